@@ -1,0 +1,45 @@
+"""Canonical JSON (JCS, RFC 8785): the one way to turn a value into bytes that are hashed or signed.
+
+Integers stay within 2^53, floats never appear: money is cents, time is text. The library does the sorting by
+UTF-16 code units and the escaping that the RFC asks for.
+"""
+
+from typing import Any
+
+import rfc8785
+
+from shared.kernel.errors import Malformed
+from shared.kernel.jsontext import parse
+
+JsonObject = dict[str, Any]
+
+
+def jcs(value: Any) -> bytes:
+    """RFC 8785 bytes of `value`; raises `Malformed` for floats, sets, huge integers, lone surrogates."""
+    _refuse_floats(value)
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise Malformed(f"the value has no canonical JSON form: {error}") from error
+
+
+def parse_jcs(data: bytes, what: str) -> JsonObject:
+    """The object whose canonical bytes are exactly `data`; raises `Malformed` for any other bytes.
+
+    Being strict here makes every byte of a signed file count: white space or another key order is refused.
+    """
+    value = parse(data, what)
+    if not isinstance(value, dict) or jcs(value) != data:
+        raise Malformed(f"{what} is not canonical JSON (RFC 8785)")
+    return value
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise Malformed("floats have no place in canonical bytes; use integers or text")
+    if isinstance(value, dict):
+        for item in value.values():
+            _refuse_floats(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_floats(item)

@@ -1,0 +1,53 @@
+"""Bytes as text: base64url and base32, both without padding (RFC 4648 sections 5 and 6), and SHA-256.
+
+Decoding is strict: a character outside the alphabet, padding, or trailing bits that are not zero are refused,
+so that two different texts never stand for the same bytes. A verifier depends on that.
+"""
+
+import base64
+import binascii
+import hashlib
+
+from shared.kernel.errors import Malformed
+
+
+def b64u(data: bytes) -> str:
+    """Base64url without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def unb64u(text: str, what: str = "value") -> bytes:
+    """Strict inverse of `b64u`; raises `Malformed` naming `what` for every other text."""
+    try:
+        data = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error, ValueError):
+        data = b""
+    if b64u(data) != text:
+        raise Malformed(f"{what} is not base64url without padding")
+    return data
+
+
+def b64(data: bytes) -> str:
+    """Standard base64 with padding, as signed notes and tlog proofs use it."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def unb64(text: str, what: str = "value") -> bytes:
+    """Strict inverse of `b64`; raises `Malformed` naming `what` for every other text."""
+    try:
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error, ValueError):
+        data = b""
+    if b64(data) != text:
+        raise Malformed(f"{what} is not standard base64")
+    return data
+
+
+def base32(data: bytes) -> str:
+    """Lower-case base32 without padding: 16 bytes give the 26 characters of an id."""
+    return base64.b32encode(data).rstrip(b"=").decode("ascii").lower()
+
+
+def sha256(data: bytes) -> bytes:
+    """SHA-256, the only hash of the project."""
+    return hashlib.sha256(data).digest()

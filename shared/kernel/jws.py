@@ -1,0 +1,163 @@
+"""Compact JWS (RFC 7515) with ES256 only, and JWK thumbprints (RFC 7638).
+
+One algorithm, one serialisation, a fixed header: `{"alg":"ES256","kid":…,"typ":…}` in canonical bytes. There is
+no algorithm to negotiate and so none to confuse. What signs is handed in (a key in memory, KMS, a phone), what
+verifies raises. Tokens and assertions of other people's clients, which come in other shapes, are the
+business of the identity service and a full JOSE library.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from shared.kernel.canonical import JsonObject, jcs, parse_jcs
+from shared.kernel.encoding import b64u, sha256, unb64u
+from shared.kernel.errors import IntegrityFault, Malformed
+
+Jwk = dict[str, str]
+_ES256 = ec.ECDSA(SHA256())
+# An entry of the log is at most 65,535 bytes (tlog-tiles); nothing longer is worth parsing.
+MAX_LENGTH = 65_535
+
+
+class Signer(Protocol):
+    """What signs: `kid` is the RFC 7638 thumbprint of its public key."""
+
+    @property
+    def kid(self) -> str:
+        """The thumbprint."""
+
+    @property
+    def jwk(self) -> Jwk:
+        """The public key."""
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes, r and s big-endian (RFC 7518 section 3.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A compact JWS, taken apart but not yet verified."""
+
+    text: str
+    typ: str
+    kid: str
+    payload: JsonObject
+    signing_input: bytes
+    signature: bytes
+
+
+def thumbprint(jwk: Jwk) -> str:
+    """RFC 7638 thumbprint of a P-256 public key."""
+    return b64u(sha256(jcs({name: jwk[name] for name in ("crv", "kty", "x", "y")})))
+
+
+def public_jwk(key: ec.EllipticCurvePublicKey) -> Jwk:
+    """The four members of a P-256 public JWK (RFC 7518 section 6.2.1)."""
+    numbers = key.public_numbers()
+    return {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": b64u(numbers.x.to_bytes(32, "big")),
+        "y": b64u(numbers.y.to_bytes(32, "big")),
+    }
+
+
+def public_key(jwk: Any) -> ec.EllipticCurvePublicKey:
+    """The P-256 key of a public JWK; raises `Malformed` for other curves, private members or bad points."""
+    if not isinstance(jwk, dict) or jwk.get("kty") != "EC" or jwk.get("crv") != "P-256" or "d" in jwk:
+        raise Malformed("the key is not a public P-256 JWK")
+    x, y = unb64u(str(jwk.get("x")), "jwk.x"), unb64u(str(jwk.get("y")), "jwk.y")
+    if len(x) != 32 or len(y) != 32:
+        raise Malformed("jwk.x and jwk.y are 32 bytes each")
+    try:
+        return ec.EllipticCurvePublicNumbers(
+            int.from_bytes(x, "big"), int.from_bytes(y, "big"), ec.SECP256R1()
+        ).public_key()
+    except ValueError as error:
+        raise Malformed("the key is not a point of P-256") from error
+
+
+def sign(payload: JsonObject, typ: str, signer: Signer) -> str:
+    """The compact JWS of the canonical bytes of `payload`."""
+    header = jcs({"alg": "ES256", "kid": signer.kid, "typ": typ})
+    message = f"{b64u(header)}.{b64u(jcs(payload))}"
+    return f"{message}.{b64u(signer.sign(message.encode('ascii')))}"
+
+
+def take_apart(text: str) -> Signed:
+    """Parse without verifying, to learn whose key to fetch; raises `Malformed` for any other form."""
+    if len(text) > MAX_LENGTH or text.count(".") != 2:
+        raise Malformed("not a compact JWS")
+    head, body, mark = text.split(".")
+    header = parse_jcs(unb64u(head, "the JWS header"), "the JWS header")
+    if set(header) != {"alg", "kid", "typ"} or header["alg"] != "ES256":
+        raise Malformed("the JWS header is not exactly alg ES256, kid and typ")
+    if not isinstance(header["kid"], str) or not isinstance(header["typ"], str):
+        raise Malformed("kid and typ of the JWS header are text")
+    payload = parse_jcs(unb64u(body, "the JWS payload"), "the JWS payload")
+    signature = unb64u(mark, "the JWS signature")
+    return Signed(text, header["typ"], header["kid"], payload, f"{head}.{body}".encode("ascii"), signature)
+
+
+def verify(signed: Signed, jwk: Jwk, typ: str) -> JsonObject:
+    """The payload, if `jwk` signed it as `typ`; raises `IntegrityFault` saying what does not match."""
+    if signed.typ != typ:
+        raise IntegrityFault(f"the signed object is a {signed.typ}, not a {typ}")
+    if signed.kid != thumbprint(jwk):
+        raise IntegrityFault("the signature names another key")
+    check_signature(public_key(jwk), signed.signing_input, signed.signature)
+    return signed.payload
+
+
+def check_signature(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> None:
+    """Raise `IntegrityFault` unless `signature` (r and s, 64 bytes) over `message` is by `key`."""
+    if len(signature) != 64:
+        raise IntegrityFault("an ES256 signature has 64 bytes")
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    try:
+        key.verify(encode_dss_signature(r, s), message, _ES256)
+    except (InvalidSignature, ValueError) as error:
+        raise IntegrityFault("the signature does not match") from error
+
+
+def raw_signature(der: bytes) -> bytes:
+    """r and s (64 bytes) of a DER signature, as KMS and `cryptography` return it."""
+    r, s = decode_dss_signature(der)
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+class KeyInMemory:
+    """A P-256 key held by this process: a session key, a device in a test, a deterministic vector key."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey, *, deterministic: bool = False) -> None:
+        """`deterministic` signs by RFC 6979, so that frozen vectors can be made again."""
+        self._key = key
+        self._algorithm = ec.ECDSA(SHA256(), deterministic_signing=True) if deterministic else _ES256
+        self._jwk = public_jwk(key.public_key())
+        self._kid = thumbprint(self._jwk)
+
+    @property
+    def jwk(self) -> Jwk:
+        """The public key."""
+        return dict(self._jwk)
+
+    @property
+    def kid(self) -> str:
+        """The thumbprint."""
+        return self._kid
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes, r and s."""
+        return raw_signature(self._key.sign(message, self._algorithm))
+
+
+def key_from_seed(seed: bytes, purpose: str) -> ec.EllipticCurvePrivateKey:
+    """The P-256 key that both holders of `seed` derive (FIPS 186-5 A.2.1 style: 40 bytes reduced mod n - 1)."""
+    wide = sha256(purpose.encode() + b"\x00" + seed) + sha256(purpose.encode() + b"\x01" + seed)[:8]
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    return ec.derive_private_key(int.from_bytes(wide, "big") % (order - 1) + 1, ec.SECP256R1())

@@ -1,0 +1,30 @@
+"""Instants: RFC 3339, UTC, milliseconds, always the same 24 characters, so that text order is time order."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from shared.kernel.errors import Malformed
+
+_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def instant(moment: datetime) -> str:
+    """`moment` (aware) as `2026-11-22T10:00:00.000Z`; finer digits are cut, not rounded."""
+    if moment.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(text: str, what: str = "time") -> datetime:
+    """The aware datetime of an instant in exactly our form; raises `Malformed` for any other text."""
+    if not isinstance(text, str) or not _FORM.fullmatch(text):
+        raise Malformed(f"{what} is not an instant like 2026-11-22T10:00:00.000Z")
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise Malformed(f"{what} is not a time that exists") from error
+
+
+def later(text: str, seconds: float) -> str:
+    """The instant `seconds` after the instant `text`."""
+    return instant(moment(text) + timedelta(seconds=seconds))
