@@ -1,6 +1,6 @@
 """What can go wrong in a caller's request, as one small tree.
 
-    DomainError             a caller's mistake or a refusal: a stable code and a sentence that says what to mend
+    DomainError             a caller's mistake or a refusal: a stable code and what to mend
     ├── Malformed           the bytes are not what they claim to be (bad JSON, bad base64, wrong shape)
     ├── Invalid             well formed, but against a rule (FHIR element, impossible date, unknown field)
     ├── Unauthenticated     no, an expired or a foreign token; a replayed assertion

@@ -14,6 +14,8 @@ from shared.kernel.errors import Malformed, NotFound
 
 PART = re.compile(r"[a-z2-7]{26}")
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
+_AUDIT = re.compile(r"([a-z2-7]{26}|none)\.\d{6}-[a-z2-7]{26}")
+_ABOUT = re.compile(r"([a-z2-7]{26}|d)\.[a-z2-7]{26}")
 DIRECTORY = "d"
 NOBODY = "none"
 
@@ -78,23 +80,13 @@ def audit(patient: str | None, own_part: str, time: str) -> str:
 
 def parse_doc(type_: str, id_: str) -> Doc:
     """A reference from outside; raises `NotFound` where no document of ours can have that id."""
-    if not _TYPE.fullmatch(type_):
-        raise NotFound(
-            f"no such resource type: {type_[:64]!r}" if type_.isalnum() else "no such resource type"
-        )
-    head, _, tail = id_.partition(".")
-    known = (
-        (type_ == "Patient" and not tail and PART.fullmatch(head))
-        or (type_ == "AuditEvent" and re.fullmatch(r"([a-z2-7]{26}|none)\.\d{6}-[a-z2-7]{26}", id_))
-        or (
-            type_ not in ("Patient", "AuditEvent")
-            and PART.fullmatch(tail)
-            and (PART.fullmatch(head) or head == DIRECTORY)
-        )
-    )
-    if not known:
+    if not _TYPE.fullmatch(type_) or not _form_of(type_).fullmatch(id_):
         raise NotFound("no such resource, or it may not be read")
     return Doc(type_, id_)
+
+
+def _form_of(type_: str) -> re.Pattern[str]:
+    return {"Patient": PART, "AuditEvent": _AUDIT}.get(type_, _ABOUT)
 
 
 def parse_reference(text: str) -> Doc:

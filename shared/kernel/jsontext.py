@@ -2,8 +2,8 @@
 
 FHIR says that 1.50 and 1.5 differ (precision matters), and what is hashed must be what was received. So a
 number with a fraction or an exponent is read as `Decimal` subclass `Number` that remembers its text, and is
-written back as that text. Reading is strict (RFC 8259 with I-JSON's rules): UTF-8 only, no duplicate keys, no NaN
-or Infinity, no lone surrogates, bounded depth.
+written back as that text. Reading is strict (RFC 8259 with I-JSON's rules): UTF-8 only, no duplicate keys,
+no NaN or Infinity, no lone surrogates, bounded depth.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.kernel.errors import Malformed
 
-# FHIR's deepest real resources nest about 20 levels; 64 leaves room and keeps recursion far from Python's limit.
+# FHIR's deepest real resources nest about 20 levels; 64 leaves room, far from Python's recursion limit.
 MAX_DEPTH = 64
 # An integer of more digits than this is no number of any domain here, and quadratic to parse.
 MAX_DIGITS = 40

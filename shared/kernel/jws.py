@@ -1,8 +1,8 @@
 """Compact JWS (RFC 7515) with ES256 only, and JWK thumbprints (RFC 7638).
 
-One algorithm, one serialisation, a fixed header: `{"alg":"ES256","kid":…,"typ":…}` in canonical bytes. There is
-no algorithm to negotiate and so none to confuse. What signs is handed in (a key in memory, KMS, a phone), what
-verifies raises. Tokens and assertions of other people's clients, which come in other shapes, are the
+One algorithm, one serialisation, a fixed header: `{"alg":"ES256","kid":…,"typ":…}` in canonical bytes. There
+is no algorithm to negotiate and so none to confuse. What signs is handed in (a key in memory, KMS, a
+phone), what verifies raises. Tokens and assertions of other people's clients, which come in other shapes, are the
 business of the identity service and a full JOSE library.
 """
 
@@ -157,7 +157,7 @@ class KeyInMemory:
 
 
 def key_from_seed(seed: bytes, purpose: str) -> ec.EllipticCurvePrivateKey:
-    """The P-256 key that both holders of `seed` derive (FIPS 186-5 A.2.1 style: 40 bytes reduced mod n - 1)."""
+    """The P-256 key that both holders of `seed` derive (FIPS 186-5 A.2.1: 40 bytes mod n - 1)."""
     wide = sha256(purpose.encode() + b"\x00" + seed) + sha256(purpose.encode() + b"\x01" + seed)[:8]
     order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
     return ec.derive_private_key(int.from_bytes(wide, "big") % (order - 1) + 1, ec.SECP256R1())
