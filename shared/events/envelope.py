@@ -1,0 +1,154 @@
+"""The event: a small ES256 JWS, public by design, that says nothing about whom (formats.md, Entries).
+
+Parsing is strict: exactly the members of version 1, each of its kind. An event that parses is not yet a true
+one: `certificate.verify_event` decides that.
+"""
+
+import hmac
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from shared.events.catalogue import CATALOGUE
+from shared.kernel.canonical import JsonObject
+from shared.kernel.encoding import b64u, sha256, unb64u
+from shared.kernel.errors import Malformed
+from shared.kernel.ids import PART
+from shared.kernel.jws import Signed, take_apart
+from shared.kernel.times import moment
+
+EVENT_TYP = "carevouch-event+jws"
+TAG_BYTES = 32
+# One act writes at most this many revisions: a whole patient is about 1,400 at the most.
+MAX_COUNT = 5_000
+# An act concerns a person, rarely a few; the limit keeps an entry far below the log's 65,535 bytes.
+MAX_TAGS = 16
+_MEMBERS = frozenset("v id type producer n epoch time seal_by count root tags".split())
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A parsed event; `text` is the entry's exact bytes as text, `signed` its JWS taken apart."""
+
+    id: str
+    type: str
+    producer: str
+    n: int
+    epoch: int
+    time: str
+    seal_by: str
+    count: int
+    root: bytes
+    tags: tuple[bytes, ...]
+    contract: str | None
+    signed: Signed
+
+    @property
+    def kid(self) -> str:
+        """The thumbprint of the key that signed."""
+        return self.signed.kid
+
+    @property
+    def text(self) -> str:
+        """The compact JWS: the entry."""
+        return self.signed.text
+
+
+def event_payload(
+    *,
+    id: str,  # noqa: A002 - the member's name in the format
+    type: str,  # noqa: A002
+    producer: str,
+    n: int,
+    epoch: int,
+    time: str,
+    seal_by: str,
+    count: int,
+    root: bytes,
+    tags: tuple[bytes, ...],
+    contract: str | None = None,
+) -> JsonObject:
+    """The payload of an event, to be signed with typ `EVENT_TYP`."""
+    payload: JsonObject = {
+        "v": 1,
+        "id": id,
+        "type": type,
+        "producer": producer,
+        "n": n,
+        "epoch": epoch,
+        "time": time,
+        "seal_by": seal_by,
+        "count": count,
+        "root": b64u(root),
+        "tags": [b64u(tag) for tag in tags],
+    }
+    return payload if contract is None else {**payload, "contract": contract}
+
+
+def tag(subject_secret: bytes, event_id: str) -> bytes:
+    """What lets the person with this secret, and nobody else, find the event in the public log."""
+    return hmac.digest(subject_secret, event_id.encode("ascii"), "sha256")
+
+
+def parse_event(text: str) -> Event:
+    """The event that `text` spells, unverified; raises `Malformed` saying which member is wrong."""
+    signed = take_apart(text)
+    if signed.typ != EVENT_TYP:
+        raise Malformed("not an event: typ is another one")
+    payload = signed.payload
+    if set(payload) - {"contract"} != _MEMBERS or payload["v"] != 1:
+        raise Malformed("the event does not have exactly the members of version 1")
+    _check(payload)
+    return Event(
+        payload["id"],
+        payload["type"],
+        payload["producer"],
+        payload["n"],
+        payload["epoch"],
+        payload["time"],
+        payload["seal_by"],
+        payload["count"],
+        _bytes32(payload["root"], "root"),
+        tuple(_bytes32(item, "tags") for item in payload["tags"]),
+        payload.get("contract"),
+        signed,
+    )
+
+
+def strand_of(event_id: str, strands: int) -> int:
+    """The strand that an event belongs to when there are `strands` of them."""
+    return int.from_bytes(sha256(event_id.encode("ascii"))[:8], "big") % strands
+
+
+def _check(payload: JsonObject) -> None:
+    checks = (
+        ("id", isinstance(payload["id"], str) and PART.fullmatch(payload["id"]) is not None),
+        ("type", isinstance(payload["type"], str) and payload["type"] in CATALOGUE),
+        ("producer", isinstance(payload["producer"], str)),
+        ("n", _whole(payload["n"], 1, 2**53)),
+        ("epoch", _whole(payload["epoch"], 1, 2**53)),
+        ("count", _whole(payload["count"], 1, MAX_COUNT)),
+        ("tags", isinstance(payload["tags"], list) and 1 <= len(payload["tags"]) <= MAX_TAGS),
+        (
+            "contract",
+            "contract" not in payload
+            or (isinstance(payload["contract"], str) and _HASH.fullmatch(payload["contract"]) is not None),
+        ),
+    )
+    for member, good in checks:
+        if not good:
+            raise Malformed(f"the event's {member} is not of its form")
+    moment(payload["time"], "the event's time")
+    moment(payload["seal_by"], "the event's seal_by")
+
+
+def _whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _bytes32(text: Any, member: str) -> bytes:
+    data = unb64u(text, f"the event's {member}") if isinstance(text, str) else b""
+    if len(data) != TAG_BYTES:
+        raise Malformed(f"the event's {member} is not 32 bytes in base64url")
+    return data

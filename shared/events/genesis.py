@@ -1,0 +1,84 @@
+"""Genesis: which keys, which origin, how many strands. The root of all trust, itself under the log's key.
+
+It is published as a C2SP signed note whose text is the line `carevouch.org/genesis/v1` and one line of canonical
+JSON, signed by the log's Ed25519 key under the name `<origin>`. Whoever pins that one key (the vkey) can check
+genesis, with it every certificate, with these every event, and with the same key every checkpoint.
+"""
+
+from dataclasses import dataclass
+
+from shared.kernel.canonical import JsonObject, jcs, parse_jcs
+from shared.kernel.encoding import b64u, unb64u
+from shared.kernel.errors import Malformed
+from shared.kernel.jws import Jwk, public_key
+from shared.kernel.times import moment
+
+_FIRST_LINE = "carevouch.org/genesis/v1"
+_MEMBERS = frozenset("v deployment origin operator roots seal log strands seal_by_seconds time".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """`roots` by service; `seal` signs block seals (ES256); `log` is the Ed25519 key of all checkpoints."""
+
+    deployment: str
+    origin: str
+    operator: Jwk
+    roots: dict[str, Jwk]
+    seal: Jwk
+    log: bytes
+    strands: int
+    seal_by_seconds: int
+    time: str
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that genesis opens."""
+        return 1
+
+
+def genesis_text(genesis: Genesis) -> str:
+    """The text to be signed as a note: two lines, each ended by a newline."""
+    body: JsonObject = {
+        "v": 1,
+        "deployment": genesis.deployment,
+        "origin": genesis.origin,
+        "operator": genesis.operator,
+        "roots": genesis.roots,
+        "seal": genesis.seal,
+        "log": b64u(genesis.log),
+        "strands": genesis.strands,
+        "seal_by_seconds": genesis.seal_by_seconds,
+        "time": genesis.time,
+    }
+    return f"{_FIRST_LINE}\n{jcs(body).decode('utf-8')}\n"
+
+
+def parse_genesis(text: str) -> Genesis:
+    """Genesis from the text of its note, the note's signature having been verified; raises `Malformed`."""
+    lines = text.split("\n")
+    if len(lines) != 3 or lines[0] != _FIRST_LINE or lines[2]:
+        raise Malformed("genesis is not two lines, the first of them its format's name")
+    body = parse_jcs(lines[1].encode("utf-8"), "genesis")
+    if set(body) != _MEMBERS or body["v"] != 1 or not isinstance(body["roots"], dict):
+        raise Malformed("genesis does not have exactly the members of version 1")
+    for jwk in (body["operator"], body["seal"], *body["roots"].values()):
+        public_key(jwk)
+    for number in ("strands", "seal_by_seconds"):
+        if not isinstance(body[number], int) or isinstance(body[number], bool) or body[number] < 1:
+            raise Malformed(f"{number} of genesis is not a positive number")
+    log = unb64u(str(body["log"]), "the log key of genesis")
+    if len(log) != 32:
+        raise Malformed("the log key of genesis is not an Ed25519 key")
+    moment(body["time"], "the time of genesis")
+    return Genesis(
+        str(body["deployment"]),
+        str(body["origin"]),
+        body["operator"],
+        body["roots"],
+        body["seal"],
+        log,
+        body["strands"],
+        body["seal_by_seconds"],
+        body["time"],
+    )
