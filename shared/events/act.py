@@ -1,7 +1,7 @@
 """Putting an act together: revisions in, leaves, root, paths and the event's payload out.
 
-Pure: nonces, ids, numbers and the time are handed in. What comes out is what the store writes and what the operator's
-command line posts, so that both make the same bytes.
+Pure: nonces, ids, numbers and the time are handed in. What comes out is what the store writes and what the
+operator's command line posts, so that both make the same bytes.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from shared.events.leaf import revision_leaf_hash
 from shared.kernel.canonical import JsonObject
 from shared.kernel.errors import IntegrityFault, TooLarge
 from shared.kernel.ids import Doc
-from shared.ledger.merkle import inclusion_paths, root
+from shared.ledger.merkle import node_hash, root
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def assemble(revisions: Sequence[Revision]) -> Act:
     if not revisions or len(revisions) > MAX_COUNT:
         raise TooLarge(f"an act has between 1 and {MAX_COUNT} documents; split it")
     hashes = tuple(revision.leaf_hash for revision in revisions)
-    paths = tuple(tuple(path) for path in inclusion_paths(hashes))
+    paths = inclusion_paths(hashes)
     return Act(tuple(revisions), hashes, paths, root(hashes))
 
 
@@ -84,3 +84,20 @@ def payload_of(act: Act, facts: EventFacts) -> JsonObject:
         tags=facts.tags,
         contract=facts.contract,
     )
+
+
+def inclusion_paths(hashes: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
+    """The RFC 6962 inclusion path of every leaf at once, in n log n steps instead of n squared."""
+    paths: list[list[bytes]] = [[] for _ in hashes]
+
+    def walk(low: int, high: int) -> bytes:
+        if high - low == 1:
+            return hashes[low]
+        middle = low + (1 << (high - low - 1).bit_length() - 1)
+        left, right = walk(low, middle), walk(middle, high)
+        for index in range(low, high):
+            paths[index].append(right if index < middle else left)
+        return node_hash(left, right)
+
+    walk(0, len(hashes))
+    return tuple(tuple(path) for path in paths)

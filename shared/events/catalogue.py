@@ -1,8 +1,9 @@
 """The event types, who may produce them, and which document types each may write: the write matrix.
 
-The same matrix is held three times, on purpose: by the store before it writes, by the certificate of the key that
-signs (a certificate lists the types of its service), and by every reader and the sealer after. A service that
-goes astray can therefore not write what belongs to another, and nobody has to trust the store to notice.
+The same matrix is held three times, on purpose: by the store before it writes, by the certificate of the
+key that signs (a certificate lists the types of its service), and by every reader and the sealer after. A
+service that goes astray can therefore not write what belongs to another, and nobody has to trust the store
+to notice.
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,15 @@ OWNED = {
 }
 # About nobody in particular: stored by type, readable by every admitted caller with the scope.
 DIRECTORY_TYPES = frozenset(
-    {"Organization", "Location", "Practitioner", "PractitionerRole", "HealthcareService", "Endpoint", "Medication"}
+    {
+        "Organization",
+        "Location",
+        "Practitioner",
+        "PractitionerRole",
+        "HealthcareService",
+        "Endpoint",
+        "Medication",
+    }
 )
 ANY_FHIR = "*"
 

@@ -1,9 +1,10 @@
 """Certificates of session keys, and what makes an event true.
 
-A service's root key (KMS, named in genesis) certifies a key that an execution environment made in memory: for which
-event types, from when until when, in which epoch. KMS is so called once per environment, never per event.
-An event is valid when its signature is by the certified key, nbf <= time <= exp, its type is certified, and its
-producer is the certified service. Operator acts are signed by the operator's key of genesis directly.
+A service's root key (KMS, named in genesis) certifies a key that an execution environment made in memory:
+for which event types, from when until when, in which epoch. KMS is so called once per environment, never
+per event. An event is valid when its signature is by the certified key, nbf <= time <= exp, its type is
+certified, and its producer is the certified service. Operator acts are signed by the operator's key of
+genesis directly.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from shared.kernel.jws import Jwk, Signed, public_key, take_apart, thumbprint, v
 from shared.kernel.times import moment
 
 CERT_TYP = "carevouch-cert+jws"
-_MEMBERS = frozenset("v kid jwk service types epoch nbf exp".split())
+_MEMBERS = frozenset(["v", "kid", "jwk", "service", "types", "epoch", "nbf", "exp"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ def verify_certificate(certificate: Certificate, genesis: Genesis) -> None:
     try:
         verify(certificate.signed, root, CERT_TYP)
     except IntegrityFault as fault:
-        raise IntegrityFault(f"the certificate is not by the {certificate.service} root: {fault.message}") from fault
+        detail = f"the certificate is not by the {certificate.service} root: {fault.message}"
+        raise IntegrityFault(detail) from fault
     if not set(certificate.types) <= set(types_of(certificate.service)):
         raise IntegrityFault(f"the certificate lists event types that {certificate.service} may not sign")
 
@@ -102,7 +104,9 @@ def verify_event(event: Event, certificate: Certificate | None, genesis: Genesis
     except IntegrityFault as fault:
         raise IntegrityFault(f"the event is not by the certified key: {fault.message}") from fault
     if event.producer != certificate.service:
-        raise IntegrityFault(f"the event names the producer {event.producer}, its key is {certificate.service}'s")
+        raise IntegrityFault(
+            f"the event says {event.producer}, its key is certified for {certificate.service}"
+        )
     if event.type not in certificate.types:
         raise IntegrityFault(f"the key is not certified for {event.type}")
     if not certificate.nbf <= event.time <= certificate.exp:

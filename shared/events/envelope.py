@@ -23,7 +23,9 @@ TAG_BYTES = 32
 MAX_COUNT = 5_000
 # An act concerns a person, rarely a few; the limit keeps an entry far below the log's 65,535 bytes.
 MAX_TAGS = 16
-_MEMBERS = frozenset("v id type producer n epoch time seal_by count root tags".split())
+_MEMBERS = frozenset(
+    ["v", "id", "type", "producer", "n", "epoch", "time", "seal_by", "count", "root", "tags"]
+)
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 

@@ -1,8 +1,9 @@
 """Genesis: which keys, which origin, how many strands. The root of all trust, itself under the log's key.
 
-It is published as a C2SP signed note whose text is the line `carevouch.org/genesis/v1` and one line of canonical
-JSON, signed by the log's Ed25519 key under the name `<origin>`. Whoever pins that one key (the vkey) can check
-genesis, with it every certificate, with these every event, and with the same key every checkpoint.
+It is published as a C2SP signed note whose text is the line `carevouch.org/genesis/v1` and one line of
+canonical JSON, signed by the log's Ed25519 key under the name `<origin>`. Whoever pins that one key (the
+vkey) can check genesis, with it every certificate, with these every event, and with the same key every
+checkpoint.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from shared.kernel.jws import Jwk, public_key
 from shared.kernel.times import moment
 
 _FIRST_LINE = "carevouch.org/genesis/v1"
-_MEMBERS = frozenset("v deployment origin operator roots seal log strands seal_by_seconds time".split())
+_MEMBERS = frozenset(
+    ["v", "deployment", "origin", "operator", "roots", "seal", "log", "strands", "seal_by_seconds", "time"]
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """What an event commits to: one leaf per revision, in the bytes of version 1.
 
 A leaf holds no word of the revision, only a commitment to its bytes with a nonce that is stored inside the
-ciphertext. While the person's key lives, an opening shows the revision to whoever is given it; when the key is gone,
-so is the nonce, and no guess can be checked against the leaf. The leaf hash of the previous revision orders
-a document's history. Trees are RFC 6962.
+ciphertext. While the person's key lives, an opening shows the revision to whoever is given it; when the key
+is gone, so is the nonce, and no guess can be checked against the leaf. The leaf hash of the previous
+revision orders a document's history. Trees are RFC 6962.
 """
 
 from shared.kernel.canonical import jcs

@@ -2,8 +2,8 @@
 
 One algorithm, one serialisation, a fixed header: `{"alg":"ES256","kid":…,"typ":…}` in canonical bytes. There
 is no algorithm to negotiate and so none to confuse. What signs is handed in (a key in memory, KMS, a
-phone), what verifies raises. Tokens and assertions of other people's clients, which come in other shapes, are the
-business of the identity service and a full JOSE library.
+phone), what verifies raises. Tokens and assertions of other people's clients, which come in other shapes,
+are the business of the identity service and a full JOSE library.
 """
 
 from dataclasses import dataclass
