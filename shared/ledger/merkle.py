@@ -134,7 +134,7 @@ def root_from_inclusion(index: int, size: int, leaf_hash: bytes, path: Sequence[
     """
     if not 0 <= index < size:
         raise InclusionFault(f"a tree of {size} leaves has no leaf {index}")
-    _check_lengths(path, InclusionFault)
+    _check_lengths([leaf_hash, *path], InclusionFault)
     hash_, here, last = leaf_hash, index, size - 1
     for sibling in path:
         if last == 0:
@@ -166,7 +166,7 @@ def verify_consistency(
     """
     if not 0 <= old_size <= new_size:
         raise ConsistencyFault(f"a tree of {new_size} leaves does not continue one of {old_size}")
-    _check_lengths(proof, ConsistencyFault)
+    _check_lengths([old_root, new_root, *proof], ConsistencyFault)
     if old_size in (0, new_size):
         _check_trivial(old_size, old_root, new_size, new_root, proof)
         return
