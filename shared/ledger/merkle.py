@@ -166,7 +166,7 @@ def verify_consistency(
     """
     if not 0 <= old_size <= new_size:
         raise ConsistencyFault(f"a tree of {new_size} leaves does not continue one of {old_size}")
-    _check_lengths([old_root, new_root, *proof], ConsistencyFault)
+    _check_lengths(proof, ConsistencyFault)
     if old_size in (0, new_size):
         _check_trivial(old_size, old_root, new_size, new_root, proof)
         return

@@ -1,0 +1,76 @@
+"""Checkpoints: C2SP tlog-checkpoint v1.0.0, a signed note that states a log's size and root.
+
+Size and root of a tree are taken from a verified checkpoint and from nowhere else. A log never signs one that
+is inconsistent with any it signed before; who signs is told so by `services.ledger.seal`, not here.
+"""
+
+import re
+from dataclasses import dataclass
+
+from shared.kernel.encoding import b64, unb64
+from shared.kernel.errors import IntegrityFault, Malformed
+from shared.ledger.merkle import HASH_LENGTH
+from shared.ledger.note import NoteSigner, Verifier, open_note, sign_note
+
+_SIZE = re.compile(r"0|[1-9]\d{0,18}")
+
+
+class CheckpointFault(IntegrityFault):
+    """A checkpoint is not one, or is another log's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The head of the log `origin`; `extensions` are lines we never write and only carry."""
+
+    origin: str
+    size: int
+    root: bytes
+    extensions: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The note's text: origin, size, root, each on its line."""
+        return "".join(f"{line}\n" for line in (self.origin, self.size, b64(self.root), *self.extensions))
+
+
+def strand_origin(origin: str, strand: int) -> str:
+    """The origin (and key name) of strand `strand` of the deployment `origin`."""
+    return f"{origin}/strand/{strand}"
+
+
+def strand_of_origin(origin: str, checkpoint_origin: str) -> int:
+    """The inverse of `strand_origin`; raises `CheckpointFault` for another deployment's checkpoint."""
+    head, _, digits = checkpoint_origin.rpartition("/strand/")
+    if head != origin or not _SIZE.fullmatch(digits):
+        raise CheckpointFault(f"the checkpoint is of another log than a strand of {origin}")
+    return int(digits)
+
+
+def parse_checkpoint(text: str) -> Checkpoint:
+    """The checkpoint that a note's text spells; raises `CheckpointFault` for any other text."""
+    lines = text.split("\n")
+    if len(lines) < 4 or lines[-1] or not all(lines[:-1]):
+        raise CheckpointFault("a checkpoint is three lines: origin, size and root")
+    if not _SIZE.fullmatch(lines[1]):
+        raise CheckpointFault("the checkpoint's size is not a plain number")
+    try:
+        root = unb64(lines[2], "the checkpoint's root")
+    except Malformed as error:
+        raise CheckpointFault(error.message) from error
+    if len(root) != HASH_LENGTH:
+        raise CheckpointFault("the checkpoint's root is not 32 bytes")
+    return Checkpoint(lines[0], int(lines[1]), root, tuple(lines[3:-1]))
+
+
+def open_checkpoint(data: bytes, verifier: Verifier) -> Checkpoint:
+    """The checkpoint of the log that `verifier` names; raises `NoteFault` or `CheckpointFault`."""
+    checkpoint = parse_checkpoint(open_note(data, [verifier]).text)
+    if checkpoint.origin != verifier.name:
+        raise CheckpointFault(f"the checkpoint is of {checkpoint.origin}, not of {verifier.name}")
+    return checkpoint
+
+
+def sign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner) -> bytes:
+    """The checkpoint as a note, signed under its origin."""
+    return sign_note(checkpoint.text, checkpoint.origin, signer)

@@ -1,0 +1,181 @@
+"""Signed notes: C2SP signed-note v1.0.0, with Ed25519 (signature type 01) as the algorithm.
+
+A note is a text, a blank line, and signature lines. A bad signature by a known key refuses the note; one by
+an unknown key is passed over. Parsing is strict: one spelling for each note, so that every byte counts.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from shared.kernel.encoding import b64, sha256, unb64
+from shared.kernel.errors import IntegrityFault, Malformed
+
+ED25519 = 0x01
+_DASH = "\u2014"
+# The specification asks for at least 16; a note with more lines than this is an attack on the reader.
+MAX_SIGNATURES = 100
+MAX_NOTE = 1_000_000
+_NAME = re.compile(r"[^\s+]+")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+class NoteFault(IntegrityFault):
+    """A note is not one, or is not signed by the key it should be signed by."""
+
+
+class NoteSigner(Protocol):
+    """What signs notes under a name: a key in memory, or one that KMS keeps."""
+
+    @property
+    def public(self) -> bytes:
+        """The 32 bytes of the Ed25519 public key."""
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64 bytes of a pure Ed25519 signature (RFC 8032)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """An Ed25519 key under a name; its vkey text is what people pin."""
+
+    name: str
+    public: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """The first 4 bytes of SHA-256(name || 0A || type || public key)."""
+        return sha256(self.name.encode("utf-8") + b"\n" + bytes([ED25519]) + self.public)[:4]
+
+    @property
+    def vkey(self) -> str:
+        """`<name>+<key id in hex>+<base64 of type and key>`."""
+        return f"{self.name}+{self.key_id.hex()}+{b64(bytes([ED25519]) + self.public)}"
+
+    def named(self, name: str) -> "Verifier":
+        """The same key under another name: a strand's, out of the deployment's."""
+        return Verifier(name, self.public)
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Raise `NoteFault` unless `signature` is this key's over `message`."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+        except (InvalidSignature, ValueError) as error:
+            raise NoteFault(f"the signature of {self.name} does not match the note's text") from error
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureLine:
+    """One signature line: whose, and the bytes."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+    @property
+    def text(self) -> str:
+        """The line with its newline."""
+        return f"{_DASH} {self.name} {b64(self.key_id + self.signature)}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text (ends in a newline) and its signature lines, not yet verified."""
+
+    text: str
+    lines: tuple[SignatureLine, ...]
+
+
+def parse_vkey(text: str) -> Verifier:
+    """The key that a vkey spells; raises `Malformed` for another form, type, or a wrong key id."""
+    name, _, rest = text.partition("+")
+    key_id, _, encoded = rest.partition("+")
+    key = unb64(encoded, "the vkey's key")
+    if not _NAME.fullmatch(name) or len(key) != 33 or key[0] != ED25519:
+        raise Malformed("the key is not a C2SP vkey (name+hash+key) with an Ed25519 key")
+    verifier = Verifier(name, key[1:])
+    if verifier.key_id.hex() != key_id:
+        raise Malformed("the vkey's hash does not match its name and key; was it copied whole?")
+    return verifier
+
+
+def parse_note(data: bytes) -> Note:
+    """Take a note apart; raises `NoteFault` for any other form. Verifies nothing."""
+    if len(data) > MAX_NOTE:
+        raise NoteFault(f"a note is at most {MAX_NOTE} bytes long")
+    try:
+        whole = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NoteFault("the note is not UTF-8") from error
+    if _CONTROL.search(whole):
+        raise NoteFault("the note holds control characters")
+    text, blank, tail = whole.rpartition("\n\n")
+    if not blank or not tail.endswith("\n"):
+        raise NoteFault("not a signed note: a text, an empty line and signature lines")
+    lines = tail.split("\n")[:-1]
+    if len(lines) > MAX_SIGNATURES:
+        raise NoteFault(f"a note has at most {MAX_SIGNATURES} signature lines")
+    return Note(text + "\n", tuple(_line(line) for line in lines))
+
+
+def open_note(data: bytes, known: Sequence[Verifier]) -> Note:
+    """The note, if one of the `known` keys signed it and none of their signatures is bad.
+
+    Signatures of unknown keys are ignored and left out of what is returned. Raises `NoteFault`.
+    """
+    note = parse_note(data)
+    good = []
+    for line in note.lines:
+        for verifier in known:
+            if (line.name, line.key_id) == (verifier.name, verifier.key_id):
+                verifier.verify(note.text.encode("utf-8"), line.signature)
+                good.append(line)
+    if not good:
+        wanted = " or ".join(verifier.name for verifier in known)
+        raise NoteFault(f"the note carries no signature by the key of {wanted}")
+    return Note(note.text, tuple(good))
+
+
+def sign_note(text: str, name: str, signer: NoteSigner) -> bytes:
+    """The note with one Ed25519 line under `name`; the text must end in a newline."""
+    if not text.endswith("\n") or _CONTROL.search(text) or not _NAME.fullmatch(name):
+        raise ValueError(
+            "a note's text ends in a newline and has no control characters; a name no space or +"
+        )
+    message = text.encode("utf-8")
+    verifier = Verifier(name, signer.public)
+    line = SignatureLine(name, verifier.key_id, signer.sign(message))
+    return f"{text}\n{line.text}".encode()
+
+
+def _line(line: str) -> SignatureLine:
+    dash, _, rest = line.partition(" ")
+    name, _, encoded = rest.partition(" ")
+    try:
+        blob = unb64(encoded, "the signature")
+    except Malformed as error:
+        raise NoteFault("a signature line of the note is not base64") from error
+    if dash != _DASH or not _NAME.fullmatch(name) or len(blob) < 5:
+        raise NoteFault("a signature line of the note is not of its form")
+    return SignatureLine(name, blob[:4], blob[4:])
+
+
+class Ed25519InMemory:
+    """An Ed25519 key held by this process: a software log key, or a test's."""
+
+    def __init__(self, seed: bytes) -> None:
+        """`seed` is the 32-byte private key of RFC 8032."""
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+
+    @property
+    def public(self) -> bytes:
+        """The 32 bytes of the public key."""
+        return self._key.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes; the same message always gives the same signature."""
+        return self._key.sign(message)

@@ -1,0 +1,70 @@
+"""Checkpoints: another implementation's, ours, and texts that only look like one."""
+
+import pytest
+
+from shared.ledger import checkpoint, merkle, note, tiles
+from shared.ledger.checkpoint import Checkpoint, CheckpointFault
+from shared.ledger.tiles import TileReader
+from tests.unit.ledger.logs import ORIGIN, SIGNER, TESSERA, VERIFIER, MemoryLog, numbered, tessera_log
+
+ROOT = merkle.leaf_hash(b"")
+
+
+def test_every_foreign_checkpoint_and_all_growth_between_them_verifies() -> None:
+    files, verifier = tessera_log(), note.parse_vkey(TESSERA)
+    heads = [checkpoint.open_checkpoint(files[f"checkpoint.{size}"], verifier) for size in range(16)]
+    reader = TileReader(15, lambda wanted: [files[tile.path] for tile in wanted])
+    entries = tiles.split_bundle(files["tile/entries/000.p/15"])
+    for head in heads:
+        assert merkle.root([merkle.leaf_hash(entry) for entry in entries[: head.size]]) == head.root
+        for index in range(head.size):
+            path = merkle.inclusion_proof(reader, index, head.size)
+            merkle.verify_inclusion(index, head.size, merkle.leaf_hash(entries[index]), path, head.root)
+        for old in heads[: head.size]:
+            proof = merkle.consistency_proof(reader, old.size, head.size)
+            merkle.verify_consistency(old.size, old.root, head.size, head.root, proof)
+
+
+def test_a_signed_checkpoint_opens_as_what_was_signed() -> None:
+    log = MemoryLog()
+    log.append(numbered(0, 5))
+    assert checkpoint.open_checkpoint(log.checkpoint(), VERIFIER) == Checkpoint(ORIGIN, 5, log.edge.root())
+
+
+def test_a_checkpoint_of_another_log_under_the_same_key_is_refused() -> None:
+    text = Checkpoint("other.example", 5, ROOT).text
+    data = note.sign_note(text, ORIGIN, SIGNER)
+    with pytest.raises(CheckpointFault, match=r"is of other\.example"):
+        checkpoint.open_checkpoint(data, VERIFIER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "origin\n",
+        "origin\n5\n",
+        "origin\n05\nbjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=\n",
+        "origin\n-1\nbjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=\n",
+        "origin\n٥\nbjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=\n",
+        "origin\n5\nbjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB1=\n",
+        "origin\n5\nAAAA\n",
+        "\n5\nbjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=\n",
+        "origin\n5\nbjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=",
+    ],
+)
+def test_what_is_not_a_checkpoint_is_refused(text: str) -> None:
+    with pytest.raises(CheckpointFault):
+        checkpoint.parse_checkpoint(text)
+
+
+def test_extension_lines_are_carried() -> None:
+    head = Checkpoint("origin", 5, ROOT, ("more", "lines"))
+    assert checkpoint.parse_checkpoint(head.text) == head
+
+
+def test_a_strand_is_named_by_its_origin() -> None:
+    assert checkpoint.strand_of_origin("a.example", checkpoint.strand_origin("a.example", 12)) == 12
+    for foreign in ("b.example/strand/1", "a.example/strand/01", "a.example", "a.example/strand/"):
+        with pytest.raises(CheckpointFault):
+            checkpoint.strand_of_origin("a.example", foreign)
