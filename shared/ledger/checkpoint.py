@@ -12,7 +12,7 @@ from shared.kernel.errors import IntegrityFault, Malformed
 from shared.ledger.merkle import HASH_LENGTH
 from shared.ledger.note import NoteSigner, Verifier, open_note, sign_note
 
-_SIZE = re.compile(r"0|[1-9]\d{0,18}")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class CheckpointFault(IntegrityFault):

@@ -15,7 +15,7 @@ from shared.ledger.merkle import HASH_LENGTH, MAX_PATH, verify_inclusion
 from shared.ledger.note import MAX_NOTE, Verifier
 
 FIRST_LINE = "c2sp.org/tlog-proof@v1"
-_INDEX = re.compile(r"index (0|[1-9]\d{0,18})")
+_INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
 
 
 class ProofFault(IntegrityFault):
