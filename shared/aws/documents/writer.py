@@ -1,0 +1,301 @@
+"""Writing: an act is appended whole or not at all, once, however often it is tried.
+
+Three shapes. One revision: one conditional put. A few (a claim and its accumulator): one transaction. Many
+that only create (a hospital's Bundle): rows are staged, invisible, and one transaction of commit row, first
+row and identifier rows makes them all visible at once. In each the condition "no such row yet" is the
+optimistic lock.
+
+The danger lies in outcomes that stay open. A put whose answer is lost is settled by repeating the same bytes
+until it succeeds or its row is seen; only then is its number used again or counted (see `session`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from shared.aws.cipher import IV_BYTES, associated_data, encrypt
+from shared.aws.documents import retry
+from shared.aws.documents.layout import (
+    ABORTED,
+    COMMITTED,
+    SignedAct,
+    commit_key,
+    event_attributes,
+    revision_row,
+)
+from shared.aws.documents.model import Committed, Draft, Naming, Plan, Request
+from shared.aws.documents.reader import Reader
+from shared.aws.keys import Entropy, PersonKey
+from shared.aws.rows import MAX_ROW_BYTES, OutcomeUnknown, Row, RowExists, TransactionRefused, Value
+from shared.aws.session import NotStored, Session, SessionKey
+from shared.events.act import Act, EventFacts, Revision, assemble, payload_of
+from shared.events.envelope import EVENT_TYP, TAG_BYTES, tag
+from shared.events.leaf import NONCE_BYTES
+from shared.kernel.errors import Busy, Conflict, Erased, TooLarge
+from shared.kernel.ids import Doc, Key
+from shared.kernel.jws import sign
+from shared.kernel.times import later
+
+# A Bundle with updates, or a claim with its accumulator, is one transaction of at most this much
+# (design.md, 3).
+MAX_TRANSACTED = 40
+MAX_TRANSACTED_BYTES = 3_000_000
+# An identifier race is lost at most once per rival; five rivals at the same instant is beyond any real
+# clinic.
+MAX_ATTEMPTS = 5
+# Repeating an open put: each try waits for the SDK's own time-out, so this bounds a request to some seconds.
+MAX_REPEATS = 4
+# A stage older than this belongs to an environment that died: no function runs longer.
+STAGE_SECONDS = 120
+
+
+class AttemptLost(NotStored):
+    """This attempt's names are spent: a rival took an identifier, or its stage was aborted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An act with its rows encrypted, not yet signed."""
+
+    naming: Naming
+    plan: Plan
+    act: Act
+    rows: tuple[Row, ...]
+    tags: tuple[bytes, ...]
+
+
+class Writer:
+    """Appends acts for one service."""
+
+    def __init__(self, reader: Reader, session: Session, entropy: Entropy) -> None:
+        self._reader = reader
+        self._rows = reader.rows
+        self._session = session
+        self._entropy = entropy
+
+    def perform(
+        self, request: Request, first: Callable[[Naming], Doc], build: Callable[[Naming], Plan]
+    ) -> Committed:
+        """Append the act that `build` decides, once per Idempotency-Key.
+
+        `first` names the document of index 0 without looking at any state, so that a retry finds its own
+        row before anything is decided again. Raises `Conflict` (a version was taken), `Erased`, `TooLarge`,
+        `Busy`.
+        """
+        for attempt in range(MAX_ATTEMPTS):
+            naming = self._naming(request, attempt)
+            try:
+                done = retry.recall(self._reader, request, naming, first(naming))
+                return done or self._append(request, naming, build(naming))
+            except (AttemptLost, retry.Spent):
+                continue
+        raise Busy("others keep changing the same person at the same time; try again in a moment")
+
+    def _naming(self, request: Request, attempt: int) -> Naming:
+        time = self._session.clock()
+        if request.key is None:
+            drawn: dict[tuple[int, str], bytes] = {}
+            return Naming(attempt, time, lambda i, what: drawn.setdefault((i, what), self._entropy(16)))
+        secret = self._reader.keys.deployment()
+        caller, key = request.caller, request.key
+        return Naming(attempt, time, lambda i, what: secret.derive(caller, key, attempt, i, what))
+
+    def _append(self, request: Request, naming: Naming, plan: Plan) -> Committed:
+        prepared = self._prepare(request, naming, plan)
+        if plan.staged and len(plan.drafts) > 1:
+            self._stage(prepared)
+        elif len(plan.drafts) > MAX_TRANSACTED or _size(prepared.rows) > MAX_TRANSACTED_BYTES:
+            raise TooLarge(
+                f"an act that changes documents holds at most {MAX_TRANSACTED} of them and 3 MB; split it"
+            )
+        with self._session.numbered() as key:
+            signed = self._sign(prepared, key)
+            if plan.staged and len(plan.drafts) > 1:
+                self._commit_stage(prepared, signed)
+            else:
+                self._commit_plain(prepared, signed)
+            return Committed(signed.text, key.certificate, plan.answer, False, plan.drafts)
+
+    # --- preparing
+    # -------------------------------------------------------------------------------------------
+
+    def _prepare(self, request: Request, naming: Naming, plan: Plan) -> _Prepared:
+        people = {patient: self._reader.keys.person(patient) for patient in plan.subjects}
+        act = assemble([self._revision(draft) for draft in plan.drafts])
+        rows = tuple(
+            self._encrypted(naming, people, revision, index, act)
+            for index, revision in enumerate(act.revisions)
+        )
+        if request.key is not None:
+            rows = (self._with_answer(rows[0], request, plan, people), *rows[1:])
+        tags = tuple(tag(key.secret, naming.event_id) for key in people.values())
+        return _Prepared(naming, plan, act, rows, tags or (self._entropy(TAG_BYTES),))
+
+    def _revision(self, draft: Draft) -> Revision:
+        prev = draft.after.revision.leaf_hash if draft.after else None
+        return Revision(draft.doc, draft.version, prev, self._entropy(NONCE_BYTES), draft.body)
+
+    def _encrypted(
+        self, naming: Naming, people: dict[str, PersonKey], revision: Revision, index: int, act: Act
+    ) -> Row:
+        key = revision.doc.key(revision.version)
+        ct = self._encrypt(self._data_key(revision.doc, people), key, revision.nonce + revision.body)
+        row = revision_row(key, ct, naming.event_id, index, act.paths[index], revision.prev)
+        if len(ct) > MAX_ROW_BYTES:
+            raise TooLarge(
+                f"a {revision.doc.type} is larger than {MAX_ROW_BYTES // 1000} KB; store it in parts"
+            )
+        return Row(key, row)
+
+    def _with_answer(self, row: Row, request: Request, plan: Plan, people: dict[str, PersonKey]) -> Row:
+        memory = retry.memory(request, plan.answer, self._entropy(NONCE_BYTES))
+        data_key = self._data_key(plan.drafts[0].doc, people)
+        sealed = self._encrypt(data_key, row.key, memory, retry.BOUND)
+        return Row(row.key, {**row.attributes, "answer": sealed})
+
+    def _data_key(self, doc: Doc, people: dict[str, PersonKey]) -> bytes:
+        if doc.type == "Erasure" or doc.subject is None:
+            return self._reader.keys.deployment().data
+        person = people.get(doc.subject)
+        return (person or self._reader.keys.person(doc.subject)).data
+
+    def _encrypt(self, data_key: bytes, key: Key, plain: bytes, *bound: str) -> bytes:
+        return encrypt(
+            data_key, self._entropy(IV_BYTES), plain, associated_data(self._reader.deployment, key, *bound)
+        )
+
+    def _sign(self, prepared: _Prepared, key: SessionKey) -> SignedAct:
+        naming, plan = prepared.naming, prepared.plan
+        genesis = self._session.genesis()
+        facts = EventFacts(
+            id=naming.event_id,
+            type=plan.event_type,
+            producer=self._session.service,
+            n=key.next_n,
+            epoch=genesis.epoch,
+            time=naming.time,
+            seal_by=later(naming.time, genesis.seal_by_seconds),
+            tags=prepared.tags,
+            contract=plan.contract,
+        )
+        text = sign(payload_of(prepared.act, facts), EVENT_TYP, key.signer)
+        return SignedAct(text, key.signer.kid, key.next_n)
+
+    # --- one put, or one transaction
+    # -------------------------------------------------------------------------
+
+    def _commit_plain(self, prepared: _Prepared, signed: SignedAct) -> None:
+        home = prepared.rows[0].key
+        carrier = Row(
+            home,
+            {
+                **prepared.rows[0].attributes,
+                **event_attributes(signed, home, [row.key for row in prepared.rows]),
+            },
+        )
+        others = [_at_home(row, home) for row in prepared.rows[1:]]
+        plan = prepared.plan
+        if not others and not plan.identifiers:
+            self._settled(lambda: self._rows.put_new(carrier), carrier)
+            return
+        rows = [carrier, *others, *_identifier_rows(plan)]
+        self._settled(lambda: self._rows.transact(rows, alive=_alive(plan)), carrier)
+
+    def _settled(self, write: Callable[[], None], carrier: Row) -> None:
+        for _ in range(MAX_REPEATS):
+            try:
+                return write()
+            except OutcomeUnknown:
+                continue
+            except RowExists:
+                if self._is_mine(carrier):
+                    return None
+                raise Conflict(
+                    "another version was stored first; read the current one and try again"
+                ) from None
+            except TransactionRefused as refusal:
+                if self._is_mine(carrier):
+                    return None
+                raise _lost(refusal) from None
+        if self._is_mine(carrier):
+            return None
+        raise OutcomeUnknown("the write was repeated and still has no known outcome")
+
+    def _is_mine(self, carrier: Row) -> bool:
+        # A failed condition alone settles nothing: the row may be our own, from a put whose answer was lost.
+        found = self._rows.get(carrier.key)
+        return found is not None and found.text("event") == carrier.text("event")
+
+    # --- staged
+    # ----------------------------------------------------------------------------------------------
+
+    def _stage(self, prepared: _Prepared) -> None:
+        home = self._home(prepared)
+        until = later(prepared.naming.time, STAGE_SECONDS)
+        staged = [_at_home(row, home, until) for row in prepared.rows[1:]]
+        try:
+            self._rows.put_new(staged[0])
+        except RowExists:
+            # Same caller, same Idempotency-Key: an earlier try staged these names, and is running or dead.
+            self._meet_stage(staged[0].key, home)
+        self._rows.stage(staged[1:])
+
+    def _meet_stage(self, key: Key, home: Key) -> None:
+        met = self._rows.get(key)
+        until = met.text("until") if met else None
+        if until is not None and until > self._session.clock():
+            raise Busy("the same request is still being worked on; ask again in a minute")
+        self._abort(home)
+        raise AttemptLost
+
+    def _abort(self, home: Key) -> None:
+        try:
+            self._rows.put_new(Row(home, {"state": ABORTED}))
+        except RowExists:
+            return
+
+    def _commit_stage(self, prepared: _Prepared, signed: SignedAct) -> None:
+        home, plan = self._home(prepared), prepared.plan
+        commit = Row(
+            home,
+            {
+                "state": COMMITTED,
+                "act": prepared.naming.event_id,
+                **event_attributes(signed, home, [row.key for row in prepared.rows]),
+            },
+        )
+        rows = [commit, _at_home(prepared.rows[0], home), *_identifier_rows(plan)]
+        try:
+            self._settled(lambda: self._rows.transact(rows, alive=_alive(plan)), commit)
+        except (AttemptLost, Conflict, Erased):
+            self._abort(home)
+            raise
+
+    def _home(self, prepared: _Prepared) -> Key:
+        return commit_key(prepared.rows[0].key.pk, prepared.naming.event_id)
+
+
+def _at_home(row: Row, home: Key, until: str | None = None) -> Row:
+    more: dict[str, Value] = {"home": [home.pk, home.sk]}
+    if until is not None:
+        more["until"] = until
+    return Row(row.key, {**row.attributes, **more})
+
+
+def _identifier_rows(plan: Plan) -> list[Row]:
+    return [Row(Key(blind, "id"), {"doc": str(doc)}) for blind, doc in plan.identifiers]
+
+
+def _alive(plan: Plan) -> tuple[str, ...]:
+    return tuple(f"P#{patient}" for patient in plan.subjects)
+
+
+def _lost(refusal: TransactionRefused) -> Exception:
+    if refusal.dead:
+        return Erased("the person's records were erased on request; nothing can be written")
+    if any(key.pk.startswith("I#") or key.sk.startswith("act#") for key in refusal.taken):
+        return AttemptLost()
+    return Conflict("another version was stored first; read the current one and try again")
+
+
+def _size(rows: Sequence[Row]) -> int:
+    return sum(len(row.binary("ct") or b"") for row in rows)
