@@ -20,7 +20,7 @@ ENTRIES = -1
 MAX_LEVEL = 63
 # An entry's length is written in two bytes.
 MAX_ENTRY = 65_535
-_PATH = re.compile(r"tile/(entries|0|[1-9]\d?)/((?:x\d{3}/){0,6}\d{3})(?:\.p/([1-9]\d{0,2}))?")
+_PATH = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
 class TileFault(IntegrityFault):
@@ -133,7 +133,7 @@ def check_partials(edge: Edge, old: Mapping[Tile, bytes]) -> None:
 
 
 def check_bundle(data: bytes, hashes: Sequence[bytes], bundle: Tile) -> list[bytes]:
-    """The entries of a bundle, if `hashes` are their leaf hashes; raises `TileFault` naming the first odd one."""
+    """The entries of a bundle, if `hashes` are their leaf hashes; else `TileFault` names the first odd one."""
     entries = split_bundle(data, bundle.path)
     if len(entries) != len(hashes):
         raise TileFault(f"{bundle.path} holds {len(entries)} entries, its tree {len(hashes)}")
