@@ -1,0 +1,79 @@
+"""Narrative XHTML (http://hl7.org/fhir/R4/narrative.html): formatting only, nothing that runs or reaches out.
+
+txt-1: the elements and attributes of the basic formatting set; txt-2: some content. A record's text is
+shown in browsers of people who trust it, so scripts, event handlers, forms, frames and odd URL schemes
+are refused.
+"""
+
+from xml.parsers import expat
+
+XHTML = "http://www.w3.org/1999/xhtml"
+_TAGS = frozenset((
+    "a", "abbr", "acronym", "b", "big", "blockquote", "br", "caption", "cite", "code", "col", "colgroup",
+    "dd", "dfn", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "li",
+    "ol", "p", "pre", "q", "samp", "small", "span", "strong", "sub", "sup", "table", "tbody", "td",
+    "tfoot", "th", "thead", "tr", "tt", "ul", "var",
+))  # fmt: skip
+_ATTRIBUTES = frozenset((
+    "abbr", "accesskey", "align", "alt", "axis", "bgcolor", "border", "cellhalign", "cellpadding",
+    "cellspacing", "cellvalign", "char", "charoff", "charset", "cite", "class", "colspan", "compact",
+    "coords", "dir", "frame", "headers", "height", "href", "hreflang", "hspace", "id", "lang", "longdesc",
+    "name", "nowrap", "rel", "rev", "rowspan", "rules", "scope", "shape", "span", "src", "start", "style",
+    "summary", "tabindex", "title", "type", "valign", "value", "vspace", "width", "xmlns", "xml:lang",
+    "xml:space",
+))  # fmt: skip
+_SCHEMES = ("http:", "https:", "mailto:", "tel:", "data:image/")
+
+
+def fault(div: str) -> str | None:
+    """What is wrong with a `Narrative.div`, in words that do not repeat it; None where nothing is."""
+    reader = _Reader()
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = reader.start
+    parser.CharacterDataHandler = reader.text
+    parser.StartDoctypeDeclHandler = parser.ProcessingInstructionHandler = reader.no_markup
+    try:
+        parser.Parse(div.encode("utf-8", "surrogatepass"), True)
+    except _Refused as refused:
+        return str(refused)
+    except expat.ExpatError as error:
+        return f"the div is not well-formed XHTML (line {error.lineno})"
+    return None if reader.content else "the div has no content (txt-2)"
+
+
+class _Refused(Exception):
+    pass
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.depth = 0
+        self.content = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if self.depth == 0 and (name != "div" or attributes.get("xmlns") != XHTML):
+            raise _Refused(f'the text must be one <div xmlns="{XHTML}">')
+        self.depth += 1
+        if name not in _TAGS:
+            raise _Refused("the div has an element that is not basic formatting (txt-1)")
+        if name == "img":
+            self.content = True
+        for attribute, value in attributes.items():
+            _check_attribute(attribute, value)
+
+    def text(self, data: str) -> None:
+        self.content = self.content or not data.isspace()
+
+    def no_markup(self, *_: object) -> None:
+        raise _Refused("the div has a declaration or processing instruction")
+
+
+def _check_attribute(name: str, value: str) -> None:
+    if name not in _ATTRIBUTES:
+        raise _Refused("the div has an attribute that is not basic formatting (txt-1)")
+    if name in ("href", "src", "cite", "longdesc"):
+        link = value.strip().lower()
+        if ":" in link.split("/", 1)[0].split("#", 1)[0] and not link.startswith(_SCHEMES):
+            raise _Refused("the div has a link with a scheme other than http, https, mailto or tel")
+    if name == "xmlns" and value != XHTML:
+        raise _Refused("the div leaves the XHTML namespace")
