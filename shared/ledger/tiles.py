@@ -133,7 +133,7 @@ def check_partials(edge: Edge, old: Mapping[Tile, bytes]) -> None:
 
 
 def check_bundle(data: bytes, hashes: Sequence[bytes], bundle: Tile) -> list[bytes]:
-    """The entries of a bundle, if `hashes` are their leaf hashes; else `TileFault` names the first odd one."""
+    """The entries of a bundle with these leaf hashes; else raises `TileFault` naming the first odd one."""
     entries = split_bundle(data, bundle.path)
     if len(entries) != len(hashes):
         raise TileFault(f"{bundle.path} holds {len(entries)} entries, its tree {len(hashes)}")
