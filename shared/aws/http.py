@@ -159,7 +159,7 @@ class Door:
         return _response(reply, fhir=fhir)
 
     def _incoming(self, method: str, variables: dict[str, str]) -> Incoming:
-        request = self.chalice.current_request
+        request: Any = self.chalice.current_request
         query = request.query_params
         names = list(query) if query else []
         context = request.context.get("authorizer") or {}
@@ -242,7 +242,7 @@ def _response(reply: Reply, *, fhir: bool) -> Response:
         body = render(body).decode("utf-8")
     elif body is None:
         body = ""
-    headers = {
+    headers: dict[str, str | list[str]] = {
         "Content-Type": kind,
         "Access-Control-Allow-Origin": "*",
         "Access-Control-Expose-Headers": "*",

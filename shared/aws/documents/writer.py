@@ -22,15 +22,15 @@ from shared.aws.documents.layout import (
     event_attributes,
     revision_row,
 )
-from shared.aws.documents.model import Committed, Draft, Naming, Plan, Request
+from shared.aws.documents.model import Answer, Committed, Draft, Naming, Plan, Request
 from shared.aws.documents.reader import Reader
 from shared.aws.keys import Entropy, PersonKey
 from shared.aws.rows import MAX_ROW_BYTES, OutcomeUnknown, Row, RowExists, TransactionRefused, Value
 from shared.aws.session import NotStored, Session, SessionKey
 from shared.events.act import Act, EventFacts, Revision, assemble, payload_of
-from shared.events.envelope import EVENT_TYP, TAG_BYTES, tag
+from shared.events.envelope import EVENT_TYP, TAG_BYTES, Event, tag
 from shared.events.leaf import NONCE_BYTES
-from shared.kernel.errors import Busy, Conflict, Erased, TooLarge
+from shared.kernel.errors import Busy, Conflict, Erased, IntegrityFault, TooLarge
 from shared.kernel.ids import Doc, Key
 from shared.kernel.jws import sign
 from shared.kernel.times import later
@@ -90,6 +90,33 @@ class Writer:
                 continue
         raise Busy("others keep changing the same person at the same time; try again in a moment")
 
+    def now(self) -> str:
+        """The instant, by this environment's clock."""
+        return self._session.clock()
+
+    def append_signed(
+        self, event: Event, act: Act, identifiers: tuple[tuple[str, Doc], ...] = ()
+    ) -> Committed:
+        """Append an act that somebody else signed: the operator's, verified before by the caller.
+
+        Raises `Conflict` where a version or an identifier is taken.
+        """
+        if event.root != act.root or event.count != len(act.revisions):
+            raise IntegrityFault("the signed event does not commit to these documents")
+        answer = Answer(201, tuple(str(revision.doc) for revision in act.revisions))
+        plan = Plan(event.type, (), answer, identifiers=identifiers)
+        naming = Naming(0, event.time, lambda _index, _what: b"")
+        rows = tuple(
+            self._encrypted(event.id, {}, revision, index, act)
+            for index, revision in enumerate(act.revisions)
+        )
+        prepared = _Prepared(naming, plan, act, rows, event.tags)
+        try:
+            self._commit_plain(prepared, SignedAct(event.text, event.kid, event.n))
+        except AttemptLost:
+            raise Conflict("another organisation has one of these identifiers") from None
+        return Committed(event.text, None, answer)
+
     def _naming(self, request: Request, attempt: int) -> Naming:
         time = self._session.clock()
         if request.key is None:
@@ -135,11 +162,11 @@ class Writer:
         return Revision(draft.doc, draft.version, prev, self._entropy(NONCE_BYTES), draft.body)
 
     def _encrypted(
-        self, naming: Naming, people: dict[str, PersonKey], revision: Revision, index: int, act: Act
+        self, event_id: str, people: dict[str, PersonKey], revision: Revision, index: int, act: Act
     ) -> Row:
         key = revision.doc.key(revision.version)
         ct = self._encrypt(self._data_key(revision.doc, people), key, revision.nonce + revision.body)
-        row = revision_row(key, ct, naming.event_id, index, act.paths[index], revision.prev)
+        row = revision_row(key, ct, event_id, index, act.paths[index], revision.prev)
         if len(ct) > MAX_ROW_BYTES:
             raise TooLarge(
                 f"a {revision.doc.type} is larger than {MAX_ROW_BYTES // 1000} KB; store it in parts"

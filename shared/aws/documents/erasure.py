@@ -1,0 +1,96 @@
+"""Erasing a person: an event, a tombstone for the key, and no identifier rows (formats.md, Erasure).
+
+Steps, each of which may be the last before a crash and each harmless to repeat:
+  1 a note in the work list, so that the sweeper knows of it
+  2 the key row is closed: nothing new is tied to the person from here on
+  3 `subject.erased` is appended, under an id that the same person always gives
+  4 the key row becomes a tombstone that lists the identifier rows still to go
+  5 the identifier rows go, then the list in the tombstone, then the note
+After 4 nothing of the person decrypts, in any table, export or mirror; every earlier proof still verifies.
+"""
+
+import contextlib
+from collections.abc import Callable
+
+from shared.aws.documents.model import Answer, Draft, Naming, Plan, Request
+from shared.aws.documents.reader import Reader
+from shared.aws.documents.writer import Writer
+from shared.aws.rows import KeyRow, KeyRows, Row, RowExists
+from shared.kernel.canonical import jcs
+from shared.kernel.errors import Conflict, Erased
+from shared.kernel.ids import Doc, Key, about, part
+
+WORK_LIST = "E#pending"
+
+
+class Eraser:
+    """Does and finishes erasures; `identifiers` reads the blind identifier keys out of a Patient's body."""
+
+    def __init__(
+        self, reader: Reader, writer: Writer, key_rows: KeyRows, identifiers: Callable[[bytes], list[str]]
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._rows = reader.rows
+        self._key_rows = key_rows
+        self._identifiers = identifiers
+
+    def erase(self, patient: str, on_whose_word: str) -> None:
+        """Erase `patient` for good; raises `NotFound`, `Erased` (already done)."""
+        self._reader.keys.person(patient)
+        # A note that is there already is of an earlier try that was cut short: go on where it stopped.
+        with contextlib.suppress(RowExists):
+            self._rows.put_new(Row(Key(WORK_LIST, patient), {"doc": on_whose_word}))
+        self.finish(patient)
+
+    def sweep(self) -> int:
+        """Finish what crashes left; the number of erasures finished."""
+        waiting = self._rows.query(WORK_LIST)
+        for row in waiting:
+            self.finish(row.key.sk)
+        return len(waiting)
+
+    def finish(self, patient: str) -> None:
+        """Do whatever of the steps is still to be done."""
+        note = self._rows.get(Key(WORK_LIST, patient))
+        if note is None:
+            return
+        row = self._key_rows.get(f"P#{patient}")
+        if row is not None and row.erased is None:
+            self._entomb(patient, note.text("doc") or "")
+            row = self._key_rows.get(f"P#{patient}")
+        self._clean(patient, row)
+        self._rows.delete(note.key)
+
+    def _entomb(self, patient: str, on_whose_word: str) -> None:
+        pk = f"P#{patient}"
+        self._key_rows.close(pk)
+        # Read after closing: no transaction can add an identifier any more.
+        keys = self._identifier_keys(patient)
+        time = self._append(patient, on_whose_word)
+        self._key_rows.entomb(pk, time, keys)
+
+    def _identifier_keys(self, patient: str) -> list[str]:
+        history = self._reader.person(patient).history(Doc("Patient", patient))
+        return sorted({key for stored in history for key in self._identifiers(stored.body)})
+
+    def _append(self, patient: str, on_whose_word: str) -> str:
+        secret = self._reader.keys.deployment()
+        doc = Doc("Erasure", about(patient, part(secret.derive("erasure", patient))))
+        time = self._writer.now()
+
+        def build(naming: Naming) -> Plan:
+            body = jcs({"v": 1, "patient": patient, "on_whose_word": on_whose_word, "time": naming.time})
+            return Plan("subject.erased", (Draft(doc, body),), Answer(204), (patient,))
+
+        # A conflict means that the event is there already, from the try that was cut short.
+        with contextlib.suppress(Conflict):
+            self._writer.perform(Request(on_whose_word, None, b""), lambda _naming: doc, build)
+        return time
+
+    def _clean(self, patient: str, row: KeyRow | None) -> None:
+        if row is None or row.erased is None:
+            raise Erased("the key row of an erasure in progress is gone")
+        for blind in row.identifiers:
+            self._rows.delete(Key(blind, "id"))
+        self._key_rows.settle(f"P#{patient}")
