@@ -212,7 +212,7 @@ def refusal(error: DomainError, *, fhir: bool) -> Reply:
 
 
 def failure(fault: BaseException, *, fhir: bool) -> Reply:
-    """The answer when the fault is ours: 503 if trying again may help, else 500. Never the fault's own words."""
+    """The answer when the fault is ours: 503 if trying again may help, else 500; never its own words."""
     if isinstance(fault, OutcomeUnknown):
         unknown = errors.Busy("the outcome is not known; repeat the request with its Idempotency-Key")
         return refusal(unknown, fhir=fhir)

@@ -149,7 +149,7 @@ class Writer:
         people = {patient: self._reader.keys.person(patient) for patient in plan.subjects}
         act = assemble([self._revision(draft) for draft in plan.drafts])
         rows = tuple(
-            self._encrypted(naming, people, revision, index, act)
+            self._encrypted(naming.event_id, people, revision, index, act)
             for index, revision in enumerate(act.revisions)
         )
         if request.key is not None:
