@@ -36,13 +36,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ClaimInput:
-    """A claim as adjudication reads it. `frequency`: 1 original, 7 replacement, 8 void."""
+    """A claim as adjudication reads it.
+
+    `frequency`: 1 original, 7 replacement, 8 void. `payer_order`: our place among the payers the claim names.
+    """
 
     patient: str
     provider: str
     lines: tuple[Line, ...]
     currency: str | None = None
     frequency: str = "1"
+    payer_order: int = 1
     authorizations: tuple[str, ...] = ()
 
 

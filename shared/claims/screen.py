@@ -92,7 +92,8 @@ def _in_force(case: Case) -> tuple[Reads, Outcome | None]:
 
 
 def _first_payer(case: Case) -> tuple[Reads, Outcome | None]:
-    return {"coverage.order": case.coverage.order}, OTHER_PAYER if case.coverage.order > 1 else None
+    reads: Reads = {"coverage.order": case.coverage.order, "claim.payer_order": case.claim.payer_order}
+    return reads, OTHER_PAYER if max(case.coverage.order, case.claim.payer_order) > 1 else None
 
 
 def _timely(case: Case) -> tuple[Reads, Outcome | None]:
