@@ -15,6 +15,7 @@ from shared.aws.documents import Reader, Writer
 from shared.aws.keys import KeyRing, Wrapper
 from shared.aws.rows import KeyRows, Rows
 from shared.aws.session import Session
+from shared.aws.settings import Store
 from shared.events.catalogue import SERVICES
 from shared.events.genesis import Genesis
 from shared.kernel.jws import KeyInMemory
@@ -24,6 +25,7 @@ from tests.fakes import MemoryKeyRows, MemoryRows, MemoryWrapper
 START = "2026-11-22T10:00:00.000Z"
 DEPLOYMENT = "test"
 ORIGIN = "carevouch.test"
+BASE_URL = "https://carevouch.test"
 
 
 def new_key() -> KeyInMemory:
@@ -83,6 +85,20 @@ class World:
         """A writer in a fresh execution environment of `service`."""
         session = Session(service, self.roots[service], self.rows, lambda: self.genesis, self.clock)
         return Writer(self.reader, session, os.urandom)
+
+    def store(self, service: str) -> Store:
+        """What the wiring of a service would build."""
+        return Store(
+            DEPLOYMENT,
+            BASE_URL,
+            "UTC",
+            self.rows,
+            self.key_rows,
+            self.reader,
+            self.writer(service),
+            self.clock,
+            os.urandom,
+        )
 
 
 def memory_world() -> World:

@@ -58,7 +58,7 @@ def parse_certificate(text: str) -> Certificate:
     """The certificate that `text` spells, unverified; raises `Malformed`."""
     signed = take_apart(text)
     body = signed.payload
-    if signed.typ != CERT_TYP or set(body) != _MEMBERS or body["v"] != 1:
+    if signed.typ != CERT_TYP or set(body) != _MEMBERS or body["v"] is not 1:
         raise Malformed("not a certificate with exactly the members of version 1")
     public_key(body["jwk"])
     if body["kid"] != thumbprint(body["jwk"]) or body["service"] not in SERVICES:

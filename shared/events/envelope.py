@@ -99,7 +99,7 @@ def parse_event(text: str) -> Event:
     if signed.typ != EVENT_TYP:
         raise Malformed("not an event: typ is another one")
     payload = signed.payload
-    if set(payload) - {"contract"} != _MEMBERS or payload["v"] != 1:
+    if set(payload) - {"contract"} != _MEMBERS or payload["v"] is not 1:
         raise Malformed("the event does not have exactly the members of version 1")
     _check(payload)
     return Event(

@@ -63,7 +63,7 @@ def parse_genesis(text: str) -> Genesis:
     if len(lines) != 3 or lines[0] != _FIRST_LINE or lines[2]:
         raise Malformed("genesis is not two lines, the first of them its format's name")
     body = parse_jcs(lines[1].encode("utf-8"), "genesis")
-    if set(body) != _MEMBERS or body["v"] != 1 or not isinstance(body["roots"], dict):
+    if set(body) != _MEMBERS or body["v"] is not 1 or not isinstance(body["roots"], dict):
         raise Malformed("genesis does not have exactly the members of version 1")
     for jwk in (body["operator"], body["seal"], *body["roots"].values()):
         public_key(jwk)

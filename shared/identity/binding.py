@@ -133,6 +133,11 @@ def parse_device(body: bytes) -> tuple[JsonObject, str]:
     return {"offer": value["offer"], "binding": value["binding"]}, str(value["status"])
 
 
+def is_active(body: bytes) -> bool:
+    """Whether a stored device may still speak for its person."""
+    return parse_device(body)[1] == "active"
+
+
 def _inner(outer: JsonObject) -> str:
     if set(outer) != {"v", "possession"} or not isinstance(outer["possession"], str):
         raise Malformed("a binding holds exactly v and possession")

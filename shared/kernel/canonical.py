@@ -20,7 +20,8 @@ def jcs(value: Any) -> bytes:
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        raise Malformed(f"the value has no canonical JSON form: {error}") from error
+        # The library's own words may quote the value, and a value may be about a person.
+        raise Malformed(f"the value has no canonical JSON form ({type(error).__name__})") from None
 
 
 def parse_jcs(data: bytes, what: str) -> JsonObject:

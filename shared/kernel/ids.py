@@ -14,7 +14,8 @@ from shared.kernel.errors import Malformed, NotFound
 
 PART = re.compile(r"[a-z2-7]{26}")
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
-_AUDIT = re.compile(r"([a-z2-7]{26}|none)\.\d{6}-[a-z2-7]{26}")
+_AUDIT = re.compile(r"([a-z2-7]{26}|none)\.[0-9]{4}(0[1-9]|1[0-2])-[a-z2-7]{26}")
+_VERSION = re.compile(r"[0-9]{10}")
 _ABOUT = re.compile(r"([a-z2-7]{26}|d)\.[a-z2-7]{26}")
 DIRECTORY = "d"
 NOBODY = "none"
@@ -102,7 +103,7 @@ def parse_reference(text: str) -> Doc:
 
 def parse_key(key: Key) -> tuple[Doc, int]:
     """The document and version of a revision row; raises `ValueError` for other rows."""
-    type_, id_, mark, digits = key.sk.split("#")
-    if mark != "v":
+    parts = key.sk.split("#")
+    if len(parts) != 4 or parts[2] != "v" or not _VERSION.fullmatch(parts[3]):
         raise ValueError("not a revision row")
-    return Doc(type_, id_), int(digits)
+    return Doc(parts[0], parts[1]), int(parts[3])

@@ -7,6 +7,7 @@ no NaN or Infinity, no lone surrogates, bounded depth.
 """
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,8 @@ from shared.kernel.errors import Malformed
 MAX_DEPTH = 64
 # An integer of more digits than this is no number of any domain here, and quadratic to parse.
 MAX_DIGITS = 40
+# Half of a character outside the basic plane, escaped: right only beside its other half.
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Number(Decimal):
@@ -30,18 +33,25 @@ class Number(Decimal):
         number.text = text
         return number
 
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "Number":
+        """Itself, for it never changes; Decimal's own copy would forget the text."""
+        return self
+
 
 def parse(data: bytes, what: str = "the body") -> Any:
     """The value that `data` spells; raises `Malformed` saying where it goes wrong, never quoting the text."""
     _check_depth(data, what)
     try:
-        return json.loads(
+        value = json.loads(
             data.decode("utf-8"),
             parse_float=_number,
             parse_int=_integer,
             parse_constant=_no_constant,
             object_pairs_hook=_no_duplicates,
         )
+        if _ESCAPED_SURROGATE.search(data):
+            _refuse_lone_surrogates(value)
+        return value
     except UnicodeDecodeError as error:
         raise Malformed(f"{what} is not UTF-8 (byte {error.start})") from error
     except json.JSONDecodeError as error:
@@ -70,10 +80,11 @@ def _number(text: str) -> Number:
     return Number(text)
 
 
-def _integer(text: str) -> int:
+def _integer(text: str) -> int | Number:
     if len(text) > MAX_DIGITS:
         raise _Refused(f"a number has more than {MAX_DIGITS} digits")
-    return int(text)
+    # An int would forget the sign, and with it what was received.
+    return Number(text) if text == "-0" else int(text)
 
 
 def _no_constant(name: str) -> Any:
@@ -85,6 +96,13 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise _Refused("an object has the same key twice")
     return result
+
+
+def _refuse_lone_surrogates(value: Any) -> None:
+    try:
+        "".join(_pieces(value)).encode("utf-8")
+    except UnicodeEncodeError:
+        raise _Refused("a text holds a lone surrogate") from None
 
 
 def _check_depth(data: bytes, what: str) -> None:

@@ -3,13 +3,16 @@
 No floats. Amounts arrive as decimals with at most two fraction digits and leave the same way.
 """
 
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from shared.kernel.errors import Invalid
 
 # A hundred billion in cents: above every real claim, far below 2^53.
 MAX_CENTS = 10**13
+# `Decimal` also takes white space, underscores, other scripts' digits and words such as Infinity.
+_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,16 +36,25 @@ def round_half_up(numerator: int, denominator: int) -> int:
 
 def cents(amount: Decimal | int | str, what: str = "amount") -> int:
     """Whole cents of a decimal amount; raises `Invalid` for fractions of a cent, NaN or absurd sizes."""
-    try:
-        exact = Decimal(amount) * 100
-        whole = int(exact)
-    except (InvalidOperation, ValueError, OverflowError) as error:
-        raise Invalid(f"{what} is not an amount of money") from error
-    if exact != whole:
-        raise Invalid(f"{what} has a fraction of a cent; money is given with at most two decimals")
-    if abs(whole) > MAX_CENTS:
+    if isinstance(amount, str) and not _DECIMAL.fullmatch(amount):
+        raise Invalid(f"{what} is not an amount of money")
+    exact = Decimal(amount)
+    if not exact.is_finite():
+        raise Invalid(f"{what} is not an amount of money")
+    if exact.copy_abs() > MAX_CENTS // 100:
         raise Invalid(f"{what} is larger than {MAX_CENTS // 100}")
-    return whole
+    return _whole_cents(exact, what)
+
+
+def _whole_cents(exact: Decimal, what: str) -> int:
+    # By digits and exponent, not by arithmetic: a decimal context would round away a 29th digit.
+    negative, digits, exponent = exact.as_tuple()
+    text = "".join(map(str, digits)).rstrip("0")
+    places = int(exponent) + len(digits) - len(text) + 2
+    if text and places < 0:
+        raise Invalid(f"{what} has a fraction of a cent; money is given with at most two decimals")
+    whole = int(text) * 10**places if text else 0
+    return -whole if negative else whole
 
 
 def decimal_text(amount_cents: int) -> str:

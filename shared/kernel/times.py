@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from shared.kernel.errors import Malformed
 
-_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+# ASCII digits only: with another script's, two texts would be the same instant and text order not time order.
+_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
 def instant(moment: datetime) -> str:

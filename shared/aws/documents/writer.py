@@ -142,8 +142,7 @@ class Writer:
                 self._commit_plain(prepared, signed)
             return Committed(signed.text, key.certificate, plan.answer, False, plan.drafts)
 
-    # --- preparing
-    # -------------------------------------------------------------------------------------------
+    # Preparing
 
     def _prepare(self, request: Request, naming: Naming, plan: Plan) -> _Prepared:
         people = {patient: self._reader.keys.person(patient) for patient in plan.subjects}
@@ -207,9 +206,6 @@ class Writer:
         text = sign(payload_of(prepared.act, facts), EVENT_TYP, key.signer)
         return SignedAct(text, key.signer.kid, key.next_n)
 
-    # --- one put, or one transaction
-    # -------------------------------------------------------------------------
-
     def _commit_plain(self, prepared: _Prepared, signed: SignedAct) -> None:
         home = prepared.rows[0].key
         carrier = Row(
@@ -251,9 +247,6 @@ class Writer:
         # A failed condition alone settles nothing: the row may be our own, from a put whose answer was lost.
         found = self._rows.get(carrier.key)
         return found is not None and found.text("event") == carrier.text("event")
-
-    # --- staged
-    # ----------------------------------------------------------------------------------------------
 
     def _stage(self, prepared: _Prepared) -> None:
         home = self._home(prepared)

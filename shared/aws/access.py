@@ -1,0 +1,231 @@
+"""The one way to a person's documents: who calls, what they may see, and the audit that must be stored
+before the answer.
+
+`Access.caller` reads the caller's status row on every request. `Access.visit` opens a person for a caller;
+`Visit.see` filters revisions by the one rule of `shared.records.access`, with the consents as they stand
+now: nothing about a decision is cached, so a revocation counts on the very next read. Absent, refused and
+erased look alike and cost alike.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from shared.aws.consents import Consents
+from shared.aws.documents import Answer, Draft, Naming, Partition, Plan, Reader, Request, Stored, Writer
+from shared.aws.http import ABSENT, Incoming, Reply
+from shared.aws.rows import OutcomeUnknown
+from shared.aws.settings import Store
+from shared.consent.facts import facts_of
+from shared.consent.model import Consent
+from shared.consent.question import Request as Asked
+from shared.events.catalogue import OWN_TYPES
+from shared.identity.admission import Admission, parse_admission
+from shared.identity.binding import is_active
+from shared.identity.caller import ORGANIZATION, Caller
+from shared.kernel.canonical import JsonObject
+from shared.kernel.errors import Busy, DomainError, Erased, Forbidden, NotFound, Unauthenticated
+from shared.kernel.ids import PART, Doc, audit
+from shared.kernel.jsontext import parse
+from shared.kernel.times import moment
+from shared.records import audit as audits
+from shared.records.access import Allowed, Refused, Target, may_read, parties_of, purpose_of
+from shared.records.content import author_of, resource_of
+
+PURPOSE_HEADER = "purpose-of-use"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A revision the caller may see, with its content and the rule that allowed it."""
+
+    stored: Stored
+    resource: JsonObject
+    by: Allowed
+
+
+class Access:
+    """Opens people for callers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.reader: Reader = store.reader
+        self.writer: Writer = store.writer
+        self.zone: tzinfo = ZoneInfo(store.zone)
+        self.base = f"{store.base_url}/fhir"
+
+    def caller(self, incoming: Incoming) -> Caller:
+        """The caller with their current roles; raises `Unauthenticated`, `Forbidden` (suspended)."""
+        caller = incoming.signed_in()
+        if caller.kind == ORGANIZATION:
+            admission = self.admission(caller.id)
+            if admission is None:
+                raise Unauthenticated("the token names an organisation that is not admitted here")
+            if not admission.active:
+                raise Forbidden("your organisation is suspended; ask the operator")
+            return replace(caller, roles=admission.roles)
+        self._require_device(caller)
+        return caller
+
+    def admission(self, organization: str) -> Admission | None:
+        """The current terms of an organisation, or None."""
+        stored = self.reader.find(Doc("Admission", organization))
+        return parse_admission(stored.body) if stored else None
+
+    def visit(self, incoming: Incoming, caller: Caller, patient: str | None, interaction: str) -> "Visit":
+        """A caller's request about one person, or about whom nobody knows (None)."""
+        return Visit(self, incoming, caller, patient, interaction)
+
+    def asked(self, caller: Caller, incoming: Incoming, action: str = "access") -> Asked:
+        """The request as the consents see it: one purpose, and everything the caller is."""
+        purpose = purpose_of(caller, incoming.headers.get(PURPOSE_HEADER))
+        now = moment(self._store.clock())
+        return Asked(purpose, frozenset({caller.reference}), now, action)
+
+    def record(self, access: audits.Access) -> None:
+        """Put the AuditEvent; raises `Busy` when it cannot be put, so that nothing is answered without it."""
+        known = access.patient
+        if known is not None and not self._alive(known):
+            known = None
+        try:
+            self._put_audit(access, known)
+        except (OutcomeUnknown, DomainError) as error:
+            raise Busy("the audit of this request could not be stored; try again in a moment") from error
+
+    def _alive(self, patient: str) -> bool:
+        try:
+            self.reader.keys.person(patient)
+        except (NotFound, Erased):
+            return False
+        return True
+
+    def _put_audit(self, access: audits.Access, patient: str | None) -> None:
+        def first(naming: Naming) -> Doc:
+            return Doc("AuditEvent", audit(patient, naming.part(0), naming.time))
+
+        def build(naming: Naming) -> Plan:
+            doc = first(naming)
+            body = audits.audit_event(doc, access, naming.time, self._store.deployment)
+            subjects = (patient,) if patient else ()
+            return Plan("access.audited", (Draft(doc, body),), Answer(201), subjects)
+
+        self.writer.perform(Request(access.caller.id, None, b""), first, build)
+
+    def _require_device(self, caller: Caller) -> None:
+        if caller.device is None or caller.patient is None:
+            raise Unauthenticated("the token names no device")
+        try:
+            stored = self.reader.find(Doc("Device", caller.device))
+        except (NotFound, Erased):
+            stored = None
+        if stored is None or stored.doc.subject != caller.patient or not is_active(stored.body):
+            raise Unauthenticated("the device is not, or no longer, bound")
+
+
+class Visit:
+    """One request about one person. Read what you need, then `close` or `refuse`: both store the audit first."""
+
+    def __init__(
+        self, access: Access, incoming: Incoming, caller: Caller, patient: str | None, interaction: str
+    ) -> None:
+        self.access = access
+        self.caller = caller
+        self.patient = patient
+        self.asked = access.asked(caller, incoming)
+        self._incoming = incoming
+        self._interaction = interaction
+        self._shown: list[Seen] = []
+
+    def run(self, work: Callable[["Visit"], Reply]) -> Reply:
+        """Do the work and store the audit of its outcome, refusals too, before anything is answered."""
+        try:
+            reply = work(self)
+        except Erased:
+            self._record(audits.REFUSED, "not-found")
+            raise NotFound(ABSENT) from None
+        except DomainError as refusal:
+            self._record(audits.REFUSED, refusal.code)
+            raise
+        self._record(audits.SUCCESS, self._rules())
+        return reply
+
+    @cached_property
+    def partition(self) -> Partition:
+        """The person's documents; raises `NotFound`, `Erased`."""
+        if self.patient is None or not PART.fullmatch(self.patient):
+            raise NotFound(ABSENT)
+        return self.access.reader.person(self.patient)
+
+    @cached_property
+    def consents(self) -> tuple[Consent, ...]:
+        """All consents of the person as they stand now, each with the verdict on its device signature."""
+        return Consents(self.access.reader, self.access.base, self.access.zone).of(self.partition)
+
+    def decide(self, stored: Stored, letter: str = "r") -> tuple[JsonObject, Allowed | Refused]:
+        """The content of a revision and whether the caller may see it."""
+        type_ = stored.doc.type
+        resource = resource_of(type_, stored.body)
+        if type_ in OWN_TYPES:
+            own = self.caller.patient is not None and self.caller.patient == stored.doc.subject
+            return resource, Allowed("self") if own else Refused("not the person's own")
+        subject = stored.doc.subject
+        facts = facts_of(
+            resource,
+            base=self.access.base,
+            zone=self.access.zone,
+            subject=f"Patient/{subject}" if subject else None,
+        )
+        target = Target(type_, subject, author_of(resource), parties_of(resource), facts)
+        consents = self.consents if subject and self.caller.patient is None else ()
+        return resource, may_read(self.caller, self.asked, target, consents, letter)
+
+    def see(self, revisions: Iterable[Stored], letter: str = "r") -> list[Seen]:
+        """Those of the revisions that the caller may see; they count as shown in the audit."""
+        seen = []
+        for stored in revisions:
+            resource, decision = self.decide(stored, letter)
+            if isinstance(decision, Allowed):
+                seen.append(Seen(stored, resource, decision))
+        return seen
+
+    def show(self, seen: Iterable[Seen]) -> None:
+        """Note in the audit what is really answered (one page, not all that would be visible)."""
+        self._shown.extend(seen)
+
+    def one(self, stored: Stored | None) -> Seen:
+        """The revision, if it exists and the caller may see it; raises `NotFound` either way."""
+        seen = self.see([stored]) if stored is not None else []
+        if not seen:
+            raise NotFound(ABSENT)
+        self.show(seen)
+        return seen[0]
+
+    def _rules(self) -> str:
+        return ", ".join(sorted({seen.by.rule for seen in self._shown})) or "nothing shown"
+
+    def _record(self, outcome: str, because: str) -> None:
+        shown = tuple(str(seen.stored.doc) for seen in self._shown)
+        consents = tuple(sorted({consent for seen in self._shown for consent in seen.by.consents}))
+        self.access.record(
+            audits.Access(
+                self.caller,
+                self.asked.purpose,
+                self._interaction,
+                self.patient if self.patient and PART.fullmatch(self.patient) else None,
+                outcome,
+                because,
+                shown,
+                consents,
+                self._incoming.url.partition("?")[2],
+                self._incoming.request_id,
+                len(shown),
+            )
+        )
+
+
+def parsed(stored: Stored) -> JsonObject:
+    """The JSON of a document of our own types."""
+    value: JsonObject = parse(stored.body, f"a stored {stored.doc.type}")
+    return value

@@ -1,0 +1,94 @@
+"""The consents of a person, each with the verdict whether a device bound at the time signed exactly it.
+
+Whoever can write to the table can put a row there; without the signature of a key that the person's own
+device holds, bound through a provider's offer before that moment, it permits nothing. It may still refuse.
+"""
+
+from datetime import tzinfo
+
+from shared.aws.documents import Partition, Reader, Stored
+from shared.consent.model import Consent
+from shared.consent.read import read_consent, unreadable
+from shared.consent.signature import parse_body, verify_grant
+from shared.identity.admission import parse_admission
+from shared.identity.binding import Binding, parse_device, read_offer, verify_binding
+from shared.kernel.errors import DomainError, IntegrityFault
+from shared.kernel.ids import Doc
+from shared.kernel.jsontext import parse
+from shared.kernel.jws import Jwk, take_apart
+
+
+class Consents:
+    """Reads consents and the device bindings that make them count."""
+
+    def __init__(self, reader: Reader, base: str, zone: tzinfo) -> None:
+        self._reader = reader
+        self._base = base
+        self._zone = zone
+
+    def of(self, partition: Partition) -> tuple[Consent, ...]:
+        """All consents of a person, in their latest version."""
+        latest = partition.latest("Consent")
+        if not latest:
+            return ()
+        devices = partition.latest("Device")
+        return tuple(self._read(stored, devices) for stored in latest)
+
+    def is_signed(self, stored: Stored, devices: list[Stored]) -> bool:
+        """Whether a device that was bound when the revision was stored signed exactly this revision."""
+        content, signature = parse_body(stored.body)
+        if signature is None:
+            return False
+        try:
+            binding = self.binding(devices, take_apart(signature).kid, stored)
+            if binding is None or binding.patient != stored.doc.subject:
+                return False
+            verify_grant(
+                signature,
+                binding.device,
+                content=content,
+                doc=str(stored.doc),
+                version=stored.version,
+                prev=stored.revision.prev,
+            )
+        except (IntegrityFault, DomainError):
+            return False
+        return True
+
+    def binding(self, devices: list[Stored], kid: str, at: Stored) -> Binding | None:
+        """The verified binding of the device with this key, if it was active when `at` was stored."""
+        for device in devices:
+            posted, status = parse_device(device.body)
+            if status != "active" or device.time > at.time:
+                continue
+            offer = read_offer(posted["offer"])
+            key = self.provider_key(offer.provider, offer.kid)
+            binding = verify_binding(posted, key, device.time) if key else None
+            if binding is not None and binding.kid == kid:
+                return binding
+        return None
+
+    def provider_key(self, organization: str, kid: str) -> Jwk | None:
+        """The key with which a provider signed an offer, in any version of its admission."""
+        doc = Doc("Admission", organization)
+        for stored in reversed(self._reader.partition_of(doc).history(doc)):
+            key = parse_admission(stored.body).key(kid)
+            if key is not None:
+                return {name: str(key[name]) for name in ("kty", "crv", "x", "y") if name in key}
+        return None
+
+    def _read(self, stored: Stored, devices: list[Stored]) -> Consent:
+        reference, patient = str(stored.doc), f"Patient/{stored.doc.subject}"
+        try:
+            content = parse(parse_body(stored.body)[0], "a stored Consent")
+        except DomainError:
+            return unreadable(reference, stored.version, patient)
+        return read_consent(
+            content,
+            base=self._base,
+            zone=self._zone,
+            signed=self.is_signed(stored, devices),
+            reference=reference,
+            version=stored.version,
+            patient=patient,
+        )

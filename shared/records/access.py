@@ -1,0 +1,137 @@
+"""The one rule of reading (design.md, 7): scope AND (self OR author OR named party OR directory OR consent).
+
+Every door that shows a resource, its history, its place in the log or its opening asks here, for each
+revision by itself. The answer is never a bare bool: it names the rule that allowed, or everything that was
+missing. Absence refuses.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from shared.consent.decide import decide
+from shared.consent.model import Consent
+from shared.consent.purposes import lineage
+from shared.consent.question import Request, ResourceFacts
+from shared.events.catalogue import DIRECTORY_TYPES
+from shared.identity.caller import Caller
+from shared.identity.roles import AUDITOR, default_purpose, purposes
+from shared.identity.scopes import allows
+from shared.kernel.canonical import JsonObject
+from shared.kernel.errors import Forbidden
+
+# Who is a party to a claim, by the element that names them (R4 financial resources).
+_PARTY_ELEMENTS = ("insurer", "provider", "requestor", "payor", "enterer")
+PARTY_TYPES = frozenset(
+    {
+        "Claim",
+        "ClaimResponse",
+        "Coverage",
+        "CoverageEligibilityRequest",
+        "CoverageEligibilityResponse",
+        "ExplanationOfBenefit",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be read: one revision. `author` wrote it; `parties` are a claim's, by reference."""
+
+    type: str
+    subject: str | None
+    author: str | None
+    parties: frozenset[str]
+    facts: ResourceFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Yes, by this rule; `reasons` are those of the consents, where they decided."""
+
+    rule: str
+    reasons: tuple[JsonObject, ...] = ()
+    consents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No, because none of the rules held; `reasons` say what the consents lacked."""
+
+    because: str
+    reasons: tuple[JsonObject, ...] = ()
+
+
+def may_read(
+    caller: Caller, asked: Request, target: Target, consents: Iterable[Consent], letter: str = "r"
+) -> Allowed | Refused:
+    """Whether `caller` may see `target`; `consents` are all of its subject's."""
+    if not allows(caller.scopes, target.type, letter):
+        return Refused("scope")
+    if caller.patient is not None:
+        return Allowed("self") if caller.patient == target.subject else Refused("not the person's own")
+    if target.subject is None:
+        return Allowed("directory") if target.type in DIRECTORY_TYPES else Refused("nobody's")
+    if target.type == "AuditEvent":
+        # Who looked at a person is for the person and for auditors; being the one who looked gives no right
+        # to it.
+        return Allowed("auditor") if AUDITOR in caller.roles else Refused("audit is the person's own")
+    if target.author == caller.reference:
+        return Allowed("author")
+    if caller.reference in target.parties:
+        return Allowed("party")
+    return _by_consent(asked, target, consents)
+
+
+def _by_consent(asked: Request, target: Target, consents: Iterable[Consent]) -> Allowed | Refused:
+    decision = decide(consents, asked, target.facts)
+    reasons = tuple(reason.json() for reason in decision.reasons)
+    if decision.permitted:
+        used = tuple(
+            f"{reason.consent}/_history/{reason.version}" for reason in decision.reasons if reason.consent
+        )
+        return Allowed("consent", reasons, used)
+    return Refused("consent", reasons)
+
+
+def parties_of(resource: JsonObject) -> frozenset[str]:
+    """The references of those a claim, a coverage or a consent names as taking part."""
+    if resource.get("resourceType") == "Consent":
+        return frozenset(_consent_actors(resource.get("provision")))
+    if resource.get("resourceType") not in PARTY_TYPES:
+        return frozenset()
+    values = (resource.get(element) for element in _PARTY_ELEMENTS)
+    flat = (item for value in values for item in (value if isinstance(value, list) else [value]))
+    return frozenset(filter(None, map(_reference, flat)))
+
+
+def purpose_of(caller: Caller, declared: str | None) -> str:
+    """The one purpose of a request: the declared one, if the caller's role may declare it, else its default.
+
+    Raises `Forbidden` for a purpose that the role may not declare. A person's own device asks as PATRQT.
+    """
+    if caller.patient is not None:
+        return "PATRQT"
+    if declared is None:
+        return default_purpose(caller.roles)
+    if lineage(declared).isdisjoint(purposes(caller.roles)):
+        raise Forbidden(
+            "your role may not declare this purpose of use; leave it out or take one of your role's"
+        )
+    return declared
+
+
+def _consent_actors(provision: Any) -> Iterable[str]:
+    if not isinstance(provision, dict):
+        return
+    for actor in provision.get("actor") or []:
+        reference = _reference(actor.get("reference")) if isinstance(actor, dict) else None
+        if reference:
+            yield reference
+    for inner in provision.get("provision") or []:
+        yield from _consent_actors(inner)
+
+
+def _reference(value: Any) -> str | None:
+    reference = value.get("reference") if isinstance(value, dict) else None
+    return reference if isinstance(reference, str) else None

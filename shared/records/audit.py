@@ -1,0 +1,102 @@
+"""The AuditEvent that every read, refusal and decision leaves, one per request and patient (after IHE BALP).
+
+It says who asked, for which purpose, what for, with which outcome and by which rule. References only: no
+name, no value. It is stored under the person's key like any other document, so that the search a caller made
+is nobody else's to read. A successful write needs none: its own event is its audit.
+"""
+
+import base64
+from dataclasses import dataclass, field
+
+from shared.identity.caller import Caller
+from shared.kernel.canonical import JsonObject
+from shared.kernel.ids import Doc
+from shared.kernel.jsontext import render
+
+DCM = "http://dicom.nema.org/resources/ontology/DCM"
+_REST = {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"}
+_AUTHZ = {"system": DCM, "code": "110113"}
+_INTERACTION = "http://hl7.org/fhir/restful-interaction"
+_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+_OBJECT = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
+# A page shows at most this many documents by name; the rest is counted.
+MAX_ENTITIES = 50
+SUCCESS, REFUSED = "0", "4"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What is to be recorded. `interaction` is of FHIR's (read, search-type…), or an operation's name."""
+
+    caller: Caller
+    purpose: str
+    interaction: str
+    patient: str | None
+    outcome: str
+    because: str
+    shown: tuple[str, ...] = ()
+    consents: tuple[str, ...] = ()
+    query: str = ""
+    request_id: str = ""
+    shown_count: int = field(default=0)
+
+
+def audit_event(doc: Doc, access: Access, time: str, deployment: str) -> bytes:
+    """The exact bytes of the AuditEvent `doc`."""
+    resource: JsonObject = {
+        "resourceType": "AuditEvent",
+        "id": doc.id,
+        "meta": {"versionId": "1", "lastUpdated": time},
+        "type": _AUTHZ if access.interaction == "decision" else _REST,
+        "subtype": [{"system": _INTERACTION, "code": access.interaction}],
+        "action": "E" if access.interaction == "decision" else "R",
+        "recorded": time,
+        "outcome": access.outcome,
+        "outcomeDesc": access.because,
+        "purposeOfEvent": [{"coding": [{"system": _REASON, "code": access.purpose}]}],
+        "agent": _agents(access, deployment),
+        "source": {"observer": {"display": deployment}},
+        "entity": list(_entities(access)),
+    }
+    return render(resource)
+
+
+def _agents(access: Access, deployment: str) -> list[JsonObject]:
+    client: JsonObject = {
+        "type": {"coding": [{"system": DCM, "code": "110152"}]},
+        "who": {"reference": access.caller.reference},
+        "requestor": True,
+        "policy": [f"urn:ietf:params:oauth:jti:{access.caller.token}"],
+    }
+    server: JsonObject = {
+        "type": {"coding": [{"system": DCM, "code": "110153"}]},
+        "who": {"display": deployment},
+        "requestor": False,
+    }
+    return [client, server]
+
+
+def _entities(access: Access) -> list[JsonObject]:
+    found: list[JsonObject] = []
+    if access.patient is not None:
+        found.append(_entity(f"Patient/{access.patient}", "1", "1"))
+    found.extend(_entity(reference, "2", "4") for reference in access.shown[:MAX_ENTITIES])
+    found.extend(_entity(reference, "2", "13") for reference in access.consents)
+    if access.query:
+        role = {"system": _ROLE, "code": "24"}
+        found.append({"role": role, "query": base64.b64encode(access.query.encode()).decode()})
+    if access.request_id:
+        found.append({"what": {"identifier": {"value": access.request_id}}})
+    if access.shown_count:
+        count = {"type": "shown", "valueString": str(access.shown_count)}
+        found.append({"type": {"system": _OBJECT, "code": "4"}, "detail": [count]})
+    return found
+
+
+def _entity(reference: str, type_: str, role: str) -> JsonObject:
+    return {
+        "what": {"reference": reference},
+        "type": {"system": _OBJECT, "code": type_},
+        "role": {"system": _ROLE, "code": role},
+    }
