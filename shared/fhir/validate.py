@@ -35,6 +35,11 @@ def check(value: Any, where: str | None = None) -> list[Issue]:
     return list(islice(_check(value, where, 0), MAX_ISSUES))
 
 
+def check_shell(value: Any) -> list[Issue]:
+    """As `check`, but without judging the resources that a Bundle or Parameters carries in its entries."""
+    return list(islice(_check(value, None, 0, inside=False), MAX_ISSUES))
+
+
 def require_valid(value: Any, type_: str | None = None) -> dict[str, Any]:
     """`value`, when it is a valid resource (of `type_`, if given); raises `Invalid` with the issues."""
     issues = _wrong_type(value, type_) if type_ else []
@@ -52,7 +57,7 @@ def _wrong_type(value: Any, type_: str) -> list[Issue]:
     return []
 
 
-def _check(value: Any, where: str | None, nested: int) -> Iterator[Issue]:
+def _check(value: Any, where: str | None, nested: int, *, inside: bool = True) -> Iterator[Issue]:
     if not isinstance(value, dict):
         yield Issue("a resource is a JSON object", where or "Resource", "structure")
         return
@@ -68,7 +73,7 @@ def _check(value: Any, where: str | None, nested: int) -> Iterator[Issue]:
         return
     outer, inner = _apart(value)
     yield from _check_one(outer, type_, root)
-    for path, resource in inner:
+    for path, resource in inner if inside else ():
         yield from _check(resource, spelled(path, root), nested + 1)
 
 
