@@ -1,0 +1,160 @@
+"""The local cloud: package, start, deploy, look after.
+
+    python -m infra.local start|stop|status|deploy|clean
+
+Tests and the story use `local_cloud()`; `open_cloud()` finds the one that runs already.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra import ministack, package, stack
+from infra.faults import SetUpFault, explained
+from infra.stack import Cloud
+from shared.kernel.encoding import b64u
+
+STATE = package.ROOT / ".carevouch"
+# MiniStack's own, and that of the emulators before it.
+PORT = 4566
+OLDEST_PYTHON = (3, 11)
+
+Say = Callable[[str], None]
+
+
+@contextmanager
+def local_cloud(
+    folder: Path, *, port: int | None = None, root: Path = package.ROOT, say: Say = print
+) -> Iterator[Cloud]:
+    """A cloud of its own in `folder`, on a free port unless one is named; stopped at the end, state kept."""
+    cloud = start(folder, port=port, root=root, detached=False, say=say)
+    try:
+        yield cloud
+    finally:
+        ministack.stop(folder)
+
+
+def start(
+    folder: Path = STATE,
+    *,
+    port: int | None = None,
+    root: Path = package.ROOT,
+    detached: bool = True,
+    say: Say = print,
+) -> Cloud:
+    """Package, start and deploy; on state that was kept, everything is where it was left."""
+    _check_python()
+    folder = folder.resolve()
+    began = time.monotonic()
+    say("packaging the functions")
+    packages = package.build("local", root=root, say=say)
+    say("starting the local cloud")
+    process = ministack.start(folder, port or ministack.free_port(), detached=detached)
+    try:
+        say("deploying template.yaml")
+        return _deploy(process, folder, packages, root, say)
+    except BaseException:
+        ministack.stop(folder)
+        raise
+    finally:
+        say(f"  {time.monotonic() - began:.1f} s")
+
+
+def open_cloud(folder: Path = STATE) -> Cloud:
+    """The cloud that runs on this folder; raises `SetUpFault` if none does."""
+    process, card = ministack.running(folder), folder / "cloud.json"
+    if process is None or not card.exists():
+        raise SetUpFault("The local cloud is not running: `make run` starts it.")
+    said = json.loads(card.read_text())
+    return Cloud(said["base_url"], process.endpoint_url, said["outputs"], _operator(folder))
+
+
+def redeploy(folder: Path = STATE, *, root: Path = package.ROOT, say: Say = print) -> Cloud:
+    """Bring changed code and template to the running cloud."""
+    process = ministack.running(folder)
+    if process is None:
+        raise SetUpFault("The local cloud is not running: `make run` starts it.")
+    return _deploy(process, folder, package.build("local", root=root, say=say), root, say)
+
+
+def clean(folder: Path = STATE) -> None:
+    """Stop the cloud and throw its state away."""
+    ministack.stop(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _deploy(
+    process: ministack.Process, folder: Path, packages: Mapping[str, Path], root: Path, say: Say
+) -> Cloud:
+    cloud = stack.deploy(process.endpoint_url, root / "template.yaml", packages, _operator(folder), say=say)
+    card = {"base_url": cloud.base_url, "endpoint_url": cloud.endpoint_url, "outputs": dict(cloud.outputs)}
+    (folder / "cloud.json").write_text(json.dumps(card, indent=2))
+    return cloud
+
+
+def _operator(folder: Path) -> dict[str, str]:
+    """The private key of this cloud's operator, made on first use. In production it never is on a server."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    path = folder / "operator.jwk.json"
+    if not path.exists():
+        key = ec.generate_private_key(ec.SECP256R1()).private_numbers()
+        x, y, d = (
+            b64u(n.to_bytes(32, "big"))
+            for n in (key.public_numbers.x, key.public_numbers.y, key.private_value)
+        )
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({"kty": "EC", "crv": "P-256", "x": x, "y": y, "d": d}))
+    said: dict[str, str] = json.loads(path.read_text())
+    return said
+
+
+def _check_python() -> None:
+    if sys.version_info < OLDEST_PYTHON:
+        raise SetUpFault(
+            f"Python {sys.version.split()[0]} is too old: install 3.11 or later, then `make clean run`."
+        )
+
+
+def _status(folder: Path) -> int:
+    process = ministack.running(folder)
+    if process is None:
+        print("not running")
+        return 1
+    cloud = open_cloud(folder)
+    print(f"running as process {process.pid}\nbase URL {cloud.base_url}\nAWS endpoint {cloud.endpoint_url}")
+    return 0
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.local", description="The local cloud of this checkout."
+    )
+    parser.add_argument("verb", choices=["start", "stop", "status", "deploy", "clean"])
+    parser.add_argument(
+        "--state", type=Path, default=STATE, help="folder of its state (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=int(os.environ.get("PORT") or PORT), help="default: %(default)s"
+    )
+    chosen = parser.parse_args()
+    if chosen.verb == "start":
+        start(chosen.state, port=chosen.port)
+    elif chosen.verb == "stop":
+        print("stopped, state kept" if ministack.stop(chosen.state) else "not running")
+    elif chosen.verb == "deploy":
+        redeploy(chosen.state)
+    elif chosen.verb == "clean":
+        clean(chosen.state)
+    return _status(chosen.state) if chosen.verb == "status" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(explained(main))

@@ -1,0 +1,197 @@
+"""Deploys template.yaml, the same that goes to AWS, to a CloudFormation endpoint of this machine."""
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from infra import gateway
+from infra.faults import SetUpFault
+
+STACK = "carevouch"
+STAGE = "local"
+# MiniStack gives the API this id when the stack carries the tag, so its address is known before it exists.
+API_ID = "carevouch"
+API_ID_TAG = "ms-custom-id"
+REGION = "eu-central-1"
+PACKAGES = "carevouch-packages"
+ORIGIN = "log.carevouch.local/carevouch"
+DEPLOY_SECONDS = 120
+# As the one-minute schedule sends it.
+WAKE_UP = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """A deployed Carevouch: what a test or the story needs to talk to it, and to look behind it."""
+
+    base_url: str
+    endpoint_url: str
+    outputs: Mapping[str, str]
+    operator_jwk: Mapping[str, str] = field(repr=False)
+    origin: str = ORIGIN
+    region: str = REGION
+
+    @property
+    def documents_table(self) -> str:
+        """Name of the documents table."""
+        return self.outputs["DocumentsTable"]
+
+    @property
+    def keys_table(self) -> str:
+        """Name of the keys table."""
+        return self.outputs["KeysTable"]
+
+    @property
+    def ledger_table(self) -> str:
+        """Name of the ledger's table."""
+        return self.outputs["LedgerTable"]
+
+    @property
+    def ledger_bucket(self) -> str:
+        """Name of the ledger's bucket."""
+        return self.outputs["LedgerBucket"]
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the account's administrator, whom no role bounds."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]  # any service by name
+            endpoint_url=self.endpoint_url,
+            region_name=self.region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 (the local cloud's fixed one)
+            config=Config(retries={"mode": "standard"}, max_pool_connections=32),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The variables with which any SDK or tool reaches this cloud."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
+    def seal(self) -> Any:
+        """Run the sealer now, as its schedule would; returns what it answered."""
+        return self._invoke(self.outputs["SealerFunction"])
+
+    def sweep(self) -> Any:
+        """Run the sweeper of erasures now."""
+        return self._invoke(self.outputs["SweeperFunction"])
+
+    def log_lines(self) -> Iterator[str]:
+        """Every line that every function has logged."""
+        logs = self.client("logs")
+        for group in self.outputs["LogGroups"].split(","):
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
+                yield from (event["message"] for event in page["events"])
+
+    def _invoke(self, function: str) -> Any:
+        answer = self.client("lambda").invoke(FunctionName=function, Payload=json.dumps(WAKE_UP))
+        payload = answer["Payload"].read()
+        if "FunctionError" in answer:
+            raise RuntimeError(f"{function} failed: {payload.decode()}")
+        return json.loads(payload or b"null")
+
+
+def deploy(
+    endpoint_url: str,
+    template: Path,
+    packages: Mapping[str, Path],
+    operator_jwk: Mapping[str, str],
+    *,
+    say: Callable[[str], None],
+) -> Cloud:
+    """Create or update the stack, then wake the sealer once, which writes genesis where there is none."""
+    base_url = f"{endpoint_url}/_aws/execute-api/{API_ID}/{STAGE}"
+    cloud = Cloud(base_url, endpoint_url, {}, operator_jwk)
+    parameters = _parameters(base_url, operator_jwk)
+    outputs = _apply(cloud.client("cloudformation"), _upload(cloud, template, packages), parameters)
+    gateway.complete(cloud.client("cloudformation"), cloud.client("apigateway"), STACK, STAGE, parameters)
+    cloud = Cloud(base_url, endpoint_url, outputs, operator_jwk)
+    cloud.seal()
+    say(f"  base URL {base_url}")
+    return cloud
+
+
+def _parameters(base_url: str, operator_jwk: Mapping[str, str]) -> dict[str, str]:
+    public = {name: value for name, value in operator_jwk.items() if name != "d"}
+    return {
+        "Stage": STAGE,
+        "BaseUrl": base_url,
+        "OperatorJwk": json.dumps(public, separators=(",", ":"), sort_keys=True),
+        "Origin": ORIGIN,
+        "DeletionProtection": "false",
+        "RequireTls": "false",
+        # One machine is its own limit; a story or a load test shall not meet the throttle of production.
+        "ThrottleRate": "10000",
+        "ThrottleBurst": "5000",
+        "CorsOrigin": "*",
+    }
+
+
+def _upload(cloud: Cloud, template: Path, packages: Mapping[str, Path]) -> str:
+    """What `sam deploy` does: the zips go to S3 under their hash, the template that names them there too."""
+    s3 = cloud.client("s3")
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=PACKAGES, CreateBucketConfiguration={"LocationConstraint": REGION})
+    text = template.read_text(encoding="utf-8")
+    for service, path in packages.items():
+        body = path.read_bytes()
+        key = f"{service}-{hashlib.sha256(body).hexdigest()[:16]}.zip"
+        s3.put_object(Bucket=PACKAGES, Key=key, Body=body)
+        text = text.replace(f"CodeUri: build/aws/{service}.zip", f"CodeUri: s3://{PACKAGES}/{key}")
+    # CloudFormation takes 51,200 bytes in the request itself, 1 MB from a bucket.
+    s3.put_object(Bucket=PACKAGES, Key="template.yaml", Body=text.encode())
+    return f"{cloud.endpoint_url}/{PACKAGES}/template.yaml"
+
+
+def _apply(formation: Any, template_url: str, parameters: Mapping[str, str]) -> dict[str, str]:
+    request = {
+        "StackName": STACK,
+        "TemplateURL": template_url,
+        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        "Tags": [{"Key": API_ID_TAG, "Value": API_ID}],
+    }
+    try:
+        formation.create_stack(**request)
+    except formation.exceptions.AlreadyExistsException:
+        try:
+            formation.update_stack(**request)
+        except ClientError as error:
+            if "No updates are to be performed" not in str(error):
+                raise
+    stack = _settled(formation)
+    if stack["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        raise SetUpFault(f"The stack could not be deployed ({_why(formation)}); `make clean` starts afresh.")
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _settled(formation: Any) -> dict[str, Any]:
+    deadline = time.monotonic() + DEPLOY_SECONDS
+    while True:
+        stack: dict[str, Any] = formation.describe_stacks(StackName=STACK)["Stacks"][0]
+        if not stack["StackStatus"].endswith("IN_PROGRESS"):
+            return stack
+        if time.monotonic() > deadline:
+            raise SetUpFault(
+                f"The stack did not settle within {DEPLOY_SECONDS} s: `make clean` starts afresh."
+            )
+        time.sleep(0.1)
+
+
+def _why(formation: Any) -> str:
+    events = formation.describe_stack_events(StackName=STACK)["StackEvents"]
+    failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
+    first = failed[-1] if failed else events[0]
+    return f"{first['LogicalResourceId']}: {first.get('ResourceStatusReason', first['ResourceStatus'])}"

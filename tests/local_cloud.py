@@ -1,0 +1,47 @@
+"""The fixture `cloud`: one local cloud per test run, shared by all workers of pytest-xdist.
+
+The first test that asks starts it (packages, process, template: about seven seconds), the last worker to end
+stops it. Tests share its state, so each makes its own people and looks at nothing it did not make.
+Use it with `from tests.local_cloud import cloud  # noqa: F401` and the marker `local_cloud`.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from infra import local, ministack
+from infra.stack import Cloud
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """The running local cloud of this test run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "local-cloud"
+    folder.mkdir(exist_ok=True)
+    with _alone(folder) as users:
+        if ministack.running(folder) is None:
+            local.start(folder, say=lambda line: None)
+        _count(users, +1)
+    yield local.open_cloud(folder)
+    with _alone(folder) as users:
+        if _count(users, -1) == 0:
+            ministack.stop(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[Path]:
+    users = folder / "users"
+    with users.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield users
+
+
+def _count(users: Path, change: int) -> int:
+    count = int(users.read_text() or 0) + change
+    users.write_text(str(count))
+    return count
