@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from shared.consent.criteria import DENY, PERMIT, Criterion, Effect, Match, known
-from shared.consent.decision import Decision, Deny, Finding, Permit, Reason, Rule, Standing, Step
+from shared.consent.decision import Decision, Deny, Permit, Reason, Rule, Standing, Statement, Step
 from shared.consent.model import ACTIVE, NOT_ABOUT_DATA, STATUSES, Consent, Provision
 from shared.consent.purposes import BREAK_GLASS, TEST_DATA
 from shared.consent.question import Question, Request, ResourceFacts
@@ -42,12 +42,14 @@ def decide(
     if not resource.subjects:
         return _decided(question, default, (), [(default, (Reason("no-patient"),))])
     concerned = (*resource.subjects, None)
-    findings = tuple(consent_says(consent, question) for consent in consents if consent.patient in concerned)
-    answers = [_for_patient(patient, findings, default) for patient in resource.subjects]
-    return _decided(question, default, findings, answers)
+    statements = tuple(
+        consent_says(consent, question) for consent in consents if consent.patient in concerned
+    )
+    answers = [_for_patient(patient, statements, default) for patient in resource.subjects]
+    return _decided(question, default, statements, answers)
 
 
-def consent_says(consent: Consent, question: Question) -> Finding:
+def consent_says(consent: Consent, question: Question) -> Statement:
     """What one consent says to the question, clause by clause."""
     unread = _settled_unread(consent)
     if unread is not None:
@@ -75,26 +77,26 @@ def _refused_outright(question: Question) -> Rule | None:
     return None
 
 
-def _settled_unread(consent: Consent) -> Finding | None:
-    """The finding of a consent whose clauses are not even looked at, or None."""
+def _settled_unread(consent: Consent) -> Statement | None:
+    """The statement of a consent whose clauses are not even looked at, or None."""
     if consent.status not in STATUSES:
-        return Finding(consent, DENY, None, "status", None, ())
+        return Statement(consent, DENY, None, "status", None, ())
     if consent.status != ACTIVE:
-        return Finding(consent, "silent", None, "status", False, ())
+        return Statement(consent, "silent", None, "status", False, ())
     if consent.scope in NOT_ABOUT_DATA:
-        return Finding(consent, "silent", None, "scope", False, ())
+        return Statement(consent, "silent", None, "scope", False, ())
     fault = consent.fault or (None if consent.patient else "patient")
     if fault is not None:
-        return Finding(consent, DENY, None, fault, None, ())
+        return Statement(consent, DENY, None, fault, None, ())
     if consent.root.fault is not None:
         return _found(consent, DENY, [Step(consent.root, DENY, consent.root.fault, None)])
     return None
 
 
-def _standing(consent: Consent, effect: Effect | None, steps: list[Step]) -> Finding:
+def _standing(consent: Consent, effect: Effect | None, steps: list[Step]) -> Statement:
     if effect == PERMIT and not consent.signed:
         # Whoever can write a row must not thereby be able to grant access.
-        return Finding(consent, "silent", None, "signature", False, tuple(steps))
+        return Statement(consent, "silent", None, "signature", False, tuple(steps))
     if effect is not None:
         return _found(consent, effect, steps)
     # Nothing reached the data. "Only this may be seen" then refuses the rest; "only this may not" says
@@ -176,14 +178,14 @@ def _all(criteria: tuple[Criterion, ...], effect: Effect, question: Question) ->
     return passed
 
 
-def _found(consent: Consent, standing: Standing, steps: list[Step]) -> Finding:
-    """The finding, with the step that decided: the first of that effect, or else the root's."""
+def _found(consent: Consent, standing: Standing, steps: list[Step]) -> Statement:
+    """The statement, with the step that decided: the first of that effect, or else the root's."""
     deciding = next((step for step in steps if step.effect == standing), steps[-1])
-    return Finding(consent, standing, deciding.clause.path, deciding.element, deciding.match, tuple(steps))
+    return Statement(consent, standing, deciding.clause.path, deciding.element, deciding.match, tuple(steps))
 
 
-def _for_patient(patient: str, findings: tuple[Finding, ...], default: Effect) -> Answer:
-    own = [found for found in findings if found.consent.patient in (patient, None)]
+def _for_patient(patient: str, statements: tuple[Statement, ...], default: Effect) -> Answer:
+    own = [found for found in statements if found.consent.patient in (patient, None)]
     for standing, answer in _PRECEDENCE:
         reasons = tuple(_reason(patient, found) for found in own if found.standing == standing)
         if reasons:
@@ -191,18 +193,18 @@ def _for_patient(patient: str, findings: tuple[Finding, ...], default: Effect) -
     return default, (Reason("tenant-default", patient),)
 
 
-def _reason(patient: str, found: Finding) -> Reason:
+def _reason(patient: str, found: Statement) -> Reason:
     consent = found.consent
     rule = _RULES[found.standing]
     return Reason(rule, patient, consent.reference, consent.version, found.clause, found.because)
 
 
 def _decided(
-    question: Question, default: Effect, findings: tuple[Finding, ...], answers: list[Answer]
+    question: Question, default: Effect, statements: tuple[Statement, ...], answers: list[Answer]
 ) -> Decision:
     request, reference = question.request, question.resource.reference
     refusals = tuple(reason for answer, reasons in answers if answer == DENY for reason in reasons)
     if refusals:
-        return Deny(request, reference, default, findings, refusals)
+        return Deny(request, reference, default, statements, refusals)
     by = tuple(reason for _, reasons in answers for reason in reasons)
-    return Permit(request, reference, default, findings, by)
+    return Permit(request, reference, default, statements, by)

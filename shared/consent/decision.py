@@ -42,7 +42,7 @@ class Step(NamedTuple):
     match: Match
 
 
-class Finding(NamedTuple):
+class Statement(NamedTuple):
     """What one consent says; `clause` is the one that decided, `because` what settled it there."""
 
     consent: Consent
@@ -73,7 +73,7 @@ class _Decided:
     request: Request
     resource: str
     default: Effect
-    findings: tuple[Finding, ...]
+    statements: tuple[Statement, ...]
 
     permitted: ClassVar[bool]
 
@@ -90,7 +90,7 @@ class _Decided:
             "resource": self.resource,
             "request": _request(self.request),
             "default": self.default,
-            "consents": [_finding(finding) for finding in self.findings],
+            "consents": [_statement(statement) for statement in self.statements],
         }
 
 
@@ -133,17 +133,17 @@ def _request(request: Request) -> JsonObject:
     }
 
 
-def _finding(finding: Finding) -> JsonObject:
-    consent = finding.consent
+def _statement(statement: Statement) -> JsonObject:
+    consent = statement.consent
     return {
         "consent": consent.reference,
         "version": consent.version,
         "patient": consent.patient,
-        "says": finding.standing,
+        "says": statement.standing,
         "signed": consent.signed,
-        "clause": finding.clause,
-        "because": finding.because,
-        "clauses": [_step(step) for step in finding.steps],
+        "clause": statement.clause,
+        "because": statement.because,
+        "clauses": [_step(step) for step in statement.steps],
     }
 
 

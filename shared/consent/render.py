@@ -4,6 +4,7 @@ So that the same case runs through the FHIR reader and every door that enforces 
 rules. It renders exactly what the case says, in elements R4 has for it, and raises where R4 has none.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from shared.consent.facts import CLINICAL_TIME
@@ -48,6 +49,7 @@ _REQUIRED: dict[str, JsonObject] = {
     "Procedure": {"status": "completed"},
 }
 _CODE: JsonObject = {"coding": [{"system": _LOINC, "code": "718-7"}]}
+_PATIENT = ("AllergyIntolerance", "Claim", "ExplanationOfBenefit", "Immunization")
 _PERIODS = ("period", "billablePeriod")
 
 
@@ -65,13 +67,19 @@ def render_resource(case: Case) -> JsonObject:
         "id": raw.get("id", DEFAULT_ID).rpartition("/")[2],
         "meta": {"security": _security(raw)},
         **_REQUIRED.get(type_, {}),
-        "subject": _reference(PATIENT),
+        **_subject(type_),
     }
     if not resource["meta"]["security"]:
         del resource["meta"]
     if type_ in ("Observation", "DiagnosticReport", "Condition"):
         resource["code"] = _rendered_codes(raw)
     return resource | _time(raw, type_) | _authors(raw, type_) | _related(raw)
+
+
+def _subject(type_: str) -> JsonObject:
+    if type_ == "Patient":
+        return {}
+    return {"patient" if type_ in _PATIENT else "subject": _reference(PATIENT)}
 
 
 def _consent(raw: JsonObject, number: int) -> JsonObject:
@@ -97,7 +105,7 @@ def _provision(raw: JsonObject) -> JsonObject:
     rendered = {name: raw[name] for name in _PASSED_ON if name in raw}
     if raw.get("unknown"):
         rendered["modifierExtension"] = [{"url": MODIFIER, "valueBoolean": True}]
-    elements = {
+    elements: dict[str, tuple[str, Callable[[Any], JsonObject]]] = {
         "actor": ("actor", _actor),
         "action": ("action", lambda code: _concept(CONSENT_ACTION, code)),
         "label": ("securityLabel", _label),
