@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from shared.events.catalogue import OPERATOR, SERVICES, types_of
 from shared.events.envelope import EVENT_TYP, Event
 from shared.events.genesis import Genesis
-from shared.kernel.canonical import JsonObject
+from shared.kernel.canonical import JsonObject, is_whole
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import Jwk, Signed, public_key, take_apart, thumbprint, verify
 from shared.kernel.times import moment
@@ -58,7 +58,7 @@ def parse_certificate(text: str) -> Certificate:
     """The certificate that `text` spells, unverified; raises `Malformed`."""
     signed = take_apart(text)
     body = signed.payload
-    if signed.typ != CERT_TYP or set(body) != _MEMBERS or body["v"] is not 1:
+    if signed.typ != CERT_TYP or set(body) != _MEMBERS or not is_whole(body["v"], 1, 1):
         raise Malformed("not a certificate with exactly the members of version 1")
     public_key(body["jwk"])
     if body["kid"] != thumbprint(body["jwk"]) or body["service"] not in SERVICES:
@@ -66,7 +66,7 @@ def parse_certificate(text: str) -> Certificate:
     types, epoch = body["types"], body["epoch"]
     if not isinstance(types, list) or not all(isinstance(item, str) for item in types):
         raise Malformed("the certificate's types are not a list of event types")
-    if not isinstance(epoch, int) or isinstance(epoch, bool):
+    if not is_whole(epoch, 1, 2**53):
         raise Malformed("the certificate's epoch is not a number")
     moment(body["nbf"], "the certificate's nbf")
     moment(body["exp"], "the certificate's exp")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.events.catalogue import CATALOGUE
-from shared.kernel.canonical import JsonObject
+from shared.kernel.canonical import JsonObject, is_whole
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import Malformed
 from shared.kernel.ids import PART
@@ -99,7 +99,7 @@ def parse_event(text: str) -> Event:
     if signed.typ != EVENT_TYP:
         raise Malformed("not an event: typ is another one")
     payload = signed.payload
-    if set(payload) - {"contract"} != _MEMBERS or payload["v"] is not 1:
+    if set(payload) - {"contract"} != _MEMBERS or not is_whole(payload["v"], 1, 1):
         raise Malformed("the event does not have exactly the members of version 1")
     _check(payload)
     return Event(
@@ -128,9 +128,9 @@ def _check(payload: JsonObject) -> None:
         ("id", isinstance(payload["id"], str) and PART.fullmatch(payload["id"]) is not None),
         ("type", isinstance(payload["type"], str) and payload["type"] in CATALOGUE),
         ("producer", isinstance(payload["producer"], str)),
-        ("n", _whole(payload["n"], 1, 2**53)),
-        ("epoch", _whole(payload["epoch"], 1, 2**53)),
-        ("count", _whole(payload["count"], 1, MAX_COUNT)),
+        ("n", is_whole(payload["n"], 1, 2**53)),
+        ("epoch", is_whole(payload["epoch"], 1, 2**53)),
+        ("count", is_whole(payload["count"], 1, MAX_COUNT)),
         ("tags", isinstance(payload["tags"], list) and 1 <= len(payload["tags"]) <= MAX_TAGS),
         (
             "contract",
@@ -143,10 +143,6 @@ def _check(payload: JsonObject) -> None:
             raise Malformed(f"the event's {member} is not of its form")
     moment(payload["time"], "the event's time")
     moment(payload["seal_by"], "the event's seal_by")
-
-
-def _whole(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _bytes32(text: Any, member: str) -> bytes:

@@ -8,7 +8,7 @@ checkpoint.
 
 from dataclasses import dataclass
 
-from shared.kernel.canonical import JsonObject, jcs, parse_jcs
+from shared.kernel.canonical import JsonObject, is_whole, jcs, parse_jcs
 from shared.kernel.encoding import b64u, unb64u
 from shared.kernel.errors import Malformed
 from shared.kernel.jws import Jwk, public_key
@@ -63,20 +63,23 @@ def parse_genesis(text: str) -> Genesis:
     if len(lines) != 3 or lines[0] != _FIRST_LINE or lines[2]:
         raise Malformed("genesis is not two lines, the first of them its format's name")
     body = parse_jcs(lines[1].encode("utf-8"), "genesis")
-    if set(body) != _MEMBERS or body["v"] is not 1 or not isinstance(body["roots"], dict):
+    if set(body) != _MEMBERS or not is_whole(body["v"], 1, 1) or not isinstance(body["roots"], dict):
         raise Malformed("genesis does not have exactly the members of version 1")
     for jwk in (body["operator"], body["seal"], *body["roots"].values()):
         public_key(jwk)
     for number in ("strands", "seal_by_seconds"):
-        if not isinstance(body[number], int) or isinstance(body[number], bool) or body[number] < 1:
+        if not is_whole(body[number], 1, 2**53):
             raise Malformed(f"{number} of genesis is not a positive number")
-    log = unb64u(str(body["log"]), "the log key of genesis")
+    for name in ("deployment", "origin", "log"):
+        if not isinstance(body[name], str):
+            raise Malformed(f"{name} of genesis is not text")
+    log = unb64u(body["log"], "the log key of genesis")
     if len(log) != 32:
         raise Malformed("the log key of genesis is not an Ed25519 key")
     moment(body["time"], "the time of genesis")
     return Genesis(
-        str(body["deployment"]),
-        str(body["origin"]),
+        body["deployment"],
+        body["origin"],
         body["operator"],
         body["roots"],
         body["seal"],

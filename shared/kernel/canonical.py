@@ -35,6 +35,11 @@ def parse_jcs(data: bytes, what: str) -> JsonObject:
     return value
 
 
+def is_whole(value: Any, low: int, high: int) -> bool:
+    """Whether a parsed value is a whole number from `low` to `high`; true and false are none, as 1 and 0."""
+    return type(value) is int and low <= value <= high
+
+
 def _refuse_floats(value: Any) -> None:
     if isinstance(value, float):
         raise Malformed("floats have no place in canonical bytes; use integers or text")
