@@ -1,0 +1,64 @@
+"""Instants: one text for one millisecond, so that text order is time order."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.kernel.errors import Malformed
+from shared.kernel.times import instant, later, moment
+
+
+def test_an_instant_is_utc_with_milliseconds_cut_not_rounded() -> None:
+    east = timezone(timedelta(hours=2))
+    assert instant(datetime(2026, 11, 22, 12, 0, 0, 999_999, tzinfo=east)) == "2026-11-22T10:00:00.999Z"
+
+
+def test_a_time_without_a_zone_is_our_own_bug() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        instant(datetime(2026, 11, 22))  # noqa: DTZ001 - what is being refused
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-22T10:00:00Z",
+        "2026-11-22T10:00:00.00Z",
+        "2026-11-22T10:00:00.000",
+        "2026-11-22T10:00:00.000+00:00",
+        "2026-11-22 10:00:00.000Z",
+        "2026-11-22t10:00:00.000z",
+        "2026-02-29T00:00:00.000Z",
+        "2026-13-01T00:00:00.000Z",
+        "2026-11-22T24:00:00.000Z",
+        "2026-12-31T23:59:60.000Z",
+        "0000-01-01T00:00:00.000Z",
+        "2026-11-22T10:00:00.000Z\n",
+        "\u0662\u0660\u0662\u0666-11-22T10:00:00.000Z",
+        "",
+    ],
+)
+def test_another_form_or_a_time_that_does_not_exist_is_refused(text: str) -> None:
+    with pytest.raises(Malformed, match="nbf"):
+        moment(text, "nbf")
+
+
+def test_what_is_not_text_is_refused() -> None:
+    with pytest.raises(Malformed):
+        moment(20261122)  # type: ignore[arg-type]
+
+
+MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds it
+
+
+@given(MOMENTS, MOMENTS)
+def test_text_order_is_time_order(first: datetime, second: datetime) -> None:
+    one, two = instant(first), instant(second)
+    assert (one < two) == (moment(one) < moment(two))
+    assert instant(moment(one)) == one
+
+
+def test_later_adds_seconds_across_a_year() -> None:
+    assert later("2026-12-31T23:59:59.500Z", 0.5) == "2027-01-01T00:00:00.000Z"
+    assert later("2027-01-01T00:00:00.000Z", -1) == "2026-12-31T23:59:59.000Z"
