@@ -1,7 +1,7 @@
 """`carevouch adjudicate`: one claim under one contract, offline, with every reason.
 
-FHIR JSON in, JSON out; no account and no network. A door: it reads files, and the clock only when the instant is
-not given, then leaves everything to `shared.claims`. Standard output holds the JSON alone.
+FHIR JSON in, JSON out; no account and no network. A door: it reads files, and the clock only when the
+instant is not given, then leaves everything to `shared.claims`. Standard output holds the JSON alone.
 """
 
 import argparse

@@ -12,7 +12,6 @@ from shared.claims import elements
 from shared.claims.model import UNIT, Authorization, ClaimInput, CoverageInput, Line
 from shared.kernel.canonical import JsonObject
 from shared.kernel.errors import Invalid, Unprocessable
-from shared.kernel.money import round_half_up
 
 # Above every real quantity, so that price times quantity stays far below what JSON numbers hold.
 MAX_UNITS = 1_000_000
@@ -111,9 +110,10 @@ def _billed(item: JsonObject, units_thousandths: int, where: str) -> int:
     product, scale = price * units_thousandths * factor, UNIT * _FACTOR
     if net is None and product % scale:
         raise Invalid(f"{where}: unitPrice times quantity is not in whole cents; give net")
-    if net is not None and net != round_half_up(product, scale):
+    # Half a cent may have been rounded either way by the sender; what the sender states is what was billed.
+    if net is not None and 2 * abs(net * scale - product) > scale:
         raise Invalid(f"{where}.net is not unitPrice times quantity and factor")
-    return product // scale
+    return product // scale if net is None else net
 
 
 def _modifiers(item: JsonObject, where: str) -> tuple[str, ...]:
