@@ -125,7 +125,7 @@ class Access:
 
 
 class Visit:
-    """One request about one person. Read what you need, then `close` or `refuse`: both store the audit first."""
+    """One request about one person: what it may see, and the audit of what came of it."""
 
     def __init__(
         self, access: Access, incoming: Incoming, caller: Caller, patient: str | None, interaction: str

@@ -1,0 +1,96 @@
+"""Admitting organisations: an act that the operator signs and this service only checks and stores.
+
+The operator's software makes the documents (an Organization and its Admission), their nonces and the event,
+and signs it with the key that genesis names. No token is needed: the signature is the authority, and no
+service can forge it.
+"""
+
+from typing import Any
+
+from shared.aws.receipts import receipt_headers
+
+from services.identity.ports import Ports
+from shared.aws.http import Incoming, Reply
+from shared.events.act import Act, Revision, assemble
+from shared.events.catalogue import OPERATOR, may_write
+from shared.events.certificate import verify_event
+from shared.events.envelope import Event, parse_event
+from shared.fhir.validate import require_valid
+from shared.identity.admission import parse_admission
+from shared.kernel.encoding import unb64u
+from shared.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid, Malformed
+from shared.kernel.ids import DIRECTORY, Doc, parse_reference
+from shared.kernel.jsontext import parse
+from shared.kernel.times import later
+
+# An admission posted much later than it was signed may have been superseded meanwhile.
+MAX_AGE_SECONDS = 600
+ADMITTED, CHANGED = "organization.admitted", "organization.changed"
+
+
+def admit(incoming: Incoming, ports: Ports) -> Reply:
+    """POST /fhir/Organization: {event, documents: [{doc, version, prev, nonce, body}]}."""
+    posted = incoming.object()
+    if set(posted) != {"event", "documents"} or not isinstance(posted["documents"], list):
+        raise Invalid("an admission is posted as exactly event and documents; `carevouch admit` makes it")
+    event = _verified(str(posted["event"]), ports)
+    act = assemble([_revision(item) for item in posted["documents"][:3]])
+    _check(event, act, ports)
+    organization = parse(act.revisions[0].body, "the Organization")
+    doc = act.revisions[0].doc
+    blinds = ports.index.blinds(organization) if event.type == ADMITTED else []
+    committed = ports.store.writer.append_signed(event, act, tuple((blind, doc) for blind in blinds))
+    headers = {"Location": f"{ports.access.base}/{doc}/_history/{act.revisions[0].version}"}
+    return Reply(201, organization, {**headers, **receipt_headers(committed)})
+
+
+def _verified(text: str, ports: Ports) -> Event:
+    event = parse_event(text)
+    genesis = ports.store.reader.genesis()
+    try:
+        verify_event(event, None, genesis)
+    except IntegrityFault as fault:
+        raise Forbidden(f"only the operator admits organisations: {fault.message}") from fault
+    now = ports.store.clock()
+    if event.producer != OPERATOR or event.type not in (ADMITTED, CHANGED):
+        raise Forbidden("the event is not one that admits or changes an organisation")
+    if not later(now, -MAX_AGE_SECONDS) <= event.time <= later(now, MAX_AGE_SECONDS):
+        raise Invalid("the event was signed too long ago, or in the future; sign it anew")
+    if event.seal_by != later(event.time, genesis.seal_by_seconds) or event.epoch != genesis.epoch:
+        raise Invalid("the event's seal_by or epoch is not genesis's; take them from /ledger/genesis")
+    return event
+
+
+def _revision(item: Any) -> Revision:
+    if not isinstance(item, dict) or set(item) != {"doc", "version", "prev", "nonce", "body"}:
+        raise Malformed("a document is exactly doc, version, prev, nonce and body")
+    doc = parse_reference(str(item["doc"]))
+    prev = None if item["prev"] is None else unb64u(str(item["prev"]), "prev")
+    nonce, body = unb64u(str(item["nonce"]), "nonce"), unb64u(str(item["body"]), "body")
+    if not isinstance(item["version"], int) or item["version"] < 1 or len(nonce) != 32:
+        raise Malformed("version is a positive number, nonce has 32 bytes")
+    return Revision(doc, item["version"], prev, nonce, body)
+
+
+def _check(event: Event, act: Act, ports: Ports) -> None:
+    if event.root != act.root or event.count != len(act.revisions):
+        raise Invalid("the event does not commit to these documents; post them exactly as they were signed")
+    docs = [revision.doc for revision in act.revisions]
+    own = docs[0].id
+    if docs != [Doc("Organization", own), Doc("Admission", own)] or not own.startswith(f"{DIRECTORY}."):
+        raise Invalid("an admission holds an Organization and then its Admission, under one directory id")
+    if not all(may_write(event.type, doc.type, 1) for doc in docs):
+        raise Invalid("the event may not write these documents")
+    organization = require_valid(parse(act.revisions[0].body, "the Organization"), "Organization")
+    admission = parse_admission(act.revisions[1].body)
+    if organization.get("id") != own or admission.organization != own:
+        raise Invalid("Organization.id and the admission's organization are the directory id")
+    for revision in act.revisions:
+        _follows(revision, ports)
+
+
+def _follows(revision: Revision, ports: Ports) -> None:
+    latest = ports.store.reader.find(revision.doc)
+    version, prev = (latest.version, latest.revision.leaf_hash) if latest else (0, None)
+    if revision.version != version + 1 or revision.prev != prev:
+        raise Conflict(f"the current version is {version}; sign the one that follows it")

@@ -1,0 +1,110 @@
+"""Registering people: a Patient, the provider's link with them, and their identifiers, in one act.
+
+The same identifier (system and value) never makes two people: its row is written in the same transaction,
+under a condition. Who registers somebody that is known already is linked with that person and told the id,
+and nothing else of them.
+"""
+
+from typing import Any
+
+from shared.aws.receipts import receipt_headers
+
+from services.identity.ports import Ports
+from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request
+from shared.aws.http import Incoming, Reply
+from shared.fhir.meta import with_meta
+from shared.fhir.validate import require_valid
+from shared.identity.caller import Caller
+from shared.identity.enrolment import ENROLMENT, enrolment_body
+from shared.identity.roles import PROVIDER
+from shared.kernel.errors import Conflict, Invalid
+from shared.kernel.ids import Doc, about, part
+from shared.kernel.jsontext import parse, render
+
+JsonObject = dict[str, Any]
+
+
+class _KnownAlready(Exception):
+    """A rival registered the person first."""
+
+    def __init__(self, patient: str) -> None:
+        super().__init__(patient)
+        self.patient = patient
+
+
+def register(incoming: Incoming, ports: Ports) -> Reply:
+    """POST /fhir/Patient: 201 with the new Patient, or 200 with the id of the known one."""
+    caller = ports.access.caller(incoming)
+    caller.require_role(PROVIDER)
+    caller.require_scope("Patient", "c")
+    resource = require_valid(incoming.object(), "Patient")
+    if not resource.get("identifier"):
+        raise Invalid("a Patient is registered with at least one identifier, or nobody could find them again")
+    known = ports.index.one(resource)
+    if known is not None:
+        return link(caller, known.id, incoming, ports)
+    try:
+        committed = ports.store.writer.perform(
+            Request(caller.id, incoming.idempotency_key, incoming.content()),
+            lambda naming: Doc("Patient", naming.part(0)),
+            lambda naming: _plan(naming, resource, caller, ports),
+        )
+    except _KnownAlready as found:
+        return link(caller, found.patient, incoming, ports)
+    return _created(committed, ports)
+
+
+def link(caller: Caller, patient: str, incoming: Incoming, ports: Ports) -> Reply:
+    """Link an organisation with a person that is known; repeating it changes nothing."""
+    doc = enrolment_doc(patient, caller.id, ports)
+    headers = {"Location": f"{ports.access.base}/Patient/{patient}"}
+    body = {"resourceType": "Patient", "id": patient}
+    if ports.store.reader.find(doc) is not None:
+        return Reply(200, body, headers)
+
+    def build(_naming: Naming) -> Plan:
+        draft = Draft(doc, enrolment_body(patient, caller.id))
+        return Plan("patient.enrolled", (draft,), Answer(200, (f"Patient/{patient}",)), (patient,))
+
+    try:
+        request = Request(caller.id, incoming.idempotency_key, incoming.content())
+        committed = ports.store.writer.perform(request, lambda _naming: doc, build)
+    except Conflict:
+        return Reply(200, body, headers)
+    return Reply(200, body, {**headers, **receipt_headers(committed)})
+
+
+def enrolment_doc(patient: str, organization: str, ports: Ports) -> Doc:
+    """The one document that links this pair."""
+    derived = ports.store.reader.keys.deployment().derive("enrolment", patient, organization)
+    return Doc(ENROLMENT, about(patient, part(derived)))
+
+
+def _plan(naming: Naming, resource: JsonObject, caller: Caller, ports: Ports) -> Plan:
+    known = ports.index.one(resource)
+    if known is not None:
+        raise _KnownAlready(known.id)
+    patient = naming.part(0)
+    ports.store.reader.keys.create(patient)
+    doc = Doc("Patient", patient)
+    body = render(with_meta(resource, patient, 1, naming.time, caller.reference))
+    enrolment = Draft(enrolment_doc(patient, caller.id, ports), enrolment_body(patient, caller.id))
+    return Plan(
+        "patient.registered",
+        (Draft(doc, body), enrolment),
+        Answer(201, (str(doc),)),
+        (patient,),
+        tuple((blind, doc) for blind in ports.index.blinds(resource)),
+    )
+
+
+def _created(committed: Committed, ports: Ports) -> Reply:
+    reference = committed.answer.references[0]
+    patient = reference.removeprefix("Patient/")
+    stored = ports.store.reader.person(patient).version(Doc("Patient", patient), 1)
+    headers = {
+        "Location": f"{ports.access.base}/{reference}/_history/1",
+        "ETag": 'W/"1"',
+        **receipt_headers(committed),
+    }
+    return Reply(committed.answer.status, parse(stored.body) if stored else None, headers)

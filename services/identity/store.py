@@ -1,0 +1,33 @@
+"""What only identity stores: the assertions that were used, until they expire (RFC 7523 section 3, jti)."""
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from shared.kernel.encoding import b64u, sha256
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class DynamoAssertions:
+    """One conditional put per assertion; DynamoDB's time-to-live removes it after its expiry."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def spend(self, client: str, jti: str, exp_seconds: int) -> bool:
+        """Whether this was the first use."""
+        name = b64u(sha256(f"{client}\n{jti}".encode()))
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item={"pk": {"S": name}, "expires": {"N": str(exp_seconds + 60)}},
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True

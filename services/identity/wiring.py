@@ -1,0 +1,47 @@
+"""The only look at the environment of the identity functions; late, and once per execution environment."""
+
+import os
+import time
+from functools import cache
+
+import boto3
+
+from services.identity.ports import AuthorizerPorts, Ports
+from services.identity.store import DynamoAssertions
+from shared.aws.access import Access
+from shared.aws.documents.erasure import Eraser
+from shared.aws.index import Index
+from shared.aws.kms import KmsSigner
+from shared.aws.settings import CONFIG, build_store
+
+
+def _now_seconds() -> int:
+    return int(time.time())
+
+
+@cache
+def ports() -> Ports:
+    """What the door and the sweeper work with."""
+    store = build_store("identity", os.environ)
+    region = os.environ["AWS_REGION"]
+    kms = boto3.client("kms", region_name=region, config=CONFIG)
+    index = Index(store.reader)
+    return Ports(
+        store,
+        Access(store),
+        index,
+        Eraser(store.reader, store.writer, store.key_rows, index.blinds_of_body),
+        KmsSigner(kms, os.environ["TOKEN_KEY"]),
+        DynamoAssertions(
+            boto3.client("dynamodb", region_name=region, config=CONFIG), os.environ["ASSERTIONS_TABLE"]
+        ),
+        _now_seconds,
+    )
+
+
+@cache
+def authorizer_ports() -> AuthorizerPorts:
+    """What the authorizer works with; it can read the token key's public half and nothing else."""
+    kms = boto3.client("kms", region_name=os.environ["AWS_REGION"], config=CONFIG)
+    signer = KmsSigner(kms, os.environ["TOKEN_KEY"])
+    return AuthorizerPorts(lambda: signer.jwk, os.environ["BASE_URL"], _now_seconds)
