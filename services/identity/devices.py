@@ -6,13 +6,13 @@ one-time key, so the key binds one device and no second: the conditional put say
 
 from joserfc import jwe
 from joserfc.jwk import ECKey
-from shared.aws.receipts import receipt_json
 
 from services.identity.people import enrolment_doc
 from services.identity.ports import Ports
 from shared.aws.consents import Consents
 from shared.aws.documents import Answer, Draft, Naming, Plan, Request
 from shared.aws.http import ABSENT, Incoming, Reply
+from shared.aws.receipts import receipt_json
 from shared.identity.binding import (
     Offer,
     device_body,

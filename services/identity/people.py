@@ -7,12 +7,10 @@ and nothing else of them.
 
 from typing import Any
 
-from shared.aws.receipts import receipt_headers
-
 from services.identity.ports import Ports
 from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request
 from shared.aws.http import Incoming, Reply
-from shared.fhir.meta import with_meta
+from shared.aws.receipts import receipt_headers
 from shared.fhir.validate import require_valid
 from shared.identity.caller import Caller
 from shared.identity.enrolment import ENROLMENT, enrolment_body
@@ -20,6 +18,7 @@ from shared.identity.roles import PROVIDER
 from shared.kernel.errors import Conflict, Invalid
 from shared.kernel.ids import Doc, about, part
 from shared.kernel.jsontext import parse, render
+from shared.records.content import stamped
 
 JsonObject = dict[str, Any]
 
@@ -87,7 +86,7 @@ def _plan(naming: Naming, resource: JsonObject, caller: Caller, ports: Ports) ->
     patient = naming.part(0)
     ports.store.reader.keys.create(patient)
     doc = Doc("Patient", patient)
-    body = render(with_meta(resource, patient, 1, naming.time, caller.reference))
+    body = render(stamped(resource, patient, 1, naming.time, caller.reference))
     enrolment = Draft(enrolment_doc(patient, caller.id, ports), enrolment_body(patient, caller.id))
     return Plan(
         "patient.registered",
