@@ -118,7 +118,7 @@ def _operator(folder: Path) -> dict[str, str]:
 def _check_python() -> None:
     if sys.version_info < OLDEST_PYTHON:
         raise SetUpFault(
-            f"Python {sys.version.split()[0]} is too old: install 3.11 or later, then `make clean run`."
+            f"Python {sys.version.split()[0]} is too old: install 3.11 or later, remove .venv and repeat."
         )
 
 

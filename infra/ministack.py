@@ -86,8 +86,8 @@ def start(folder: Path, port: int, *, detached: bool) -> Process:
     process = Process(child.pid, port)
     _marker(folder).write_text(json.dumps({"pid": child.pid, "port": port}))
     _wait_until_healthy(process, child, folder)
-    # From here the process is known by its id alone, `stop` reaps it; without this Popen would warn of a child
-    # left behind, which is what a detached one is meant to be.
+    # From here the process is known by its id alone and `stop` reaps it; without this Popen would warn of a
+    # child left behind, which is what a detached one is meant to be.
     child.returncode = 0
     return process
 

@@ -1,0 +1,90 @@
+# Carevouch. `make` alone prints the verbs. Each verb sets up what it needs, inside .venv and nowhere else.
+
+PYTHON ?= python3
+PORT ?= 4566
+WORKERS ?= 2
+BIN := .venv/bin
+RUN := $(BIN)/python
+SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
+export PORT DATA
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo stop test check vectors bench soak interop package deploy clean
+# Recipes share .venv, build and .carevouch; the work is parallel inside them where it pays.
+.NOTPARALLEL:
+
+help:
+	@echo "make run       start Carevouch on this machine, play the story on patient records, leave it running"
+	@echo "               (DATA=folder of FHIR R4 Bundles, PORT=$(PORT))"
+	@echo "make demo      the same story on a cloud of its own, then stop it: exit status 0 if all held"
+	@echo "make stop      stop what make run left running; its state is kept"
+	@echo "make test      every test"
+	@echo "make check     what CI checks before the tests: style, types, architecture, template, vectors"
+	@echo "make vectors   write the frozen test vectors again (git diff must stay empty)"
+	@echo "make bench     measure: imports, request times, AWS calls and units per kind of request"
+	@echo "make soak      many requests for a long time, then audit the log"
+	@echo "make interop   let other people's clients verify our logs"
+	@echo "make package   build the zips for AWS Lambda (arm64) in build/aws"
+	@echo "make deploy    deploy to AWS; says what it needs, creates and costs"
+	@echo "make clean     stop the local cloud, remove its state and the zips"
+
+run: .venv/.ready
+	@$(RUN) -m infra.story run
+
+demo: .venv/.ready
+	@$(RUN) -m infra.story demo
+
+stop: .venv/.ready
+	@$(RUN) -m infra.local stop
+
+test: .venv/.ready
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+check: .venv/.ready .venv/sam/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint --template template.yaml
+	$(MAKE) --no-print-directory vectors
+	git diff --exit-code -- tests/vectors
+
+vectors: .venv/.ready
+	$(RUN) -m tests.vectors.generate
+
+bench: .venv/.ready
+	$(RUN) -m tests.bench
+
+soak interop:
+	@echo "Nothing to $@ yet: it comes with several strands and with witnesses. make test is what there is." >&2; exit 1
+
+package: .venv/.ready
+	@$(RUN) -m infra.package --for aws
+
+deploy: .venv/.ready .venv/sam/.ready
+	@$(RUN) -m infra.deploy
+
+# Without the set-up there is nothing that could run.
+clean:
+	@if [ -e .venv/.ready ]; then $(RUN) -m infra.local clean; fi
+	rm -rf .carevouch build
+
+.venv/.ready: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "carevouch: $(PYTHON) is missing: install Python 3.11 or later, or name one, as in make PYTHON=python3.12." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "carevouch: $$($(PYTHON) --version 2>&1) is too old: install 3.11 or later, or name one, as in make PYTHON=python3.12." >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "carevouch: this Python cannot make virtual environments: install its venv package (Debian, Ubuntu: apt install python3-venv)." >&2; exit 2; }
+	@echo "setting up .venv (once; about a minute)"
+	@test -x $(RUN) || $(PYTHON) -m venv .venv
+	@sed -n '/^uv==/,/^ *# via/p' requirements.lock > .venv/uv.lock
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
+	@$(BIN)/uv pip install --quiet --python $(RUN) --require-hashes --requirement requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(RUN) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The SAM command line pins libraries that ours need newer, so it lives apart.
+.venv/sam/.ready: .venv/.ready infra/sam.lock
+	@echo "setting up the SAM command line (once)"
+	@test -x .venv/sam/bin/python || $(RUN) -m venv .venv/sam
+	@$(BIN)/uv pip install --quiet --python .venv/sam/bin/python --require-hashes --requirement infra/sam.lock
+	@touch $@

@@ -1,0 +1,65 @@
+"""The verbs are what a newcomer meets first."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.contract.template import ROOT
+
+VERBS = {
+    "run",
+    "demo",
+    "stop",
+    "test",
+    "check",
+    "vectors",
+    "bench",
+    "soak",
+    "interop",
+    "package",
+    "deploy",
+    "clean",
+}
+
+
+def _make(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    # Without MAKEFLAGS: this test itself may run below make.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        ["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, env=kept | environment
+    )
+
+
+def test_make_alone_prints_every_verb() -> None:
+    done = _make()
+    assert done.returncode == 0
+    assert set(re.findall(r"^make (\w+)  ", done.stdout, re.MULTILINE)) == VERBS
+
+
+def test_every_verb_is_a_target() -> None:
+    targets = set(re.findall(r"^([a-z]+(?: [a-z]+)*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {word for target in targets for word in target.split()} >= VERBS
+
+
+@pytest.mark.parametrize(
+    ("version", "mend"), [("3.9.1", "install 3.11 or later"), (None, "install Python 3.11 or later")]
+)
+def test_an_old_or_missing_python_is_named_with_its_mend(
+    tmp_path: Path, version: str | None, mend: str
+) -> None:
+    python = tmp_path / "python-of-test"
+    if version is not None:
+        python.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "Python {version}"\nexit 1\n')
+        python.chmod(0o755)
+    copy = tmp_path / "clone"
+    copy.mkdir()
+    (copy / "Makefile").write_text((ROOT / "Makefile").read_text())
+    (copy / "requirements.lock").touch()
+    (copy / "pyproject.toml").touch()
+    done = _make("-C", str(copy), f"PYTHON={python}", "demo")
+    assert done.returncode == 2
+    assert mend in done.stderr
+    assert version is None or version in done.stderr

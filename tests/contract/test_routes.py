@@ -1,0 +1,126 @@
+"""Every route in code is a route in the template, and the other way round; API Gateway takes their paths."""
+
+import importlib
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from tests.contract.template import ROOT, SERVICES, functions
+
+# Reached without a token, each for the reason beside it. Everything else asks the authorizer.
+WITHOUT_TOKEN = {
+    ("POST", "/auth/token"): "where tokens come from",
+    ("GET", "/.well-known/jwks.json"): "public keys",
+    ("GET", "/fhir/.well-known/smart-configuration"): "discovery",
+    ("GET", "/fhir/metadata"): "discovery",
+    ("GET", "/openapi.json"): "discovery",
+    ("POST", "/fhir/Organization"): "carries an act that the operator signed",
+    (
+        "POST",
+        "/identity/devices",
+    ): "carries an enrolment that the provider, the one-time key and the device signed",
+    ("GET", "/ledger/genesis"): "the log is public",
+    ("GET", "/ledger/digest"): "the log is public",
+    ("GET", "/ledger/{strand}/checkpoint"): "the log is public",
+    ("GET", "/ledger/{strand}/tile/{path+}"): "the log is public",
+    ("GET", "/ledger/blocks/{strand}/{n}"): "the log is public",
+    ("GET", "/ledger/events/{id}"): "the log is public",
+    ("GET", "/ledger/events/{id}/proof"): "the log is public",
+}
+Route = tuple[str, str]
+
+
+def _in_template() -> dict[str, dict[Route, dict[str, Any]]]:
+    """Service -> route -> the event's properties."""
+    found: dict[str, dict[Route, dict[str, Any]]] = defaultdict(dict)
+    for properties in functions().values():
+        service = properties["Handler"].split(".")[1]
+        for event in properties.get("Events", {}).values():
+            if event["Type"] == "Api":
+                said = event["Properties"]
+                found[service][said["Method"].upper(), said["Path"]] = said
+    return found
+
+
+ROUTES = _in_template()
+ALL = {route: said for of_service in ROUTES.values() for route, said in of_service.items()}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_routes_in_code_are_those_of_the_template(service: str) -> None:
+    app = importlib.import_module(f"services.{service}.app").app
+    in_code = {(method, path) for path, methods in app.routes.items() for method in methods}
+    assert in_code == set(ROUTES[service])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_handler_that_the_template_names_exists(service: str) -> None:
+    for properties in functions().values():
+        module, name = properties["Handler"].rsplit(".", 1)
+        if module == f"services.{service}.app":
+            assert callable(getattr(importlib.import_module(module), name))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_fhir_routes_take_both_media_types(service: str) -> None:
+    app = importlib.import_module(f"services.{service}.app").app
+    for path, methods in app.routes.items():
+        if path.startswith("/fhir") and ".well-known" not in path:
+            for entry in methods.values():
+                assert {"application/json", "application/fhir+json"} <= set(entry.content_types), path
+
+
+def test_no_route_belongs_to_two_functions() -> None:
+    assert sum(len(of_service) for of_service in ROUTES.values()) == len(ALL)
+
+
+def test_sibling_path_variables_have_one_name() -> None:
+    names: dict[str, set[str]] = defaultdict(set)
+    for _, path in ALL:
+        parts = path.split("/")
+        for at, part in enumerate(parts):
+            if part.startswith("{"):
+                names["/".join(parts[:at])].add(part)
+    assert {parent: found for parent, found in names.items() if len(found) > 1} == {}
+
+
+def test_a_literal_type_repeats_every_sub_route_of_the_variable_one() -> None:
+    """API Gateway does not fall back from /fhir/Claim to /fhir/{type}: what the literal lacks is a 404."""
+    literals = {path.split("/")[2] for _, path in ALL if path.startswith("/fhir/")} - {
+        "{type}",
+        "metadata",
+        ".well-known",
+    }
+    reads = {
+        path.removeprefix("/fhir/{type}")
+        for method, path in ALL
+        if method == "GET" and "/fhir/{type}" in path
+    }
+    missing = {f"/fhir/{literal}{rest}" for literal in literals for rest in reads} - {
+        p for m, p in ALL if m == "GET"
+    }
+    assert missing == set()
+
+
+def test_no_literal_part_holds_a_dollar() -> None:
+    assert [path for _, path in ALL if "$" in path] == []
+
+
+def test_routes_without_token_are_the_listed_ones() -> None:
+    open_routes = {route for route, said in ALL.items() if said.get("Auth") == {"Authorizer": "NONE"}}
+    assert open_routes == set(WITHOUT_TOKEN)
+
+
+def test_no_route_names_another_authorizer() -> None:
+    assert [
+        route
+        for route, said in ALL.items()
+        if said.get("Auth", {"Authorizer": "NONE"}) != {"Authorizer": "NONE"}
+    ] == []
+
+
+def test_the_template_is_laid_out_by_the_rooms_of_the_house() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    places = [text.index(f"\n  # {room}: ") for room in ("documents", *SERVICES)]
+    assert places == sorted(places)

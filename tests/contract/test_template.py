@@ -1,0 +1,183 @@
+"""The template keeps the promises of production: recovery, protection, alarms, throttle, readable answers."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.contract.template import SERVICES, deployed, functions, resources, written
+
+COMMON = {
+    "DEPLOYMENT",
+    "BASE_URL",
+    "DOCUMENTS_TABLE",
+    "KEYS_TABLE",
+    "WRAP_KEY",
+    "LEDGER_BUCKET",
+    "TIME_ZONE",
+    "LOG_LEVEL",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "CORS_ORIGIN",
+}
+NAMED = {"SERVICE", "POWERTOOLS_SERVICE_NAME"}
+IDENTITY = {"ROOT_KEY", "TOKEN_KEY", "ASSERTIONS_TABLE"}
+# What each function's wiring may read from its environment, beside what all have.
+ENVIRONMENT = {
+    "IdentityFunction": NAMED | IDENTITY,
+    "SweeperFunction": NAMED | IDENTITY,
+    "AuthorizerFunction": NAMED | {"TOKEN_KEY"},
+    "ConsentFunction": NAMED | {"ROOT_KEY"},
+    "RecordsFunction": NAMED | {"ROOT_KEY"},
+    "ClaimsFunction": NAMED | {"ROOT_KEY"},
+    "LedgerFunction": NAMED | {"LEDGER_TABLE"},
+    "SealerFunction": NAMED
+    | {
+        "LEDGER_TABLE",
+        "SEAL_KEY",
+        "LOG_KEY_KIND",
+        "LOG_KEY",
+        "ROOT_KEYS",
+        "OPERATOR_JWK",
+        "ORIGIN",
+        "STRANDS",
+        "SEAL_BY_SECONDS",
+    },
+}
+
+
+def _table(name: str) -> dict[str, Any]:
+    return dict(resources("AWS::DynamoDB::Table"))[name]
+
+
+def test_functions_get_the_variables_that_they_read() -> None:
+    assert set(written()["Globals"]["Function"]["Environment"]["Variables"]) == COMMON
+    said = {name: set(properties["Environment"]["Variables"]) for name, properties in functions().items()}
+    assert said == ENVIRONMENT
+
+
+def test_each_service_certifies_with_its_own_root() -> None:
+    for service in ("Identity", "Consent", "Records", "Claims"):
+        variables = functions()[f"{service}Function"]["Environment"]["Variables"]
+        assert variables["ROOT_KEY"] == {"Ref": f"{service}RootKey"}
+        assert variables["SERVICE"] == service.lower()
+
+
+def test_the_sealer_names_every_root_in_genesis() -> None:
+    variables = functions()["SealerFunction"]["Environment"]["Variables"]
+    named = json.loads(variables["ROOT_KEYS"]["Fn::Sub"])
+    assert named == {
+        service: f"${{{service.capitalize()}RootKey}}" for service in SERVICES if service != "ledger"
+    }
+
+
+@pytest.mark.parametrize("name", ["Documents", "LedgerTable"])
+def test_what_must_survive_can_be_recovered(name: str) -> None:
+    assert _table(name)["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+
+
+def test_an_erased_key_cannot_come_back() -> None:
+    keys = _table("Keys")
+    assert keys["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is False
+    assert "StreamSpecification" not in keys
+
+
+@pytest.mark.parametrize("name", ["Documents", "Keys", "LedgerTable"])
+def test_tables_of_record_refuse_deletion_unless_told(name: str) -> None:
+    assert _table(name)["DeletionProtectionEnabled"] == {"Fn::If": ["Protected", True, False]}
+    assert written()["Parameters"]["DeletionProtection"]["Default"] == "true"
+    assert deployed()["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_keys_outlive_the_stack() -> None:
+    for name, _ in resources("AWS::KMS::Key"):
+        assert deployed()["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_the_stream_and_the_index_carry_keys_only() -> None:
+    documents = _table("Documents")
+    assert documents["StreamSpecification"] == {"StreamViewType": "KEYS_ONLY"}
+    (index,) = documents["GlobalSecondaryIndexes"]
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
+def test_used_assertions_expire() -> None:
+    assert _table("Assertions")["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+
+
+def test_the_bucket_is_versioned_encrypted_and_closed() -> None:
+    ((_, bucket),) = resources("AWS::S3::Bucket")
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["BucketEncryption"]
+
+
+def test_the_stream_mapping_stops_at_the_first_failure_and_gives_up_into_a_queue() -> None:
+    ((_, mapping),) = resources("AWS::Lambda::EventSourceMapping")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {
+        "Fn::GetAtt": ["SealerDeadLetters", "Arn"]
+    }
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping.get("ParallelizationFactor", 1) == 1
+
+
+def test_alarms_tell_of_unsealed_quarantined_dead_silent_and_failed() -> None:
+    watched = {properties["MetricName"] for _, properties in resources("AWS::CloudWatch::Alarm")}
+    assert watched == {
+        "OldestUnsealedSeconds",
+        "EventsRejected",
+        "ApproximateNumberOfMessagesVisible",
+        "Invocations",
+        "Errors",
+        "5XXError",
+    }
+    for _, properties in resources("AWS::CloudWatch::Alarm"):
+        assert properties["AlarmDescription"]
+        assert properties["AlarmActions"]["Fn::If"][0] == "HasAlarmTopic"
+
+
+def test_every_log_group_forgets() -> None:
+    groups = dict(resources("AWS::Logs::LogGroup"))
+    assert set(groups) == {f"{name.removesuffix('Function')}Logs" for name in functions()}
+    assert all(properties["RetentionInDays"] == {"Ref": "LogRetentionDays"} for properties in groups.values())
+
+
+def test_functions_are_traced_and_end_before_the_gateway_gives_up() -> None:
+    common = written()["Globals"]["Function"]
+    assert common["Tracing"] == "Active"
+    scheduled = {"SealerFunction", "SweeperFunction"}
+    for name, properties in functions().items():
+        assert name in scheduled or properties.get("Timeout", common["Timeout"]) <= 29
+
+
+def test_the_api_throttles_and_asks_the_authorizer_every_time() -> None:
+    api = written()["Resources"]["Api"]["Properties"]
+    (setting,) = api["MethodSettings"]
+    assert setting["ThrottlingRateLimit"] == {"Ref": "ThrottleRate"}
+    assert api["Auth"]["DefaultAuthorizer"] == "Token"
+    assert api["Auth"]["Authorizers"]["Token"]["Identity"]["ReauthorizeEvery"] == 0
+    assert api["BinaryMediaTypes"] == ["*/*"]
+
+
+def test_what_the_gateway_refuses_is_an_operation_outcome() -> None:
+    answers = written()["Resources"]["Api"]["Properties"]["GatewayResponses"]
+    assert set(answers) >= {
+        "UNAUTHORIZED",
+        "ACCESS_DENIED",
+        "MISSING_AUTHENTICATION_TOKEN",
+        "RESOURCE_NOT_FOUND",
+        "REQUEST_TOO_LARGE",
+        "THROTTLED",
+        "DEFAULT_4XX",
+        "DEFAULT_5XX",
+    }
+    for answer in answers.values():
+        outcome = json.loads(answer["ResponseTemplates"]["application/json"])
+        assert outcome["resourceType"] == "OperationOutcome"
+        assert len(outcome["issue"][0]["diagnostics"]) > 20
+        assert "Access-Control-Allow-Origin" in answer["ResponseParameters"]["Headers"]
+
+
+def test_an_unknown_path_is_404_not_the_gateways_403() -> None:
+    answers = written()["Resources"]["Api"]["Properties"]["GatewayResponses"]
+    assert answers["MISSING_AUTHENTICATION_TOKEN"]["StatusCode"] == 404
