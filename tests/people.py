@@ -76,10 +76,16 @@ class Device:
         return Who(self.patient, "device", "patient/*.cruds", self.id)
 
 
-def admit(world: World, name: str, roles: Sequence[str], status: str = ACTIVE) -> Organization:
-    """Admit an organisation by an act that the operator's key signs."""
+def admit(
+    world: World,
+    name: str,
+    roles: Sequence[str],
+    status: str = ACTIVE,
+    keys: Sequence[dict[str, Any]] = (),
+) -> Organization:
+    """Admit an organisation by an act that the operator's key signs; `keys` are more public JWKs of it."""
     key, id_ = new_key(), directory(_part())
-    keys = ({**key.jwk, "kid": key.kid},)
+    keys = ({**key.jwk, "kid": key.kid}, *keys)
     resource = with_meta({"resourceType": "Organization", "name": name}, id_, 1, world.clock())
     bodies = {
         Doc("Organization", id_): render(resource),

@@ -1,0 +1,56 @@
+"""The identity door over a world in memory."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pytest
+
+from services.identity.ports import Ports
+from services.identity.routes import register
+from shared.aws.access import Access
+from shared.aws.documents.erasure import Eraser
+from shared.aws.http import Door
+from shared.aws.index import Index
+from tests.api import Api
+from tests.world import World, memory_world, new_key
+
+
+@dataclass
+class MemoryAssertions:
+    """Remembers assertions in a set, under a lock."""
+
+    used: set[tuple[str, str]] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def spend(self, client: str, jti: str, exp_seconds: int) -> bool:
+        with self.lock:
+            first = (client, jti) not in self.used
+            self.used.add((client, jti))
+        return first
+
+
+@pytest.fixture
+def world() -> World:
+    return memory_world()
+
+
+@pytest.fixture
+def ports(world: World) -> Ports:
+    store = world.store("identity")
+    index = Index(store.reader)
+    eraser = Eraser(store.reader, store.writer, store.key_rows, index.blinds_of_body)
+    return Ports(store, Access(store), index, eraser, new_key(), MemoryAssertions(), seconds_of(world))
+
+
+@pytest.fixture
+def api(ports: Ports) -> Api:
+    door = Door("identity")
+    register(door, lambda: ports)
+    return Api(door)
+
+
+def seconds_of(world: World) -> Callable[[], int]:
+    """The world's clock in NumericDate seconds."""
+    return lambda: int(datetime.fromisoformat(world.clock.now).timestamp())

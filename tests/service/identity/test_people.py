@@ -1,0 +1,302 @@
+"""People, devices and erasure through the identity door."""
+
+import threading
+from typing import Any
+
+import pytest
+from joserfc import jwe
+from joserfc.jwk import ECKey
+
+from services.identity.ports import Ports
+from shared.events.envelope import tag
+from shared.identity.binding import answer_offer, make_offer, one_time_key
+from shared.kernel.errors import Erased
+from shared.kernel.ids import Doc, Key
+from shared.kernel.times import later
+from tests.api import Answer, Api, Who
+from tests.fakes import Crash, MemoryKeyRows, MemoryRows
+from tests.people import Organization, admit, bind_device, enrol, synthetic_patient
+from tests.world import World, new_key
+
+SEED = bytes(range(16))
+
+
+@pytest.fixture
+def hospital(world: World) -> Organization:
+    return admit(world, "hospital", ["provider"])
+
+
+def registered(api: Api, hospital: Organization, patient: dict[str, Any]) -> str:
+    answer = api.call("POST", "/fhir/Patient", patient, hospital.who)
+    assert answer.status == 201, answer.body
+    return str(answer.json()["id"])
+
+
+def test_a_registered_patient_has_the_servers_id_and_names_its_author(
+    api: Api, hospital: Organization
+) -> None:
+    answer = api.call("POST", "/fhir/Patient", {**synthetic_patient(1), "id": "mine"}, hospital.who)
+    told = answer.json()
+    assert answer.status == 201
+    assert told["id"] != "mine"
+    assert told["meta"]["source"] == hospital.reference
+    assert answer.headers["location"].endswith(f"/fhir/Patient/{told['id']}/_history/1")
+    assert len(answer.headers["carevouch-receipt"].split(" ")) == 2
+
+
+def test_the_same_identifier_makes_one_person_and_links_the_second_provider(
+    world: World, api: Api, hospital: Organization
+) -> None:
+    clinic = admit(world, "clinic", ["provider"])
+    patient = registered(api, hospital, synthetic_patient(1))
+    again = api.call("POST", "/fhir/Patient", synthetic_patient(1), clinic.who)
+    assert again.status == 200
+    # Being linked shows the id and nothing else: reading is another matter.
+    assert again.json() == {"resourceType": "Patient", "id": patient}
+    links = world.reader.person(patient).latest("Enrolment")
+    assert len(links) == 2
+    assert api.call("POST", "/fhir/Patient", synthetic_patient(1), clinic.who).status == 200
+    assert len(world.reader.person(patient).latest("Enrolment")) == 2
+
+
+def test_concurrent_registrations_of_one_identifier_make_one_person(
+    world: World, api: Api, hospital: Organization
+) -> None:
+    answers: list[Answer] = []
+    start = threading.Barrier(8)
+
+    def post() -> None:
+        start.wait()
+        answers.append(api.call("POST", "/fhir/Patient", synthetic_patient(7), hospital.who))
+
+    # One door per thread, as each Lambda environment serves one request at a time.
+    doors = [threading.Thread(target=post) for _ in range(8)]
+    for thread in doors:
+        thread.start()
+    for thread in doors:
+        thread.join()
+    assert {answer.status for answer in answers} <= {200, 201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sum(answer.status == 201 for answer in answers) == 1
+
+
+def test_identifiers_of_two_people_in_one_patient_are_a_conflict(api: Api, hospital: Organization) -> None:
+    one, two = synthetic_patient(1), synthetic_patient(2)
+    registered(api, hospital, one)
+    registered(api, hospital, two)
+    both = {**one, "identifier": [*one["identifier"], *two["identifier"]]}
+    assert api.call("POST", "/fhir/Patient", both, hospital.who).status == 409
+
+
+def test_a_retry_with_its_key_gets_the_same_answer_and_another_request_does_not(
+    api: Api, hospital: Organization
+) -> None:
+    headers = {"idempotency-key": "k-1"}
+    first = api.call("POST", "/fhir/Patient", synthetic_patient(1), hospital.who, headers)
+    # The same key for another person is a mistake, said as such.
+    other = api.call("POST", "/fhir/Patient", synthetic_patient(2), hospital.who, headers)
+    assert (first.status, other.status) == (201, 422)
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [
+        (None, 401),
+        ("payer", 403),
+        ("unscoped", 403),
+        ("nobody", 401),
+    ],
+)
+def test_only_a_provider_with_the_scope_registers(
+    world: World, api: Api, hospital: Organization, who: str | None, status: int
+) -> None:
+    callers = {
+        None: None,
+        "payer": admit(world, "payer", ["payer"]).who,
+        "unscoped": Who(hospital.id, scope="system/Patient.rs"),
+        "nobody": Who("d." + "a" * 26),
+    }
+    before = dict(world.rows.rows)  # type: ignore[attr-defined]
+    assert api.call("POST", "/fhir/Patient", synthetic_patient(1), callers[who]).status == status
+    after = world.rows.rows  # type: ignore[attr-defined]
+    assert {key for key in after if key not in before} == set()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b'{"resourceType":"Observation"}', 400),
+        (b'{"resourceType":"Patient","identifier":[{"system":"s:x","value":"1"}],"surprise":1}', 400),
+        (
+            b'{"resourceType":"Patient","identifier":[{"system":"s:x","value":"1"}],"birthDate":"1980-02-31"}',
+            400,
+        ),
+        (b'{"resourceType":"Patient"}', 400),
+        (b'{"resourceType":"Patient","id":"a","id":"b"}', 400),
+        (b'{"resourceType":"Patient","language":"' + b"x" * 3_000_000 + b'"}', 400),
+        (b" " * 4_000_001, 413),
+        (b"[" * 1_000, 400),
+    ],
+    ids=["cut", "list", "type", "field", "date", "no-identifier", "twice", "3MB", "4MB", "deep"],
+)
+def test_bad_input_gets_its_status_and_leaves_nothing(
+    world: World, api: Api, hospital: Organization, body: bytes, status: int
+) -> None:
+    before = len(world.rows.rows)  # type: ignore[attr-defined]
+    answer = api.call("POST", "/fhir/Patient", body, hospital.who)
+    assert answer.status == status
+    outcome = answer.json()
+    assert outcome["resourceType"] == "OperationOutcome"
+    assert all(issue["diagnostics"] for issue in outcome["issue"])
+    assert len(world.rows.rows) == before  # type: ignore[attr-defined]
+
+
+class TestDevices:
+    def posted(self, world: World, hospital: Organization, patient: str, **changed: Any) -> dict[str, Any]:
+        exp = later(world.clock.now, changed.get("seconds", 600))
+        key = changed.get("signer", hospital.key)
+        provider = changed.get("provider", hospital.id)
+        offer = make_offer(patient, one_time_key(SEED).jwk, exp, provider, key)
+        return answer_offer(offer, changed.get("seed", SEED), changed.get("device", new_key()))
+
+    def test_a_device_binds_itself_with_the_code_of_the_provider(
+        self, world: World, api: Api, hospital: Organization
+    ) -> None:
+        patient = enrol(world, hospital)
+        answer = api.call("POST", "/identity/devices", self.posted(world, hospital, patient))
+        assert answer.status == 201
+        told = answer.json()
+        assert told["client_id"] == patient
+        device = Who(patient, "device", "patient/*.rs", told["device"])
+        listed = api.call("GET", f"/identity/subjects/{patient}", who=device).json()
+        assert [item["device"] for item in listed["devices"]] == [told["device"]]
+
+    def test_a_code_binds_one_device_and_no_second(
+        self, world: World, api: Api, hospital: Organization
+    ) -> None:
+        patient = enrol(world, hospital)
+        assert api.call("POST", "/identity/devices", self.posted(world, hospital, patient)).status == 201
+        second = api.call("POST", "/identity/devices", self.posted(world, hospital, patient))
+        assert second.status == 409
+        assert "used already" in second.json()["detail"]
+
+    def test_every_link_of_the_chain_is_needed(self, world: World, api: Api, hospital: Organization) -> None:
+        patient = enrol(world, hospital)
+        stranger = admit(world, "stranger", ["provider"])
+        refused = {
+            "another seed": self.posted(world, hospital, patient, seed=bytes(16)),
+            "expired": self.posted(world, hospital, patient, seconds=-1),
+            "not the provider's key": self.posted(world, hospital, patient, signer=new_key()),
+            "provider without a link": self.posted(
+                world, hospital, patient, provider=stranger.id, signer=stranger.key
+            ),
+            "nobody's patient": self.posted(world, hospital, "a" * 26),
+            "no offer": {"offer": "x.y.z", "binding": "x.y.z"},
+            "more": {**self.posted(world, hospital, patient), "extra": "x"},
+        }
+        statuses = {
+            name: api.call("POST", "/identity/devices", body).status for name, body in refused.items()
+        }
+        assert statuses == {
+            "another seed": 403,
+            "expired": 403,
+            "not the provider's key": 403,
+            "provider without a link": 404,
+            "nobody's patient": 404,
+            "no offer": 400,
+            "more": 400,
+        }
+        assert world.reader.person(patient).latest("Device") == []
+
+    def test_a_possession_of_another_offer_is_refused(
+        self, world: World, api: Api, hospital: Organization
+    ) -> None:
+        patient = enrol(world, hospital)
+        one = self.posted(world, hospital, patient)
+        two = self.posted(world, hospital, patient, seconds=601)
+        mixed = {"offer": one["offer"], "binding": two["binding"]}
+        assert api.call("POST", "/identity/devices", mixed).status == 403
+
+    def test_the_subject_secret_is_for_the_device_alone(
+        self, world: World, api: Api, hospital: Organization
+    ) -> None:
+        patient = enrol(world, hospital)
+        device = bind_device(world, hospital, patient)
+        path = f"/identity/subjects/{patient}/secret"
+        told = api.call("GET", path, who=device.who).json()
+        secret = jwe.decrypt_compact(told["jwe"], ECKey.import_key(device.key._key)).plaintext
+        event = world.reader.person(patient).latest("Device")[0].event
+        assert secret is not None
+        assert tag(secret, event.id) in event.tags
+        assert api.call("GET", path, who=hospital.who).status == 404
+
+
+class TestErasure:
+    def erased(self, world: World, api: Api, hospital: Organization) -> tuple[str, Answer]:
+        patient = registered(api, hospital, synthetic_patient(3))
+        device = bind_device(world, hospital, patient)
+        return patient, api.call("DELETE", f"/identity/subjects/{patient}", who=device.who)
+
+    def test_nothing_of_an_erased_person_can_be_read_and_the_event_stays(
+        self, world: World, api: Api, ports: Ports, hospital: Organization
+    ) -> None:
+        patient, answer = self.erased(world, api, hospital)
+        assert answer.status == 204
+        with pytest.raises(Erased):
+            world.reader.person(patient)
+        row = world.key_rows.get(f"P#{patient}")
+        assert row is not None
+        assert (row.wrapped, row.identifiers) == (None, ())
+        erasures = world.rows.query(f"P#{patient}", "Erasure#")
+        assert len(erasures) == 1
+        assert world.reader.event(erasures[0].text("event") or "").type == "subject.erased"
+        assert ports.index.one(synthetic_patient(3)) is None
+        assert world.rows.query("E#pending") == []
+
+    def test_the_same_identifiers_may_then_be_a_new_person(
+        self, world: World, api: Api, hospital: Organization
+    ) -> None:
+        patient, _ = self.erased(world, api, hospital)
+        assert registered(api, hospital, synthetic_patient(3)) != patient
+
+    def test_nobody_but_the_persons_device_erases(
+        self, world: World, api: Api, hospital: Organization
+    ) -> None:
+        patient = registered(api, hospital, synthetic_patient(3))
+        other = bind_device(world, hospital, registered(api, hospital, synthetic_patient(4)))
+        for who in (hospital.who, other.who):
+            assert api.call("DELETE", f"/identity/subjects/{patient}", who=who).status == 404
+        assert world.reader.person(patient).get(Doc("Patient", patient)) is not None
+
+    @pytest.mark.parametrize("fault", ["before", "after"])
+    def test_the_sweeper_finishes_what_a_crash_at_any_step_left(
+        self, world: World, api: Api, ports: Ports, hospital: Organization, fault: str
+    ) -> None:
+        rows, keys = world.rows, world.key_rows
+        assert isinstance(rows, MemoryRows)
+        assert isinstance(keys, MemoryKeyRows)
+        faults = rows.faults
+        keys.faults = faults
+        patient = registered(api, hospital, synthetic_patient(0))
+        ports.eraser.erase(patient, "warm-up")  # the certificate of this environment is stored by now
+        step, crashed = 0, True
+        while crashed:
+            step += 1
+            patient = registered(api, hospital, synthetic_patient(step))
+            faults.plan = {faults.writes + step: fault}
+            try:
+                ports.eraser.erase(patient, "Device/x")
+                crashed = False
+            except Crash:
+                begun = rows.get(Key("E#pending", patient)) is not None
+                ports.eraser.sweep()
+                if not begun and keys.rows[f"P#{patient}"].wrapped:
+                    continue  # It crashed before anything was written: the person is as they were.
+            faults.plan = {}
+            assert keys.rows[f"P#{patient}"].wrapped is None
+            assert ports.index.one(synthetic_patient(step)) is None
+            assert len(rows.query(f"P#{patient}", "Erasure#")) == 1
+            assert rows.query("E#pending") == []
+        assert step > 6
