@@ -1,7 +1,8 @@
 """Honest fakes: they keep the promises of the seams, and pass the same contract suites as the real ones.
 
-`MemoryRows` is atomic under a lock, so races can be tested on it. `Faults` makes the n-th write fail before
-or after it happened, or leaves its outcome open: that is how crashes are tested at every write.
+`MemoryRows` is atomic under a lock, so races can be tested on it, and refuses what DynamoDB refuses: large
+rows, large transactions, one row twice. `Faults` makes the n-th write fail before or after it happened, or
+leaves its outcome open: that is how crashes are tested at every write.
 `MemoryWrapper` wraps with AES-GCM.
 """
 
@@ -11,7 +12,15 @@ from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.aws.rows import KeyRow, OutcomeUnknown, Row, RowExists, TransactionRefused
+from shared.aws.rows import (
+    MAX_TRANSACTION,
+    Contended,
+    KeyRow,
+    OutcomeUnknown,
+    Row,
+    RowExists,
+    TransactionRefused,
+)
 from shared.kernel.encoding import sha256
 from shared.kernel.ids import Key
 
@@ -22,7 +31,10 @@ class Crash(Exception):
 
 @dataclass
 class Faults:
-    """What to do at write number n: `before`, `after`, `lost` (it happened) or `dropped` (it did not)."""
+    """What to do at write number n: `before`, `after`, `lost` (it happened) or `dropped` (it did not).
+
+    `before` and `after` are the death of the environment; `contended` is a refusal that wrote nothing.
+    """
 
     plan: dict[int, str] = field(default_factory=dict)
     writes: int = 0
@@ -35,6 +47,8 @@ class Faults:
             raise Crash(f"before write {self.writes}")
         if what == "dropped":
             raise OutcomeUnknown("dropped")
+        if what == "contended":
+            raise Contended("others were at work")
         write()
         if what == "after":
             raise Crash(f"after write {self.writes}")
@@ -119,6 +133,8 @@ class MemoryRows:
 
     def transact(self, rows: Sequence[Row], *, alive: Sequence[str] = ()) -> None:
         def write() -> None:
+            if len(rows) + len(alive) > MAX_TRANSACTION or len(set(alive)) < len(alive):
+                raise ValueError("DynamoDB refuses more than 100 items, or one item twice, in a transaction")
             try:
                 self._put(rows, alive)
             except RowExists:
@@ -143,6 +159,8 @@ class MemoryRows:
             self._overwrite(rows)
 
     def _overwrite(self, rows: Sequence[Row]) -> None:
+        if len({row.key for row in rows}) < len(rows) or any(_size(row) > 400 * 1024 for row in rows):
+            raise ValueError("DynamoDB refuses rows over 400 KB, and one row twice in a call")
         with self.lock:
             self.rows.update({row.key: row for row in rows})
 
@@ -165,3 +183,11 @@ class MemoryWrapper:
 
 def _living(row: KeyRow | None) -> bool:
     return row is not None and row.wrapped is not None and not row.closing
+
+
+def _size(row: Row) -> int:
+    size = len(row.key.pk + row.key.sk)
+    for name, value in row.attributes.items():
+        parts = value if isinstance(value, list) else [value]
+        size += len(name) + sum(8 if isinstance(part, int) else len(part) for part in parts)
+    return size

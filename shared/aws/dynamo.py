@@ -7,7 +7,6 @@ apart from calls whose outcome nobody knows: a time-out or a 5xx may have writte
 from collections.abc import Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.attributes import (
     BinaryAttribute,
     BooleanAttribute,
@@ -17,6 +16,7 @@ from pynamodb.attributes import (
 )
 from pynamodb.connection import Connection
 from pynamodb.exceptions import (
+    DeleteError,
     PutError,
     PynamoDBException,
     TransactWriteError,
@@ -26,6 +26,7 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from shared.aws.rows import (
+    Contended,
     KeyRow,
     OutcomeUnknown,
     Row,
@@ -38,6 +39,22 @@ from shared.kernel.ids import Key
 # A request must answer well within API Gateway's 29 s; a put that takes longer than this is repeated.
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 2, 5, 3
 _FAILED = "ConditionalCheckFailed"
+# Refused before anything was written; trying again may help.
+_CONTENDED = frozenset(
+    {
+        "TransactionConflict",
+        "TransactionConflictException",
+        "ThrottlingException",
+        "ThrottlingError",
+        "RequestLimitExceeded",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+    }
+)
+# No code at all: the connection broke, or the answer never came.
+_UNKNOWN = frozenset(
+    {"", "InternalServerError", "InternalFailure", "ServiceUnavailable", "TransactionInProgressException"}
+)
 # BatchWriteItem takes 25 items, BatchGetItem 100.
 BATCH_WRITE = 25
 
@@ -117,7 +134,9 @@ class DynamoRows:
         """Those of the rows that exist."""
         if not keys:
             return {}
-        found = self._documents.batch_get([(key.pk, key.sk) for key in keys], consistent_read=True)
+        found = self._documents.batch_get(
+            [(key.pk, key.sk) for key in dict.fromkeys(keys)], consistent_read=True
+        )
         return {row.key: row for row in map(_row, found)}
 
     def query(
@@ -171,11 +190,16 @@ class DynamoRows:
             dead = [pk for pk, code in zip(alive, reasons[len(rows) :], strict=False) if code == _FAILED]
             if taken or dead:
                 raise TransactionRefused(taken, dead) from None
+            if set(reasons) & _CONTENDED:
+                raise Contended("another transaction was at work on the same rows") from error
             raise _open(error) from error
 
     def delete(self, key: Key) -> None:
         """Remove a row."""
-        self._documents(key.pk, key.sk).delete()
+        try:
+            self._documents(key.pk, key.sk).delete()
+        except DeleteError as error:
+            raise _open(error) from error
 
     def _sk(self) -> Any:
         documents: Any = self._documents
@@ -259,5 +283,11 @@ def _code(error: PynamoDBException) -> str:
     return error.cause_response_code or ""
 
 
-def _open(error: PynamoDBException | BotoCoreError | ClientError) -> OutcomeUnknown:
-    return OutcomeUnknown(f"DynamoDB gave no certain answer: {type(error).__name__}")
+def _open(error: PynamoDBException) -> Exception:
+    """What to raise for a failed write: was nothing written, does nobody know, or is it our own bug?"""
+    code = _code(error)
+    if code in _CONTENDED:
+        return Contended(f"DynamoDB wrote nothing: {code}")
+    if code in _UNKNOWN or code.startswith("5"):
+        return OutcomeUnknown(f"DynamoDB gave no certain answer: {code or type(error).__name__}")
+    return error

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.aws.rows import KeyRows, RowExists
+from shared.aws.rows import KeyRows, RowExists, repeat
 from shared.kernel.canonical import jcs
 from shared.kernel.encoding import b64u
 from shared.kernel.errors import Erased, NotFound
@@ -84,9 +84,11 @@ class KeyRing:
         """Make a person's key; a retry of the same act finds the one it made."""
         material = self._entropy(2 * KEY_BYTES)
         pk = f"P#{patient}"
+        wrapped = self._wrapper.wrap(material, pk)
         try:
-            self._rows.put_new(pk, self._wrapper.wrap(material, pk))
+            repeat(lambda: self._rows.put_new(pk, wrapped))
         except RowExists:
+            # Of an earlier try, or of this one with its answer lost: what is stored counts.
             return self.person(patient)
         return PersonKey(material[:KEY_BYTES], material[KEY_BYTES:])
 
@@ -94,10 +96,9 @@ class KeyRing:
         """The deployment's key, made by whoever needs it first."""
         row = self._rows.get(DEPLOYMENT_PK)
         if row is None or row.wrapped is None:
+            wrapped = self._wrapper.wrap(self._entropy(3 * KEY_BYTES), DEPLOYMENT_PK)
             with contextlib.suppress(RowExists):
-                self._rows.put_new(
-                    DEPLOYMENT_PK, self._wrapper.wrap(self._entropy(3 * KEY_BYTES), DEPLOYMENT_PK)
-                )
+                repeat(lambda: self._rows.put_new(DEPLOYMENT_PK, wrapped))
             return self.deployment()
         material = self._open(row.wrapped, DEPLOYMENT_PK)
         return DeploymentKey(*(material[at : at + KEY_BYTES] for at in range(0, 3 * KEY_BYTES, KEY_BYTES)))

@@ -5,7 +5,8 @@ same contract suite: `dynamo.DynamoRows` and the fake of the tests. Outcomes tha
 have a name of their own (`OutcomeUnknown`), because a signed number hangs on them.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +15,10 @@ from shared.kernel.ids import Key
 Value = str | int | bytes | list[str]
 # DynamoDB's limit per item is 400 KB; the rest is left for keys, paths and the event.
 MAX_ROW_BYTES = 380_000
-# DynamoDB takes 100 items a transaction; ours stay far below, see `documents.writer`.
+# DynamoDB takes 100 items a transaction, condition checks included.
 MAX_TRANSACTION = 100
+# Seconds before an open write is tried again: each try already waits for the SDK's own time-out.
+PAUSES = (0.02, 0.1, 0.3, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,27 @@ class TransactionRefused(Exception):
 
 class OutcomeUnknown(Exception):
     """The write may or may not have happened; only repeating the same bytes or a read can tell."""
+
+
+class Contended(OutcomeUnknown):
+    """Others were at work on the same rows, or the table was throttled: nothing was written."""
+
+
+def repeat(write: Callable[[], None]) -> None:
+    """Do the write, and the same write again while nobody knows whether it happened.
+
+    Only for writes that may be repeated: conditional ones, and rows that nobody else knows. Raises what the
+    write raises; after an open try `RowExists` may so be our own row. Raises `Contended` only when each try
+    is known to have written nothing.
+    """
+    worst: OutcomeUnknown = Contended()
+    for seconds in PAUSES:
+        try:
+            return write()
+        except OutcomeUnknown as error:
+            worst = error if isinstance(worst, Contended) else worst
+            time.sleep(seconds)
+    raise worst
 
 
 class Rows(Protocol):

@@ -8,12 +8,12 @@ number open: its gap is then settled by whoever finds the row.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared.aws.rows import Row, Rows
+from shared.aws.rows import Row, RowExists, Rows, repeat
 from shared.events.certificate import CERT_TYP, certificate_payload
 from shared.events.genesis import Genesis
 from shared.kernel.errors import DomainError
@@ -89,7 +89,10 @@ class Session:
             signer.jwk, self.service, self.genesis().epoch, later(now, -SKEW_SECONDS), exp
         )
         certificate = sign(payload, CERT_TYP, self._root)
-        self._rows.put_new(certificate_row(signer.kid, self.service, certificate, now))
+        row = certificate_row(signer.kid, self.service, certificate, now)
+        # A row that is there already is our own, from a put whose answer was lost: nobody else has this key.
+        with suppress(RowExists):
+            repeat(lambda: self._rows.put_new(row))
         return SessionKey(signer, certificate, exp)
 
 
