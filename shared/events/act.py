@@ -7,7 +7,7 @@ operator's command line posts, so that both make the same bytes.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.events.catalogue import may_write
+from shared.events.catalogue import CATALOGUE, may_write
 from shared.events.envelope import MAX_COUNT, event_payload
 from shared.events.leaf import revision_leaf_hash
 from shared.kernel.canonical import JsonObject
@@ -68,9 +68,7 @@ def assemble(revisions: Sequence[Revision]) -> Act:
 
 def payload_of(act: Act, facts: EventFacts) -> JsonObject:
     """The payload of the act's event; raises `IntegrityFault` where the matrix forbids a revision."""
-    for revision in act.revisions:
-        if not may_write(facts.type, revision.doc.type, revision.version):
-            raise IntegrityFault(f"{facts.type} may not write {revision.doc.type} version {revision.version}")
+    check_matrix(act.revisions, facts.type, facts.producer)
     return event_payload(
         id=facts.id,
         type=facts.type,
@@ -84,6 +82,16 @@ def payload_of(act: Act, facts: EventFacts) -> JsonObject:
         tags=facts.tags,
         contract=facts.contract,
     )
+
+
+def check_matrix(revisions: Sequence[Revision], event_type: str, producer: str) -> None:
+    """Raise `IntegrityFault` unless `producer` may sign this type and the type may hold these revisions."""
+    kind = CATALOGUE.get(event_type)
+    if kind is None or producer not in kind.producers:
+        raise IntegrityFault(f"{producer} may not sign {event_type}")
+    for revision in revisions:
+        if not may_write(event_type, revision.doc.type, revision.version):
+            raise IntegrityFault(f"{event_type} may not write {revision.doc.type} version {revision.version}")
 
 
 def inclusion_paths(hashes: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:

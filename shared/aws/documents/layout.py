@@ -4,10 +4,11 @@ A revision row holds `ct` (nonce and body under the person's key), `act` and `in
 path to the act's root) and `prev` (the leaf hash of the document's previous revision), so that it can be
 proved alone. The row that carries the event is the row of index 0, or the commit row of a staged act; every
 other row says where it is (`home`). So a staged row is visible exactly when its home exists, and one read
-answers both "committed?" and "signed by whom?". `until` on staged rows says when the stage is overdue.
+answers both "committed?" and "signed by whom?". A stage begins by putting its `stage_key`, whose `until` says
+when it is overdue: whoever holds that row may write the staged rows, so two tries never mix theirs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -31,6 +32,11 @@ class SignedAct:
 def commit_key(pk: str, event_id: str) -> Key:
     """The key of the commit row of a staged act."""
     return Key(pk, f"act#{event_id}")
+
+
+def stage_key(pk: str, event_id: str) -> Key:
+    """The key of the row by which one try, and no other, stages the act's rows."""
+    return Key(pk, f"act#{event_id}#stage")
 
 
 def revision_row(
@@ -77,18 +83,25 @@ def pack_keys(home: Key, keys: Sequence[Key]) -> list[str]:
     return packed
 
 
-def unpack_keys(row: Row) -> list[Key]:
-    """The inverse of `pack_keys`, from the row that carries the event."""
-    keys: list[Key] = []
+def unpack_keys(row: Row, pk: str | None = None, prefix: str = "") -> list[Key]:
+    """The inverse of `pack_keys`, from the row that carries the event.
+
+    With `pk`, only keys of that partition whose sk starts with `prefix`.
+    """
+    person, keys = row.key.pk.removeprefix("P#"), []
     for item in row.texts("rows"):
         head, *tail = item.split(" ")
         type_, _, digits = head.partition("#")
-        if digits.isdigit():
-            person = row.key.pk.removeprefix("P#")
-            keys.extend(Key(row.key.pk, f"{type_}#{person}.{own}#v#{int(digits):010d}") for own in tail)
+        if len(type_) > 1 and digits.isdigit():  # the prefixes of partitions have one letter
+            sks = (f"{type_}#{person}.{own}#v#{int(digits):010d}" for own in tail)
+            keys.extend(_matching(row.key.pk, sks, pk, prefix))
         else:
-            keys.append(Key(head, tail[0]))
+            keys.extend(_matching(head, tail, pk, prefix))
     return keys
+
+
+def _matching(of: str, sks: Iterable[str], pk: str | None, prefix: str) -> list[Key]:
+    return [Key(of, sk) for sk in sks if sk.startswith(prefix)] if pk in (None, of) else []
 
 
 def _shared_part(home: Key, key: Key) -> tuple[str, int]:

@@ -9,9 +9,10 @@ one must not be.
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
+from typing import TypeVar
 
 from shared.aws.cipher import associated_data, decrypt
-from shared.aws.documents.layout import ABORTED, REJECTED_SUFFIX, home_of, path_of
+from shared.aws.documents.layout import ABORTED, REJECTED_SUFFIX, home_of, path_of, unpack_keys
 from shared.aws.documents.model import Stored
 from shared.aws.keys import KeyRing
 from shared.aws.rows import Row, Rows
@@ -27,6 +28,7 @@ from shared.kernel.ids import Doc, Key, parse_key
 from shared.kernel.jws import take_apart, verify
 from shared.ledger.merkle import root_from_inclusion
 
+Parsed = TypeVar("Parsed", Certificate, Event)
 SEAL_TYP = "carevouch-seal+jws"
 # Verified events are remembered by their exact text, so that a page of one act checks one signature.
 MAX_EVENTS = 4_096
@@ -75,7 +77,7 @@ class Reader:
             text = row.text("event") if row else None
             if text is None:
                 return None
-            known = parse_certificate(text)
+            known = _stored(parse_certificate, text)
             verify_certificate(known, self.genesis())
             self._certificates[kid] = known
         return known
@@ -84,7 +86,7 @@ class Reader:
         """The verified event; raises `IntegrityFault`."""
         known = self._events.get(text)
         if known is None:
-            known = parse_event(text)
+            known = _stored(parse_event, text)
             certificate = None if known.producer == OPERATOR else self.certificate(known.kid)
             verify_event(known, certificate, self.genesis())
             self._events[text] = known
@@ -131,14 +133,29 @@ class Partition:
         return [list(group)[-1] for _, group in groupby(revisions, key=lambda stored: stored.doc)]
 
     def _revisions(self, prefix: str) -> list[Stored]:
-        # The commit rows are read after the document rows: what was committed in between may show or not, but
-        # never in part, because all rows of an act were there before its commit row.
         rows = self._reader.rows.query(self.pk, prefix)
-        revisions = [row for row in rows if "#v#" in row.key.sk and not row.key.sk.endswith(REJECTED_SUFFIX)]
+        revisions = [row for row in rows if "#v#" in row.key.sk and not _is_mark(row)]
         homes = self._homes(revisions, rows)
-        visible = [(row, homes[home_of(row)]) for row in revisions if _visible(row, homes.get(home_of(row)))]
-        self._refuse_rejected(rows, [row for row, _ in visible])
-        return [self._open(row, home) for row, home in visible]
+        visible = [row for row in revisions if _visible(homes.get(home_of(row)))]
+        visible = self._whole(prefix, visible, homes)
+        self._refuse_rejected(rows, visible)
+        return [self._open(row, homes[home_of(row)]) for row in visible]
+
+    def _whole(self, prefix: str, visible: list[Row], homes: dict[Key, Row]) -> list[Row]:
+        """`visible` with those rows of its acts that the query passed by.
+
+        A query is no snapshot: an act committed while it ran shows the rows that came after. The row with
+        the event lists the act's rows, so the others are fetched, and an act shows whole or not at all.
+        """
+        seen = {row.key for row in visible}
+        acts = {home_of(row) for row in visible}
+        late = [key for home in acts for key in unpack_keys(homes[home], self.pk, prefix) if key not in seen]
+        if not late:
+            return visible
+        found = self._reader.rows.get_many(late)
+        if len(found) < len(late):
+            raise IntegrityFault("a row of a stored act is missing")
+        return sorted([*visible, *found.values()], key=lambda row: row.key)
 
     def _homes(self, revisions: Sequence[Row], rows: Iterable[Row]) -> dict[Key, Row]:
         homes = {row.key: row for row in rows}
@@ -146,11 +163,13 @@ class Partition:
         return {**homes, **self._reader.rows.get_many(sorted(missing))}
 
     def _open(self, row: Row, home: Row) -> Stored:
-        doc, version = parse_key(row.key)
+        doc, version = _parsed(row)
         event = self._reader.event(home.text("event") or "")
-        plain = decrypt(
-            self._data_key, row.binary("ct") or b"", associated_data(self._reader.deployment, row.key)
-        )
+        # An erasure outlives the person's key: its row lies with the person, but under the deployment's.
+        data_key = self._reader.keys.deployment().data if doc.type == "Erasure" else self._data_key
+        plain = decrypt(data_key, row.binary("ct") or b"", associated_data(self._reader.deployment, row.key))
+        if len(plain) < NONCE_BYTES:
+            raise IntegrityFault(f"a stored {doc.type} has no nonce")
         revision = Revision(doc, version, row.binary("prev"), plain[:NONCE_BYTES], plain[NONCE_BYTES:])
         index, path = row.number("index") or 0, path_of(row)
         if event.id != row.text("act") or not may_write(event.type, doc.type, version):
@@ -163,7 +182,7 @@ class Partition:
         marks = {row.key.sk.removesuffix(REJECTED_SUFFIX): row for row in rows if _is_mark(row)}
         if not marks:
             return
-        newest = {parse_key(row.key)[0]: row for row in visible}
+        newest = {_parsed(row)[0]: row for row in visible}
         for row in newest.values():
             mark = marks.get(row.key.sk)
             if mark is not None and self._is_rejection(mark, row.text("act")):
@@ -178,8 +197,23 @@ class Partition:
         return seal.get("type") == "event.rejected" and seal.get("data", {}).get("id") == act
 
 
-def _visible(row: Row, home: Row | None) -> bool:
+def _stored(parse: Callable[[str], Parsed], text: str) -> Parsed:
+    # What is stored was never a caller's: if it does not parse, that is no mistake of theirs.
+    try:
+        return parse(text)
+    except Malformed as error:
+        raise IntegrityFault(f"what is stored cannot be read: {error.message}") from error
+
+
+def _visible(home: Row | None) -> bool:
     return home is not None and home.text("event") is not None and home.text("state") != ABORTED
+
+
+def _parsed(row: Row) -> tuple[Doc, int]:
+    try:
+        return parse_key(row.key)
+    except ValueError as error:
+        raise IntegrityFault("a stored row has the key of no revision") from error
 
 
 def _is_mark(row: Row) -> bool:

@@ -5,21 +5,19 @@ hash of the request and the answer's status and references. Nothing is kept in c
 person's key.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+
 from shared.aws.cipher import associated_data, decrypt
-from shared.aws.documents.layout import commit_key, home_of
+from shared.aws.documents.layout import COMMITTED, commit_key, home_of
 from shared.aws.documents.model import Answer, Committed, Naming, Request
 from shared.aws.documents.reader import Reader
 from shared.aws.rows import Row
 from shared.kernel.canonical import jcs, parse_jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import Unprocessable
-from shared.kernel.ids import Doc
+from shared.kernel.ids import Doc, Key
 
 BOUND = "answer"
-
-
-class Spent(Exception):
-    """The names of this attempt were aborted; the next attempt has others."""
 
 
 def memory(request: Request, answer: Answer, nonce: bytes) -> bytes:
@@ -34,21 +32,39 @@ def memory(request: Request, answer: Answer, nonce: bytes) -> bytes:
     )
 
 
-def recall(reader: Reader, request: Request, naming: Naming, first: Doc) -> Committed | None:
-    """The earlier outcome of this very request, if there is one.
+def recall(
+    reader: Reader, request: Request, names: Sequence[Naming], first: Callable[[Naming], Doc]
+) -> Committed | int:
+    """The earlier outcome of this very request, under whichever attempt; else the attempt to make now.
 
-    Raises `Spent` if that attempt was aborted, `Unprocessable` if the key belongs to another request.
+    All attempts are looked at, because what made an earlier one move on (a rival's identifier) may look
+    otherwise by now. Raises `Unprocessable` if the key belongs to another request, `Erased`.
     """
-    if request.key is None:
+    firsts = [first(naming) for naming in names]
+    marks = [commit_key(doc.pk(), naming.event_id) for doc, naming in zip(firsts, names, strict=True)]
+    found = reader.rows.get_many([*(doc.key(1) for doc in firsts), marks[0]])
+    acts = {naming.event_id for naming in names}
+    for doc in dict.fromkeys(firsts):
+        mine = _row_of(reader, doc, acts, found)
+        if mine is not None:
+            return _told_again(reader, request, doc, mine)
+    if marks[0] not in found:
+        return 0
+    states = {key: row.text("state") for key, row in reader.rows.get_many(marks).items()}
+    if COMMITTED in states.values():
+        # It was committed between the two reads: its first row, of the same transaction, is there now.
+        return recall(reader, request, names, first)
+    return next((attempt for attempt, mark in enumerate(marks) if mark not in states), len(marks))
+
+
+def _row_of(reader: Reader, first: Doc, acts: set[str], found: Mapping[Key, Row]) -> Row | None:
+    created = found.get(first.key(1))
+    if created is None:
         return None
-    event_id = naming.event_id
-    rows = reader.rows.query(first.pk(), f"{first.type}#{first.id}#v#")
-    mine = next((row for row in rows if row.text("act") == event_id and row.number("index") == 0), None)
-    if mine is None:
-        if reader.rows.get(commit_key(first.pk(), event_id)) is not None:
-            raise Spent
-        return None
-    return _told_again(reader, request, first, mine)
+    rows = [created]
+    if created.text("act") not in acts:
+        rows = reader.rows.query(first.pk(), f"{first.type}#{first.id}#v#")
+    return next((row for row in rows if row.text("act") in acts and row.number("index") == 0), None)
 
 
 def _told_again(reader: Reader, request: Request, first: Doc, mine: Row) -> Committed:

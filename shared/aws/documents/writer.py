@@ -10,6 +10,7 @@ until it succeeds or its row is seen; only then is its number used again or coun
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.aws.cipher import IV_BYTES, associated_data, encrypt
@@ -21,16 +22,26 @@ from shared.aws.documents.layout import (
     commit_key,
     event_attributes,
     revision_row,
+    stage_key,
 )
 from shared.aws.documents.model import Answer, Committed, Draft, Naming, Plan, Request
 from shared.aws.documents.reader import Reader
 from shared.aws.keys import Entropy, PersonKey
-from shared.aws.rows import MAX_ROW_BYTES, OutcomeUnknown, Row, RowExists, TransactionRefused, Value
+from shared.aws.rows import (
+    MAX_ROW_BYTES,
+    MAX_TRANSACTION,
+    Contended,
+    OutcomeUnknown,
+    Row,
+    RowExists,
+    TransactionRefused,
+    repeat,
+)
 from shared.aws.session import NotStored, Session, SessionKey
-from shared.events.act import Act, EventFacts, Revision, assemble, payload_of
+from shared.events.act import Act, EventFacts, Revision, assemble, check_matrix, payload_of
 from shared.events.envelope import EVENT_TYP, TAG_BYTES, Event, tag
 from shared.events.leaf import NONCE_BYTES
-from shared.kernel.errors import Busy, Conflict, Erased, IntegrityFault, TooLarge
+from shared.kernel.errors import Busy, Conflict, DomainError, Erased, IntegrityFault, TooLarge, Unprocessable
 from shared.kernel.ids import Doc, Key
 from shared.kernel.jws import sign
 from shared.kernel.times import later
@@ -42,8 +53,6 @@ MAX_TRANSACTED_BYTES = 3_000_000
 # An identifier race is lost at most once per rival; five rivals at the same instant is beyond any real
 # clinic.
 MAX_ATTEMPTS = 5
-# Repeating an open put: each try waits for the SDK's own time-out, so this bounds a request to some seconds.
-MAX_REPEATS = 4
 # A stage older than this belongs to an environment that died: no function runs longer.
 STAGE_SECONDS = 120
 
@@ -77,17 +86,26 @@ class Writer:
     ) -> Committed:
         """Append the act that `build` decides, once per Idempotency-Key.
 
-        `first` names the document of index 0 without looking at any state, so that a retry finds its own
-        row before anything is decided again. Raises `Conflict` (a version was taken), `Erased`, `TooLarge`,
-        `Busy`.
+        `first` names the document of index 0, so that a retry finds its own row before anything is decided
+        again. It may depend on the naming and on which person an identifier leads to, on nothing else.
+        Raises `Conflict` (a version was taken), `Erased`, `TooLarge`, `Busy`, and what `build` raises.
         """
-        for attempt in range(MAX_ATTEMPTS):
-            naming = self._naming(request, attempt)
+        names, attempt = self._names(request), 0
+        while attempt < MAX_ATTEMPTS:
+            done = retry.recall(self._reader, request, names, first) if request.key is not None else 0
+            if isinstance(done, Committed):
+                return done
+            attempt = max(attempt, done)
             try:
-                done = retry.recall(self._reader, request, naming, first(naming))
-                return done or self._append(request, naming, build(naming))
-            except (AttemptLost, retry.Spent):
-                continue
+                return self._append(request, names[attempt], build(names[attempt]))
+            except AttemptLost:
+                attempt += 1
+            except DomainError:
+                # The rival who was first may have been this very request, sent twice: its answer is ours.
+                done = retry.recall(self._reader, request, names, first) if request.key is not None else 0
+                if isinstance(done, Committed):
+                    return done
+                raise
         raise Busy("others keep changing the same person at the same time; try again in a moment")
 
     def now(self) -> str:
@@ -117,26 +135,36 @@ class Writer:
             raise Conflict("another organisation has one of these identifiers") from None
         return Committed(event.text, None, answer)
 
-    def _naming(self, request: Request, attempt: int) -> Naming:
-        time = self._session.clock()
-        if request.key is None:
-            drawn: dict[tuple[int, str], bytes] = {}
-            return Naming(attempt, time, lambda i, what: drawn.setdefault((i, what), self._entropy(16)))
+    def _names(self, request: Request) -> tuple[Naming, ...]:
+        time, caller, key = self._session.clock(), request.caller, request.key
+        if key is None:
+            return tuple(Naming(attempt, time, self._random_draw()) for attempt in range(MAX_ATTEMPTS))
         secret = self._reader.keys.deployment()
-        caller, key = request.caller, request.key
-        return Naming(attempt, time, lambda i, what: secret.derive(caller, key, attempt, i, what))
+
+        def drawn(attempt: int) -> Callable[[int, str], bytes]:
+            return lambda index, what: secret.derive(caller, key, attempt, index, what)
+
+        return tuple(Naming(attempt, time, drawn(attempt)) for attempt in range(MAX_ATTEMPTS))
+
+    def _random_draw(self) -> Callable[[int, str], bytes]:
+        drawn: dict[tuple[int, str], bytes] = {}
+
+        def draw(index: int, what: str) -> bytes:
+            if (index, what) not in drawn:
+                drawn[index, what] = self._entropy(16)
+            return drawn[index, what]
+
+        return draw
 
     def _append(self, request: Request, naming: Naming, plan: Plan) -> Committed:
         prepared = self._prepare(request, naming, plan)
-        if plan.staged and len(plan.drafts) > 1:
+        staged = plan.staged and len(plan.drafts) > 1
+        _check_limits(prepared, staged)
+        if staged:
             self._stage(prepared)
-        elif len(plan.drafts) > MAX_TRANSACTED or _size(prepared.rows) > MAX_TRANSACTED_BYTES:
-            raise TooLarge(
-                f"an act that changes documents holds at most {MAX_TRANSACTED} of them and 3 MB; split it"
-            )
         with self._session.numbered() as key:
             signed = self._sign(prepared, key)
-            if plan.staged and len(plan.drafts) > 1:
+            if staged:
                 self._commit_stage(prepared, signed)
             else:
                 self._commit_plain(prepared, signed)
@@ -147,6 +175,7 @@ class Writer:
     def _prepare(self, request: Request, naming: Naming, plan: Plan) -> _Prepared:
         people = {patient: self._reader.keys.person(patient) for patient in plan.subjects}
         act = assemble([self._revision(draft) for draft in plan.drafts])
+        check_matrix(act.revisions, plan.event_type, self._session.service)
         rows = tuple(
             self._encrypted(naming.event_id, people, revision, index, act)
             for index, revision in enumerate(act.revisions)
@@ -176,6 +205,8 @@ class Writer:
         memory = retry.memory(request, plan.answer, self._entropy(NONCE_BYTES))
         data_key = self._data_key(plan.drafts[0].doc, people)
         sealed = self._encrypt(data_key, row.key, memory, retry.BOUND)
+        if len(sealed) + len(row.binary("ct") or b"") > MAX_ROW_BYTES:
+            raise TooLarge("the first document and the answer do not fit one row; split the request")
         return Row(row.key, {**row.attributes, "answer": sealed})
 
     def _data_key(self, doc: Doc, people: dict[str, PersonKey]) -> bytes:
@@ -224,24 +255,14 @@ class Writer:
         self._settled(lambda: self._rows.transact(rows, alive=_alive(plan)), carrier)
 
     def _settled(self, write: Callable[[], None], carrier: Row) -> None:
-        for _ in range(MAX_REPEATS):
-            try:
-                return write()
-            except OutcomeUnknown:
-                continue
-            except RowExists:
-                if self._is_mine(carrier):
-                    return None
-                raise Conflict(
-                    "another version was stored first; read the current one and try again"
-                ) from None
-            except TransactionRefused as refusal:
-                if self._is_mine(carrier):
-                    return None
-                raise _lost(refusal) from None
-        if self._is_mine(carrier):
-            return None
-        raise OutcomeUnknown("the write was repeated and still has no known outcome")
+        try:
+            return repeat(write)
+        except Contended:
+            raise Busy("others are writing the same records; nothing was stored, try again") from None
+        except (RowExists, TransactionRefused, OutcomeUnknown) as failure:
+            if self._is_mine(carrier):
+                return None
+            raise _lost(failure) from failure
 
     def _is_mine(self, carrier: Row) -> bool:
         # A failed condition alone settles nothing: the row may be our own, from a put whose answer was lost.
@@ -251,27 +272,30 @@ class Writer:
     def _stage(self, prepared: _Prepared) -> None:
         home = self._home(prepared)
         until = later(prepared.naming.time, STAGE_SECONDS)
-        staged = [_at_home(row, home, until) for row in prepared.rows[1:]]
+        # The token tells our own row, put by a try whose answer was lost, from that of another environment.
+        token = self._entropy(NONCE_BYTES)
+        guard = Row(stage_key(home.pk, prepared.naming.event_id), {"until": until, "ct": token})
         try:
-            self._rows.put_new(staged[0])
+            repeat(lambda: self._rows.put_new(guard))
         except RowExists:
-            # Same caller, same Idempotency-Key: an earlier try staged these names, and is running or dead.
-            self._meet_stage(staged[0].key, home)
-        self._rows.stage(staged[1:])
+            self._meet_stage(guard, home)
+        staged = [_at_home(row, home) for row in prepared.rows[1:]]
+        repeat(lambda: self._rows.stage(staged))
 
-    def _meet_stage(self, key: Key, home: Key) -> None:
-        met = self._rows.get(key)
-        until = met.text("until") if met else None
-        if until is not None and until > self._session.clock():
-            raise Busy("the same request is still being worked on; ask again in a minute")
+    def _meet_stage(self, guard: Row, home: Key) -> None:
+        """Go on if the stage is ours; else it is of the same request, under way or dead."""
+        met = self._rows.get(guard.key)
+        if met is not None and met.binary("ct") == guard.binary("ct"):
+            return
+        if met is not None and (met.text("until") or "") > self._session.clock():
+            raise Busy("the same request is still being worked on; ask again in two minutes")
         self._abort(home)
         raise AttemptLost
 
     def _abort(self, home: Key) -> None:
-        try:
-            self._rows.put_new(Row(home, {"state": ABORTED}))
-        except RowExists:
-            return
+        # A row that is there may say committed: whoever asks again will find that.
+        with suppress(RowExists):
+            repeat(lambda: self._rows.put_new(Row(home, {"state": ABORTED})))
 
     def _commit_stage(self, prepared: _Prepared, signed: SignedAct) -> None:
         home, plan = self._home(prepared), prepared.plan
@@ -287,34 +311,53 @@ class Writer:
         try:
             self._settled(lambda: self._rows.transact(rows, alive=_alive(plan)), commit)
         except (AttemptLost, Conflict, Erased):
-            self._abort(home)
+            # If this does not get through, the stage is overdue soon and aborted by whoever meets it.
+            with suppress(OutcomeUnknown):
+                self._abort(home)
             raise
 
     def _home(self, prepared: _Prepared) -> Key:
         return commit_key(prepared.rows[0].key.pk, prepared.naming.event_id)
 
 
-def _at_home(row: Row, home: Key, until: str | None = None) -> Row:
-    more: dict[str, Value] = {"home": [home.pk, home.sk]}
-    if until is not None:
-        more["until"] = until
-    return Row(row.key, {**row.attributes, **more})
+def _at_home(row: Row, home: Key) -> Row:
+    return Row(row.key, {**row.attributes, "home": [home.pk, home.sk]})
 
 
 def _identifier_rows(plan: Plan) -> list[Row]:
-    return [Row(Key(blind, "id"), {"doc": str(doc)}) for blind, doc in plan.identifiers]
+    leads_to: dict[str, Doc] = {}
+    for blind, doc in plan.identifiers:
+        if leads_to.setdefault(blind, doc) != doc:
+            raise Unprocessable("two of these records carry the same identifier; make them one")
+    return [Row(Key(blind, "id"), {"doc": str(doc)}) for blind, doc in leads_to.items()]
 
 
 def _alive(plan: Plan) -> tuple[str, ...]:
     return tuple(f"P#{patient}" for patient in plan.subjects)
 
 
-def _lost(refusal: TransactionRefused) -> Exception:
-    if refusal.dead:
-        return Erased("the person's records were erased on request; nothing can be written")
-    if any(key.pk.startswith("I#") or key.sk.startswith("act#") for key in refusal.taken):
-        return AttemptLost()
+def _lost(failure: RowExists | TransactionRefused | OutcomeUnknown) -> Exception:
+    """What it means that a commit failed whose row is not there."""
+    if isinstance(failure, OutcomeUnknown):
+        return failure
+    if isinstance(failure, TransactionRefused):
+        if failure.dead:
+            return Erased("the person's records were erased on request; nothing can be written")
+        if any(key.pk.startswith("I#") or key.sk.startswith("act#") for key in failure.taken):
+            return AttemptLost()
     return Conflict("another version was stored first; read the current one and try again")
+
+
+def _check_limits(prepared: _Prepared, staged: bool) -> None:
+    """Raise `TooLarge` before anything is written for what one transaction cannot commit."""
+    plan, rows = prepared.plan, prepared.rows
+    if not staged and (len(rows) > MAX_TRANSACTED or _size(rows) > MAX_TRANSACTED_BYTES):
+        raise TooLarge(
+            f"an act that changes documents holds at most {MAX_TRANSACTED} of them and 3 MB; split it"
+        )
+    items = (2 if staged else len(rows)) + len(_identifier_rows(plan)) + len(plan.subjects)
+    if items > MAX_TRANSACTION:
+        raise TooLarge(f"an act ties at most {MAX_TRANSACTION} documents, identifiers and people; split it")
 
 
 def _size(rows: Sequence[Row]) -> int:
