@@ -1,4 +1,4 @@
-"""What `infra/package.py` builds: zips that import alone, hold what they need, and are the same every time."""
+"""What `infra/package.py` builds: zips that import alone, hold what they need, and come out the same."""
 
 import importlib.metadata
 import os
