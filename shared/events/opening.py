@@ -15,7 +15,7 @@ from shared.events.act import Revision
 from shared.events.catalogue import OPERATOR, may_write
 from shared.events.certificate import parse_certificate, verify_certificate, verify_event
 from shared.events.envelope import Event, parse_event
-from shared.events.genesis import Genesis
+from shared.events.genesis import Genesis, parse_genesis
 from shared.events.leaf import NONCE_BYTES, commit, leaf
 from shared.kernel.canonical import JsonObject, jcs, parse_jcs
 from shared.kernel.encoding import b64u, unb64u
@@ -23,6 +23,7 @@ from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.ids import Doc
 from shared.kernel.jws import Jwk, public_key
 from shared.ledger.merkle import HASH_LENGTH, MAX_PATH, InclusionFault, leaf_hash, root_from_inclusion
+from shared.ledger.note import Verifier, open_note
 
 _MEMBERS = frozenset(["event", "certificate", "index", "path", "leaf", "nonce", "body"])
 _CONSENT_MEMBERS = frozenset(["device", "provider"])
@@ -67,6 +68,14 @@ class Proved:
 # Given a consent, its device's opening and the provider's key: raises `IntegrityFault` unless the consent is
 # signed by a device bound to its person.
 BindingCheck = Callable[[Proved, Proved, Jwk], None]
+
+
+def open_genesis(data: bytes, verifier: Verifier) -> Genesis:
+    """Genesis out of its signed note; raises `IntegrityFault` (`NoteFault`) or `Malformed`."""
+    genesis = parse_genesis(open_note(data, [verifier]).text)
+    if genesis.origin != verifier.name or genesis.log != verifier.public:
+        raise IntegrityFault("genesis names another origin or log key than the one it is signed with")
+    return genesis
 
 
 def make_opening(
@@ -157,7 +166,7 @@ def _revision(opening: Opening, event: Event) -> Proved:
 
 def _leaf(data: bytes) -> tuple[Doc, int, bytes | None, bytes]:
     members = parse_jcs(data, "the leaf")
-    if set(members) != _LEAF_MEMBERS or members["v"] != 1 or type(members["version"]) is not int:
+    if set(members) != _LEAF_MEMBERS or jcs(members["v"]) != b"1" or type(members["version"]) is not int:
         raise Malformed("the leaf does not have exactly the members of version 1")
     type_, slash, id_ = str(members["doc"]).partition("/")
     if not slash or members["version"] < 1:

@@ -14,7 +14,7 @@ from shared.events.catalogue import OPERATOR
 from shared.events.certificate import Certificate, parse_certificate, verify_certificate, verify_event
 from shared.events.envelope import Event, parse_event, strand_of
 from shared.events.genesis import Genesis
-from shared.kernel.canonical import JsonObject
+from shared.kernel.canonical import JsonObject, jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import Signed, Signer, sign, take_apart, verify
@@ -247,7 +247,7 @@ def parse_seal(text: str) -> Seal:
     """The seal that `text` spells, unverified; raises `Malformed`."""
     signed = take_apart(text)
     payload = signed.payload
-    if signed.typ != SEAL_TYP or set(payload) != _SEAL_MEMBERS or payload["v"] != 1:
+    if signed.typ != SEAL_TYP or set(payload) != _SEAL_MEMBERS or jcs(payload["v"]) != b"1":
         raise Malformed("not a seal with exactly the members of version 1")
     if payload["type"] not in (BLOCK_SEALED, EVENT_REJECTED):
         raise Malformed("the seal is of no known type")

@@ -1,0 +1,22 @@
+"""Two Lambda entry points: `app`, the public door, and `sealer`, for the stream and the clock."""
+
+from typing import Any
+
+from services.ledger import wiring
+from services.ledger.handlers import handle
+from services.ledger.routes import add_routes
+from shared.aws.http import Door
+
+door = Door("ledger")
+add_routes(door, wiring.library)
+app = door.chalice
+
+
+def sealer(event: dict[str, Any], _context: object) -> Any:
+    """Seal what the stream brings, or sweep."""
+    tell = wiring.tell()
+    try:
+        sealers, sweep = wiring.sealing()
+        return handle(event, sealers=sealers, sweep=sweep, tell=tell)
+    finally:
+        tell.flush()

@@ -1,0 +1,172 @@
+"""The sweep: finds every event that the stream lost, and finishes what a crash left. Runs each minute.
+
+It walks the certificates of each service in the order they were made, and under each key the dense numbers
+above its cursor, all out of one sparse index that may lag; what it finds is handed to the same sealer as the
+stream's. A cursor stops at a gap until the gap can no longer fill, and a key is left behind when it has
+expired and all its numbers are settled. The stream is a hint, this is the promise.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from services.ledger.ports import EventRow, Numbered
+from services.ledger.seal import Sealed, Sealer, World
+from shared.events.certificate import parse_certificate
+from shared.events.envelope import parse_event
+from shared.events.genesis import Genesis
+from shared.events.sealing import Candidate, Mark, event_mark, rejection_mark
+from shared.kernel.errors import Malformed
+from shared.kernel.ids import Key
+from shared.kernel.jws import thumbprint
+from shared.kernel.times import later, moment
+from shared.ledger.merkle import leaf_hash
+
+# As many as one batch of the sealer takes comfortably: about 1.5 KB an event.
+BATCH = 500
+# The sparse index and slow producers are given this long beyond `seal_by` before a gap is passed over.
+GRACE_SECONDS = 3_600
+MAX_RETRIES = 1_000
+CERTIFICATES = "certs#"
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did, and how old the oldest event was that the stream had not brought."""
+
+    sealed: Sealed
+    oldest_seconds: float
+
+
+class Sweep:
+    """Sweeps all strands of a deployment."""
+
+    def __init__(self, genesis: Genesis, world: World, sealers: Sequence[Sealer]) -> None:
+        self._genesis = genesis
+        self._world = world
+        self._sealers = sealers
+        self._oldest = ""
+
+    def run(self) -> Swept:
+        """Seal what is found; returns counts and the age of the oldest unsealed event that was met."""
+        self._oldest = self._world.clock()
+        retries = [retry.key for retry in self._world.notes.retries(MAX_RETRIES)]
+        total = self._sealed(self._world.events.fetch(retries))
+        for kid in self._keys():
+            total = _added(total, self._sweep_key(kid))
+        age = moment(self._world.clock()) - moment(self._oldest)
+        return Swept(total, max(0.0, age.total_seconds()))
+
+    def _keys(self) -> Iterator[str]:
+        yield thumbprint(self._genesis.operator)
+        for service in sorted(self._genesis.roots):
+            yield from self._keys_of(service)
+
+    def _keys_of(self, service: str) -> Iterator[str]:
+        """The keys of a service that may still have unsettled numbers, leaving finished ones behind."""
+        name = CERTIFICATES + service
+        at, all_done = self._world.notes.cursor(name), True
+        while True:
+            found = self._world.events.after(name, at, BATCH)
+            for row in found:
+                kid = row.key.pk.removeprefix("K#")
+                yield kid
+                all_done = all_done and self._is_done(kid)
+                if all_done:
+                    self._world.notes.advance(name, self._world.notes.cursor(name) + 1, row.n)
+                at = row.n
+            if len(found) < BATCH:
+                return
+
+    def _is_done(self, kid: str) -> bool:
+        """Whether the key expired so long ago that nothing of it can still arrive."""
+        text = self._world.events.certificate(kid)
+        try:
+            exp = parse_certificate(text or "").exp
+        except Malformed:
+            return True
+        end = later(exp, self._genesis.seal_by_seconds + GRACE_SECONDS)
+        return self._world.clock() > end and not self._world.events.after(
+            kid, self._world.notes.cursor(kid), 1
+        )
+
+    def _sweep_key(self, kid: str) -> Sealed:
+        total, at = Sealed(), self._world.notes.cursor(kid)
+        while True:
+            found = self._world.events.after(kid, at, BATCH)
+            if found:
+                rows = self._world.events.fetch([item.key for item in found])
+                total = _added(total, self._sealed(rows))
+                self._move(kid, found, rows)
+                at = found[-1].n
+            if len(found) < BATCH:
+                return total
+
+    def _sealed(self, rows: Sequence[EventRow]) -> Sealed:
+        """Hand what is not settled to the sealers of their strands."""
+        settled = self._settled(rows)
+        open_ = [row for row in rows if row.key not in settled]
+        self._oldest = min([self._oldest, *filter(None, map(_time, open_))])
+        total = Sealed()
+        for sealer in self._sealers:
+            mine = [row.key for row in open_ if sealer.takes(row.text)]
+            if mine:
+                total = _added(total, sealer.seal(mine))
+        return total
+
+    def _move(self, kid: str, found: Sequence[Numbered], rows: Sequence[EventRow]) -> None:
+        """Move the key's cursor over settled numbers, and over gaps that cannot fill any more."""
+        settled, cursor = self._settled(rows), self._world.notes.cursor(kid)
+        by_key = {row.key: row for row in rows}
+        for n in sorted({item.n for item in found}):
+            here = [by_key[item.key] for item in found if item.n == n and item.key in by_key]
+            if any(row.key not in settled for row in here):
+                return
+            if n > cursor + 1 and not all(self._is_closed(row) for row in here):
+                return
+            self._world.notes.advance(kid, cursor + 1, n)
+            cursor = max(cursor, n)
+
+    def _settled(self, rows: Sequence[EventRow]) -> set[Key]:
+        """Those rows whose very event is sealed, or whose very text is rejected."""
+        settled: set[Key] = set()
+        for sealer in self._sealers:
+            wanted = {row.key: _marks_of(row) for row in rows if sealer.takes(row.text)}
+            keys = list(dict.fromkeys(key for marks in wanted.values() for key in marks))
+            marks = self._world.marks.get(sealer.strand, keys) if keys else {}
+            for row in rows:
+                held = [marks[key] for key in wanted.get(row.key, ()) if key in marks]
+                if any(_answers(mark, row) for mark in held):
+                    settled.add(row.key)
+        return settled
+
+    def _is_closed(self, row: EventRow) -> bool:
+        """Whether a gap below this event can no longer fill (formats.md, Numbers)."""
+        try:
+            seal_by = parse_event(row.text).seal_by
+        except Malformed:
+            return False
+        return self._world.clock() > later(seal_by, GRACE_SECONDS)
+
+
+def _marks_of(row: EventRow) -> list[str]:
+    keys = [rejection_mark(Candidate(row.text, None).hash)]
+    with contextlib.suppress(Malformed):
+        keys.append(event_mark(parse_event(row.text).id))
+    return keys
+
+
+def _answers(mark: Mark, row: EventRow) -> bool:
+    """A rejection is by the text's hash; a sealed id counts only for the very text that was sealed."""
+    return mark.key.startswith("rejected#") or mark.leaf == leaf_hash(row.text.encode("utf-8"))
+
+
+def _time(row: EventRow) -> str | None:
+    try:
+        return parse_event(row.text).time
+    except Malformed:
+        return None
+
+
+def _added(one: Sealed, other: Sealed) -> Sealed:
+    return Sealed(one.events + other.events, one.rejected + other.rejected, one.waiting + other.waiting)

@@ -1,0 +1,127 @@
+"""The ledger's only reader of the environment, read when first needed, never at import."""
+
+import json
+import os
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from botocore.config import Config
+
+from services.ledger.genesis import ensure_genesis, read_genesis
+from services.ledger.keys import KmsNoteSigner, software_key
+from services.ledger.objects import S3Objects
+from services.ledger.proofs import Library
+from services.ledger.seal import Sealer, World
+from services.ledger.store import DynamoEvents, DynamoLedger
+from services.ledger.sweep import Sweep
+from shared.aws.kms import KmsSigner, KmsWrapper
+from shared.events.genesis import Genesis
+from shared.kernel.times import instant
+from shared.ledger.note import NoteSigner
+
+# A sealer's batch must end well within its function's two minutes.
+_CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 4, "mode": "standard"})
+
+
+class EmfTell:
+    """`handlers.Tell` with powertools: log lines as JSON, metrics in CloudWatch's embedded format."""
+
+    def __init__(self) -> None:
+        self._logger = Logger(service="ledger")
+        self._metrics = Metrics(namespace="Carevouch", service="ledger")
+
+    def count(self, name: str, value: float) -> None:
+        """A metric."""
+        unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
+        self._metrics.add_metric(name=name, unit=unit, value=value)
+
+    def error(self, message: str, **facts: str) -> None:
+        """A line for whoever is woken by an alarm."""
+        self._logger.error(message, extra=facts)
+
+    def flush(self) -> None:
+        """Write the metrics of this invocation."""
+        if self._metrics.metric_set:
+            print(json.dumps(self._metrics.serialize_metric_set()))  # noqa: T201 - EMF is read from stdout
+            self._metrics.clear_metrics()
+
+
+def clock() -> str:
+    """Now, as an instant."""
+    return instant(datetime.now(UTC))
+
+
+@cache
+def library() -> Library:
+    """The door's reader; genesis is kept once it was found."""
+    objects = _objects()
+    found: list[Genesis] = []
+
+    def genesis() -> Genesis | None:
+        if not found:
+            read = read_genesis(objects)
+            if read is None:
+                return None
+            found.append(read)
+        return found[0]
+
+    return Library(objects, _ledger(), genesis)
+
+
+@cache
+def sealing() -> tuple[list[Sealer], Sweep]:
+    """The sealers of all strands and the sweep; makes genesis if there is none."""
+    ledger = _ledger()
+    seal, log = KmsSigner(_client("kms"), os.environ["SEAL_KEY"]), _log_key(ledger)
+    genesis = ensure_genesis(_objects(), _wanted(seal, log), log)
+    events = DynamoEvents(_client("dynamodb"), os.environ["DOCUMENTS_TABLE"])
+    world = World(ledger, ledger, _objects(), events, ledger, clock)
+    sealers = [Sealer(strand, genesis, world, seal=seal, log=log) for strand in range(genesis.strands)]
+    return sealers, Sweep(genesis, world, sealers)
+
+
+@cache
+def tell() -> EmfTell:
+    """Where the sealer's facts go."""
+    return EmfTell()
+
+
+def _wanted(seal: KmsSigner, log: NoteSigner) -> Genesis:
+    roots: dict[str, str] = json.loads(os.environ["ROOT_KEYS"])
+    return Genesis(
+        deployment=os.environ["DEPLOYMENT"],
+        origin=os.environ["ORIGIN"],
+        operator=json.loads(os.environ["OPERATOR_JWK"]),
+        roots={service: KmsSigner(_client("kms"), key).jwk for service, key in sorted(roots.items())},
+        seal=seal.jwk,
+        log=log.public,
+        strands=int(os.environ.get("STRANDS", "1")),
+        seal_by_seconds=int(os.environ["SEAL_BY_SECONDS"]),
+        time=clock(),
+    )
+
+
+def _log_key(ledger: DynamoLedger) -> NoteSigner:
+    if os.environ["LOG_KEY_KIND"] == "kms":
+        return KmsNoteSigner(_client("kms"), os.environ["LOG_KEY"])
+    wrapper = KmsWrapper(_client("kms"), os.environ["LOG_KEY"], os.environ["DEPLOYMENT"])
+    return software_key(ledger, wrapper, os.urandom)
+
+
+@cache
+def _objects() -> S3Objects:
+    return S3Objects(_client("s3"), os.environ["LEDGER_BUCKET"])
+
+
+@cache
+def _ledger() -> DynamoLedger:
+    return DynamoLedger(_client("dynamodb"), os.environ["LEDGER_TABLE"])
+
+
+@cache
+def _client(name: Any) -> Any:
+    return boto3.client(name, config=_CONFIG)
