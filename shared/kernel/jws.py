@@ -156,6 +156,26 @@ class KeyInMemory:
         return raw_signature(self._key.sign(message, self._algorithm))
 
 
+def private_jwk(key: ec.EllipticCurvePrivateKey) -> Jwk:
+    """The private JWK of a P-256 key: for a file of its owner, never for a server."""
+    scalar = key.private_numbers().private_value
+    return {**public_jwk(key.public_key()), "d": b64u(scalar.to_bytes(32, "big"))}
+
+
+def private_key(jwk: Any) -> ec.EllipticCurvePrivateKey:
+    """The P-256 key of a private JWK; raises `Malformed` for any other value."""
+    if not isinstance(jwk, dict) or not isinstance(jwk.get("d"), str):
+        raise Malformed("the key is not a private P-256 JWK")
+    scalar = int.from_bytes(unb64u(jwk["d"], "jwk.d"), "big")
+    try:
+        key = ec.derive_private_key(scalar, ec.SECP256R1())
+    except ValueError as error:
+        raise Malformed("jwk.d is not a P-256 private key") from error
+    if public_jwk(key.public_key()) != {name: jwk.get(name) for name in ("kty", "crv", "x", "y")}:
+        raise Malformed("the private and the public half of the JWK do not belong together")
+    return key
+
+
 def key_from_seed(seed: bytes, purpose: str) -> ec.EllipticCurvePrivateKey:
     """The P-256 key that both holders of `seed` derive (FIPS 186-5 A.2.1: 40 bytes mod n - 1)."""
     wide = sha256(purpose.encode() + b"\x00" + seed) + sha256(purpose.encode() + b"\x01" + seed)[:8]

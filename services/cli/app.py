@@ -1,0 +1,41 @@
+"""The command `carevouch`: its verbs, and what its exit status means."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from services.cli import adjudicate, admit, assertion, audit, decide, verify
+from shared.kernel.errors import DomainError
+
+OK, NEGATIVE, BAD_INPUT = 0, 1, 2
+_DESCRIPTION = """\
+Verify, decide and adjudicate what Carevouch did, on your own machine: no cloud, no account, no network.
+Trust nobody: hold the files you were given against the one key you pinned."""
+_EPILOG = """\
+exit status: 0 yes, 1 a negative answer (it does not verify, it is denied), 2 bad input
+`carevouch VERB --help` teaches each verb, with examples."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; bad input is one sentence on standard error, never a traceback."""
+    parser = argparse.ArgumentParser(
+        prog="carevouch",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb in (verify, audit, decide, adjudicate, admit, assertion):
+        verb.add_parser(verbs)
+    chosen = parser.parse_args(arguments)
+    try:
+        status: int = chosen.run(chosen)
+    except (DomainError, OSError) as error:
+        message = error.message if isinstance(error, DomainError) else f"{error.strerror}: {error.filename}"
+        print(f"carevouch {chosen.verb}: {message}", file=sys.stderr)
+        return BAD_INPUT
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
