@@ -105,9 +105,7 @@ def _entry(index: int, raw: dict[str, Any], methods: Sequence[str]) -> Entry:
         id=id_ or None,
         resource=resource,
         full_url=raw.get("fullUrl"),
-        if_none_exist=tuple(
-            parse_qsl(asked.get("ifNoneExist", "").rpartition("?")[2], keep_blank_values=True)
-        ),
+        if_none_exist=tuple(parse_qsl(asked.get("ifNoneExist", "").rpartition("?")[2])),
         if_match=asked.get("ifMatch"),
     )
     issues = list(_refusals(entry, asked, methods))

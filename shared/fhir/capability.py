@@ -12,7 +12,7 @@ from shared.fhir.search import search_parameters
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One resource type: its RESTful interactions (`read`, `search-type`) and operations (name, definition)."""
+    """One resource type: its interactions (`read`, `search-type`) and operations (name, definition)."""
 
     type: str
     interactions: tuple[str, ...]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from shared.fhir.definitions import resource_types
-from shared.fhir.survey import Path, spelled
+from shared.fhir.survey import REFERENCE, Path, spelled
 from shared.kernel.errors import Invalid
 
 Form = Literal["fragment", "urn", "local", "absolute", "conditional", "unknown"]
@@ -89,7 +89,7 @@ def identifier_query(target: Target) -> tuple[str, str]:
 def _walk(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if key == "reference" and isinstance(item, str):
+            if key == "reference" and isinstance(item, str) and REFERENCE.issuperset(value):
                 yield (*path, key), item
             elif isinstance(item, dict | list):
                 yield from _walk(item, (*path, key))
@@ -101,7 +101,8 @@ def _walk(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
 
 def _rewrite(value: Any, mapping: Callable[[str], str], links: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
-        new = {key: _rewrite_member(key, item, mapping, links) for key, item in value.items()}
+        refers = REFERENCE.issuperset(value)
+        new = {key: _rewrite_member(key, item, refers, mapping, links) for key, item in value.items()}
         return new if any(new[key] is not value[key] for key in value) else value
     if isinstance(value, list):
         items = [_rewrite(item, mapping, links) for item in value]
@@ -109,9 +110,11 @@ def _rewrite(value: Any, mapping: Callable[[str], str], links: Mapping[str, str]
     return value
 
 
-def _rewrite_member(key: str, item: Any, mapping: Callable[[str], str], links: Mapping[str, str]) -> Any:
+def _rewrite_member(
+    key: str, item: Any, refers: bool, mapping: Callable[[str], str], links: Mapping[str, str]
+) -> Any:
     if isinstance(item, str):
-        if key == "reference":
+        if key == "reference" and refers:
             return mapping(item)
         return links.get(item, item) if links and key in _LINKS else item
     return _rewrite(item, mapping, links)

@@ -25,6 +25,11 @@ def broken(resource: Resource, survey: Survey, root: str) -> Iterator[Issue]:
     """Every rule that `resource` breaks; `root` is its place."""
     yield from _datatypes(survey, root)
     yield from _contained(resource, survey, root)
+    yield from of_type(resource, root)
+
+
+def of_type(resource: Resource, root: str) -> Iterator[Issue]:
+    """The rules of the resource's own type alone, as they apply to a contained resource too."""
     rule = _BY_TYPE.get(resource["resourceType"])
     if rule:
         yield from rule(resource, root)

@@ -43,7 +43,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search of one type. `sort` holds (parameter, descending) pairs; `count` is the page size, 0 for none."""
+    """A search of one type. `sort` holds (parameter, descending) pairs; `count` is the page size."""
 
     type: str
     conditions: tuple[Condition, ...]

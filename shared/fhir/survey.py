@@ -17,7 +17,11 @@ from shared.kernel.jsontext import MAX_DEPTH
 Path = tuple[str | int, ...]
 _STAND_IN = 0.5
 
-# The elements of the data types that are told by their shape alone; no other R4 type has just these.
+# Data types that are told by their members alone, which is cheaper than carrying types along. Expression and
+# DetectedIssue have a URI of the name `reference` too, but also members that a Reference never has.
+REFERENCE = frozenset(
+    ("id", "extension", "reference", "_reference", "type", "_type", "identifier", "display", "_display")
+)
 _PERIOD = frozenset(("id", "extension", "start", "end", "_start", "_end"))
 _RANGE = frozenset(("id", "extension", "low", "high"))
 
@@ -53,7 +57,7 @@ class Survey:
             kind = type(item)
             if kind is str:
                 if key == "reference":
-                    if item[:1] == "#":
+                    if item[:1] == "#" and REFERENCE.issuperset(value):
                         self.fragments.append((path, item[1:]))
                 elif key == "div":
                     self.narratives.append(((*path, key), item))

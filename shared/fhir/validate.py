@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.fhir.definitions import resource_types
 from shared.fhir.primitives import FORMS
-from shared.fhir.rules import broken
+from shared.fhir.rules import broken, of_type
 from shared.fhir.schema import schema, validator
 from shared.fhir.survey import NotJson, Path, Survey, finding, spelled
 from shared.kernel.errors import Invalid, Issue
@@ -72,12 +72,12 @@ def _check(value: Any, where: str | None, nested: int, *, inside: bool = True) -
         yield Issue(f"resources nest deeper than {_MAX_NESTED} levels", root, "too-costly")
         return
     outer, inner = _apart(value)
-    yield from _check_one(outer, type_, root)
+    yield from _check_one(outer, type_, root, nested)
     for path, resource in inner if inside else ():
         yield from _check(resource, spelled(path, root), nested + 1)
 
 
-def _check_one(resource: dict[str, Any], type_: str, root: str) -> Iterator[Issue]:
+def _check_one(resource: dict[str, Any], type_: str, root: str, nested: int) -> Iterator[Issue]:
     survey = Survey()
     try:
         plain = survey.read(resource)
@@ -92,16 +92,20 @@ def _check_one(resource: dict[str, Any], type_: str, root: str) -> Iterator[Issu
         yield from _structure(plain, type_, root)
         return
     yield from broken(resource, survey, root)
-    yield from _check_contained(plain, root)
+    yield from _check_contained(plain, root, nested)
 
 
-def _check_contained(resource: dict[str, Any], root: str) -> Iterator[Issue]:
+def _check_contained(resource: dict[str, Any], root: str, nested: int) -> Iterator[Issue]:
     for index, inner in enumerate(resource.get("contained", [])):
         place = f"{root}.contained[{index}]"
         if inner["resourceType"] not in resource_types():
             yield Issue("this must name a resource type of FHIR R4", f"{place}.resourceType", "structure")
         elif not validator(inner["resourceType"]).is_valid(inner):
             yield from _structure(inner, inner["resourceType"], place)
+        else:
+            yield from of_type(inner, place)
+            for path, deeper in _apart(inner)[1]:
+                yield from _check(deeper, spelled(path, place), nested + 1)
 
 
 # --- resources inside Bundle and Parameters ----------------------------------------------------------------

@@ -142,7 +142,10 @@ def fetch(folder: Path) -> None:
 
 
 def _call(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise Unobtainable(f"{command[0]} did not answer in a minute") from error
     if done.returncode:
         raise Unobtainable(f"{command[0]} could not fetch a package: {done.stderr.strip()[-200:]}")
 
