@@ -186,8 +186,10 @@ class DynamoRows:
                     transaction.condition_check(keys, pk, condition=living)
         except TransactWriteError as error:
             reasons = [reason.code if reason else None for reason in error.cancellation_reasons]
-            taken = [row.key for row, code in zip(rows, reasons, strict=False) if code == _FAILED]
-            dead = [pk for pk, code in zip(alive, reasons[len(rows) :], strict=False) if code == _FAILED]
+            # PynamoDB sends the condition checks before the puts, whatever the order of our calls.
+            checks, puts = reasons[: len(alive)], reasons[len(alive) :]
+            taken = [row.key for row, code in zip(rows, puts, strict=False) if code == _FAILED]
+            dead = [pk for pk, code in zip(alive, checks, strict=False) if code == _FAILED]
             if taken or dead:
                 raise TransactionRefused(taken, dead) from None
             if set(reasons) & _CONTENDED:
