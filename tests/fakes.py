@@ -81,8 +81,10 @@ class MemoryKeyRows:
         self._update(pk, lambda row: replace(row, closing=True) if row.wrapped else row)
 
     def entomb(self, pk: str, time: str, identifiers: Sequence[str]) -> None:
-        tomb = KeyRow(pk, None, True, time, tuple(identifiers))
-        self._update(pk, lambda row: tomb if row.wrapped else row)
+        def entombed(row: KeyRow) -> KeyRow:
+            return replace(row, wrapped=None, erased=time, identifiers=tuple(identifiers))
+
+        self._update(pk, lambda row: entombed(row) if row.wrapped else row)
 
     def settle(self, pk: str) -> None:
         self._update(pk, lambda row: replace(row, identifiers=()) if row.erased else row)

@@ -1,0 +1,188 @@
+"""The three stores that keep one contract, and the few acts that its tests are made of.
+
+The fake, moto and the local cloud each give a `Rows` and a `KeyRows`. Tables of our own are made on moto
+and on the local cloud; tests share the latter and so draw their people at random.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
+from shared.aws.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
+from shared.aws.rows import KeyRows, Row, Rows
+from shared.kernel.ids import Doc, Key, about, part
+from tests.fakes import MemoryKeyRows, MemoryRows
+from tests.world import World
+
+REGION = "eu-central-1"
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": REGION,
+    # Else botocore puts the account into the host name, which neither moto nor the local cloud answers.
+    "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+}
+MEMORY, MOTO = "memory", "moto"
+LOCAL_CLOUD = pytest.param("local cloud", marks=pytest.mark.local_cloud)
+STORES = [MEMORY, MOTO, LOCAL_CLOUD]
+# moto's conditional puts are not atomic across threads (reference: platform, 3.1).
+STORES_FOR_RACES = [MEMORY, LOCAL_CLOUD]
+
+
+@dataclass(frozen=True)
+class Store:
+    """One implementation of the two seams."""
+
+    rows: Rows
+    key_rows: KeyRows
+
+    def world(self) -> World:
+        """A world with new keys over this store."""
+        return World(self.rows, self.key_rows)
+
+
+def open_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The store that the fixture's parameter names."""
+    if request.param == MEMORY:
+        key_rows = MemoryKeyRows()
+        yield Store(MemoryRows(key_rows), key_rows)
+        return
+    patch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    for name, value in ENVIRONMENT.items():
+        patch.setenv(name, value)
+    if request.param == MOTO:
+        with mock_aws():
+            yield _dynamo("")
+        return
+    patch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("local_cloud").endpoint_url)
+    yield _dynamo(f"-{secrets.token_hex(6)}")
+
+
+def _dynamo(suffix: str) -> Store:
+    documents, keys = f"contract-documents{suffix}", f"contract-keys{suffix}"
+    client = boto3.client("dynamodb", region_name=REGION)
+    for table, names in ((documents, ("pk", "sk")), (keys, ("pk",))):
+        client.create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            KeySchema=[
+                {"AttributeName": name, "KeyType": kind}  # type: ignore[typeddict-item]
+                for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
+            ],
+        )
+    models = document_model(documents, REGION), key_model(keys, REGION)
+    return Store(DynamoRows(*models, REGION), DynamoKeyRows(models[1]))
+
+
+@dataclass
+class Hooked:
+    """Rows with something happening just before or after a call, as a rival or a clock would make it."""
+
+    rows: Rows
+    before: dict[str, Callable[[], object]] = field(default_factory=dict)
+    after: dict[str, Callable[[], object]] = field(default_factory=dict)
+
+    @contextmanager
+    def _around(self, verb: str) -> Iterator[None]:
+        # Each hook runs once: what it does goes through the same rows.
+        self.before.pop(verb, lambda: None)()
+        yield
+        self.after.pop(verb, lambda: None)()
+
+    def get(self, key: Key) -> Row | None:
+        with self._around("get"):
+            return self.rows.get(key)
+
+    def get_many(self, keys: Sequence[Key]) -> dict[Key, Row]:
+        with self._around("get_many"):
+            return self.rows.get_many(keys)
+
+    def query(
+        self, pk: str, prefix: str = "", *, newest_first: bool = False, limit: int | None = None
+    ) -> list[Row]:
+        with self._around("query"):
+            return self.rows.query(pk, prefix, newest_first=newest_first, limit=limit)
+
+    def put_new(self, row: Row) -> None:
+        with self._around("put_new"):
+            self.rows.put_new(row)
+
+    def stage(self, rows: Sequence[Row]) -> None:
+        with self._around("stage"):
+            self.rows.stage(rows)
+
+    def transact(self, rows: Sequence[Row], *, alive: Sequence[str] = ()) -> None:
+        with self._around("transact"):
+            self.rows.transact(rows, alive=alive)
+
+    def delete(self, key: Key) -> None:
+        with self._around("delete"):
+            self.rows.delete(key)
+
+
+def random_part() -> str:
+    """The random part of an id."""
+    return part(os.urandom(16))
+
+
+def new_person(world: World) -> str:
+    """The id of a person who has a key and no documents yet."""
+    patient = random_part()
+    world.reader.keys.create(patient)
+    return patient
+
+
+def request(key: str | None = None, content: bytes = b"POST /fhir\n{}", caller: str = "d.caller") -> Request:
+    """A caller's request."""
+    return Request(caller, key, content)
+
+
+def store_observations(
+    world: World,
+    patient: str,
+    count: int = 1,
+    *,
+    asked: Request | None = None,
+    staged: bool = False,
+    body: bytes = b"{}",
+    **options: Any,
+) -> Committed:
+    """Append `count` new Observations about `patient` in one act of the records service."""
+
+    def first(naming: Naming) -> Doc:
+        return Doc("Observation", about(patient, naming.part(0)))
+
+    def build(naming: Naming) -> Plan:
+        docs = [Doc("Observation", about(patient, naming.part(index))) for index in range(count)]
+        drafts = tuple(Draft(doc, body) for doc in docs)
+        answer = Answer(201, tuple(map(str, docs)))
+        return Plan("records.stored", drafts, answer, (patient,), staged=staged, **options)
+
+    return world.writer("records").perform(asked or request(), first, build)
+
+
+def update(
+    world: World, current: Stored, body: bytes, *, asked: Request | None = None, service: str = "records"
+) -> Committed:
+    """Append the next version of a document."""
+    plan = Plan("record.updated", (Draft(current.doc, body, current),), Answer(200), _subjects(current.doc))
+    return world.writer(service).perform(asked or request(), lambda _: current.doc, lambda _: plan)
+
+
+def _subjects(doc: Doc) -> tuple[str, ...]:
+    return (doc.subject,) if doc.subject else ()
+
+
+def only(world: World, patient: str) -> Stored:
+    """The one document about the person."""
+    [stored] = world.reader.person(patient).latest()
+    return stored
