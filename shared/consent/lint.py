@@ -63,8 +63,8 @@ def _of_consent(consent: Consent) -> Iterator[Finding]:
         yield Finding(
             "untyped",
             "provision",
-            "Neither provision.type nor an OPTIN or OPTOUT policyRule says whether this permits or denies; it "
-            "will deny everything.",
+            "Neither provision.type nor an OPTIN or OPTOUT policyRule says whether this permits or denies, "
+            "so it will deny everything.",
         )
     if consent.policy_rule is not None and root.type not in (consent.policy_rule, None):
         code, what = (
