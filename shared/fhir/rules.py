@@ -4,6 +4,7 @@ Each rule is given a resource that its schema has already accepted, so shapes ar
 whose sentences end with HL7's key. Warnings of the standard (such as con-3) are not applied.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -63,7 +64,7 @@ def _amount(quantity: Any) -> tuple[Decimal, Any, Any] | None:
 
 def _contained(resource: Resource, survey: Survey, root: str) -> Iterator[Issue]:
     contained = resource.get("contained", [])
-    ids = [inner.get("id") for inner in contained]
+    ids = Counter(inner.get("id") for inner in contained)
     # "#" alone is the container; references from within `contained` count as well.
     named = {fragment for _, fragment in survey.fragments}
     for path, fragment in survey.fragments:
@@ -73,7 +74,7 @@ def _contained(resource: Resource, survey: Survey, root: str) -> Iterator[Issue]
         where = ("contained", index)
         if "contained" in inner:
             yield finding(where, root, "a contained resource must not contain others (dom-2)")
-        if not inner.get("id") or ids.count(inner["id"]) > 1:
+        if not inner.get("id") or ids[inner["id"]] > 1:
             yield finding(where, root, "a contained resource needs an id of its own")
         elif inner["id"] not in named and not _refers_to(inner, ""):
             yield finding(where, root, "nothing refers to this contained resource (dom-3)")

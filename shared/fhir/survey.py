@@ -44,6 +44,7 @@ class Survey:
     ranges: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
     narratives: list[tuple[Path, str]] = field(default_factory=list)
     blanks: list[Path] = field(default_factory=list)
+    size: int = 0  # members and items, counted through
 
     def read(self, value: dict[str, Any]) -> Any:
         """The readable copy of `value` (parts without decimals are shared with it); raises `NotJson`."""
@@ -52,6 +53,7 @@ class Survey:
     def _object(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
         if len(path) > MAX_DEPTH:
             raise NotJson(path[:8], f"nesting deeper than {MAX_DEPTH} levels")
+        self.size += len(value)
         copy = value
         for key, item in value.items():
             kind = type(item)
@@ -86,6 +88,7 @@ class Survey:
     def _array(self, value: list[Any], path: Path, owner: dict[str, Any]) -> list[Any]:
         if len(path) > MAX_DEPTH:
             raise NotJson(path[:8], f"nesting deeper than {MAX_DEPTH} levels")
+        self.size += len(value)
         copy = value
         for index, item in enumerate(value):
             kind = type(item)

@@ -22,6 +22,9 @@ from shared.kernel.errors import Invalid, Issue
 MAX_ISSUES = 20
 # Bundle in Parameters in Bundle: nobody needs more, and the walk ends.
 _MAX_NESTED = 8
+# The library collects every fault before it shows one, 20 microseconds each: a large resource made of faults
+# alone would take minutes, so of resources with more members than this only the first fault is told.
+_MAX_EXPLAINED = 10_000
 _SHAPES = {"object": "a JSON object", "array": "an array", "string": "a string", "boolean": "true or false",
            "number": "a number", "integer": "a whole number"}  # fmt: skip
 
@@ -89,19 +92,19 @@ def _check_one(resource: dict[str, Any], type_: str, root: str, nested: int) -> 
         yield Issue("this holds a name or text that JSON cannot spell", root, "structure")
         return
     if not valid:
-        yield from _structure(plain, type_, root)
+        yield from _structure(plain, type_, root, survey.size > _MAX_EXPLAINED)
         return
     yield from broken(resource, survey, root)
-    yield from _check_contained(plain, root, nested)
+    yield from _check_contained(plain, root, nested, survey.size > _MAX_EXPLAINED)
 
 
-def _check_contained(resource: dict[str, Any], root: str, nested: int) -> Iterator[Issue]:
+def _check_contained(resource: dict[str, Any], root: str, nested: int, large: bool) -> Iterator[Issue]:
     for index, inner in enumerate(resource.get("contained", [])):
         place = f"{root}.contained[{index}]"
         if inner["resourceType"] not in resource_types():
             yield Issue("this must name a resource type of FHIR R4", f"{place}.resourceType", "structure")
         elif not validator(inner["resourceType"]).is_valid(inner):
-            yield from _structure(inner, inner["resourceType"], place)
+            yield from _structure(inner, inner["resourceType"], place, large)
         else:
             yield from of_type(inner, place)
             for path, deeper in _apart(inner)[1]:
@@ -158,13 +161,23 @@ def _stub(owner: dict[str, Any], name: str, path: Path, inner: list[tuple[Path, 
 # --- the schema library's findings in our words ------------------------------------------------------------
 
 
-def _structure(plain: dict[str, Any], type_: str, root: str) -> Iterator[Issue]:
+def _structure(plain: dict[str, Any], type_: str, root: str, large: bool) -> Iterator[Issue]:
     seen: set[Issue] = set()
-    for error in validator(type_).iter_errors(plain):
+    for error in _first(plain, type_) if large else validator(type_).iter_errors(plain):
         for issue in _worded(error, schema(type_), root):
             if issue not in seen:
                 seen.add(issue)
                 yield issue
+
+
+def _first(plain: dict[str, Any], type_: str) -> list[Any]:
+    import jsonschema_rs
+
+    try:
+        validator(type_).validate(plain)
+    except jsonschema_rs.ValidationError as error:
+        return [error]
+    return []
 
 
 def _worded(error: Any, whole: dict[str, Any], root: str) -> Iterator[Issue]:

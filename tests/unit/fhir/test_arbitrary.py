@@ -72,6 +72,13 @@ def test_what_json_cannot_spell_is_refused() -> None:
     assert [issue.code for issue in check({**valid("Patient"), 1: "x"})] == ["structure"]
 
 
+def test_a_large_resource_of_faults_alone_is_answered_with_its_first() -> None:
+    # Not with all: they are costly to collect, and the sender needs only one to look again.
+    issues = check({**valid("Patient"), "name": [1] * 1_000_000})
+    assert [issue.where for issue in issues] == ["Patient.name[0]"]
+    assert len(check({**valid("Patient"), "name": [1] * 1000})) == MAX_ISSUES
+
+
 PRIMITIVES: dict[str, Any] = {
     "boolean": True, "integer": 1, "unsignedInt": 1, "positiveInt": 1, "decimal": 1, "date": "2020",
     "dateTime": "2020", "instant": "2020-01-01T00:00:00Z", "time": "10:00:00", "oid": "urn:oid:1.2",

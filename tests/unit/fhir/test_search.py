@@ -242,8 +242,8 @@ def test_prefixes_agree_with_the_order_of_instants(found: str, wanted: str, pref
     assert parse_query("Observation", {"date": [prefix + wanted]}).matches(resource) is expected
 
 
-NO_DATES = ["", "24", "2024-13", "2024-02-30", "2024-02-03T25:00:00Z", "2024-02-03T10:60:00Z", "2024-02-03T10Z",
-            "0000", "2024Z", "\u0662024"]  # fmt: skip
+NO_DATES = ["", "24", "2024-13", "2024-02-30", "2024-02-03T25:00:00Z", "2024-02-03T10:60:00Z",
+            "2024-02-03T10Z", "0000", "2024Z", "\u0662024"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", NO_DATES)
