@@ -57,7 +57,7 @@ def handle_records(records: Sequence[Any], *, sealers: Sequence[Sealer], tell: T
 
 
 def handle_sweep(*, sealers: Sequence[Sealer], sweep: Sweep, tell: Tell) -> None:
-    """Seal what the stream lost, then publish. A fault of the world is told and raised; the next run tries."""
+    """Seal what the stream lost, then publish; a fault of the world is told and raised, for the next run."""
     try:
         swept = sweep.run()
         for sealer in sealers:

@@ -1,0 +1,217 @@
+"""Honest fakes of the ledger's ports: atomic where they promise it, lagging where they may, faulty on demand.
+
+Every write goes through one `Faults`, so that a test can crash before or after each one of them.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from services.ledger.ports import (
+    EventRow,
+    HeadMoved,
+    Numbered,
+    ObjectDiffers,
+    ObjectMoved,
+    Retry,
+    Stored,
+    StoredHead,
+)
+from services.ledger.seal import Sealer, World
+from services.ledger.sweep import Sweep
+from shared.events.certificate import parse_certificate
+from shared.events.sealing import Head, Mark
+from shared.kernel.ids import Key
+from shared.kernel.jws import take_apart
+from shared.kernel.times import moment
+from tests.fakes import Faults
+from tests.unit.ledger.acts import START, House, Producer
+from tests.world import StandingClock
+
+
+class MemoryHeads:
+    def __init__(self, faults: Faults) -> None:
+        self.rows: dict[int, StoredHead] = {}
+        self.lock = threading.Lock()
+        self.faults = faults
+
+    def read(self, strand: int) -> StoredHead:
+        with self.lock:
+            return self.rows.get(strand, StoredHead(Head(strand)))
+
+    def swap(self, before: StoredHead, after: StoredHead) -> None:
+        def write() -> None:
+            with self.lock:
+                if self.rows.get(before.head.strand, StoredHead(Head(before.head.strand))) != before:
+                    raise HeadMoved
+                self.rows[before.head.strand] = after
+
+        self.faults.around(write)
+
+
+class MemoryMarks:
+    def __init__(self, faults: Faults) -> None:
+        self.rows: dict[tuple[int, str], Mark] = {}
+        self.faults = faults
+
+    def get(self, strand: int, keys: Sequence[str]) -> Mapping[str, Mark]:
+        return {key: self.rows[strand, key] for key in keys if (strand, key) in self.rows}
+
+    def put(self, strand: int, marks: Sequence[Mark]) -> None:
+        for mark in marks:  # not one write: a crash may leave some of them
+            self.faults.around(lambda mark=mark: self._put(strand, mark))  # type: ignore[misc]
+
+    def _put(self, strand: int, mark: Mark) -> None:
+        assert self.rows.setdefault((strand, mark.key), mark) == mark, (
+            "a mark was rewritten with other values"
+        )
+
+
+class MemoryObjects:
+    def __init__(self, faults: Faults) -> None:
+        self.files: dict[str, bytes] = {}
+        self.lock = threading.Lock()
+        self.faults = faults
+
+    def get(self, name: str) -> Stored | None:
+        with self.lock:
+            data = self.files.get(name)
+        return None if data is None else Stored(data, data.hex())
+
+    def create(self, name: str, data: bytes) -> None:
+        def write() -> None:
+            with self.lock:
+                if self.files.setdefault(name, data) != data:
+                    raise ObjectDiffers(name)
+
+        self.faults.around(write)
+
+    def swap(self, name: str, before: Stored | None, data: bytes) -> None:
+        def write() -> None:
+            with self.lock:
+                if self.files.get(name) != (None if before is None else before.data):
+                    raise ObjectMoved(name)
+                self.files[name] = data
+
+        self.faults.around(write)
+
+
+class MemoryEvents:
+    """`hidden` rows are not in the lagging index yet."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.rows: dict[Key, EventRow] = {}
+        self.certificates: dict[str, str] = {}
+        self.answers: dict[Key, str] = {}
+        self.homes: dict[Key, Key] = {}
+        self.hidden: set[Key] = set()
+        self.faults = faults
+
+    def fetch(self, keys: Sequence[Key]) -> list[EventRow]:
+        return [self.rows[key] for key in keys if key in self.rows]
+
+    def certificate(self, kid: str) -> str | None:
+        return self.certificates.get(kid)
+
+    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
+        found = [Numbered(row.key, row.n) for row in self.rows.values() if row.kid == kid]
+        if kid.startswith("certs#"):
+            found = [
+                Numbered(Key(f"K#{name}", "cert"), _made(text))
+                for name, text in self.certificates.items()
+                if parse_certificate(text).service == kid.removeprefix("certs#")
+            ]
+        shown = [item for item in found if item.n > n and item.key not in self.hidden]
+        return sorted(shown, key=lambda item: item.n)[:limit]
+
+    def own_rows(self, row: EventRow) -> list[Key]:
+        return sorted(key for key in row.rows if self.homes.get(key) == row.key)
+
+    def answer(self, key: Key, seal: str) -> None:
+        def write() -> None:
+            self.answers.setdefault(key, seal)
+
+        self.faults.around(write)
+
+
+class MemoryNotes:
+    def __init__(self, faults: Faults) -> None:
+        self.cursors: dict[str, int] = {}
+        self.waiting: dict[Key, Retry] = {}
+        self.faults = faults
+
+    def cursor(self, name: str) -> int:
+        return self.cursors.get(name, 0)
+
+    def advance(self, name: str, low: int, high: int) -> None:
+        def write() -> None:
+            if low - 1 <= self.cursors.get(name, 0) < high:
+                self.cursors[name] = high
+
+        self.faults.around(write)
+
+    def retries(self, limit: int) -> list[Retry]:
+        return list(self.waiting.values())[:limit]
+
+    def remember(self, retry: Retry) -> None:
+        self.waiting[retry.key] = retry
+
+    def forget(self, key: Key) -> None:
+        self.waiting.pop(key, None)
+
+
+@dataclass
+class Cloud:
+    """One deployment: its keys, its stores, and as many sealers as a test wants."""
+
+    house: House = field(default_factory=House)
+    faults: Faults = field(default_factory=Faults)
+    clock: StandingClock = field(default_factory=lambda: StandingClock(START))
+
+    def __post_init__(self) -> None:
+        self.heads, self.marks = MemoryHeads(self.faults), MemoryMarks(self.faults)
+        self.objects, self.events = MemoryObjects(self.faults), MemoryEvents(self.faults)
+        self.notes = MemoryNotes(self.faults)
+
+    def world(self) -> World:
+        return World(self.heads, self.marks, self.objects, self.events, self.notes, self.clock)
+
+    def sealer(self, strand: int = 0) -> Sealer:
+        return Sealer(strand, self.house.genesis, self.world(), seal=self.house.seal, log=self.house.log)
+
+    def sweep(self) -> Sweep:
+        sealers = [self.sealer(strand) for strand in range(self.house.strands)]
+        return Sweep(self.house.genesis, self.world(), sealers)
+
+    def put(self, text: str, certificate: str | None, name: str = "") -> Key:
+        """Store an event's row and its certificate's, as the document store does."""
+        signed = take_apart(text)
+        key = Key("P#someone", f"Observation#{name or signed.payload['id']}#v#0000000001")
+        self.events.rows[key] = EventRow(key, text, signed.kid, signed.payload["n"], (key,))
+        self.events.homes[key] = key
+        if certificate is not None:
+            self.events.certificates[signed.kid] = certificate
+        return key
+
+    def act(self, producer: Producer, number: int, **changes: str) -> Key:
+        """A producer acts: the certificate's row comes first."""
+        certificate = None if producer.service == "operator" else producer.certificate
+        return self.put(producer.event(number, **changes), certificate)  # type: ignore[arg-type]
+
+    def read(self, strand: int = 0) -> "Reader":
+        """The strand's public files, by path."""
+        return Reader(self.objects, strand)
+
+
+@dataclass
+class Reader:
+    objects: MemoryObjects
+    strand: int
+
+    def __call__(self, path: str) -> bytes | None:
+        found = self.objects.get(f"{self.strand}/{path}")
+        return None if found is None else found.data
+
+
+def _made(text: str) -> int:
+    return int(moment(parse_certificate(text).nbf).timestamp() * 1000) + 60_000
