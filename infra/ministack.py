@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -86,8 +87,9 @@ def start(folder: Path, port: int, *, detached: bool) -> Process:
     process = Process(child.pid, port)
     _marker(folder).write_text(json.dumps({"pid": child.pid, "port": port}))
     _wait_until_healthy(process, child, folder)
-    # From here the process is known by its id alone and `stop` reaps it; without this Popen would warn of a
-    # child left behind, which is what a detached one is meant to be.
+    # From here the process is known by its id alone, also to others that may stop it. Without a parent that
+    # waits it would stay behind as a zombie; without the return code Popen would warn of a child left behind.
+    threading.Thread(target=os.waitpid, args=(child.pid, 0), daemon=True).start()
     child.returncode = 0
     return process
 
@@ -162,12 +164,6 @@ def _is_healthy(process: Process) -> bool:
 
 def _is_alive(pid: int) -> bool:
     try:
-        # A child of ours that ended is a zombie until someone asks; for another's child this raises.
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return False
-    except ChildProcessError:
-        pass
-    try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
@@ -176,12 +172,13 @@ def _is_alive(pid: int) -> bool:
 
 def _refuse_lost_state(folder: Path) -> None:
     """State is written at a clean stop only, so its files are newer than the marker that a start leaves."""
-    marker, written = _marker(folder), folder / "state" / "cloudformation.json"
+    marker = _marker(folder)
     if not marker.exists():
         return
     if running(folder) is not None:
         raise SetUpFault("The local cloud of this checkout is running already: `make stop` ends it.")
-    if written.exists() and written.stat().st_mtime > marker.stat().st_mtime:
+    written = max((file.stat().st_mtime for file in (folder / "state").glob("*.json")), default=0.0)
+    if written > marker.stat().st_mtime:
         marker.unlink()
         return
     raise SetUpFault(

@@ -1,0 +1,155 @@
+"""The local cloud keeps what it was given, says when it lost something, and answers as the template says."""
+
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra import ministack
+from infra.faults import SetUpFault
+from infra.stack import Cloud
+from tests.local_cloud import cloud  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.local_cloud
+TABLE = "kept"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    ministack.stop(tmp_path)
+
+
+def _start(folder: Path) -> Any:
+    """A bare MiniStack with nothing deployed; returns its DynamoDB client."""
+    process = ministack.start(folder, ministack.free_port(), detached=False)
+    return Cloud("", process.endpoint_url, {}, {}).client("dynamodb")
+
+
+def _make_table(dynamodb: Any) -> None:
+    dynamodb.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+
+
+def test_state_survives_a_stop(folder: Path) -> None:
+    dynamodb = _start(folder)
+    _make_table(dynamodb)
+    dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": "here"}})
+    assert ministack.stop(folder)
+    assert "Item" in _start(folder).get_item(TableName=TABLE, Key={"pk": {"S": "here"}})
+
+
+def test_a_stop_that_somebody_else_asked_for_keeps_state_too(folder: Path) -> None:
+    _make_table(_start(folder))
+    process = ministack.running(folder)
+    assert process is not None
+    os.kill(process.pid, signal.SIGTERM)
+    _until_gone(folder)
+    assert TABLE in _start(folder).list_tables()["TableNames"]
+
+
+def test_state_that_a_kill_lost_is_named_with_its_mend(folder: Path) -> None:
+    _make_table(_start(folder))
+    process = ministack.running(folder)
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    _until_gone(folder)
+    with pytest.raises(SetUpFault, match="make clean"):
+        _start(folder)
+
+
+def test_a_busy_port_is_named_with_its_mend(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    _start(folder)
+    process = ministack.running(folder)
+    assert process is not None
+    with pytest.raises(SetUpFault, match=f"Port {process.port} .* PORT={process.port + 1}"):
+        ministack.start(tmp_path_factory.mktemp("other"), process.port, detached=False)
+
+
+def test_a_second_start_on_the_same_state_is_refused(folder: Path) -> None:
+    _start(folder)
+    with pytest.raises(SetUpFault, match="make stop"):
+        _start(folder)
+
+
+def _until_gone(folder: Path) -> None:
+    for _ in range(600):
+        if ministack.running(folder) is None and not _listed(folder):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the process did not end")
+
+
+def _listed(folder: Path) -> bool:
+    pid = json.loads((folder / "running.json").read_text())["pid"]
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _call(
+    cloud: Cloud, path: str, method: str = "GET", **headers: str
+) -> tuple[int, "Message[str, str]", bytes]:  # noqa: F811
+    request = urllib.request.Request(cloud.base_url + path, headers=headers, method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.headers, refused.read()
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/fhir/Observation", {}, 401),
+        ("/fhir/Observation", {"Authorization": "Basic eDp5"}, 401),
+        ("/fhir/Observation", {"Authorization": "Bearer of.bad.news"}, 401),
+        ("/no/such/path", {}, 404),
+        ("/fhir/Claim/1/unknown", {}, 404),
+    ],
+)
+def test_what_the_gateway_refuses_is_an_operation_outcome(
+    cloud: Cloud,  # noqa: F811
+    path: str,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    got, answered, body = _call(cloud, path, **headers)
+    assert got == status
+    assert answered["Content-Type"] == "application/fhir+json"
+    assert json.loads(body)["resourceType"] == "OperationOutcome"
+    assert answered["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_browser_may_ask_first(cloud: Cloud) -> None:  # noqa: F811
+    status, headers, _ = _call(cloud, "/fhir/Patient", "OPTIONS", Origin="https://app.example")
+    assert status == 200
+    assert "Idempotency-Key" in headers["Access-Control-Allow-Headers"]
+    assert "PUT" in headers["Access-Control-Allow-Methods"]
+
+
+def test_a_deployment_has_its_genesis(cloud: Cloud) -> None:  # noqa: F811
+    genesis = cloud.client("s3").get_object(Bucket=cloud.ledger_bucket, Key="genesis")["Body"].read()
+    assert genesis.decode().splitlines()[0]
+
+
+def test_nobody_but_the_sealer_may_write_the_log(cloud: Cloud) -> None:  # noqa: F811
+    """The bucket's own policy is what MiniStack enforces; the table's is read in test_template_policies."""
+    policy = json.loads(cloud.client("s3").get_bucket_policy(Bucket=cloud.ledger_bucket)["Policy"])
+    (denial,) = [statement for statement in policy["Statement"] if statement["Sid"] == "OnlyTheSealerWrites"]
+    assert denial["Effect"] == "Deny"
