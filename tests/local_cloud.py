@@ -2,7 +2,8 @@
 
 The first test that asks starts it (packages, process, template: about seven seconds), the last worker to end
 stops it. Tests share its state, so each makes its own people and looks at nothing it did not make.
-Use it with `from tests.local_cloud import cloud  # noqa: F401` and the marker `local_cloud`.
+A folder's conftest.py takes it with `from tests.local_cloud import cloud`; its tests carry the marker
+`local_cloud`.
 """
 
 import fcntl

@@ -16,7 +16,6 @@ import pytest
 from infra import ministack
 from infra.faults import SetUpFault
 from infra.stack import Cloud
-from tests.local_cloud import cloud  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.local_cloud
 TABLE = "kept"
@@ -103,7 +102,7 @@ def _listed(folder: Path) -> bool:
 
 def _call(
     cloud: Cloud, path: str, method: str = "GET", **headers: str
-) -> tuple[int, "Message[str, str]", bytes]:  # noqa: F811
+) -> tuple[int, "Message[str, str]", bytes]:
     request = urllib.request.Request(cloud.base_url + path, headers=headers, method=method)  # noqa: S310
     try:
         with urllib.request.urlopen(request) as answer:  # noqa: S310
@@ -124,7 +123,7 @@ def _call(
     ],
 )
 def test_what_the_gateway_refuses_is_an_operation_outcome(
-    cloud: Cloud,  # noqa: F811
+    cloud: Cloud,
     path: str,
     headers: dict[str, str],
     status: int,
@@ -136,19 +135,19 @@ def test_what_the_gateway_refuses_is_an_operation_outcome(
     assert answered["Access-Control-Allow-Origin"] == "*"
 
 
-def test_a_browser_may_ask_first(cloud: Cloud) -> None:  # noqa: F811
+def test_a_browser_may_ask_first(cloud: Cloud) -> None:
     status, headers, _ = _call(cloud, "/fhir/Patient", "OPTIONS", Origin="https://app.example")
     assert status == 200
     assert "Idempotency-Key" in headers["Access-Control-Allow-Headers"]
     assert "PUT" in headers["Access-Control-Allow-Methods"]
 
 
-def test_a_deployment_has_its_genesis(cloud: Cloud) -> None:  # noqa: F811
+def test_a_deployment_has_its_genesis(cloud: Cloud) -> None:
     genesis = cloud.client("s3").get_object(Bucket=cloud.ledger_bucket, Key="genesis")["Body"].read()
     assert genesis.decode().splitlines()[0]
 
 
-def test_nobody_but_the_sealer_may_write_the_log(cloud: Cloud) -> None:  # noqa: F811
+def test_nobody_but_the_sealer_may_write_the_log(cloud: Cloud) -> None:
     """The bucket's own policy is what MiniStack enforces; the table's is read in test_template_policies."""
     policy = json.loads(cloud.client("s3").get_bucket_policy(Bucket=cloud.ledger_bucket)["Policy"])
     (denial,) = [statement for statement in policy["Statement"] if statement["Sid"] == "OnlyTheSealerWrites"]

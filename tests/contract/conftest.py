@@ -1,0 +1,5 @@
+"""Fixtures of the contract tests."""
+
+from tests.local_cloud import cloud
+
+__all__ = ["cloud"]
