@@ -1,0 +1,117 @@
+"""An HTTP client of one party: it signs its own assertions, renews its token, and never sees another's key."""
+
+import http.client
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from shared.kernel.encoding import b64u
+from shared.kernel.jws import KeyInMemory, sign
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+TIMEOUT_SECONDS = 60
+# A token lives five minutes; one that is nearly over is not started with.
+RENEW_SECONDS = 240
+
+
+class Surprise(Exception):
+    """An answer that the story did not expect: the story has failed, and says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, headers (lower case) and body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The parsed body."""
+        return json.loads(self.body)
+
+
+@dataclass(slots=True)
+class Http:
+    """Requests to one base URL; counts them."""
+
+    base_url: str
+    calls: int = 0
+
+    def call(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> Answer:
+        """Make one request; `path` may be absolute, as in a next link."""
+        url = urlsplit(path if path.startswith("http") else f"{self.base_url}{path}")
+        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+        connection = kind(url.netloc, timeout=TIMEOUT_SECONDS)
+        try:
+            target = url.path + (f"?{url.query}" if url.query else "")
+            connection.request(method, target, body or None, headers or {})
+            answer = connection.getresponse()
+            self.calls += 1
+            told = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, told, answer.read())
+        finally:
+            connection.close()
+
+
+@dataclass(slots=True)
+class Party:
+    """Somebody with a client id and a key."""
+
+    name: str
+    http: Http
+    client_id: str
+    key: KeyInMemory
+    scope: str = "system/*.cruds"
+    _token: str = ""
+    _until: float = field(default=0.0)
+
+    def token(self) -> str:
+        """A token, renewed when it is nearly over."""
+        if time.monotonic() > self._until:
+            self._token, self._until = self._fetch(), time.monotonic() + RENEW_SECONDS
+        return self._token
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """A request with this party's token; a dict is sent as FHIR JSON."""
+        sent = {"Authorization": f"Bearer {self.token()}", "Accept": "application/fhir+json"}
+        if body is not None:
+            sent["Content-Type"] = "application/fhir+json"
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        return self.http.call(method, path, raw, {**sent, **headers})
+
+    def expect(self, status: int, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """The same, when only `status` will do; raises `Surprise`."""
+        answer = self.call(method, path, body, **headers)
+        if answer.status != status:
+            said = answer.body[:600].decode("utf-8", "replace")
+            raise Surprise(f"{self.name}: {method} {path} was answered {answer.status}, not {status}: {said}")
+        return answer
+
+    def _fetch(self) -> str:
+        now = int(time.time())
+        audience = f"{self.http.base_url}/auth/token"
+        claims = {
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "aud": audience,
+            "iat": now,
+            "exp": now + 240,
+            "jti": b64u(os.urandom(16)),
+        }
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": sign(claims, "JWT", self.key),
+            "scope": self.scope,
+        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = self.http.call("POST", "/auth/token", urlencode(form).encode(), headers)
+        if answer.status != 200:
+            raise Surprise(f"{self.name} got no token: {answer.body[:300].decode('utf-8', 'replace')}")
+        return str(answer.json()["access_token"])

@@ -1,0 +1,253 @@
+"""What happens, in order. Each scene checks what it expects and fails the story where it does not come true."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra.story import money
+from infra.story.bundles import Records
+from infra.story.client import Party, Surprise
+from infra.story.evidence import Evidence, collect
+from infra.story.parties import Keys, enrol_device, sign_request
+
+# What the patient lets the insurer see, for payment: these classes and no other.
+GRANTED = ("Encounter", "Observation")
+NOT_GRANTED = ("Condition", "DiagnosticReport", "DocumentReference", "Immunization")
+PAGE = 20
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Told:
+    """What became of one patient's records."""
+
+    name: str
+    patient: str = ""
+    sent: dict[str, int] = field(default_factory=dict)
+    shown: dict[str, int] = field(default_factory=dict)
+    granted: int = 0
+    refusals: list[str] = field(default_factory=list)
+    claim: dict[str, str] = field(default_factory=dict)
+    evidence: list[Evidence] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Stage:
+    """The parties on it, and where their files lie."""
+
+    hospital: Party
+    insurer: Party
+    keys: Keys
+    proofs: Path
+    say: Say
+
+
+def load_directory(stage: Stage, records: Records) -> None:
+    """The hospital posts the organisations and practitioners that its records refer to."""
+    began = time.monotonic()
+    answer = stage.hospital.expect(200, "POST", "/fhir", records.raw).json()
+    statuses = [entry["response"]["status"][:3] for entry in answer["entry"]]
+    if not set(statuses) <= {"200", "201"}:
+        raise Surprise(f"the directory was not taken whole: {statuses}")
+    stage.say(f"  directory: {len(statuses)} entries in {time.monotonic() - began:.1f} s")
+
+
+def play(stage: Stage, records: Records, number: int) -> Told:
+    """One patient's story."""
+    told = Told(f"patient {number}", sent=records.counts())
+    _registered(stage, records, told)
+    _records_arrive(stage, records, told)
+    _insurer_is_refused(stage, told, "before consent")
+    device, device_id = enrol_device(stage.hospital, told.patient, f"device-{number}", stage.keys)
+    stage.say("  the patient's device bound itself with the hospital's code")
+    consent = _consent(stage, device, told)
+    _insurer_reads_what_was_granted(stage, told)
+    claim = _claim(stage, records, told)
+    next_page = _next_page(stage, told)
+    revoked = _revoke(device, consent, told)
+    stage.say("  the patient revoked the consent")
+    _revoked_counts_at_once(stage, told, next_page)
+    _everything_is_there(stage, device, told)
+    _evidence(stage, device, told, device_id, consent, revoked, claim)
+    return told
+
+
+def _registered(stage: Stage, records: Records, told: Told) -> None:
+    answer = stage.hospital.call("POST", "/fhir/Patient", records.patient)
+    if answer.status not in (200, 201):
+        raise Surprise(f"the patient could not be registered: {answer.body[:600].decode('utf-8', 'replace')}")
+    told.patient = str(answer.json()["id"])
+    stage.say("  the hospital registered the person")
+
+
+def _records_arrive(stage: Stage, records: Records, told: Told) -> None:
+    began = time.monotonic()
+    answer = stage.hospital.expect(200, "POST", "/fhir", records.raw).json()
+    count = len(answer["entry"])
+    if count != sum(told.sent.values()):
+        raise Surprise(f"{sum(told.sent.values())} entries were sent and {count} answered")
+    stage.say(f"  {count} resources arrived in one act, {time.monotonic() - began:.1f} s")
+
+
+def _insurer_is_refused(stage: Stage, told: Told, when: str) -> None:
+    path = f"/fhir/Patient/{told.patient}/$everything"
+    stage.insurer.expect(404, "GET", path)
+    told.refusals.append(f"the insurer asked for everything {when}: 404, as if there were nobody")
+    stage.say(f"  the insurer asked {when}, and was refused")
+
+
+def _consent(stage: Stage, device: Party, told: Told) -> str:
+    asked = {"patient": told.patient, "consent": asked_consent(told.patient, reference_of(stage.insurer))}
+    request = stage.insurer.expect(201, "POST", "/consent/requests", asked).json()
+    waiting = device.expect(200, "GET", "/consent/requests").json()["requests"]
+    mine = next(item for item in waiting if item["id"] == request["id"])
+    granted = device.expect(
+        201, "POST", f"/consent/requests/{mine['id']}/grant", {"signature": sign_request(device, mine)}
+    ).json()
+    stage.say(f"  the insurer asked for {' and '.join(GRANTED)}; the patient granted it on the device")
+    return str(granted["consent"]["id"])
+
+
+def asked_consent(patient: str, insurer: str) -> dict[str, Any]:
+    """The FHIR R4 Consent the insurer asks for: two classes, for payment."""
+    recipient = {"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}
+    purpose = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HPAYMT"}
+    scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+    types = "http://hl7.org/fhir/resource-types"
+    return {
+        "resourceType": "Consent",
+        "status": "proposed",
+        "scope": {"coding": [scope]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": f"Patient/{patient}"},
+        "policyRule": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]
+        },
+        "provision": {
+            "type": "permit",
+            "actor": [{"role": {"coding": [recipient]}, "reference": {"reference": insurer}}],
+            "purpose": [purpose],
+            "class": [{"system": types, "code": type_} for type_ in GRANTED],
+        },
+    }
+
+
+def _insurer_reads_what_was_granted(stage: Stage, told: Told) -> None:
+    for type_ in GRANTED:
+        seen = len(search(stage.insurer, type_, told.patient))
+        if seen != told.sent.get(type_, 0):
+            raise Surprise(f"the insurer saw {seen} of {told.sent.get(type_, 0)} {type_} it was granted")
+        told.granted += seen
+    for type_ in NOT_GRANTED:
+        if search(stage.insurer, type_, told.patient):
+            raise Surprise(f"the insurer saw {type_} it was not granted")
+    told.refusals.append(f"the insurer searched {', '.join(NOT_GRANTED)}: nothing was shown")
+    stage.say(f"  the insurer read {told.granted} resources that were granted, and no others")
+
+
+def _claim(stage: Stage, records: Records, told: Told) -> str:
+    payer, provider = reference_of(stage.insurer), reference_of(stage.hospital)
+    codes = money.visit_codes(records.bundle)
+    covered = stage.insurer.expect(201, "POST", "/fhir/Coverage", money.coverage(told.patient, payer)).json()
+    claim = money.claim(told.patient, provider, payer, f"Coverage/{covered['id']}", codes)
+    answer = stage.hospital.call("POST", "/fhir/Claim/$submit", claim)
+    if answer.status not in (200, 201):
+        raise Surprise(f"the claim was not adjudicated: {answer.body[:600].decode('utf-8', 'replace')}")
+    response = answer.json()
+    told.claim = {code: str(amount) for code, amount in money.totals(response).items()}
+    stage.say(f"  a claim was adjudicated: {_money(told.claim)}")
+    return str(response["id"])
+
+
+def _next_page(stage: Stage, told: Told) -> str | None:
+    first = stage.insurer.expect(200, "GET", f"/fhir/Observation?patient={told.patient}&_count={PAGE}").json()
+    return _link(first, "next")
+
+
+def _revoke(device: Party, consent: str, told: Told) -> int:
+    parameters = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "consent", "valueReference": {"reference": f"Consent/{consent}"}},
+            {"name": "patient", "valueReference": {"reference": f"Patient/{told.patient}"}},
+        ],
+    }
+    inactive = device.expect(200, "POST", "/fhir/Consent/$revokeConsent", parameters).json()
+    return int(inactive["meta"]["versionId"])
+
+
+def _revoked_counts_at_once(stage: Stage, told: Told, next_page: str | None) -> None:
+    # The same token, and a link handed out before: both must show nothing now.
+    if next_page is not None:
+        page = stage.insurer.call("GET", next_page)
+        if page.status == 200 and page.json().get("entry"):
+            raise Surprise("a next-page link from before the revocation still showed records")
+        told.refusals.append("the insurer followed a next-page link from before the revocation: nothing")
+    if search(stage.insurer, "Observation", told.patient):
+        raise Surprise("the insurer still read after the revocation")
+    told.refusals.append("the insurer searched again with its old token: nothing")
+    stage.say("  the insurer's next read, with its old token and link, showed nothing")
+
+
+def _everything_is_there(stage: Stage, device: Party, told: Told) -> None:
+    for resource in pages(device, f"/fhir/Patient/{told.patient}/$everything"):
+        told.shown[resource["resourceType"]] = told.shown.get(resource["resourceType"], 0) + 1
+    missing = {type_: n for type_, n in told.sent.items() if told.shown.get(type_, 0) < n}
+    if missing:
+        raise Surprise(f"resources were lost between the Bundle and $everything: {missing}")
+    stage.say(f"  the patient read everything: {sum(told.shown.values())} resources, none lost")
+
+
+def _evidence(
+    stage: Stage, device: Party, told: Told, device_id: str, consent: str, revoked: int, claim: str
+) -> None:
+    folder = stage.proofs / told.name.replace(" ", "-")
+    observation = search(device, "Observation", told.patient, limit=1)
+    refusal = search(device, "AuditEvent", told.patient, limit=1)
+    acts = [
+        ("registration", device, f"Patient/{told.patient}", 1),
+        ("device bound", device, f"Device/{device_id}", 1),
+        ("consent granted", device, f"Consent/{consent}", 1),
+        ("consent revoked", device, f"Consent/{consent}", revoked),
+        ("claim adjudicated", stage.insurer, f"ClaimResponse/{claim}", 1),
+        *[("records arrived", device, f"Observation/{item['id']}", 1) for item in observation],
+        *[("access audited", device, f"AuditEvent/{item['id']}", 1) for item in refusal],
+    ]
+    told.evidence = [
+        collect(party, act, reference, version, folder) for act, party, reference, version in acts
+    ]
+    stage.say(f"  {len(told.evidence)} acts: opening and proof downloaded")
+
+
+def search(party: Party, type_: str, patient: str, limit: int | None = None) -> list[dict[str, Any]]:
+    """All resources of a type that the party may see."""
+    found = pages(party, f"/fhir/{type_}?patient={patient}&_count=100", limit)
+    return found[:limit]
+
+
+def pages(party: Party, path: str, limit: int | None = None) -> list[dict[str, Any]]:
+    """The resources of a Bundle and of all its next pages."""
+    found: list[dict[str, Any]] = []
+    link: str | None = path
+    while link is not None and (limit is None or len(found) < limit):
+        bundle = party.expect(200, "GET", link).json()
+        found.extend(entry["resource"] for entry in bundle.get("entry", []))
+        link = _link(bundle, "next")
+    return found
+
+
+def reference_of(party: Party) -> str:
+    """How resources name an organisation."""
+    return f"Organization/{party.client_id}"
+
+
+def _link(bundle: dict[str, Any], relation: str) -> str | None:
+    links = {link["relation"]: link["url"] for link in bundle.get("link", [])}
+    return links.get(relation)
+
+
+def _money(totals: dict[str, str]) -> str:
+    return ", ".join(f"{code} {amount}" for code, amount in totals.items())
