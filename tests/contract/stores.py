@@ -62,7 +62,7 @@ def open_store(request: pytest.FixtureRequest) -> Iterator[Store]:
         with mock_aws():
             yield _dynamo("")
         return
-    patch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("local_cloud").endpoint_url)
+    patch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("cloud").endpoint_url)
     yield _dynamo(f"-{secrets.token_hex(6)}")
 
 

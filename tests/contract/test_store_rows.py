@@ -7,6 +7,7 @@ import pytest
 from shared.aws.rows import KeyRow, Row, RowExists, TransactionRefused
 from shared.kernel.ids import Key
 from tests.contract.stores import STORES, Store, open_store, random_part
+from tests.local_cloud import cloud  # noqa: F401 - asked for by name, when it is needed
 
 
 @pytest.fixture(params=STORES)
@@ -88,11 +89,8 @@ def test_a_query_can_start_with_the_newest_and_stop_early(store: Store, pk: str)
         store.rows.put_new(row(pk, f"Patient#x#v#{version:010}"))
     newest = store.rows.query(pk, "Patient#x#v#", newest_first=True, limit=2)
     assert [found.key.sk[-2:] for found in newest] == ["12", "11"]
-    assert [found.key.sk[-2:] for found in store.rows.query(pk, "Patient#x#v#", limit=3)] == [
-        "01",
-        "02",
-        "03",
-    ]
+    oldest = store.rows.query(pk, "Patient#x#v#", limit=3)
+    assert [found.key.sk[-2:] for found in oldest] == ["01", "02", "03"]
 
 
 def test_a_query_goes_on_beyond_a_megabyte(store: Store, pk: str) -> None:
@@ -104,11 +102,9 @@ def test_a_query_goes_on_beyond_a_megabyte(store: Store, pk: str) -> None:
 
 def test_a_transaction_writes_all_its_rows(store: Store, pk: str) -> None:
     store.key_rows.put_new(pk, b"wrapped")
-    store.rows.transact([row(pk, "a"), row(f"I#{pk}", "id")], alive=[pk])
-    assert set(store.rows.get_many([Key(pk, "a"), Key(f"I#{pk}", "id")])) == {
-        Key(pk, "a"),
-        Key(f"I#{pk}", "id"),
-    }
+    rows = [row(pk, "a"), row(f"I#{pk}", "id")]
+    store.rows.transact(rows, alive=[pk])
+    assert set(store.rows.get_many([each.key for each in rows])) == {each.key for each in rows}
 
 
 def test_a_refused_transaction_names_exactly_the_taken_rows_and_writes_none(store: Store, pk: str) -> None:
