@@ -9,7 +9,8 @@ from typing import Any
 
 _IS_A = {
     "SYSDEV": "HOPERAT", "HTEST": "SYSDEV", "CLMATTCH": "HPAYMT", "CLINTRCH": "HRESCH",
-    "CLINTRCHPC": "CLINTRCH", "CLINTRL": "TREAT", "COC": "TREAT", "ETREAT": "TREAT", "BTG": "ETREAT", "ERTREAT": "ETREAT",
+    "CLINTRCHPC": "CLINTRCH", "CLINTRL": "TREAT", "COC": "TREAT", "ETREAT": "TREAT",
+    "BTG": "ETREAT", "ERTREAT": "ETREAT",
 }  # fmt: skip
 _COVERED_BY = {
     "PSY": ["SPI"], "BH": ["SPI"], "SUD": ["SPI", "ETH"], "ETHUD": ["SUD", "ETH"], "OPIOIDUD": ["SUD", "ETH"],

@@ -55,6 +55,12 @@ def test_the_edges_of_the_calendar_have_no_bound() -> None:
     assert interval_of("0001-01-01", timezone(timedelta(hours=14))).low is None
 
 
+def test_the_first_instant_counts_and_the_one_before_does_not() -> None:
+    year = interval_of("2022", UTC)
+    assert year.holds(datetime(2022, 1, 1, tzinfo=UTC))
+    assert not year.holds(datetime(2021, 12, 31, 23, 59, 59, 999999, tzinfo=UTC))
+
+
 def test_open_ends_hold_everything_on_their_side() -> None:
     since = period_of("2022", None, UTC)
     assert since.holds(datetime(3000, 1, 1, tzinfo=UTC))

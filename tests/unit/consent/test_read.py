@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.consent.decide import decide
 from shared.consent.model import may_permit
 from shared.consent.read import unreadable
-from tests.unit.consent.bench import BASE, NOW, OBSERVATION, consent, facts, read, request
+from tests.unit.consent.bench import BASE, OBSERVATION, consent, facts, read, request
 
 RECIPIENT = {
     "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]
@@ -15,6 +17,10 @@ RECIPIENT = {
 CUSTODIAN = {
     "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "CST"}]
 }
+ELEMENTS = (
+    "type", "period", "start", "end", "actor", "role", "reference", "action", "securityLabel", "purpose",
+    "class", "code", "coding", "system", "dataPeriod", "data", "meaning", "provision", "modifierExtension", "security",
+)  # fmt: skip
 TREAT = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}
 
 
@@ -184,4 +190,28 @@ def test_an_unsigned_consent_still_denies_and_never_permits() -> None:
     assert unsigned.explain()["consents"][0]["because"] == "signature"
     assert decide([permits], request(), facts(OBSERVATION), "permit").reasons[0].rule == "tenant-default"
     assert not decide([denies], request(), facts(OBSERVATION), "permit").permitted
-    assert NOW.tzinfo is not None
+
+
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.sampled_from(["permit", "deny"])
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(sorted(ELEMENTS)), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.dictionaries(st.sampled_from(sorted(ELEMENTS)), JSON, max_size=5))
+def test_no_content_makes_the_reader_or_the_rules_fail(provision: dict[str, Any]) -> None:
+    decision = decide([read({**consent(), "provision": provision})], request(), facts(OBSERVATION))
+    assert decision.explain()["reasons"]
+    assert decision.permitted is False or provision.get("type") == "permit"
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.dictionaries(st.sampled_from(["id", "meta", "subject", "code", "performer", "encounter"]), JSON))
+def test_no_content_of_a_resource_makes_reading_its_facts_fail(content: dict[str, Any]) -> None:
+    assert facts({**content, "resourceType": "Observation"}).type == "Observation"
