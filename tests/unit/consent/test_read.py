@@ -18,9 +18,10 @@ CUSTODIAN = {
     "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "CST"}]
 }
 ELEMENTS = (
-    "type", "period", "start", "end", "actor", "role", "reference", "action", "securityLabel", "purpose",
-    "class", "code", "coding", "system", "dataPeriod", "data", "meaning", "provision", "modifierExtension", "security",
-)  # fmt: skip
+    *("type", "period", "start", "end", "actor", "role", "reference", "action", "securityLabel", "purpose"),
+    *("class", "code", "coding", "system", "dataPeriod", "data", "meaning", "provision", "modifierExtension"),
+    "security",
+)
 TREAT = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}
 
 
