@@ -109,25 +109,16 @@ def _check_depth(data: bytes, what: str) -> None:
     # Cheap bound before the recursive parser runs; brackets inside strings are skipped.
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return
-    depth, in_string, escaped = 0, False, False
-    for byte in data:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in (0x5B, 0x7B):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise Malformed(f"{what} nests deeper than {MAX_DEPTH} levels")
-        elif byte in (0x5D, 0x7D):
-            depth -= 1
+    depth = 0
+    for bracket in _STRING.sub(b"", data).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise Malformed(f"{what} nests deeper than {MAX_DEPTH} levels")
 
 
+# Strings may hold brackets and escaped quotes; what is not closed is refused by the parser itself.
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _quote = json.encoder.encode_basestring  # C when available; leaves non-ASCII characters as they are
 
 
