@@ -1,4 +1,4 @@
-"""`carevouch assertion`: sign the assertion that a client exchanges for a token (RFC 7523, private_key_jwt)."""
+"""`carevouch assertion`: sign what a client exchanges for a token (RFC 7523, private_key_jwt)."""
 
 import argparse
 import os

@@ -1,0 +1,139 @@
+"""`python -m infra.story run|demo`: start the local cloud, play the story on it, and report.
+
+`run` leaves the cloud running on `.carevouch/` and, when the story was played there before, checks that
+everything is still there instead of playing it again. `demo` plays on a cloud of its own, in a folder of its
+own, and leaves nothing running.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from infra import local
+from infra.faults import explained
+from infra.package import ROOT
+from infra.stack import Cloud
+from infra.story import report as reports
+from infra.story.bundles import Records, choose_folder, read_folder
+from infra.story.client import Http, Party, Surprise
+from infra.story.evidence import Evidence, verify
+from infra.story.parties import Keys, Operator
+from infra.story.report import Report
+from infra.story.scenes import Stage, load_directory, pages, play
+from shared.ledger.note import Verifier
+
+SHARED_DATA = ROOT.parent / "shared" / "data" / "synthea"
+
+
+def main() -> int:
+    """The command line; 0 when every scene came true."""
+    parser = argparse.ArgumentParser(prog="python -m infra.story", description=__doc__)
+    parser.add_argument("verb", choices=["run", "demo"])
+    parser.add_argument("--data", default=os.environ.get("DATA") or None, help="folder of FHIR R4 Bundles")
+    chosen = parser.parse_args()
+    bundles = read_folder(choose_folder(chosen.data, SHARED_DATA))
+    try:
+        if chosen.verb == "demo":
+            _demo(bundles)
+        else:
+            _run(bundles)
+    except Surprise as surprise:
+        print(f"carevouch: the story did not come true: {surprise}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _demo(bundles: list[Records]) -> None:
+    with tempfile.TemporaryDirectory(prefix="carevouch-demo-") as folder:
+        with local.local_cloud(Path(folder)) as cloud:
+            reports.tell(tell_story(cloud, Path(folder), bundles), print)
+        print("the demo's cloud is stopped and its files are gone; `make run` keeps both")
+
+
+def _run(bundles: list[Records]) -> None:
+    cloud = _started()
+    kept = local.STATE / "story.json"
+    before = reports.remembered(kept)
+    if before is not None:
+        _check_again(cloud, before)
+        return
+    report = tell_story(cloud, local.STATE, bundles)
+    reports.keep(report, kept)
+    reports.tell(report, print)
+    print(
+        f"\nStill running: {cloud.base_url} (`make stop` stops it and keeps its state, `make clean` removes it)"
+    )
+
+
+def _started() -> Cloud:
+    port = int(os.environ.get("PORT") or local.PORT)
+    return local.start(port=port)
+
+
+def tell_story(cloud: Cloud, folder: Path, bundles: list[Records]) -> Report:
+    """Play all of it; raises `Surprise` where a scene does not come true."""
+    began = time.monotonic()
+    http = Http(cloud.base_url)
+    keys = Keys(folder / "keys")
+    operator = Operator(cloud, http, folder)
+    vkey = Verifier(operator.genesis.origin, operator.genesis.log).vkey
+    genesis = folder / "genesis"
+    genesis.write_text(operator.genesis_file)
+    hospital = operator.admit("hospital", ["provider"], keys)
+    insurer = operator.admit("insurer", ["payer"], keys)
+    print("the operator admitted a hospital and an insurer")
+    stage = Stage(hospital, insurer, keys, folder / "proofs", print)
+    patients = [records for records in bundles if records.patient]
+    for records in bundles:
+        if not records.patient:
+            load_directory(stage, records)
+    register_contract(stage, patients)
+    told = []
+    for number, records in enumerate(patients, 1):
+        print(f"[{number}/{len(patients)}] patient {number}: {sum(records.counts().values())} resources")
+        told.append(play(stage, records, number))
+    report = Report(cloud.base_url, vkey, genesis, tuple(told), time.monotonic() - began, http.calls)
+    print(f"verifying {len(report.evidence)} proofs offline")
+    for evidence in report.evidence:
+        verify(evidence, vkey, genesis)
+    return report
+
+
+def register_contract(stage: Stage, patients: list[Records]) -> None:
+    """The insurer registers its plan before the first claim: signed, hashed, in force this year."""
+    from infra.story import money
+    from infra.story.scenes import reference_of
+
+    codes = dict.fromkeys(code for records in patients for code in money.visit_codes(records.bundle))
+    network = [reference_of(stage.hospital)]
+    body = money.contract(reference_of(stage.insurer), network, list(codes), stage.insurer.key)
+    stage.insurer.expect(201, "POST", "/claims/contracts", body)
+    print("the insurer registered its benefit contract")
+
+
+def _check_again(cloud: Cloud, before: dict[str, object]) -> None:
+    """State survives a restart: read everything again with the kept keys, verify every kept proof again."""
+    print("the story was played on this state before; checking that all of it is still there")
+    http, keys = Http(cloud.base_url), Keys(local.STATE / "keys")
+    patients = before["patients"]
+    assert isinstance(patients, list)  # noqa: S101 - our own file
+    for number, kept in enumerate(patients, 1):
+        client_id, key = keys.load(f"device-{number}")
+        device = Party(f"device-{number}", http, client_id, key, "patient/*.cruds")
+        count = len(pages(device, f"/fhir/Patient/{kept['patient']}/$everything"))
+        if count != sum(kept["shown"].values()):
+            raise Surprise(
+                f"patient {number} had {sum(kept['shown'].values())} resources and now has {count}"
+            )
+        for item in kept["evidence"]:
+            evidence = Evidence(item["act"], item["holder"], Path(item["opening"]), Path(item["proof"]))
+            verify(evidence, str(before["vkey"]), Path(str(before["genesis"])))
+        print(f"  patient {number}: {count} resources, {len(kept['evidence'])} proofs verified again")
+    print(f"running: {cloud.base_url} (`make clean` starts over)")
+
+
+if __name__ == "__main__":
+    sys.exit(explained(main))

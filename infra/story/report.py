@@ -1,0 +1,78 @@
+"""What a reader of the terminal is told at the end, and what is kept for the next run."""
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.story.evidence import Evidence, verify_command
+from infra.story.scenes import Told
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A story that came true."""
+
+    base_url: str
+    vkey: str
+    genesis: Path
+    patients: tuple[Told, ...]
+    seconds: float
+    calls: int
+
+    @property
+    def evidence(self) -> list[Evidence]:
+        """The files of all acts."""
+        return [item for told in self.patients for item in told.evidence]
+
+
+def tell(report: Report, say: Say) -> None:
+    """Print it."""
+    say("")
+    say("What happened")
+    for told in report.patients:
+        sent, shown = sum(told.sent.values()), sum(told.shown.values())
+        say(f"  {told.name}: {sent} resources in, {shown} out (with what the story added), none lost")
+        say(f"    the insurer read {told.granted} that were granted; claim: {_claim(told)}")
+    say("What was refused")
+    for refusal in dict.fromkeys(line for told in report.patients for line in told.refusals):
+        say(f"  {refusal}")
+    proved = report.evidence
+    say(f"What can be proved: {len(proved)} acts, each verified offline from its files")
+    say(f"  {report.calls} calls in {report.seconds:.0f} s against {report.base_url}")
+    say("")
+    say("Verify one yourself; it needs no network and no trust in the server:")
+    say(f"  {proved[0].proof}")
+    say(f"  {shlex.join(verify_command(proved[0], report.vkey, report.genesis))}")
+
+
+def keep(report: Report, path: Path) -> None:
+    """Remember the story, so that a later run on the same state can check it again."""
+    value = {
+        "base_url": report.base_url,
+        "vkey": report.vkey,
+        "genesis": str(report.genesis),
+        "patients": [_kept(told) for told in report.patients],
+    }
+    path.write_text(json.dumps(value, indent=2))
+
+
+def remembered(path: Path) -> Any:
+    """What `keep` wrote, or None."""
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _kept(told: Told) -> dict[str, Any]:
+    evidence = [
+        {"act": item.act, "holder": item.holder, "opening": str(item.opening), "proof": str(item.proof)}
+        for item in told.evidence
+    ]
+    return {"name": told.name, "patient": told.patient, "shown": told.shown, "evidence": evidence}
+
+
+def _claim(told: Told) -> str:
+    return ", ".join(f"{code} {amount}" for code, amount in told.claim.items()) or "none"
