@@ -4,6 +4,7 @@ Paths, content types and caching are those of C2SP tlog-tiles; what is not a fil
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from services.ledger.proofs import Library, Placed
 from shared.aws.http import Door, Incoming, Reply
@@ -25,7 +26,7 @@ def add_routes(door: Door, library: Callable[[], Library]) -> None:
     door.route("GET", "/ledger/genesis", lambda _: genesis(library()))
     door.route("GET", "/ledger/digest", lambda _: digest(library()))
     door.route("GET", "/ledger/{strand}/checkpoint", lambda request: checkpoint(request, library()))
-    door.route("GET", "/ledger/{strand}/tile/{path+}", lambda request: tile(request, library()))
+    door.route("GET", "/ledger/{strand}/tile/{path+}", lambda request: tile(request, _rest(door), library()))
     door.route("GET", "/ledger/blocks/{strand}/{n}", lambda request: block(request, library()))
     door.route("GET", "/ledger/events/{id}", lambda request: event(request, library()))
     door.route("GET", "/ledger/events/{id}/proof", lambda request: event_proof(request, library()))
@@ -63,10 +64,10 @@ def checkpoint(request: Incoming, library: Library) -> Reply:
     return Reply(200, published.note.decode("utf-8"), FRESH, TEXT)
 
 
-def tile(request: Incoming, library: Library) -> Reply:
+def tile(request: Incoming, path: str, library: Library) -> Reply:
     """A tile or an entry bundle."""
     strand = library.strand(_number(request, "strand"))
-    named = parse_path(f"tile/{request.path.get('path+') or request.path.get('path', '')}")
+    named = parse_path(f"tile/{path}")
     return Reply(200, library.file(f"{strand}/{named.path}"), IMMUTABLE, "application/octet-stream")
 
 
@@ -87,6 +88,12 @@ def event_proof(request: Incoming, library: Library) -> Reply:
     placed = library.event(name)
     headers = {**FRESH, "Content-Disposition": f'attachment; filename="{name}.tlog-proof"'}
     return Reply(200, render(placed.proof).decode("utf-8"), headers, TEXT)
+
+
+def _rest(door: Door) -> str:
+    """What `{path+}` stands for: Chalice hands a view only the variables whose names are words."""
+    request: Any = door.chalice.current_request
+    return str((request.uri_params or {}).get("path", ""))
 
 
 def _json(placed: Placed) -> dict[str, object]:

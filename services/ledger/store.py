@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 INDEX = "unsealed"
+# DynamoDB's limits of key lengths, in bytes.
+MAX_PK, MAX_SK = 2_048, 1_024
 CERT_ROW, REJECTED_SUFFIX = "cert", "#rejected"
 # Limits of BatchGetItem and BatchWriteItem.
 BATCH_GET, BATCH_WRITE = 100, 25
@@ -187,7 +189,8 @@ class DynamoEvents:
             Limit=limit,
         )
         return [
-            Numbered(Key(item["pk"]["S"], item["sk"]["S"]), int(item["n"]["N"])) for item in answer["Items"]
+            Numbered(Key(item["pk"]["S"], item["sk"]["S"]), int(float(item["n"]["N"])))
+            for item in answer["Items"]
         ]
 
     def own_rows(self, row: EventRow) -> list[Key]:
@@ -272,10 +275,15 @@ def _event_row(item: Item) -> EventRow | None:
     if text is None:
         return None
     try:
-        rows = tuple(unpack_keys(row))
+        rows = unpack_keys(row)
     except (ValueError, IndexError):
-        rows = ()  # Somebody wrote nonsense: its event is judged all the same, and has no rows to mark.
-    return EventRow(row.key, text, kid or "", n or 0, rows)
+        rows = []  # Somebody wrote nonsense: its event is judged all the same, and has no rows to mark.
+    return EventRow(row.key, text, kid or "", n or 0, tuple(key for key in rows if _is_key(key)))
+
+
+def _is_key(key: Key) -> bool:
+    """Whether DynamoDB would take it: one bad key would fail a whole batch."""
+    return 1 <= len(key.pk.encode()) <= MAX_PK and 1 <= len(key.sk.encode()) <= MAX_SK
 
 
 def _row(item: Item) -> Row:

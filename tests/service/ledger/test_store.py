@@ -1,0 +1,270 @@
+"""Every promise of the ports, kept alike by the fakes of these tests and by DynamoDB and S3 (moto)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from services.ledger.objects import S3Objects
+from services.ledger.ports import (
+    Events,
+    HeadMoved,
+    Heads,
+    Marks,
+    Notes,
+    ObjectDiffers,
+    ObjectMoved,
+    Objects,
+    Retry,
+)
+from services.ledger.seal import Sealer, World
+from services.ledger.store import DynamoEvents, DynamoLedger
+from services.ledger.sweep import Sweep
+from shared.aws.documents.layout import SignedAct, event_attributes
+from shared.events.audit import audit_strand
+from shared.events.sealing import Head, Mark
+from shared.kernel.ids import Key
+from shared.kernel.jws import take_apart
+from shared.ledger.merkle import leaf_hash
+from tests.fakes import Faults
+from tests.service.ledger.fakes import MemoryHeads, MemoryMarks, MemoryNotes, MemoryObjects
+from tests.unit.ledger.acts import PATIENT, START, House, Producer, event_id
+from tests.world import StandingClock
+
+REGION = "eu-central-1"
+BUCKET, LEDGER, DOCUMENTS = "ledger-bucket", "ledger-table", "documents-table"
+
+
+@dataclass
+class Ports:
+    heads: Heads
+    marks: Marks
+    objects: Objects
+    notes: Notes
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        make_tables()
+        yield
+
+
+def make_tables() -> None:
+    client: Any = boto3.client("dynamodb")
+    keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
+    text = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "kid")]
+    index = [{"AttributeName": "kid", "KeyType": "HASH"}, {"AttributeName": "n", "KeyType": "RANGE"}]
+    client.create_table(
+        TableName=LEDGER, BillingMode="PAY_PER_REQUEST", KeySchema=keys, AttributeDefinitions=text[:2]
+    )
+    client.create_table(
+        TableName=DOCUMENTS,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=keys,
+        AttributeDefinitions=[*text, {"AttributeName": "n", "AttributeType": "N"}],
+        GlobalSecondaryIndexes=[
+            {"IndexName": "unsealed", "KeySchema": index, "Projection": {"ProjectionType": "KEYS_ONLY"}}
+        ],
+    )
+    boto3.client("s3").create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+
+
+@pytest.fixture(params=["memory", "moto"])
+def ports(request: pytest.FixtureRequest) -> Ports:
+    if request.param == "memory":
+        faults = Faults()
+        return Ports(MemoryHeads(faults), MemoryMarks(faults), MemoryObjects(faults), MemoryNotes(faults))
+    request.getfixturevalue("aws")
+    ledger = DynamoLedger(boto3.client("dynamodb"), LEDGER)
+    return Ports(ledger, ledger, S3Objects(boto3.client("s3"), BUCKET), ledger)
+
+
+def grown(head: Head, count: int) -> Head:
+    leaves = [leaf_hash(b"%d" % number) for number in range(count)]
+    return Head(head.strand, head.edge.extended(leaves), head.block + 1, leaves[-1], START)
+
+
+def test_a_strand_never_written_has_an_empty_head(ports: Ports) -> None:
+    stored = ports.heads.read(3)
+    assert (stored.head, stored.version, stored.pending) == (Head(3), 0, None)
+
+
+def test_a_head_reads_back_as_it_was_written(ports: Ports) -> None:
+    first = ports.heads.read(0)
+    second = first.committed(grown(first.head, 5), "0/staging/x")
+    ports.heads.swap(first, second)
+    assert ports.heads.read(0) == second
+    ports.heads.swap(second, second.applied())
+    assert ports.heads.read(0) == second.applied()
+
+
+def test_only_one_of_two_swaps_from_the_same_head_wins(ports: Ports) -> None:
+    for before in (ports.heads.read(0), ports.heads.read(0).committed(grown(Head(0), 1), "m")):
+        if before.version:
+            assert ports.heads.read(0) == before
+        ports.heads.swap(before, before.committed(grown(Head(0), 1), "m"))
+        with pytest.raises(HeadMoved):
+            ports.heads.swap(before, before.committed(grown(Head(0), 2), "n"))
+
+
+def test_marks_read_back_and_may_be_written_again(ports: Ports) -> None:
+    marks = [Mark(f"event#{number}", number, leaf_hash(b"%d" % number)) for number in range(130)]
+    ports.marks.put(0, marks)
+    ports.marks.put(0, marks)
+    assert ports.marks.get(0, [mark.key for mark in marks] + ["event#none"]) == {m.key: m for m in marks}
+    assert ports.marks.get(1, [marks[0].key]) == {}
+    assert ports.marks.get(0, []) == {}
+
+
+def test_an_object_is_written_once(ports: Ports) -> None:
+    ports.objects.create("0/tile/0/000", b"bytes")
+    ports.objects.create("0/tile/0/000", b"bytes")
+    with pytest.raises(ObjectDiffers):
+        ports.objects.create("0/tile/0/000", b"other")
+    found = ports.objects.get("0/tile/0/000")
+    assert found is not None
+    assert found.data == b"bytes"
+    assert ports.objects.get("0/tile/0/001") is None
+
+
+def test_the_checkpoint_is_replaced_only_as_it_was_read(ports: Ports) -> None:
+    ports.objects.swap("0/checkpoint", None, b"one")
+    with pytest.raises(ObjectMoved):
+        ports.objects.swap("0/checkpoint", None, b"two")
+    first = ports.objects.get("0/checkpoint")
+    ports.objects.swap("0/checkpoint", first, b"two")
+    with pytest.raises(ObjectMoved):
+        ports.objects.swap("0/checkpoint", first, b"three")
+
+
+def test_a_cursor_moves_over_what_joins_it_and_never_back(ports: Ports) -> None:
+    for low, high, then in ((2, 3, 0), (1, 2, 2), (5, 6, 2), (3, 3, 3), (1, 2, 3), (2, 7, 7)):
+        ports.notes.advance("kid", low, high)
+        assert ports.notes.cursor("kid") == then
+
+
+def test_what_waits_is_remembered_until_forgotten(ports: Ports) -> None:
+    keys = [Key("P#a", f"Observation#{number}#v#0000000001") for number in range(3)]
+    for key in [*keys, keys[0]]:
+        ports.notes.remember(Retry(key))
+    ports.notes.forget(keys[1])
+    assert sorted(retry.key for retry in ports.notes.retries(10)) == [keys[0], keys[2]]
+
+
+def put_act(producer: Producer, number: int) -> Key:
+    """Store an act of two rows as the document store lays it out."""
+    client = boto3.client("dynamodb")
+    text = producer.event(number)
+    signed = take_apart(text)
+    ids = [f"{PATIENT}.{event_id(10 * number + at)}" for at in (0, 1)]
+    keys = [Key(f"P#{PATIENT}", f"Observation#{name}#v#0000000001") for name in ids]
+    facts = event_attributes(SignedAct(text, signed.kid, signed.payload["n"]), keys[0], keys)
+    event_id_ = signed.payload["id"]
+    rows: list[dict[str, Any]] = [
+        {"act": {"S": event_id_}, **{name: _value(value) for name, value in facts.items()}},
+        {"act": {"S": event_id_}, "home": {"L": [{"S": keys[0].pk}, {"S": keys[0].sk}]}},
+    ]
+    for key, row in zip(keys, rows, strict=True):
+        item = {"pk": {"S": key.pk}, "sk": {"S": key.sk}, "ct": {"B": b"sealed"}, **row}
+        client.put_item(TableName=DOCUMENTS, Item=item)
+    put_certificate(producer)
+    return keys[0]
+
+
+def put_certificate(producer: Producer) -> None:
+    item: dict[str, Any] = {
+        "pk": {"S": f"K#{producer.signer.kid}"},
+        "sk": {"S": "cert"},
+        "event": {"S": producer.certificate},
+        "kid": {"S": f"certs#{producer.service}"},
+        "n": {"N": "1800000000000"},
+    }
+    boto3.client("dynamodb").put_item(TableName=DOCUMENTS, Item=item)
+
+
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"S": value}
+    return {"N": str(value)} if isinstance(value, int) else {"L": [{"S": item} for item in value]}
+
+
+@pytest.mark.usefixtures("aws")
+def test_event_rows_are_found_by_key_and_by_number() -> None:
+    events: Events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS)
+    producer = Producer(House())
+    keys = [put_act(producer, number) for number in (1, 2, 3)]
+    other = Key(keys[0].pk, "Observation#absent#v#0000000001")
+    fetched = events.fetch([*keys, keys[0], other, Key(f"K#{producer.signer.kid}", "cert")])
+    assert sorted(row.key for row in fetched) == sorted(keys)
+    assert all(len(row.rows) == 2 for row in fetched)
+    assert [item.n for item in events.after(producer.signer.kid, 1, 10)] == [2, 3]
+    assert [item.key.pk for item in events.after("certs#records", 0, 10)] == [f"K#{producer.signer.kid}"]
+    assert events.certificate(producer.signer.kid) == producer.certificate
+    assert events.certificate("nobody") is None
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_rejection_is_put_beside_the_rows_of_its_own_act_only() -> None:
+    events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS)
+    producer = Producer(House())
+    mine, theirs = (events.fetch([put_act(producer, number)])[0] for number in (1, 2))
+    claims_both = type(mine)(mine.key, mine.text, mine.kid, mine.n, (*mine.rows, *theirs.rows))
+    assert events.own_rows(claims_both) == sorted(mine.rows)
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_row_of_nonsense_is_an_event_row_without_rows() -> None:
+    rows = {"L": [{"S": "#9 "}, {"S": "y"}]}
+    item: dict[str, Any] = {"pk": {"S": "P#a"}, "sk": {"S": "x"}, "event": {"S": "?"}, "rows": rows}
+    boto3.client("dynamodb").put_item(TableName=DOCUMENTS, Item=item)
+    found = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS).fetch([Key("P#a", "x")])
+    assert [(row.text, row.rows) for row in found] == [("?", ())]
+
+
+@pytest.mark.usefixtures("aws")
+def test_the_life_of_a_batch_on_dynamodb_and_s3_passes_the_audit() -> None:
+    house = House()
+    ledger = DynamoLedger(boto3.client("dynamodb"), LEDGER)
+    objects = S3Objects(boto3.client("s3"), BUCKET)
+    events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS)
+    world = World(ledger, ledger, objects, events, ledger, StandingClock())
+    sealer = Sealer(0, house.genesis, world, seal=house.seal, log=house.log)
+    producer = Producer(house)
+    assert sealer.seal([put_act(producer, 1), put_act(producer, 2)]).events == 2
+    sealer.publish()
+    put_act(producer, 3)
+    bad = put_act(producer, 4)
+    boto3.client("dynamodb").update_item(
+        TableName=DOCUMENTS,
+        Key={"pk": {"S": bad.pk}, "sk": {"S": bad.sk}},
+        UpdateExpression="SET event = :e",
+        ExpressionAttributeValues={":e": {"S": producer.event(4, epoch=2)}},
+    )
+    swept = Sweep(house.genesis, world, [sealer]).run().sealed
+    assert (swept.events, swept.rejected) == (1, 1)
+    sealer.publish()
+
+    def read(path: str) -> bytes | None:
+        found = objects.get(f"0/{path}")
+        return None if found is None else found.data
+
+    report = audit_strand(house.genesis, 0, read)
+    assert (report.findings, report.events, report.rejected) == ([], 3, 1)
+    marker = boto3.client("dynamodb").get_item(
+        TableName=DOCUMENTS, Key={"pk": {"S": bad.pk}, "sk": {"S": bad.sk + "#rejected"}}
+    )["Item"]
+    assert marker.keys() == {"pk", "sk", "event"}
+    assert take_apart(marker["event"]["S"]).payload["type"] == "event.rejected"

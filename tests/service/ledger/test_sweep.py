@@ -1,0 +1,105 @@
+"""The sweep finds what the stream lost, and moves its cursors only over what is settled."""
+
+from shared.events.audit import audit_strand
+from shared.kernel.jws import thumbprint
+from tests.service.ledger.fakes import Cloud
+from tests.unit.ledger.acts import House, Producer
+
+
+def test_an_event_the_stream_lost_is_found_and_sealed() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    cloud.act(producer, 1)
+    cloud.act(Producer(cloud.house, "operator"), 2)
+    assert cloud.sweep().run().sealed.events == 2
+    assert cloud.sweep().run().sealed.events == 0
+
+
+def test_the_age_of_the_oldest_unsealed_event_is_told() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    cloud.act(producer, 1)
+    cloud.clock.advance(90)
+    assert cloud.sweep().run().oldest_seconds == 90
+    assert cloud.sweep().run().oldest_seconds == 0
+
+
+def test_the_cursor_follows_what_the_stream_brought() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    keys = [cloud.act(producer, number) for number in range(3)]
+    cloud.sealer().seal(keys)
+    assert cloud.notes.cursors == {producer.signer.kid: 3}
+
+
+def test_a_cursor_stops_at_a_gap_until_it_can_no_longer_fill() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    cloud.act(producer, 1)
+    late = cloud.act(producer, 2)
+    cloud.act(producer, 3)
+    cloud.events.hidden.add(late)
+    cloud.sweep().run()
+    assert cloud.notes.cursor(producer.signer.kid) == 1
+    cloud.events.hidden.clear()
+    assert cloud.sweep().run().sealed.events == 1
+    assert cloud.notes.cursor(producer.signer.kid) == 3
+
+
+def test_a_gap_that_can_no_longer_fill_is_passed_over() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    cloud.act(producer, 1)
+    producer.n += 1
+    cloud.act(producer, 2)
+    cloud.sweep().run()
+    assert cloud.notes.cursor(producer.signer.kid) == 1
+    cloud.clock.advance(600 + 3_601)
+    cloud.sweep().run()
+    assert cloud.notes.cursor(producer.signer.kid) == 3
+
+
+def test_a_rejected_number_is_settled() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    cloud.act(producer, 1)
+    cloud.put(producer.event(2, epoch=2), producer.certificate)
+    cloud.act(producer, 3)
+    swept = cloud.sweep().run().sealed
+    assert (swept.events, swept.rejected) == (2, 1)
+    assert cloud.notes.cursor(producer.signer.kid) == 3
+
+
+def test_an_expired_key_without_open_numbers_is_left_behind_for_good() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    cloud.act(producer, 1)
+    cloud.sweep().run()
+    assert cloud.notes.cursor("certs#records") == 0
+    cloud.clock.advance(24 * 3600 + 600 + 3_601)
+    cloud.sweep().run()
+    assert cloud.notes.cursor("certs#records") > 0
+    asked: list[str] = []
+    original = cloud.events.after
+
+    def after(kid: str, n: int, limit: int) -> object:
+        asked.append(kid)
+        return original(kid, n, limit)
+
+    cloud.events.after = after  # type: ignore[method-assign, assignment]
+    cloud.sweep().run()
+    assert producer.signer.kid not in asked
+    assert thumbprint(cloud.house.operator.jwk) in asked
+
+
+def test_many_keys_and_many_events_are_all_sealed_once() -> None:
+    cloud = Cloud()
+    producers = [Producer(cloud.house, name=f"environment {number}") for number in range(5)]
+    for number in range(60):
+        cloud.act(producers[number % 5], number)
+    cloud.sweep().run()
+    cloud.sweep().run()
+    cloud.sealer().publish()
+    report = audit_strand(cloud.house.genesis, 0, cloud.read())
+    assert (report.events, report.findings) == (60, [])
+
+
+def test_more_events_than_one_page_of_the_index_are_all_sealed() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    for number in range(1_100):
+        cloud.act(producer, number)
+    assert cloud.sweep().run().sealed.events == 1_100
+    assert cloud.notes.cursor(producer.signer.kid) == 1_100
