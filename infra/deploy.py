@@ -23,8 +23,8 @@ SAM = package.ROOT / ".venv" / "sam" / "bin" / "sam"
 UNKNOWN_URL = "https://unknown.invalid"
 EXPLANATION = """
 make deploy creates one CloudFormation stack: four DynamoDB tables on demand, one S3 bucket, eight Lambda
-functions (arm64), one REST API, eight KMS keys, two schedules, one queue, seven alarms. Idle it costs what
-KMS asks for its keys (about 8 USD a month), the alarms (about 0.70 USD) and the calls of two schedules
+functions (arm64), one REST API, eight KMS keys, two schedules, one queue, nine alarms. Idle it costs what
+KMS asks for its keys (about 8 USD a month), the alarms (about 0.90 USD) and the calls of two schedules
 (cents). Tables, bucket and keys stay when the stack is deleted: they hold what people rely on.
 
   ORIGIN        name of the log for ever, such as log.example.org/carevouch               (needed)

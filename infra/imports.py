@@ -1,10 +1,11 @@
-"""Finds what a service imports, by reading the source: which packages of `shared` go into its zip, and which
-libraries it names. Imports inside functions count too. Nothing is executed.
+"""Finds what a service imports, by reading the source: which modules of `shared` go into its zip, and which
+libraries it names. Imports inside functions count too; those for type checkers do not. Nothing is executed.
 """
 
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from infra.faults import SetUpFault
@@ -14,64 +15,60 @@ OURS = ("shared", "services")
 
 
 def source_files(root: Path, service: str) -> list[Path]:
-    """Every file of the service and of the `shared` packages in reach, data files too, sorted by path."""
-    files = [root / "shared" / "__init__.py", root / "services" / "__init__.py"]
-    for package in reached(root, service):
-        files += [file for file in sorted((root / package).rglob("*")) if _belongs(file)]
-    return sorted(set(files))
-
-
-def reached(root: Path, service: str) -> list[Path]:
-    """The folders below `root` that the service needs: its own, then packages of `shared`, transitively."""
-    start = Path("services") / service
-    if not (root / start / "app.py").exists():
-        raise SetUpFault(
-            f"{start}/app.py is not there, and template.yaml runs it: check the checkout out again."
-        )
-    found: list[Path] = []
-    waiting = [start]
-    while waiting:
-        package = waiting.pop()
-        if package in found:
-            continue
-        found.append(package)
-        waiting += sorted({Path(*name.split(".")[:2]) for name in _imports(root / package) if _is_ours(name)})
-    return found
+    """The service's files, the modules in reach, and the data files that lie beside those, sorted by path."""
+    modules = _modules(root, service)
+    folders = {module.parent for module in modules}
+    data = {file for folder in folders for file in folder.iterdir() if _is_data(file)}
+    return sorted(modules | data)
 
 
 def libraries(root: Path, service: str) -> set[str]:
     """Top-level names of what the service imports from outside: neither ours nor the standard library."""
-    names = {name.split(".")[0] for package in reached(root, service) for name in _imports(root / package)}
+    names = {name.split(".")[0] for module in _modules(root, service) for name in _imports(module)}
     return names - set(OURS) - set(sys.stdlib_module_names)
 
 
-def _imports(folder: Path) -> Iterator[str]:
-    for file in folder.rglob("*.py"):
-        tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
-        typing_only = {
-            id(node) for block in ast.walk(tree) if _is_typing_block(block) for node in ast.walk(block)
-        }
-        for node in ast.walk(tree):
-            if id(node) not in typing_only:
-                yield from _names(node)
+def _modules(root: Path, service: str) -> set[Path]:
+    start = root / "services" / service
+    if not (start / "app.py").exists():
+        raise SetUpFault(f"services/{service}/app.py is not there, but template.yaml runs it: restore it.")
+    found: set[Path] = set()
+    waiting = [root / "services" / "__init__.py", *start.rglob("*.py")]
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += [file for name in _imports(module) for file in _files_of(root, name)]
+    return found
 
 
-def _is_typing_block(node: ast.AST) -> bool:
+def _files_of(root: Path, name: str) -> list[Path]:
+    """The files that importing `a.b.c` runs: each package on the way, then the module unless `c` is a value."""
+    parts = name.split(".")
+    if parts[0] not in OURS:
+        return []
+    paths = [root.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    files = [path / "__init__.py" for path in paths] + [path.with_suffix(".py") for path in paths]
+    return [file for file in files if file.is_file()]
+
+
+@cache
+def _imports(module: Path) -> frozenset[str]:
+    tree = ast.parse(module.read_text(encoding="utf-8"), str(module))
+    typing_only = {id(node) for block in ast.walk(tree) if _is_for_typing(block) for node in ast.walk(block)}
+    return frozenset(name for node in ast.walk(tree) if id(node) not in typing_only for name in _names(node))
+
+
+def _is_for_typing(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _names(node: ast.AST) -> list[str]:
+def _names(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
+        yield from (alias.name for alias in node.names)
     if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        return [f"{node.module}.{alias.name}" for alias in node.names]
-    return []
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _is_ours(name: str) -> bool:
-    parts = name.split(".")
-    return parts[0] in OURS and len(parts) > 1
-
-
-def _belongs(file: Path) -> bool:
-    return file.is_file() and "__pycache__" not in file.parts and file.name != "README.md"
+def _is_data(file: Path) -> bool:
+    return file.is_file() and file.suffix not in {".py", ".pyc"} and file.name != "README.md"

@@ -1,6 +1,6 @@
 """Builds the deployment packages: one zip per service, byte for byte the same from the same inputs.
 
-A zip holds the service, those packages of `shared` that its imports reach, and the libraries that
+A zip holds the service, those modules of `shared` that its imports reach, and the libraries that
 `[tool.carevouch.package]` in pyproject.toml lists for it, at the versions of requirements.lock. The AWS SDK
 never goes in: the Lambda runtime supplies it, and so does the virtual environment of the local cloud.
 

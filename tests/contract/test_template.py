@@ -126,6 +126,8 @@ def test_alarms_tell_of_unsealed_quarantined_dead_silent_and_failed() -> None:
     assert watched == {
         "OldestUnsealedSeconds",
         "EventsRejected",
+        "HeadWentBack",
+        "LedgerFaults",
         "ApproximateNumberOfMessagesVisible",
         "Invocations",
         "Errors",
