@@ -35,6 +35,7 @@ from shared.records.access import Allowed, Refused, Target, may_read, parties_of
 from shared.records.content import author_of, resource_of
 
 PURPOSE_HEADER = "purpose-of-use"
+EVENT_HEADER = "Carevouch-Event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +138,29 @@ class Visit:
         self._incoming = incoming
         self._interaction = interaction
         self._shown: list[Seen] = []
+        self._concluded: str | None = None
 
     def run(self, work: Callable[["Visit"], Reply]) -> Reply:
-        """Do the work and store the audit of its outcome, refusals too, before anything is answered."""
+        """Do the work and store the audit of its outcome, refusals too, before anything is answered.
+
+        A write that succeeded carries an event of its own, which is its audit; it gets no second one.
+        """
         try:
             reply = work(self)
-        except Erased:
+        except (NotFound, Erased):
+            # One sentence for all: who never was, who was erased, and what may not be seen.
             self._record(audits.REFUSED, "not-found")
             raise NotFound(ABSENT) from None
         except DomainError as refusal:
             self._record(audits.REFUSED, refusal.code)
             raise
-        self._record(audits.SUCCESS, self._rules())
+        if EVENT_HEADER not in reply.headers:
+            self._record(audits.SUCCESS, self._concluded or self._rules())
         return reply
+
+    def conclude(self, because: str) -> None:
+        """Note in the audit what a decision came to, instead of the rules by which something was shown."""
+        self._concluded = because
 
     @cached_property
     def partition(self) -> Partition:
@@ -188,6 +199,8 @@ class Visit:
             resource, decision = self.decide(stored, letter)
             if isinstance(decision, Allowed):
                 seen.append(Seen(stored, resource, decision))
+            else:
+                self._withheld.add(decision.because)
         return seen
 
     def show(self, seen: Iterable[Seen]) -> None:
@@ -203,7 +216,8 @@ class Visit:
         return seen[0]
 
     def _rules(self) -> str:
-        return ", ".join(sorted({seen.by.rule for seen in self._shown})) or "nothing shown"
+        rules = ", ".join(sorted({seen.by.rule for seen in self._shown})) or "nothing shown"
+        return f"{rules}; withheld: {', '.join(sorted(self._withheld))}" if self._withheld else rules
 
     def _record(self, outcome: str, because: str) -> None:
         shown = tuple(str(seen.stored.doc) for seen in self._shown)
