@@ -17,6 +17,8 @@ from shared.kernel.ids import Doc
 from shared.kernel.jsontext import parse
 from shared.kernel.jws import Jwk, take_apart
 
+GRANTED = "consent.granted"
+
 
 class Consents:
     """Reads consents and the device bindings that make them count."""
@@ -31,16 +33,20 @@ class Consents:
         latest = partition.latest("Consent")
         if not latest:
             return ()
-        devices = partition.latest("Device")
+        devices = devices_of(partition)
         return tuple(self._read(stored, devices) for stored in latest)
 
     def is_signed(self, stored: Stored, devices: list[Stored]) -> bool:
-        """Whether a device that was bound when the revision was stored signed exactly this revision."""
+        """Whether a device that was bound when the revision was stored signed exactly this revision.
+
+        Only the act of granting makes a signature count: a signed grant that came to nothing (refused,
+        expired) cannot be brought in later through another door. `devices`: as `devices_of` gives them.
+        """
         content, signature = parse_body(stored.body)
-        if signature is None:
+        if signature is None or stored.event.type != GRANTED:
             return False
         try:
-            binding = self.binding(devices, take_apart(signature).kid, stored)
+            binding = self.binding(devices, take_apart(signature).kid, stored.time)
             if binding is None or binding.patient != stored.doc.subject:
                 return False
             verify_grant(
@@ -55,18 +61,28 @@ class Consents:
             return False
         return True
 
-    def binding(self, devices: list[Stored], kid: str, at: Stored) -> Binding | None:
-        """The verified binding of the device with this key, if it was active when `at` was stored."""
-        for device in devices:
-            posted, status = parse_device(device.body)
-            if status != "active" or device.time > at.time:
-                continue
-            offer = read_offer(posted["offer"])
-            key = self.provider_key(offer.provider, offer.kid)
-            binding = verify_binding(posted, key, device.time) if key else None
+    def binding(self, devices: list[Stored], kid: str, at: str) -> Binding | None:
+        """The verified binding of the device with this key, if it was active at the instant `at`."""
+        before = [device for device in devices if device.time <= at]
+        bound = {device.doc: device.time for device in reversed(before)}
+        standing = {device.doc: device for device in before}
+        for device in standing.values():
+            binding = self._verified(device, bound[device.doc])
             if binding is not None and binding.kid == kid:
                 return binding
         return None
+
+    def _verified(self, device: Stored, bound: str) -> Binding | None:
+        try:
+            posted, status = parse_device(device.body)
+            if status != "active":
+                return None
+            offer = read_offer(posted["offer"])
+            key = self.provider_key(offer.provider, offer.kid)
+            return verify_binding(posted, key, bound) if key else None
+        except (IntegrityFault, DomainError):
+            # One device that does not prove itself must not void what the others signed.
+            return None
 
     def provider_key(self, organization: str, kid: str) -> Jwk | None:
         """The key with which a provider signed an offer, in any version of its admission."""
@@ -92,3 +108,14 @@ class Consents:
             version=stored.version,
             patient=patient,
         )
+
+
+def devices_of(partition: Partition) -> list[Stored]:
+    """All revisions of a person's devices, each device's oldest first.
+
+    A device that is unbound later still had the right to sign before, so the latest alone does not tell.
+    """
+    found: list[Stored] = []
+    for latest in partition.latest("Device"):
+        found.extend([latest] if latest.version == 1 else partition.history(latest.doc))
+    return found
