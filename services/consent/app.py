@@ -1,0 +1,9 @@
+"""The consent function: asking, granting, refusing, revoking and deciding."""
+
+from services.consent.routes import register
+from services.consent.wiring import ports
+from shared.aws.http import Door
+
+door = Door("consent")
+register(door, ports)
+app = door.chalice

@@ -1,0 +1,142 @@
+"""Granting and refusing, by the patient's own device.
+
+A grant stores the very bytes that were asked for, under a signature of the calling device over these bytes,
+the document, its version, its predecessor and the request. Consent and request change in one act, so that
+one request never makes two consents. Refusing needs no signature, for it lets nobody read.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from services.consent.asking import (
+    ASKED,
+    CONSENT_REQUEST,
+    GRANTED,
+    REFUSED,
+    Asking,
+    asking_body,
+    for_person,
+    parse_asking,
+)
+from services.consent.inputs import device_of, members, require_own, retriable, subject_of, text
+from services.consent.ports import Ports
+from shared.aws.access import Visit
+from shared.aws.consents import Consents
+from shared.aws.documents import Answer, Draft, Naming, Partition, Plan, Stored
+from shared.aws.http import ABSENT, Incoming, Reply
+from shared.aws.receipts import receipt_headers, receipt_json
+from shared.consent.signature import body_of, verify_grant
+from shared.identity.caller import Caller
+from shared.kernel.errors import Conflict, IntegrityFault, Malformed, NotFound, Unprocessable
+from shared.kernel.ids import Doc, parse_doc
+from shared.kernel.jws import Jwk, take_apart
+
+
+def grant(incoming: Incoming, ports: Ports) -> Reply:
+    """POST /consent/requests/{id}/grant {signature}: the Consent is in force from here on."""
+    caller = device_of(incoming, ports, "c")
+    posted = members(incoming.object(), "a grant", {"signature"})
+    signature = text(posted["signature"], "signature")
+
+    def plan(stored: Stored, partition: Partition, now: str) -> Plan:
+        asking = _open(stored)
+        if now > asking.expires:
+            raise Unprocessable("the request has expired; whoever asked may ask again")
+        after = _predecessor(partition, asking)
+        key = _key_of(signature, partition, caller, ports, now)
+        _verify(signature, key, asking, stored.doc.id)
+        consent = Draft(asking.doc, body_of(asking.content, signature), after)
+        return _plan("consent.granted", stored, replace(asking, status=GRANTED), caller, consent)
+
+    return _answered(incoming, ports, caller, "grant", plan)
+
+
+def refuse(incoming: Incoming, ports: Ports) -> Reply:
+    """POST /consent/requests/{id}/refuse: nothing is granted, and the asker does not learn that."""
+    caller = device_of(incoming, ports, "c")
+    if incoming.body:
+        members(incoming.object(), "a refusal", frozenset())
+
+    def plan(stored: Stored, _partition: Partition, _now: str) -> Plan:
+        return _plan("consent.refused", stored, replace(_open(stored), status=REFUSED), caller)
+
+    return _answered(incoming, ports, caller, "refuse", plan)
+
+
+def _answered(incoming: Incoming, ports: Ports, caller: Caller, interaction: str, plan: Any) -> Reply:
+    id_ = incoming.path["id"]
+
+    def work(visit: Visit) -> Reply:
+        doc = parse_doc(CONSENT_REQUEST, id_)
+        require_own(caller, doc.subject, ABSENT)
+        partition = visit.partition
+
+        def build(naming: Naming) -> Plan:
+            built: Plan = plan(_stored(partition, doc), partition, naming.time)
+            return built
+
+        request = retriable(incoming, caller, str(doc))
+        committed = ports.store.writer.perform(request, lambda _naming: doc, build)
+        stored = _stored(partition, doc)
+        shown = for_person(parse_asking(stored.body), doc.id, stored.time)
+        return Reply(200, {**shown, **receipt_json(committed)}, receipt_headers(committed))
+
+    return ports.access.visit(incoming, caller, subject_of(id_), interaction).run(work)
+
+
+def _plan(event_type: str, stored: Stored, asking: Asking, caller: Caller, *more: Draft) -> Plan:
+    drafts = (Draft(stored.doc, asking_body(asking), stored), *more)
+    references = tuple(str(draft.doc) for draft in drafts)
+    return Plan(event_type, drafts, Answer(200, references), (caller.id,))
+
+
+def _stored(partition: Partition, doc: Doc) -> Stored:
+    stored = partition.get(doc)
+    if stored is None:
+        raise NotFound(ABSENT)
+    return stored
+
+
+def _open(stored: Stored) -> Asking:
+    asking = parse_asking(stored.body)
+    if asking.status != ASKED:
+        raise Conflict(f"the request was answered before: {asking.status}")
+    return asking
+
+
+def _predecessor(partition: Partition, asking: Asking) -> Stored | None:
+    """The revision that the asked one replaces, if it still is the latest; raises `Conflict`."""
+    current = partition.get(asking.doc)
+    now = (0, None) if current is None else (current.version, current.revision.leaf_hash)
+    if now != (asking.version - 1, asking.prev):
+        raise Conflict("the consent was changed after this was asked; it must be asked again")
+    return current
+
+
+def _key_of(signature: str, partition: Partition, caller: Caller, ports: Ports, now: str) -> Jwk:
+    """The key of the calling device, if it is the one that `signature` names."""
+    try:
+        kid = take_apart(signature).kid
+    except Malformed as error:
+        raise Unprocessable(f"the signature cannot be read: {error.message}") from error
+    device = partition.get(Doc("Device", caller.device or ""))
+    consents = Consents(ports.access.reader, ports.access.base, ports.access.zone)
+    binding = consents.binding([device] if device else [], kid, now)
+    if binding is None or binding.patient != caller.patient:
+        raise Unprocessable("the grant is signed with another key than that of the calling device")
+    return binding.device
+
+
+def _verify(signature: str, key: Jwk, asking: Asking, request: str) -> None:
+    try:
+        verify_grant(
+            signature,
+            key,
+            content=asking.content,
+            doc=str(asking.doc),
+            version=asking.version,
+            prev=asking.prev,
+            request=request,
+        )
+    except IntegrityFault as fault:
+        raise Unprocessable(f"{fault.message}; sign exactly to_sign of the request") from fault

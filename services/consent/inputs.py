@@ -1,0 +1,70 @@
+"""What comes in with a request, in domain words: bodies of our own JSON, whom they are about, who may send
+them, and under which name a retry finds its act.
+"""
+
+from collections.abc import Set
+from typing import Any
+
+from services.consent.ports import Ports
+from shared.aws.documents import Request
+from shared.aws.http import Incoming
+from shared.consent.references import normal
+from shared.identity.caller import Caller
+from shared.kernel.canonical import JsonObject
+from shared.kernel.errors import Forbidden, Invalid, NotFound
+from shared.kernel.ids import PART
+
+
+def members(value: JsonObject, what: str, required: Set[str], optional: Set[str] = frozenset()) -> JsonObject:
+    """`value`, if it has exactly these members; raises `Invalid` naming those that it may have."""
+    if not required <= value.keys() <= required | optional:
+        allowed = ", ".join(sorted(required)) or "no members"
+        more = f"; it may have {', '.join(sorted(optional))}" if optional else ""
+        raise Invalid(f"{what} has {allowed}{more}; nothing else")
+    return value
+
+
+def text(value: Any, what: str) -> str:
+    """`value`, if it is text; raises `Invalid`."""
+    if not isinstance(value, str) or not value:
+        raise Invalid(f"{what} is a text")
+    return value
+
+
+def patient_of(value: Any, what: str, ports: Ports) -> str:
+    """The patient id in an id or a reference; text that is none of ours stays as it is and finds nobody."""
+    named = value.get("reference") if isinstance(value, dict) else value
+    said = text(named, what)
+    return (normal(said, ports.access.base) or said).removeprefix("Patient/")
+
+
+def subject_of(id_: str) -> str | None:
+    """The patient id with which a document's id starts, if it has the form of one."""
+    head = id_.partition(".")[0]
+    return head if PART.fullmatch(head) else None
+
+
+def device_of(incoming: Incoming, ports: Ports, letter: str) -> Caller:
+    """The caller, if it is a person's own device with this scope for Consent; raises `Forbidden`."""
+    caller = ports.access.caller(incoming)
+    if caller.patient is None:
+        raise Forbidden("only the patient's own device may do this; ask through /consent/requests")
+    caller.require_scope("Consent", letter)
+    return caller
+
+
+def require_own(caller: Caller, patient: str | None, absent: str) -> str:
+    """The patient, if they are the device's own; raises `NotFound` for everybody else alike."""
+    if patient is None or caller.patient != patient:
+        raise NotFound(absent)
+    return patient
+
+
+def retriable(incoming: Incoming, caller: Caller, target: str) -> Request:
+    """The request as a retry of it must find it again.
+
+    The Idempotency-Key counts per `target` (the document, or the kind of document and the person): a retry
+    looks for its own rows there and nowhere else, and the same key elsewhere must not name the same event.
+    """
+    key = incoming.idempotency_key
+    return Request(caller.id, None if key is None else f"{target} {key}", incoming.content())

@@ -1,0 +1,97 @@
+"""The consent door over a world in memory, with a clinic, a payer, an app and a person with a device."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from services.consent.ports import Ports
+from services.consent.routes import register
+from shared.aws.access import Access
+from shared.aws.documents import Stored
+from shared.aws.http import Door, Incoming
+from shared.identity.token import TokenFacts, caller_of
+from shared.kernel.ids import Doc
+from shared.records.access import Allowed, Refused
+from tests import people
+from tests.api import Answer, Api, Who
+from tests.people import Device, Organization
+from tests.world import World, memory_world
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Who takes part, and the door."""
+
+    world: World
+    api: Api
+    access: Access
+    clinic: Organization
+    payer: Organization
+    app: Organization
+    patient: str
+    device: Device
+
+    def ask(self, asker: Organization | None = None, **more: object) -> Answer:
+        """The payer (or another) asks for what `people.consent_for` makes of `more`."""
+        who = asker or self.payer
+        consent = people.consent_for(who.reference, **more)  # type: ignore[arg-type]
+        body = {"patient": self.patient, "consent": consent}
+        return self.api.call("POST", "/consent/requests", body, who.who)
+
+    def inbox(self) -> list[dict[str, object]]:
+        """The open requests, as the device sees them."""
+        answer = self.api.call("GET", "/consent/requests", None, self.device.who)
+        assert answer.status == 200, answer.body
+        listed: list[dict[str, object]] = answer.json()["requests"]
+        return listed
+
+    def may_read(self, who: Who, stored: Stored) -> Allowed | Refused:
+        """What the one rule of reading says now, with nothing remembered."""
+        incoming = self.incoming(who)
+        visit = self.access.visit(incoming, self.access.caller(incoming), stored.doc.subject, "read")
+        return visit.decide(stored)[1]
+
+    def incoming(self, who: Who) -> Incoming:
+        """A request of `who`, as the authorizer lets it through."""
+        facts = TokenFacts(who.kind, who.client, who.scope, who.jti, who.device or None)
+        return Incoming("GET", "/test", {}, {}, {}, b"", caller_of(facts))
+
+    def consents(self) -> list[Stored]:
+        """The person's stored Consents."""
+        return self.world.reader.person(self.patient).latest("Consent")
+
+    def audits(self) -> list[Stored]:
+        """The person's AuditEvents of this month."""
+        month = self.world.clock.now[:7]
+        return self.world.reader.month_of_audit(self.patient, month).latest("AuditEvent")
+
+    def find(self, type_: str, id_: str) -> Stored:
+        """A stored document that must be there."""
+        stored = self.world.reader.find(Doc(type_, id_))
+        assert stored is not None
+        return stored
+
+
+def scene_of(world: World) -> Scene:
+    """A fresh cast in `world`."""
+    store = world.store("consent")
+    access = Access(store)
+    door = Door("consent")
+    register(door, lambda: Ports(store, access))
+    clinic = people.admit(world, "Thistle Clinic", ["provider"])
+    patient = people.enrol(world, clinic)
+    return Scene(
+        world,
+        Api(door),
+        access,
+        clinic,
+        people.admit(world, "Fair Payer", ["payer"]),
+        people.admit(world, "Moss App", ["app"]),
+        patient,
+        people.bind_device(world, clinic, patient),
+    )
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return scene_of(memory_world())
