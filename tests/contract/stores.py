@@ -6,9 +6,11 @@ and on the local cloud; tests share the latter and so draw their people at rando
 
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
@@ -66,9 +68,15 @@ def open_store(request: pytest.FixtureRequest) -> Iterator[Store]:
     yield _dynamo(f"-{secrets.token_hex(6)}")
 
 
+@cache
+def _session() -> boto3.Session:
+    # It holds the parsed service model, which takes longer to load than a test to run.
+    return boto3.Session()
+
+
 def _dynamo(suffix: str) -> Store:
     documents, keys = f"contract-documents{suffix}", f"contract-keys{suffix}"
-    client = boto3.client("dynamodb", region_name=REGION)
+    client = _session().client("dynamodb", region_name=REGION)
     for table, names in ((documents, ("pk", "sk")), (keys, ("pk",))):
         client.create_table(
             TableName=table,
@@ -83,20 +91,29 @@ def _dynamo(suffix: str) -> Store:
     return Store(DynamoRows(*models, REGION), DynamoKeyRows(models[1]))
 
 
-@dataclass
 class Hooked:
-    """Rows with something happening just before or after a call, as a rival or a clock would make it."""
+    """Rows with something happening just before or after the n-th call of a verb, by a rival's hand."""
 
-    rows: Rows
-    before: dict[str, Callable[[], object]] = field(default_factory=dict)
-    after: dict[str, Callable[[], object]] = field(default_factory=dict)
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self._calls: Counter[str] = Counter()
+        self._hooks: dict[tuple[str, str, int], Callable[[], object]] = {}
+
+    def before(self, verb: str, hook: Callable[[], object], nth: int = 1) -> None:
+        """Do `hook` before the `nth` call of `verb`."""
+        self._hooks["before", verb, nth] = hook
+
+    def after(self, verb: str, hook: Callable[[], object], nth: int = 1) -> None:
+        """Do `hook` after the `nth` call of `verb`."""
+        self._hooks["after", verb, nth] = hook
 
     @contextmanager
     def _around(self, verb: str) -> Iterator[None]:
-        # Each hook runs once: what it does goes through the same rows.
-        self.before.pop(verb, lambda: None)()
+        self._calls[verb] += 1
+        call = self._calls[verb]
+        self._hooks.get(("before", verb, call), lambda: None)()
         yield
-        self.after.pop(verb, lambda: None)()
+        self._hooks.get(("after", verb, call), lambda: None)()
 
     def get(self, key: Key) -> Row | None:
         with self._around("get"):
