@@ -138,6 +138,7 @@ class Visit:
         self._incoming = incoming
         self._interaction = interaction
         self._shown: list[Seen] = []
+        self._withheld: set[str] = set()
         self._concluded: str | None = None
 
     def run(self, work: Callable[["Visit"], Reply]) -> Reply:
@@ -155,8 +156,13 @@ class Visit:
             self._record(audits.REFUSED, refusal.code)
             raise
         if EVENT_HEADER not in reply.headers:
-            self._record(audits.SUCCESS, self._concluded or self._rules())
+            refused = self._withheld and not self._shown and self._concluded is None
+            self._record(audits.REFUSED if refused else audits.SUCCESS, self._concluded or self._rules())
         return reply
+
+    def refuse(self, because: str) -> None:
+        """Store the audit of a refused write whose person was known only on the way."""
+        self._record(audits.REFUSED, because)
 
     def conclude(self, because: str) -> None:
         """Note in the audit what a decision came to, instead of the rules by which something was shown."""

@@ -191,17 +191,19 @@ def refusal(error: DomainError, *, fhir: bool) -> Reply:
     headers = {"Retry-After": "2"} if status == 503 else {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    # Neither the words nor the code may tell an erased person from one who never was.
+    code = errors.NotFound.code if isinstance(error, errors.Erased) else error.code
     issues = error.issues or (errors.Issue(said, code=ISSUE_TYPE[status]),)
     if not fhir:
         detail = "; ".join(": ".join(filter(None, (issue.where, issue.message))) for issue in issues)
-        return _problem(status, error.code, detail, headers)
+        return _problem(status, code, detail, headers)
     body = {
         "resourceType": "OperationOutcome",
         "issue": [
             {
                 "severity": "error",
                 "code": issue.code,
-                "details": {"text": error.code},
+                "details": {"text": code},
                 "diagnostics": issue.message,
                 **({"expression": [issue.where]} if issue.where else {}),
             }

@@ -68,10 +68,10 @@ def may_read(
     """Whether `caller` may see `target`; `consents` are all of its subject's."""
     if not allows(caller.scopes, target.type, letter):
         return Refused("scope")
-    if caller.patient is not None:
-        return Allowed("self") if caller.patient == target.subject else Refused("not the person's own")
     if target.subject is None:
         return Allowed("directory") if target.type in DIRECTORY_TYPES else Refused("nobody's")
+    if caller.patient is not None:
+        return Allowed("self") if caller.patient == target.subject else Refused("not the person's own")
     if target.type == "AuditEvent":
         # Who looked at a person is for the person and for auditors; being the one who looked gives no right
         # to it.

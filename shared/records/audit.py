@@ -20,6 +20,8 @@ _INTERACTION = "http://hl7.org/fhir/restful-interaction"
 _REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _OBJECT = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 _ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
+# http://hl7.org/fhir/R4/valueset-audit-event-action.html; everything else is a read.
+_ACTIONS = {"decision": "E", "create": "C", "update": "U", "transaction": "E", "batch": "E"}
 # A page shows at most this many documents by name; the rest is counted.
 MAX_ENTITIES = 50
 SUCCESS, REFUSED = "0", "4"
@@ -50,7 +52,7 @@ def audit_event(doc: Doc, access: Access, time: str, deployment: str) -> bytes:
         "meta": {"versionId": "1", "lastUpdated": time},
         "type": _AUTHZ if access.interaction == "decision" else _REST,
         "subtype": [{"system": _INTERACTION, "code": access.interaction}],
-        "action": "E" if access.interaction == "decision" else "R",
+        "action": _ACTIONS.get(access.interaction, "R"),
         "recorded": time,
         "outcome": access.outcome,
         "outcomeDesc": access.because,
