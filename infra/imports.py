@@ -43,7 +43,7 @@ def _modules(root: Path, service: str) -> set[Path]:
 
 
 def _files_of(root: Path, name: str) -> list[Path]:
-    """The files that importing `a.b.c` runs: each package on the way, then the module unless `c` is a value."""
+    """The files that importing `a.b.c` runs: each package on the way, then `c` unless it is a value."""
     parts = name.split(".")
     if parts[0] not in OURS:
         return []

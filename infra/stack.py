@@ -173,7 +173,11 @@ def _apply(formation: Any, template_url: str, parameters: Mapping[str, str]) -> 
                 raise
     stack = _settled(formation)
     if stack["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-        raise SetUpFault(f"The stack could not be deployed ({_why(formation)}); `make clean` starts afresh.")
+        # MiniStack replaces an API whose routes changed, and cannot give the new one the id of the old.
+        raise SetUpFault(
+            f"template.yaml could not be deployed ({_why(formation)}). If it changed since this state was made, "
+            "the local cloud may be unable to follow: `make clean`, then run again."
+        )
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
