@@ -17,10 +17,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
+from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored, Writer
 from shared.aws.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
 from shared.aws.rows import KeyRows, Row, Rows
-from shared.kernel.ids import Doc, Key, about, part
+from shared.kernel.ids import Doc, Key, about, parse_reference, part
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.world import World
 
@@ -171,6 +171,7 @@ def store_observations(
     asked: Request | None = None,
     staged: bool = False,
     body: bytes = b"{}",
+    writer: Writer | None = None,
     **options: Any,
 ) -> Committed:
     """Append `count` new Observations about `patient` in one act of the records service."""
@@ -184,7 +185,33 @@ def store_observations(
         answer = Answer(201, tuple(map(str, docs)))
         return Plan("records.stored", drafts, answer, (patient,), staged=staged, **options)
 
-    return world.writer("records").perform(asked or request(), first, build)
+    return (writer or world.writer("records")).perform(asked or request(), first, build)
+
+
+def register(world: World, blind: str, asked: Request) -> Committed:
+    """Register a person under an identifier, or note an enrolment if the identifier leads to one already."""
+
+    def existing() -> str | None:
+        row = world.rows.get(Key(blind, "id"))
+        return parse_reference(row.text("doc") or "").id if row else None
+
+    def first(naming: Naming) -> Doc:
+        known = existing()
+        if known is None or known == naming.part(0):
+            return Doc("Patient", naming.part(0))
+        return Doc("Enrolment", about(known, naming.part(1)))
+
+    def build(naming: Naming) -> Plan:
+        doc = first(naming)
+        if doc.type == "Enrolment":
+            patient = doc.subject or ""
+            return Plan("patient.enrolled", (Draft(doc, b"{}"),), Answer(200, (patient,)), (patient,))
+        world.reader.keys.create(doc.id)
+        drafts = (Draft(doc, b"{}"),)
+        answer = Answer(201, (doc.id,))
+        return Plan("patient.registered", drafts, answer, (doc.id,), identifiers=((blind, doc),))
+
+    return world.writer("identity").perform(asked, first, build)
 
 
 def update(

@@ -14,7 +14,7 @@ from shared.aws.session import Session
 from shared.events.certificate import verify_event
 from shared.events.envelope import parse_event, tag
 from shared.kernel.errors import Busy, Conflict, Erased, IntegrityFault, NotFound, TooLarge, Unprocessable
-from shared.kernel.ids import Doc, Key, about, audit, directory, parse_reference
+from shared.kernel.ids import Doc, Key, about, audit, directory
 from shared.ledger.merkle import verify_inclusion
 from tests.contract.stores import (
     STORES,
@@ -24,6 +24,7 @@ from tests.contract.stores import (
     only,
     open_store,
     random_part,
+    register,
     request,
     store_observations,
     update,
@@ -248,32 +249,6 @@ def test_a_copy_of_the_request_that_lost_the_race_gets_the_winners_answer(world:
 
 
 # --- identifiers
-
-
-def register(world: World, blind: str, asked: Request) -> Committed:
-    """Register a person under an identifier, or note an enrolment if the identifier leads to one already."""
-
-    def existing() -> str | None:
-        row = world.rows.get(Key(blind, "id"))
-        return parse_reference(row.text("doc") or "").id if row else None
-
-    def first(naming: Naming) -> Doc:
-        known = existing()
-        if known is None or known == naming.part(0):
-            return Doc("Patient", naming.part(0))
-        return Doc("Enrolment", about(known, naming.part(1)))
-
-    def build(naming: Naming) -> Plan:
-        doc = first(naming)
-        if doc.type == "Enrolment":
-            patient = doc.subject or ""
-            return Plan("patient.enrolled", (Draft(doc, b"{}"),), Answer(200, (patient,)), (patient,))
-        world.reader.keys.create(doc.id)
-        drafts = (Draft(doc, b"{}"),)
-        answer = Answer(201, (doc.id,))
-        return Plan("patient.registered", drafts, answer, (doc.id,), identifiers=((blind, doc),))
-
-    return world.writer("identity").perform(asked, first, build)
 
 
 def blind_of(world: World) -> str:
