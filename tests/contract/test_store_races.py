@@ -1,4 +1,4 @@
-"""Races: threads as environments, on the stores that are atomic across threads: the fake and the local cloud."""
+"""Races: threads as environments, on stores that are atomic across threads: the fake and the local cloud."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
