@@ -1,0 +1,9 @@
+"""The records function: every FHIR read, Bundles, clinical writes, and what proves a document."""
+
+from services.records.routes import register
+from services.records.wiring import ports
+from shared.aws.http import Door
+
+door = Door("records")
+register(door, ports)
+app = door.chalice

@@ -1,0 +1,177 @@
+"""One act of the records door, from the entries of a Bundle (or a plain create or update) to stored rows.
+
+A provider writes about people it is enrolled with, and into the directory. Everything that depends on the
+state is decided inside the attempt, after a retry had its chance to meet its own rows. A refusal that
+concerns a person is audited by whoever calls; what is written is its own audit.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from services.records.lookups import enrolment_doc, existing, require_enrolment, resolve
+from services.records.ports import Ports
+from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
+from shared.aws.http import ABSENT, Incoming
+from shared.aws.receipts import event_id
+from shared.events.envelope import parse_event
+from shared.identity.caller import Caller
+from shared.identity.enrolment import enrolment_body
+from shared.identity.roles import PROVIDER
+from shared.kernel.errors import DomainError, Forbidden, Invalid, NotFound, PreconditionFailed
+from shared.kernel.ids import Doc
+from shared.records.bundle import (
+    Done,
+    Identifier,
+    Placed,
+    Stamp,
+    Survey,
+    World,
+    document_of,
+    place,
+    remembered,
+    told_again,
+    whose,
+)
+from shared.records.content import author_of, resource_of
+from shared.records.write import STORED, is_directory
+
+_IF_MATCH = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"', re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done: an answer per entry, and the act, unless everything was there already."""
+
+    done: tuple[Done, ...]
+    time: str
+    committed: Committed | None = None
+
+    def body(self, doc: Doc) -> bytes | None:
+        """The body that was just written, if it was in this request."""
+        written = self.committed.stored if self.committed else ()
+        return next((draft.body for draft in written if draft.doc == doc), None)
+
+
+class _AllThere(Exception):
+    """Nothing is left to store."""
+
+    def __init__(self, placed: Placed) -> None:
+        super().__init__("nothing to store")
+        self.placed = placed
+
+
+class Deed:
+    """An act in the making. `person` is whom it concerns, as soon as that is known."""
+
+    def __init__(self, ports: Ports, caller: Caller, incoming: Incoming, asked: Survey) -> None:
+        self.person: str | None = None
+        self._ports = ports
+        self._caller = caller
+        self._incoming = incoming
+        self._asked = asked
+        self._found: Mapping[Identifier, Doc] = {}
+        self._fresh = False
+        self._names: dict[str, Naming] = {}
+
+    def do(self, request: Request) -> Outcome:
+        """Do it once; raises the refusals of `write` and `bundle`, and what the writer raises."""
+        self._admit()
+        self._look()
+        try:
+            committed = self._ports.store.writer.perform(request, self._first, self._build)
+        except _AllThere as nothing:
+            return Outcome(nothing.placed.done, self._ports.store.clock())
+        naming = self._names[event_id(committed)]
+        done = told_again(self._asked, committed.answer.references, naming.part)
+        return Outcome(done, parse_event(committed.event).time, committed)
+
+    def _admit(self) -> None:
+        # So that a refusal is audited with the person it was about, where the references say that alone.
+        with suppress(DomainError):
+            self.person = whose(self._asked, {})
+        self._caller.require_role(PROVIDER)
+        for entry in self._asked.entries:
+            self._caller.require_scope(entry.type, "u" if entry.method == "PUT" else "c")
+
+    def _look(self) -> None:
+        self._found = resolve(self._asked.identifiers(), self._ports)
+        self.person = whose(self._asked, self._found)
+        if self.person is not None:
+            require_enrolment(self._caller, self.person, self._ports)
+        self._fresh = True
+
+    def _first(self, naming: Naming) -> Doc:
+        self._names[naming.event_id] = naming
+        asked = self._asked
+        if asked.patient is not None and self.person not in (None, naming.part(asked.patient)):
+            asked = asked.without_patient()
+            if not asked.entries:
+                return Doc("Patient", str(self.person))
+        new = naming.part(asked.patient) if asked.patient is not None else None
+        return document_of(asked.first(), self.person or new, naming.part)
+
+    def _build(self, naming: Naming) -> Plan:
+        self._names[naming.event_id] = naming
+        if not self._fresh:  # a rival was first: the person may be another one by now
+            self._look()
+        self._fresh = False
+        current = self._current()
+        there = existing(self._asked.local.values(), self._ports)
+        versions = {doc: stored.version for doc, stored in current.items()}
+        world = World(self._found, there, versions, self.person)
+        stamp = Stamp(self._caller.reference, naming.time, naming.part)
+        placed = place(self._asked, world, stamp)
+        if not placed.writes:
+            raise _AllThere(placed)
+        return self._plan(placed, current)
+
+    def _current(self) -> dict[Doc, Stored]:
+        """The latest revisions of what is to be updated: there, visible to the caller, and as expected."""
+        found = {}
+        for index, doc in self._asked.updated().items():
+            stored = self._ports.store.reader.find(doc)
+            if stored is None or not self._may_change(stored):
+                raise NotFound(ABSENT)
+            entry = next(entry for entry in self._asked.entries if entry.index == index)
+            _require_match(entry.if_match, stored)
+            found[doc] = stored
+        return found
+
+    def _may_change(self, stored: Stored) -> bool:
+        if is_directory(stored.doc.type):
+            if author_of(resource_of(stored.doc.type, stored.body)) != self._caller.reference:
+                raise Forbidden("a document of the directory is changed by its author only")
+            return True
+        visit = self._ports.access.visit(self._incoming, self._caller, self.person, "update")
+        return bool(visit.see([stored]))
+
+    def _plan(self, placed: Placed, current: Mapping[Doc, Stored]) -> Plan:
+        drafts = [Draft(write.doc, write.body, current.get(write.doc)) for write in placed.writes]
+        if placed.new_person and placed.person is not None:
+            self._ports.store.reader.keys.create(placed.person)
+            link = enrolment_doc(self._caller, placed.person, self._ports)
+            drafts.append(Draft(link, enrolment_body(placed.person, self._caller.id)))
+        return Plan(
+            placed.event_type,
+            tuple(drafts),
+            Answer(200, remembered(placed)),
+            tuple({draft.doc.subject: None for draft in drafts if draft.doc.subject}),
+            self._blind(placed),
+            staged=placed.event_type == STORED,
+        )
+
+    def _blind(self, placed: Placed) -> tuple[tuple[str, Doc], ...]:
+        if not placed.identifiers:
+            return ()
+        key = self._ports.store.reader.keys.deployment()
+        return tuple((key.blind(*identifier), doc) for identifier, doc in placed.identifiers)
+
+
+def _require_match(given: str | None, stored: Stored) -> None:
+    match = _IF_MATCH.fullmatch(given or "")
+    if match is None:
+        raise Invalid('an update names the version it changes: send If-Match with its ETag, such as W/"1"')
+    if int(match[1]) != stored.version:
+        raise PreconditionFailed("another version is current; read it and apply your change to that one")

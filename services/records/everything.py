@@ -1,0 +1,82 @@
+"""GET /fhir/Patient/{id}/$everything: all documents about a person that the caller may see, page by page.
+
+Each document is judged by itself, on every page anew. Someone of whom the caller may see nothing looks
+exactly like someone who is not there (404). The documents of the directory that these refer to are read
+apart. http://hl7.org/fhir/R4/patient-operation-everything.html
+"""
+
+from collections.abc import Iterable
+
+from services.records.ports import Ports
+from services.records.read import visited
+from services.records.shape import last, page_url, size
+from shared.aws.access import Seen, Visit
+from shared.aws.documents import Stored
+from shared.aws.http import ABSENT, Incoming, Reply
+from shared.events.catalogue import OWN_TYPES
+from shared.fhir.bundle import searchset
+from shared.kernel.errors import Invalid, NotFound
+from shared.kernel.ids import Doc
+from shared.records.pages import CURSOR, cut, page_size, read_cursor
+from shared.records.write import is_served
+
+PARAMETERS = frozenset({"_count", "_type", "_format", CURSOR})
+
+
+def operation(incoming: Incoming, ports: Ports) -> Reply:
+    """GET /fhir/Patient/{id}/{operation}: `$everything` is the one there is."""
+    if incoming.path["operation"] != "$everything":
+        raise NotFound("this server has no such operation; GET /fhir/metadata lists what it has")
+    return everything(incoming, ports)
+
+
+def everything(incoming: Incoming, ports: Ports) -> Reply:
+    """The page of the person's documents that the cursor names."""
+    unknown = sorted(set(incoming.query) - PARAMETERS)
+    if unknown:
+        raise Invalid("$everything takes _count and _type only")
+    count = page_size(last(incoming, "_count"))
+    cursor = read_cursor(last(incoming, CURSOR))
+    types = _types(last(incoming, "_type"))
+
+    def work(visit: Visit, doc: Doc) -> Reply:
+        seen = sorted(visit.see(_of(visit, types)), key=_name)
+        if not seen:
+            raise NotFound(ABSENT)
+        page = cut(seen, cursor, count, name=_name, size=size)
+        visit.show(page.items)
+        base = ports.access.base
+        url = f"{base}/{doc}/$everything"
+        body = searchset(
+            [(f"{base}/{one.stored.doc}", one.resource) for one in page.items],
+            self_url=page_url(url, incoming.query),
+            next_url=page_url(url, incoming.query, page.next) if page.next else None,
+            total=len(seen),
+        )
+        return Reply(200, body)
+
+    return visited(incoming, ports, "Patient", "everything", work)
+
+
+def _of(visit: Visit, types: frozenset[str] | None) -> Iterable[Stored]:
+    if types is not None and len(types) == 1:
+        return visit.partition.latest(next(iter(types)))
+    found = visit.partition.latest()
+    return [
+        stored
+        for stored in found
+        if stored.doc.type not in OWN_TYPES and (types is None or stored.doc.type in types)
+    ]
+
+
+def _types(text: str | None) -> frozenset[str] | None:
+    if text is None:
+        return None
+    types = frozenset(text.split(","))
+    if not all(is_served(type_) for type_ in types):
+        raise Invalid("_type is a list of types that this server serves")
+    return types
+
+
+def _name(one: Seen) -> str:
+    return str(one.stored.doc)

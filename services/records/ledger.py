@@ -1,0 +1,74 @@
+"""What proves a document: its history in the log, and the opening of one version.
+
+An opening of a consent carries what makes the patient's signature count: the opening of the device's
+binding, and the public key of the provider that offered it.
+"""
+
+from dataclasses import replace
+
+from services.records.ports import Ports
+from services.records.read import partition_of, version_of, visited
+from shared.aws.access import Visit
+from shared.aws.consents import Consents, devices_of
+from shared.aws.documents import Stored
+from shared.aws.http import ABSENT, Incoming, Reply
+from shared.consent.signature import parse_body
+from shared.events.opening import Opening, render_opening
+from shared.identity.binding import parse_device, read_offer
+from shared.kernel.errors import NotFound
+from shared.kernel.ids import Doc
+from shared.kernel.jsontext import render
+from shared.kernel.jws import take_apart
+from shared.records.openings import ledger_line, opening_of
+
+JSON = "application/json"
+
+
+def history(incoming: Incoming, ports: Ports) -> Reply:
+    """GET /ledger/documents/{type}/{id}/history: a list, oldest version first."""
+
+    def work(visit: Visit, doc: Doc) -> Reply:
+        seen = visit.see(partition_of(visit, doc).history(doc))
+        if not seen:
+            raise NotFound(ABSENT)
+        visit.show(seen)
+        lines = [ledger_line(one.stored.revision, one.stored.event, one.stored.index) for one in seen]
+        return Reply(200, render(lines).decode("utf-8"), content_type=JSON)
+
+    return visited(incoming, ports, incoming.path["type"], "ledger-history", work)
+
+
+def opening(incoming: Incoming, ports: Ports) -> Reply:
+    """GET /ledger/documents/{type}/{id}/{version}/opening: the file that proves this version."""
+
+    def work(visit: Visit, doc: Doc) -> Reply:
+        stored = visit.one(version_of(visit, doc, incoming.path["version"])).stored
+        file = _opening(stored)
+        if doc.type == "Consent":
+            file = _with_device(file, stored, visit)
+        name = f"{doc.type}-{doc.id}-{stored.version}.opening.json"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Reply(200, render_opening(file).decode("utf-8"), headers, JSON)
+
+    return visited(incoming, ports, incoming.path["type"], "ledger-opening", work)
+
+
+def _opening(stored: Stored) -> Opening:
+    return opening_of(stored.revision, stored.event, stored.certificate, stored.index, stored.path)
+
+
+def _with_device(file: Opening, consent: Stored, visit: Visit) -> Opening:
+    """With the device that signed it, if one did; a consent that nobody signed is opened alone."""
+    signature = parse_body(consent.body)[1]
+    consents = Consents(visit.access.reader, visit.access.base, visit.access.zone)
+    devices = devices_of(visit.partition)
+    if signature is None or not consents.is_signed(consent, devices):
+        return file
+    kid = take_apart(signature).kid
+    for device in devices:
+        # The first version is the binding itself; later ones only say what became of it.
+        if device.version == 1 and consents.binding([device], kid, consent.time):
+            offer = read_offer(parse_device(device.body)[0]["offer"])
+            provider = consents.provider_key(offer.provider, offer.kid)
+            return replace(file, device=_opening(device), provider=provider)
+    return file

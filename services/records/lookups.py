@@ -1,0 +1,55 @@
+"""What an act must know of the store before it is decided, each asked once and together."""
+
+from collections.abc import Iterable
+
+from services.records.ports import Ports
+from shared.aws.documents.layout import ABORTED, home_of
+from shared.aws.http import ABSENT
+from shared.aws.rows import Row
+from shared.identity.caller import Caller
+from shared.identity.enrolment import ENROLMENT, check_enrolment
+from shared.kernel.errors import Erased, NotFound
+from shared.kernel.ids import Doc, about, part
+from shared.records.bundle import Identifier
+
+
+def resolve(identifiers: Iterable[Identifier], ports: Ports) -> dict[Identifier, Doc]:
+    """Those of the identifiers that are taken, each with its document."""
+    listed = list(identifiers)
+    if not listed:
+        return {}
+    key = ports.store.reader.keys.deployment()
+    blinds = {key.blind(*identifier): identifier for identifier in listed}
+    return {blinds[blind]: doc for blind, doc in ports.index.find(blinds).items()}
+
+
+def existing(docs: Iterable[Doc], ports: Ports) -> frozenset[Doc]:
+    """Those of the documents that are there, visible. Whose they are, their ids say."""
+    wanted = {doc.key(1): doc for doc in docs}
+    rows = ports.store.rows.get_many(sorted(wanted))
+    homes = {
+        **rows,
+        **ports.store.rows.get_many(sorted({home_of(row) for row in rows.values()} - rows.keys())),
+    }
+    return frozenset(wanted[key] for key, row in rows.items() if _committed(homes.get(home_of(row))))
+
+
+def require_enrolment(caller: Caller, patient: str, ports: Ports) -> None:
+    """Raise `NotFound` unless the caller has a link with the person: absent and refused look alike."""
+    try:
+        stored = ports.store.reader.find(enrolment_doc(caller, patient, ports))
+    except (NotFound, Erased):
+        stored = None
+    if stored is None:
+        raise NotFound(ABSENT)
+    check_enrolment(stored.body, patient, caller.id)
+
+
+def enrolment_doc(caller: Caller, patient: str, ports: Ports) -> Doc:
+    """The one document that links the caller with a person."""
+    derived = ports.store.reader.keys.deployment().derive("enrolment", patient, caller.id)
+    return Doc(ENROLMENT, about(patient, part(derived)))
+
+
+def _committed(home: Row | None) -> bool:
+    return home is not None and home.text("event") is not None and home.text("state") != ABORTED

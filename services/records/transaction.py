@@ -1,0 +1,87 @@
+"""POST /fhir: a transaction is one act, whole or not at all; a batch is one act per entry.
+
+A whole patient of several hundred entries becomes one event. A Bundle reads nothing: what may be seen is
+decided where it is read. http://hl7.org/fhir/R4/http.html#transaction
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from services.records.deed import Deed, Outcome
+from services.records.ports import Ports
+from services.records.write import attempt
+from shared.aws.documents import Request
+from shared.aws.http import Incoming, Reply, refusal
+from shared.aws.receipts import receipt_headers
+from shared.events.envelope import MAX_COUNT
+from shared.fhir.bundle import Answer, Entry, read_bundle, response
+from shared.fhir.meta import etag
+from shared.identity.caller import Caller
+from shared.identity.roles import PROVIDER
+from shared.kernel.errors import DomainError, Invalid, TooLarge
+from shared.records.bundle import Done, survey
+
+
+def bundle(incoming: Incoming, ports: Ports) -> Reply:
+    """Store what a transaction or batch holds; answers entry by entry, in its order."""
+    caller = ports.access.caller(incoming)
+    caller.require_role(PROVIDER)
+    value = incoming.object()
+    entries = value.get("entry")
+    # One place of the act is kept for the link with a new person.
+    if isinstance(entries, list) and len(entries) >= MAX_COUNT:
+        raise TooLarge(f"a Bundle holds fewer than {MAX_COUNT} entries; split it into several, by year say")
+    asked = read_bundle(value)
+    if asked.kind == "batch":
+        return Reply(200, response("batch", _batch(asked.entries, caller, incoming, ports)))
+    if not asked.entries:
+        return Reply(200, response("transaction", []))
+    deed = Deed(ports, caller, incoming, survey(asked.entries, asked.links(), ports.access.base))
+    request = Request(caller.id, incoming.idempotency_key, incoming.content())
+    outcome = attempt(deed, request, caller, incoming, ports, "transaction")
+    answers = [_answer(done, outcome, ports) for done in outcome.done]
+    headers = receipt_headers(outcome.committed) if outcome.committed else {}
+    return Reply(200, response("transaction", answers), headers)
+
+
+def _batch(entries: tuple[Entry, ...], caller: Caller, incoming: Incoming, ports: Ports) -> list[Answer]:
+    """Each entry as an act of its own; what is refused says why, and the others are done."""
+    refused: dict[str, str] = {}
+    answers = []
+    for entry in entries:
+        try:
+            answers.append(_alone(entry, caller, incoming, ports, refused))
+        except DomainError as error:
+            answers.append(_refused(error))
+    for person, because in refused.items():
+        ports.access.visit(incoming, caller, person, "batch").refuse(because)
+    return answers
+
+
+def _alone(entry: Entry, caller: Caller, incoming: Incoming, ports: Ports, refused: dict[str, str]) -> Answer:
+    if entry.issues:
+        raise Invalid("the entry cannot be done", issues=entry.issues)
+    deed = Deed(ports, caller, incoming, survey([entry], {}, ports.access.base))
+    key = incoming.idempotency_key
+    request = Request(caller.id, f"{key}/{entry.index}" if key else None, incoming.content())
+    try:
+        outcome = deed.do(request)
+    except DomainError as error:
+        if deed.person is not None:
+            refused[deed.person] = error.code
+        raise
+    return _answer(outcome.done[0], outcome, ports)
+
+
+def _answer(done: Done, outcome: Outcome, ports: Ports) -> Answer:
+    location = f"{ports.access.base}/{done.doc}"
+    status = f"{done.status} {HTTPStatus(done.status).phrase}"
+    if not done.version:  # there already, and left as it is
+        return Answer(status, location)
+    return Answer(status, f"{location}/_history/{done.version}", etag(done.version), outcome.time)
+
+
+def _refused(error: DomainError) -> Answer:
+    reply = refusal(error, fhir=True)
+    outcome: Any = reply.body
+    return Answer(f"{reply.status} {HTTPStatus(reply.status).phrase}", outcome=outcome)

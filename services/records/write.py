@@ -1,0 +1,91 @@
+"""Creating and updating one document, and the audit of every refused write that concerns a person."""
+
+from urllib.parse import parse_qsl
+
+from services.records.deed import Deed, Outcome
+from services.records.ports import Ports
+from services.records.shape import etag_headers, one_type
+from shared.aws.documents import Request
+from shared.aws.http import ABSENT, Incoming, Reply
+from shared.aws.receipts import receipt_headers
+from shared.fhir.bundle import Entry
+from shared.fhir.validate import require_valid
+from shared.identity.caller import Caller
+from shared.kernel.errors import DomainError, Erased, Forbidden, Invalid, NotFound
+from shared.kernel.ids import parse_doc
+from shared.records.bundle import Survey, survey
+from shared.records.content import resource_of
+from shared.records.write import why_not_created, why_not_updated
+
+
+def create(incoming: Incoming, ports: Ports) -> Reply:
+    """POST /fhir/{type}: 201 with the document under its new id, 200 if If-None-Exist found one."""
+    caller = ports.access.caller(incoming)
+    type_ = one_type(incoming)
+    reason = why_not_created(type_)
+    if reason:
+        raise Forbidden(reason)
+    condition = tuple(_condition(incoming))
+    resource = require_valid(incoming.object(), type_)
+    entry = Entry(0, "POST", type_, resource=resource, if_none_exist=condition)
+    return _answer(_one(entry, caller, incoming, ports, "create"), ports)
+
+
+def update(incoming: Incoming, ports: Ports) -> Reply:
+    """PUT /fhir/{type}/{id}: 200 with the next version; If-Match says which one it follows."""
+    caller = ports.access.caller(incoming)
+    doc = parse_doc(one_type(incoming), incoming.path["id"])
+    reason = why_not_updated(doc.type)
+    if reason:
+        raise Forbidden(reason)
+    resource = require_valid(incoming.object(), doc.type)
+    if resource.get("id") != doc.id:
+        raise Invalid(f"{doc.type}.id must be the id in the URL")
+    entry = Entry(0, "PUT", doc.type, doc.id, resource, if_match=incoming.headers.get("if-match", ""))
+    return _answer(_one(entry, caller, incoming, ports, "update"), ports)
+
+
+def attempt(
+    deed: Deed, request: Request, caller: Caller, incoming: Incoming, ports: Ports, kind: str
+) -> Outcome:
+    """Do the deed; a refusal that concerns a person is audited before it is answered."""
+    try:
+        return deed.do(request)
+    except DomainError as refusal:
+        if deed.person is not None:
+            ports.access.visit(incoming, caller, deed.person, kind).refuse(refusal.code)
+        if isinstance(refusal, Erased):
+            raise NotFound(ABSENT) from None
+        raise
+
+
+def _one(entry: Entry, caller: Caller, incoming: Incoming, ports: Ports, kind: str) -> Outcome:
+    asked: Survey = survey([entry], {}, ports.access.base, lambda _index: entry.type)
+    request = Request(caller.id, incoming.idempotency_key, incoming.content())
+    return attempt(Deed(ports, caller, incoming, asked), request, caller, incoming, ports, kind)
+
+
+def _answer(outcome: Outcome, ports: Ports) -> Reply:
+    done = outcome.done[0]
+    reader = ports.store.reader
+    stored = (
+        reader.partition_of(done.doc).version(done.doc, done.version)
+        if done.version
+        else reader.find(done.doc)
+    )
+    if stored is None:
+        raise NotFound(ABSENT)
+    headers = {
+        "Location": f"{ports.access.base}/{done.doc}/_history/{stored.version}",
+        **etag_headers(stored),
+        **(receipt_headers(outcome.committed) if outcome.committed else {}),
+    }
+    return Reply(done.status, resource_of(done.doc.type, stored.body), headers)
+
+
+def _condition(incoming: Incoming) -> list[tuple[str, str]]:
+    text = incoming.headers.get("if-none-exist", "")
+    found = parse_qsl(text.rpartition("?")[2], keep_blank_values=True)
+    if text and not found:
+        raise Invalid("If-None-Exist has the form identifier=system|value")
+    return found
