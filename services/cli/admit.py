@@ -5,14 +5,16 @@ omission, and a repeat a fault. It is counted up before the file is printed.
 """
 
 import argparse
-import json
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from shared.events.genesis import parse_genesis
+from shared.fhir.validate import require_valid
+from shared.identity.admission import ACTIVE, Admission, admission_body, parse_admission
 from shared.identity.admit import Drawn, admission_request
 from shared.identity.roles import ROLES
 from shared.kernel.errors import Invalid
@@ -50,21 +52,19 @@ def add_parser(verbs: Any) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Print the body to post."""
-    organization = parse(chosen.organization.read_bytes(), "the organisation")
-    keys = parse(chosen.jwks.read_bytes(), "the key set")
-    listed = keys.get("keys") if isinstance(keys, dict) else None
-    if not isinstance(organization, dict) or not isinstance(listed, list):
-        raise Invalid("the organisation is a JSON object, the key set one with a list named keys")
-    genesis = parse_genesis(chosen.genesis.read_text("utf-8").split("\n\n", 1)[0] + "\n")
+    """Print the body to post. Whatever the server would refuse is refused here, before a number is spent."""
+    genesis = parse_genesis(_note_text(chosen.genesis))
     operator = KeyInMemory(private_key(parse(chosen.key.read_bytes(), "the operator's key")))
+    if operator.jwk != genesis.operator:
+        raise Invalid("the key is not the operator's of this genesis; sign with the one it names")
+    counter = Path(f"{chosen.key}.n")
     body = admission_request(
-        organization,
+        require_valid(parse(chosen.organization.read_bytes(), "the organisation"), "Organization"),
         tuple(chosen.role),
-        tuple(listed),
+        _public_keys(chosen.jwks, chosen.role),
         operator=operator,
         genesis=genesis,
-        n=next_number(Path(f"{chosen.key}.n")),
+        n=next_number(counter),
         time=instant(datetime.now(UTC)),
         drawn=draw(),
     )
@@ -73,12 +73,29 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def next_number(counter: Path) -> int:
-    """Count up, in the file, and say the new number."""
-    number = int(json.loads(counter.read_text())) + 1 if counter.exists() else 1
-    counter.write_text(json.dumps(number))
+    """Count up, in the file, and say the new number; raises `Invalid` where the file holds no number."""
+    said = counter.read_text("ascii", "replace").strip() if counter.exists() else "0"
+    if not said.isdecimal():
+        raise Invalid(f"{counter.name} does not hold the number of the operator's last event; restore it")
+    number = int(said) + 1
+    counter.write_text(str(number))
     return number
 
 
 def draw() -> Drawn:
     """The random values of one admission."""
     return Drawn(os.urandom(16), os.urandom(16), (os.urandom(32), os.urandom(32)), os.urandom(32))
+
+
+def _note_text(genesis: Path) -> str:
+    """The signed text of the note: its signature is the business of `carevouch verify`."""
+    return genesis.read_bytes().decode("utf-8", "replace").split("\n\n", 1)[0] + "\n"
+
+
+def _public_keys(jwks: Path, roles: Sequence[str]) -> tuple[dict[str, Any], ...]:
+    said = parse(jwks.read_bytes(), "the key set")
+    listed = said.get("keys") if isinstance(said, dict) else None
+    if not isinstance(listed, list):
+        raise Invalid("the key set is a JSON object with a list named keys")
+    terms = Admission("d.unknown", tuple(roles), tuple(listed), ACTIVE)
+    return parse_admission(admission_body(terms)).keys

@@ -24,17 +24,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     for verb in (verify, audit, decide, adjudicate, admit, assertion, sign):
         verb.add_parser(verbs)
     chosen = parser.parse_args(arguments)
+    if chosen.verb is None:
+        parser.print_help(sys.stderr)
+        return BAD_INPUT
     try:
         status: int = chosen.run(chosen)
     except (DomainError, OSError) as error:
-        message = error.message if isinstance(error, DomainError) else f"{error.strerror}: {error.filename}"
-        print(f"carevouch {chosen.verb}: {message}", file=sys.stderr)
+        print(f"carevouch {chosen.verb}: {_sentence(error)}", file=sys.stderr)
         return BAD_INPUT
     return status
+
+
+def _sentence(error: DomainError | OSError) -> str:
+    if isinstance(error, DomainError):
+        return error.message
+    return f"{error.strerror}: {error.filename}" if error.filename else str(error)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.kernel.encoding import b64u
+from shared.kernel.errors import Invalid
 from shared.kernel.jsontext import parse
 from shared.kernel.jws import KeyInMemory, private_key, sign
 
@@ -40,8 +41,11 @@ def add_parser(verbs: Any) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Print the assertion."""
     jwk = parse(chosen.key.read_bytes(), "the key file")
+    key = KeyInMemory(private_key(jwk))
+    client = jwk.get("client_id")
+    if not isinstance(client, str) or not client:
+        raise Invalid("the key file has no client_id: add your organisation's id, or your patient id")
     now = int(time.time())
-    client = str(jwk.get("client_id")) if isinstance(jwk, dict) else ""
     claims = {
         "iss": client,
         "sub": client,
@@ -50,5 +54,5 @@ def run(chosen: argparse.Namespace) -> int:
         "exp": now + LIFE_SECONDS,
         "jti": b64u(os.urandom(16)),
     }
-    sys.stdout.write(sign(claims, "JWT", KeyInMemory(private_key(jwk))) + "\n")
+    sys.stdout.write(sign(claims, "JWT", key) + "\n")
     return 0
