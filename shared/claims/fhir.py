@@ -57,12 +57,21 @@ def coverage_input(resource: JsonObject, authorizations: Sequence[Authorization]
         status=elements.text(resource.get("status"), "Coverage.status"),
         beneficiary=elements.reference(resource.get("beneficiary"), "Coverage.beneficiary"),
         payer=elements.reference(payors[0], "Coverage.payor[0]"),
-        plan=_plan(resource),
+        plan=_class(resource, "plan"),
         start=None if start is None else elements.first_day(start, "Coverage.period.start"),
         end=None if end is None else elements.last_day(end, "Coverage.period.end"),
         order=elements.positive(resource.get("order", 1), "Coverage.order"),
         authorizations=tuple(authorizations),
     )
+
+
+def family_of(resource: JsonObject) -> str | None:
+    """The payer's name for the family that a Coverage counts with: its `class` of type `family`, or None.
+
+    R4's coverage classes have no code for it (the binding is extensible). A subscriber's number would not do:
+    a member insured alone has one too, and an aggregate limit would then be the family's.
+    """
+    return _class(resource, "family")
 
 
 def focal_coverage(resource: JsonObject) -> str:
@@ -161,10 +170,10 @@ def _authorizations(insurance: JsonObject) -> tuple[str, ...]:
     return tuple(elements.text(number, "Claim.insurance.preAuthRef") for number in numbers)
 
 
-def _plan(coverage: JsonObject) -> str | None:
+def _class(coverage: JsonObject, type_: str) -> str | None:
     for at, item in enumerate(elements.objects(coverage.get("class"), "Coverage.class")):
         where = f"Coverage.class[{at}]"
-        if elements.code(item.get("type"), f"{where}.type") == "plan":
+        if elements.code(item.get("type"), f"{where}.type") == type_:
             return elements.text(item.get("value"), f"{where}.value")
     return None
 

@@ -1,0 +1,154 @@
+"""Benefit contracts: registered by the payer they name, signed with one of its keys, known by their hash.
+
+Registering the same contract again changes nothing and answers the same. A contract is never edited or
+removed, because decisions name its hash; a correction is another contract for days not yet promised.
+"""
+
+import re
+
+from services.claims.plans import (
+    CONTRACT,
+    Filed,
+    Overlapping,
+    contract_body,
+    contract_doc,
+    plan_draft,
+    read_contract,
+)
+from services.claims.ports import Ports
+from services.claims.settle import settled
+from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
+from shared.aws.http import Incoming, Reply
+from shared.aws.receipts import receipt_headers, receipt_json
+from shared.claims.contract import Contract, parse_contract, verify_contract
+from shared.claims.lint import lint
+from shared.identity.caller import Caller
+from shared.identity.roles import PAYER
+from shared.kernel.canonical import JsonObject, jcs
+from shared.kernel.encoding import unb64u
+from shared.kernel.errors import DomainError, Forbidden, IntegrityFault, Invalid, NotFound
+from shared.kernel.ids import Doc, parse_doc
+from shared.kernel.jsontext import parse
+from shared.kernel.jws import Jwk, take_apart, thumbprint
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NO_SUCH = "no such contract; it is found by its SHA-256 in hex, or by the id of its document"
+
+
+def register(incoming: Incoming, ports: Ports) -> Reply:
+    """POST /claims/contracts: {contract, signature}; 201, or 200 if it is registered already."""
+    caller = ports.access.caller(incoming)
+    caller.require_role(PAYER)
+    caller.require_scope(CONTRACT, "c")
+    data, signature = _posted(incoming)
+    contract = parse_contract(data)
+    if contract.terms.payer != caller.reference:
+        raise Forbidden(f"contract.payer must be the payer that registers it, {caller.reference}")
+    _require_signed(signature, data, caller, ports)
+    doc = contract_doc(contract.hash, ports)
+    committed = settled(lambda: _append(incoming, caller, doc, Filed(data, contract, signature), ports))
+    where = f"{ports.store.base_url}/claims/contracts/{contract.hash}"
+    body = {**_summary(contract, doc), "warnings": _warnings(contract), **receipt_json(committed)}
+    return Reply(committed.answer.status, body, {"Location": where, **receipt_headers(committed)})
+
+
+def show(incoming: Incoming, ports: Ports) -> Reply:
+    """GET /claims/contracts/{id}: by hash or document id, for whoever has the scope."""
+    caller = ports.access.caller(incoming)
+    caller.require_scope(CONTRACT, "r")
+    stored = ports.store.reader.find(_doc(incoming.path["id"], ports))
+    if stored is None:
+        raise NotFound(_NO_SUCH)
+    filed = read_contract(stored.body)
+    terms = parse(filed.data, "the contract")
+    body = {**_summary(filed.contract, stored.doc), "contract": terms, "signature": filed.signature}
+    return Reply(200, {**body, **receipt_json(_committed(stored))})
+
+
+def _posted(incoming: Incoming) -> tuple[bytes, str]:
+    posted = incoming.object()
+    if set(posted) != {"contract", "signature"} or not isinstance(posted["signature"], str):
+        raise Invalid("a contract is registered with exactly contract and signature, a compact JWS")
+    contract = posted["contract"]
+    if isinstance(contract, str):
+        return unb64u(contract, "contract"), posted["signature"]
+    if not isinstance(contract, dict):
+        raise Invalid("contract is its JSON object, or its canonical bytes in base64url")
+    return jcs(contract), posted["signature"]
+
+
+def _require_signed(signature: str, data: bytes, caller: Caller, ports: Ports) -> None:
+    try:
+        verify_contract(signature, _key(take_apart(signature).kid, caller, ports), data)
+    except IntegrityFault as fault:
+        raise Forbidden(f"the contract is not signed by its payer: {fault.message}") from fault
+
+
+def _key(kid: str, caller: Caller, ports: Ports) -> Jwk:
+    admission = ports.access.admission(caller.id)
+    for key in admission.keys if admission else ():
+        if (key.get("kty"), key.get("crv")) == ("EC", "P-256") and thumbprint(key) == kid:
+            return {name: str(key[name]) for name in ("kty", "crv", "x", "y")}
+    raise Forbidden(
+        "the signature names no P-256 key of your admission; kid is the key's RFC 7638 thumbprint"
+    )
+
+
+def _append(incoming: Incoming, caller: Caller, doc: Doc, filed: Filed, ports: Ports) -> Committed:
+    known = ports.store.reader.find(doc)
+    if known is not None:
+        return _committed(known)
+
+    def build(_naming: Naming) -> Plan:
+        drafts = (
+            Draft(doc, contract_body(filed.data, filed.signature)),
+            plan_draft(filed.contract, doc, ports),
+        )
+        return Plan("contract.registered", drafts, Answer(201, (str(doc),)), contract=filed.contract.hash)
+
+    # The hash is the name: whoever asks again, with or without a key, meets the same document.
+    request = Request(caller.id, None, incoming.content())
+    try:
+        return ports.store.writer.perform(request, lambda _naming: doc, build)
+    except Overlapping:
+        # What holds on these days may be this very contract, registered a moment ago.
+        known = ports.store.reader.find(doc)
+        if known is None:
+            raise
+        return _committed(known)
+
+
+def _committed(stored: Stored) -> Committed:
+    answer = Answer(200, (str(stored.doc),))
+    return Committed(stored.event.text, stored.certificate, answer, replayed=True)
+
+
+def _summary(contract: Contract, doc: Doc) -> JsonObject:
+    terms = contract.terms
+    effective = {"start": terms.effective.start, "end": terms.effective.end}
+    return {
+        "hash": contract.hash,
+        "document": str(doc),
+        "payer": terms.payer,
+        "plan": terms.plan,
+        "effective": effective,
+    }
+
+
+def _warnings(contract: Contract) -> list[JsonObject]:
+    return [
+        {"code": finding.code, "where": finding.where, "message": finding.message}
+        for finding in lint(contract)
+    ]
+
+
+def _doc(id_: str, ports: Ports) -> Doc:
+    if _HASH.fullmatch(id_):
+        return contract_doc(id_, ports)
+    try:
+        doc = parse_doc(CONTRACT, id_)
+    except DomainError:
+        raise NotFound(_NO_SUCH) from None
+    if doc.subject is not None:
+        raise NotFound(_NO_SUCH)
+    return doc

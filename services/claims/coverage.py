@@ -1,0 +1,111 @@
+"""Coverage: that a payer insures a person, on the payer's word alone.
+
+A payer has no enrolment link with its members. It is told a member's patient id when the member registers
+with it, and what it may write with that id is one thing: a Coverage that names itself as payor. That makes
+it a party to this coverage and to claims under it, and to nothing else of the person. A Coverage that came
+in with somebody's Bundle is a record like others: it is no payer's word, and nothing is adjudicated under
+it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from services.claims.asked import patient_of, retriable, submitted
+from services.claims.people import answered, require_person, visiting
+from services.claims.ports import Ports
+from shared.aws.access import Visit
+from shared.aws.documents import Answer, Draft, Naming, Partition, Plan, Request, Stored
+from shared.aws.http import Incoming, Reply
+from shared.claims.fhir import coverage_input, family_of
+from shared.claims.model import CoverageInput
+from shared.identity.caller import Caller
+from shared.identity.roles import PAYER
+from shared.kernel.canonical import JsonObject
+from shared.kernel.errors import Forbidden, Invalid, Malformed, Unprocessable
+from shared.kernel.ids import Doc, about, parse_reference
+from shared.kernel.jsontext import parse, render
+from shared.records.content import author_of, stamped
+
+COVERAGE, REGISTERED = "Coverage", "coverage.registered"
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A payer's word: the stored revision and what it says. `family` is None for a member insured alone."""
+
+    stored: Stored
+    terms: CoverageInput
+    plan: str
+    family: str | None
+
+
+def register(incoming: Incoming, ports: Ports) -> Reply:
+    """POST /fhir/Coverage, by the payer that it names; 201 with the Coverage."""
+    caller = ports.access.caller(incoming)
+    caller.require_role(PAYER)
+    caller.require_scope(COVERAGE, "c")
+    resource = submitted(incoming, COVERAGE, ports.access.base)
+    terms = coverage_input(resource)
+    if terms.payer != caller.reference:
+        raise Forbidden(f"Coverage.payor must be the payer that registers it, {caller.reference}")
+    if terms.plan is None:
+        raise Invalid("Coverage.class needs an entry of type plan, whose value is the contract's plan")
+    family_of(resource)
+    patient = patient_of(resource, "beneficiary")
+    request = retriable(incoming, caller, f"{COVERAGE} {patient}")
+
+    def work(visit: Visit) -> Reply:
+        require_person(visit)
+        return _stored(request, resource, visit, ports)
+
+    return visiting(incoming, caller, patient, ports, work)
+
+
+def covering(partition: Partition, patient: str, reference: str) -> Covered:
+    """The coverage of the person that `reference` names; raises `Unprocessable` if no payer registered it."""
+    try:
+        doc: Doc | None = parse_reference(reference)
+    except Malformed:
+        doc = None
+    if doc is not None and doc.type == COVERAGE and doc.subject == patient:
+        stored = partition.get(doc)
+        covered = _word(stored) if stored else None
+        if covered is not None:
+            return covered
+    raise Unprocessable("the coverage named is none that a payer registered here for this patient")
+
+
+def coverages_by(partition: Partition, payer: str) -> Iterator[Covered]:
+    """All coverages of the person that this payer registered."""
+    for stored in partition.latest(COVERAGE):
+        covered = _word(stored)
+        if covered is not None and covered.terms.payer == payer:
+            yield covered
+
+
+def _word(stored: Stored) -> Covered | None:
+    """What a payer said in this revision; None if no payer did."""
+    if stored.event.type != REGISTERED:
+        return None
+    resource: JsonObject = parse(stored.body, "a stored Coverage")
+    terms = coverage_input(resource)
+    if terms.plan is None or author_of(resource) != terms.payer:
+        return None
+    return Covered(stored, terms, terms.plan, family_of(resource))
+
+
+def _stored(request: Request, resource: JsonObject, visit: Visit, ports: Ports) -> Reply:
+    patient, caller = visit.patient or "", visit.caller
+
+    def first(naming: Naming) -> Doc:
+        return Doc(COVERAGE, about(patient, naming.part(0)))
+
+    def build(naming: Naming) -> Plan:
+        return _plan(first(naming), resource, naming.time, caller, patient)
+
+    return answered(ports.store.writer.perform(request, first, build), visit)
+
+
+def _plan(doc: Doc, resource: JsonObject, time: str, caller: Caller, patient: str) -> Plan:
+    body = render(stamped(resource, doc.id, 1, time, caller.reference))
+    return Plan(REGISTERED, (Draft(doc, body),), Answer(201, (str(doc),)), (patient,))

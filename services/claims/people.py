@@ -1,0 +1,93 @@
+"""Whom a request is about, and whether the caller may act for them.
+
+Absent, erased and not linked look alike: the same 404, the same audit. A refusal is audited before it is
+answered; what succeeds is its own audit (design.md, 7).
+"""
+
+from collections.abc import Callable
+
+from services.claims.ports import Ports
+from shared.aws.access import Visit
+from shared.aws.documents import Committed, Stored
+from shared.aws.http import ABSENT, Incoming, Reply
+from shared.aws.receipts import receipt_headers
+from shared.fhir.meta import etag
+from shared.identity.caller import Caller
+from shared.identity.enrolment import ENROLMENT, check_enrolment
+from shared.kernel.canonical import JsonObject
+from shared.kernel.errors import DomainError, Erased, IntegrityFault, NotFound, Unprocessable
+from shared.kernel.ids import Doc, about, parse_reference, part
+from shared.kernel.jsontext import parse
+
+
+def visiting(
+    incoming: Incoming, caller: Caller, patient: str, ports: Ports, work: Callable[[Visit], Reply]
+) -> Reply:
+    """Do the work about a person; a refusal of any kind is audited first, and tells nothing of them."""
+    visit = ports.access.visit(incoming, caller, patient, "operation")
+    try:
+        return work(visit)
+    except (NotFound, Erased):
+        refusal: DomainError = NotFound(ABSENT)
+    except DomainError as error:
+        refusal = error
+
+    def refuse(_visit: Visit) -> Reply:
+        raise refusal
+
+    return visit.run(refuse)
+
+
+def require_enrolment(visit: Visit, ports: Ports) -> None:
+    """Raise `NotFound` unless the calling provider is linked with the person."""
+    patient, organization = visit.patient or "", visit.caller.id
+    partition = visit.partition
+    derived = ports.store.reader.keys.deployment().derive("enrolment", patient, organization)
+    stored = partition.get(Doc(ENROLMENT, about(patient, part(derived))))
+    if stored is None:
+        raise NotFound(ABSENT)
+    check_enrolment(stored.body, patient, organization)
+
+
+def require_person(visit: Visit) -> None:
+    """Raise `NotFound` unless the person is registered here."""
+    if visit.partition.get(Doc("Patient", visit.patient or "")) is None:
+        raise NotFound(ABSENT)
+
+
+def require_provider(resource: JsonObject, caller: Caller, ports: Ports) -> None:
+    """Raise `Unprocessable` unless `provider` is the caller, or a role that somebody has in it."""
+    named = resource.get("provider", {}).get("reference", "")
+    if named != caller.reference and _organization_of(named, ports) != caller.reference:
+        type_ = resource["resourceType"]
+        raise Unprocessable(f"{type_}.provider must be the submitting organisation, {caller.reference}")
+
+
+def answered(committed: Committed, visit: Visit) -> Reply:
+    """The first document of the act's answer, with where it is, its version and the receipt."""
+    doc = parse_reference(committed.answer.references[0])
+    body = next((draft.body for draft in committed.stored if draft.doc == doc), None)
+    if body is None:
+        stored = visit.partition.version(doc, 1)
+        if stored is None:
+            raise IntegrityFault("the document that an act answers with is not there")
+        body = stored.body
+    headers = {
+        "Location": f"{visit.access.base}/{doc}/_history/1",
+        "ETag": etag(1),
+        **receipt_headers(committed),
+    }
+    return Reply(committed.answer.status, parse(body, "a stored answer"), headers)
+
+
+def _organization_of(reference: str, ports: Ports) -> str | None:
+    """The organisation of a PractitionerRole of our directory."""
+    if not reference.startswith("PractitionerRole/"):
+        return None
+    try:
+        stored: Stored | None = ports.store.reader.find(parse_reference(reference))
+    except DomainError:
+        return None
+    role = parse(stored.body, "a stored PractitionerRole") if stored else {}
+    organization = role.get("organization", {}).get("reference")
+    return organization if isinstance(organization, str) else None
