@@ -174,9 +174,10 @@ def _apply(formation: Any, template_url: str, parameters: Mapping[str, str]) -> 
     stack = _settled(formation)
     if stack["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         # MiniStack replaces an API whose routes changed, and cannot give the new one the id of the old.
+        why = _why(formation)
         raise SetUpFault(
-            f"template.yaml could not be deployed ({_why(formation)}). If it changed since this state was made, "
-            "the local cloud may be unable to follow: `make clean`, then run again."
+            f"template.yaml could not be deployed ({why}). If it changed since this state was made, the "
+            "local cloud may be unable to follow: `make clean`, then run again."
         )
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
