@@ -21,20 +21,9 @@ from shared.identity.enrolment import enrolment_body
 from shared.identity.roles import PROVIDER
 from shared.kernel.errors import DomainError, Forbidden, Invalid, NotFound, PreconditionFailed
 from shared.kernel.ids import Doc
-from shared.records.bundle import (
-    Done,
-    Identifier,
-    Placed,
-    Stamp,
-    Survey,
-    World,
-    document_of,
-    place,
-    remembered,
-    told_again,
-    whose,
-)
+from shared.records.bundle import Done, Placed, Stamp, World, document_of, place, remembered, told_again
 from shared.records.content import author_of, resource_of
+from shared.records.survey import Identifier, Survey, whose
 from shared.records.write import STORED, is_directory
 
 _IF_MATCH = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"', re.ASCII)

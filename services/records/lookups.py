@@ -10,7 +10,7 @@ from shared.identity.caller import Caller
 from shared.identity.enrolment import ENROLMENT, check_enrolment
 from shared.kernel.errors import Erased, NotFound
 from shared.kernel.ids import Doc, about, part
-from shared.records.bundle import Identifier
+from shared.records.survey import Identifier
 
 
 def resolve(identifiers: Iterable[Identifier], ports: Ports) -> dict[Identifier, Doc]:

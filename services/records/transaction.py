@@ -19,7 +19,8 @@ from shared.fhir.meta import etag
 from shared.identity.caller import Caller
 from shared.identity.roles import PROVIDER
 from shared.kernel.errors import DomainError, Invalid, TooLarge
-from shared.records.bundle import Done, survey
+from shared.records.bundle import Done
+from shared.records.survey import survey
 
 
 def bundle(incoming: Incoming, ports: Ports) -> Reply:

@@ -13,8 +13,8 @@ from shared.fhir.validate import require_valid
 from shared.identity.caller import Caller
 from shared.kernel.errors import DomainError, Erased, Forbidden, Invalid, NotFound
 from shared.kernel.ids import parse_doc
-from shared.records.bundle import Survey, survey
 from shared.records.content import resource_of
+from shared.records.survey import Survey, survey
 from shared.records.write import why_not_created, why_not_updated
 
 
