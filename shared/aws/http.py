@@ -228,13 +228,26 @@ def failure(fault: BaseException, *, fhir: bool) -> Reply:
 
 
 class _Chalice(Chalice):
-    """Chalice that does not mind a missing Accept header."""
+    """Chalice that does not mind a missing Accept header, and says what to mend where it refuses a body."""
 
     def __call__(self, event: Any, context: Any) -> Any:
         headers = {name.lower(): value for name, value in (event.get("multiValueHeaders") or {}).items()}
         if "accept" not in headers:
             event = {**event, "multiValueHeaders": {**headers, "accept": ["*/*"]}}
-        return super().__call__(event, context)
+        answer = super().__call__(event, context)
+        if answer["statusCode"] == 415:
+            path = str((event.get("requestContext") or {}).get("resourcePath", ""))
+            reply = _unsupported(fhir=path.startswith("/fhir"))
+            return _response(reply, fhir=path.startswith("/fhir")).to_dict(self.api.binary_types)
+        return answer
+
+
+def _unsupported(*, fhir: bool) -> Reply:
+    said = f"send the body with Content-Type {FHIR_JSON} or application/json"
+    if not fhir:
+        return _problem(415, "unsupported-media-type", said, {})
+    issue = {"severity": "error", "code": "not-supported", "diagnostics": said}
+    return Reply(415, {"resourceType": "OperationOutcome", "issue": [issue]})
 
 
 def _response(reply: Reply, *, fhir: bool) -> Response:
