@@ -129,8 +129,8 @@ def verify_opening(opening: Opening, genesis: Genesis, binding: BindingCheck | N
     device = verify_opening(opening.device, genesis)
     if proved.doc.type != "Consent" or device.doc.type != "Device":
         raise IntegrityFault("only a consent's opening carries another one, that of its device's binding")
-    if binding is not None and opening.provider is not None:
-        binding(proved, device, opening.provider)
+    if binding is not None:
+        binding(proved, device, opening.provider or {})
     return Proved(
         proved.doc, proved.version, proved.prev, proved.body, proved.leaf_hash, proved.event, device
     )
@@ -190,10 +190,10 @@ def _opening(members: Mapping[str, Any], *, nested: bool) -> Opening:
     if type(index) is not int or not isinstance(path, list) or len(path) > MAX_PATH:
         raise Malformed("the opening's index is a number and its path a short list")
     device, provider = members.get("device"), members.get("provider")
-    if device is not None and not isinstance(device, dict):
-        raise Malformed("the opening's device is an opening")
+    if (device is None) != (provider is None) or not isinstance(device, dict | None):
+        raise Malformed("a consent's opening carries its device's opening and the provider's key together")
     if provider is not None:
-        public_key(provider)
+        _check_provider(provider)
     return Opening(
         event,
         certificate,
@@ -205,6 +205,13 @@ def _opening(members: Mapping[str, Any], *, nested: bool) -> Opening:
         None if device is None else _opening(device, nested=True),
         provider,
     )
+
+
+def _check_provider(jwk: Any) -> None:
+    # Exactly these members: any other would be a byte of the file that nothing checks.
+    public_key(jwk)
+    if set(jwk) != {"kty", "crv", "x", "y"}:
+        raise Malformed("the provider's key has exactly kty, crv, x and y")
 
 
 def _bytes(text: Any, what: str, length: int | None = None) -> bytes:

@@ -20,6 +20,14 @@ from shared.ledger.note import Ed25519InMemory
 START = "2026-11-22T10:00:00.000Z"
 ORIGIN = "log.example"
 PATIENT = "a" * 26
+# The event type that a producer of each service signs here.
+TYPES = {
+    "operator": "organization.admitted",
+    "identity": "device.bound",
+    "consent": "consent.granted",
+    "records": "records.stored",
+    "claims": "claim.adjudicated",
+}
 
 
 def key(name: str) -> KeyInMemory:
@@ -86,7 +94,7 @@ class Producer:
         self.n += 1
         return EventFacts(
             id=event_id(number, strands=self.house.strands),
-            type="records.stored" if self.service == "records" else "organization.admitted",
+            type=TYPES[self.service],
             producer=self.service,
             n=self.n,
             epoch=1,
