@@ -8,7 +8,7 @@ from shared.aws.http import ABSENT, Door, Handler, Incoming, Reply
 from shared.kernel.errors import NotFound
 
 Use = Callable[[Incoming, Ports], Reply]
-REVOKE = "$revokeConsent"
+REVOKE = ("$revokeConsent", "%24revokeConsent")
 
 
 def register(door: Door, ports: Callable[[], Ports]) -> None:
@@ -42,6 +42,6 @@ def _create(incoming: Incoming, ports: Ports) -> Reply:
 
 def _operate(incoming: Incoming, ports: Ports) -> Reply:
     # API Gateway has no `$` in literal parts: an id that starts with one is an operation (design.md, 2).
-    if incoming.path["id"] != REVOKE:
+    if incoming.path["id"] not in REVOKE:
         raise NotFound(ABSENT)
     return revoke.revoke(incoming, ports)

@@ -1,0 +1,241 @@
+"""A Consent row without a valid signature of a device bound at that time permits nothing; it may deny.
+
+Each is put there by somebody who can write to the table and has a service's signing key, which is more than
+the operator should ever let happen.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.aws.documents import Answer, Draft, Plan, Stored
+from shared.aws.rows import Row
+from shared.consent.signature import body_of, grant_payload, sign_grant
+from shared.identity.binding import device_body, parse_device
+from shared.kernel.errors import IntegrityFault
+from shared.kernel.ids import Doc, about, parse_key
+from shared.kernel.jsontext import render
+from shared.records.access import Allowed, Refused
+from shared.records.content import stamped
+from tests import people
+from tests.people import Device
+from tests.service.consent.conftest import Scene
+from tests.world import new_key
+
+Forge = Callable[[Scene, dict[str, Any]], Stored]
+
+
+def content_of(scene: Scene, consent: dict[str, Any], doc: Doc, version: int = 1) -> bytes:
+    whole = {**consent, "patient": {"reference": f"Patient/{doc.subject}"}}
+    return render(stamped(whole, doc.id, version, scene.world.clock(), "Organization/x"))
+
+
+def new_doc(scene: Scene) -> Doc:
+    return Doc("Consent", about(scene.patient, people._part()))
+
+
+def put(scene: Scene, doc: Doc, content: bytes, payload: Any, key: Any) -> Stored:
+    return people.store_consent(scene.world, doc, body_of(content, sign_grant(payload, key)))
+
+
+def unsigned(scene: Scene, consent: dict[str, Any]) -> Stored:
+    doc = new_doc(scene)
+    return people.store_consent(scene.world, doc, body_of(content_of(scene, consent, doc), None))
+
+
+def by_an_unbound_key(scene: Scene, consent: dict[str, Any]) -> Stored:
+    doc = new_doc(scene)
+    content = content_of(scene, consent, doc)
+    return put(scene, doc, content, grant_payload(content, str(doc), 1, None, "r"), new_key())
+
+
+def by_a_device_bound_later(scene: Scene, consent: dict[str, Any]) -> Stored:
+    scene.world.clock.advance(60)
+    late = people.bind_device(scene.world, scene.clinic, scene.patient)
+    scene.world.clock.advance(-30)
+    stored = people.grant(scene.world, late, consent)
+    scene.world.clock.advance(60)
+    return stored
+
+
+def by_a_device_unbound_before(scene: Scene, consent: dict[str, Any]) -> Stored:
+    unbind(scene, scene.device)
+    scene.world.clock.advance(1)
+    return people.grant(scene.world, scene.device, consent)
+
+
+def by_the_device_of_another_person(scene: Scene, consent: dict[str, Any]) -> Stored:
+    stranger = people.enrol(scene.world, scene.clinic)
+    other = people.bind_device(scene.world, scene.clinic, stranger)
+    doc = new_doc(scene)
+    content = content_of(scene, consent, doc)
+    return put(scene, doc, content, grant_payload(content, str(doc), 1, None, "r"), other.key)
+
+
+def for_another_version(scene: Scene, consent: dict[str, Any]) -> Stored:
+    doc = new_doc(scene)
+    content = content_of(scene, consent, doc)
+    return put(scene, doc, content, grant_payload(content, str(doc), 2, None, "r"), scene.device.key)
+
+
+def for_another_predecessor(scene: Scene, consent: dict[str, Any]) -> Stored:
+    doc = new_doc(scene)
+    content = content_of(scene, consent, doc)
+    return put(scene, doc, content, grant_payload(content, str(doc), 1, bytes(32), "r"), scene.device.key)
+
+
+def for_other_content(scene: Scene, consent: dict[str, Any]) -> Stored:
+    doc = new_doc(scene)
+    content = content_of(scene, consent, doc)
+    signed = grant_payload(content + b" ", str(doc), 1, None, "r")
+    return put(scene, doc, content, signed, scene.device.key)
+
+
+def for_another_document(scene: Scene, consent: dict[str, Any]) -> Stored:
+    doc = new_doc(scene)
+    content = content_of(scene, consent, doc)
+    signed = grant_payload(content, str(new_doc(scene)), 1, None, "r")
+    return put(scene, doc, content, signed, scene.device.key)
+
+
+def with_a_flipped_bit(scene: Scene, consent: dict[str, Any]) -> Stored:
+    doc = new_doc(scene)
+    content = content_of(scene, consent, doc)
+    text = sign_grant(grant_payload(content, str(doc), 1, None, "r"), scene.device.key)
+    flipped = text[:-5] + ("A" if text[-5] != "A" else "B") + text[-4:]
+    return people.store_consent(scene.world, doc, body_of(content, flipped))
+
+
+def with_a_signature_that_is_none(scene: Scene, consent: dict[str, Any]) -> Stored:
+    doc = new_doc(scene)
+    return people.store_consent(scene.world, doc, body_of(content_of(scene, consent, doc), "a.b.c"))
+
+
+def by_the_records_service(scene: Scene, consent: dict[str, Any], signature: str | None = None) -> Stored:
+    doc = new_doc(scene)
+    content = content_of(scene, consent, doc)
+    if signature == "signed":
+        payload = grant_payload(content, str(doc), 1, None, "r")
+        signature = sign_grant(payload, scene.device.key)
+    draft = Draft(doc, body_of(content, signature))
+    plan = Plan("records.stored", (draft,), Answer(201), (scene.patient,))
+    people.act(scene.world, "records", scene.clinic.id, doc, lambda _naming: plan)
+    return scene.find("Consent", doc.id)
+
+
+def by_the_records_service_though_signed(scene: Scene, consent: dict[str, Any]) -> Stored:
+    return by_the_records_service(scene, consent, "signed")
+
+
+def offered_by_nobody_admitted(scene: Scene, consent: dict[str, Any]) -> Stored:
+    rogue = replace(scene.clinic, id="d." + "a" * 26, key=new_key())
+    device = people.bind_device(scene.world, rogue, scene.patient)
+    return people.grant(scene.world, device, consent)
+
+
+def offered_with_another_key_than_the_provider_s(scene: Scene, consent: dict[str, Any]) -> Stored:
+    device = people.bind_device(scene.world, replace(scene.clinic, key=new_key()), scene.patient)
+    return people.grant(scene.world, device, consent)
+
+
+FORGERIES: tuple[Forge, ...] = (
+    unsigned,
+    by_an_unbound_key,
+    by_a_device_bound_later,
+    by_a_device_unbound_before,
+    by_the_device_of_another_person,
+    for_another_version,
+    for_another_predecessor,
+    for_other_content,
+    for_another_document,
+    with_a_flipped_bit,
+    with_a_signature_that_is_none,
+    by_the_records_service,
+    by_the_records_service_though_signed,
+    offered_by_nobody_admitted,
+    offered_with_another_key_than_the_provider_s,
+)
+
+
+def unbind(scene: Scene, device: Device) -> None:
+    before = scene.find("Device", device.id)
+    posted, _ = parse_device(before.body)
+    draft = Draft(before.doc, device_body(posted, status="inactive"), before)
+    plan = Plan("device.bound", (draft,), Answer(200), (scene.patient,))
+    people.act(scene.world, "identity", scene.patient, before.doc, lambda _naming: plan)
+
+
+@pytest.mark.parametrize("forge", FORGERIES)
+def test_a_forged_permit_permits_nothing(scene: Scene, forge: Forge) -> None:
+    observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
+    stored = forge(scene, people.consent_for(scene.payer.reference))
+    assert stored in scene.consents()
+    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+
+
+@pytest.mark.parametrize("forge", FORGERIES)
+def test_a_forged_deny_still_denies(scene: Scene, forge: Forge) -> None:
+    observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
+    people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
+    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+    forge(scene, people.consent_for(scene.payer.reference, effect="deny"))
+    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+
+
+def test_the_same_consent_rightly_signed_permits(scene: Scene) -> None:
+    observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
+    people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
+    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+
+
+def test_a_device_unbound_later_did_sign_before(scene: Scene) -> None:
+    observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
+    people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
+    scene.world.clock.advance(1)
+    unbind(scene, scene.device)
+    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+
+
+def test_a_broken_device_does_not_void_what_another_signed(scene: Scene) -> None:
+    observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
+    doc = Doc("Device", about(scene.patient, "a" * 26))
+    plan = Plan("device.bound", (Draft(doc, b"{}"),), Answer(201), (scene.patient,))
+    people.act(scene.world, "identity", scene.patient, doc, lambda _naming: plan)
+    people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
+    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+
+
+def test_an_unreadable_consent_denies(scene: Scene) -> None:
+    observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
+    people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
+    people.store_consent(scene.world, new_doc(scene), b"not a body")
+    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+
+
+@pytest.mark.parametrize("change", ["copied", "renamed", "patched", "event swapped"])
+def test_a_row_put_past_the_store_is_a_fault_and_opens_nothing(scene: Scene, change: str) -> None:
+    """Whoever can write to the table, but has no signing key, cannot make a reader believe a row."""
+    observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
+    stranger = people.enrol(scene.world, scene.clinic)
+    other = people.bind_device(scene.world, scene.clinic, stranger)
+    theirs = people.grant(scene.world, other, people.consent_for(scene.payer.reference))
+    rows: Any = scene.world.rows
+    row = rows.rows[theirs.key]
+    doc, version = parse_key(theirs.key)
+    target = Doc("Consent", about(scene.patient, doc.id.split(".")[1])).key(version)
+    attributes = dict(row.attributes)
+    if change == "renamed":
+        target = new_doc(scene).key(1)
+    if change == "patched":
+        attributes["ct"] = bytes(len(attributes["ct"]))
+    if change == "event swapped":
+        attributes["event"] = observation.event.text
+    rows.rows[target] = Row(target, attributes)
+    with pytest.raises(IntegrityFault):
+        scene.may_read(scene.payer.who, observation)
+    body = {"patient": scene.patient, "resource": {"type": "Observation", "id": observation.doc.id}}
+    answer = scene.api.call("POST", "/consent/decision", body, scene.payer.who)
+    assert answer.status == 500
+    assert b"permit" not in answer.body
