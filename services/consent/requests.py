@@ -13,7 +13,7 @@ from shared.aws.documents import Stored
 from shared.aws.http import ABSENT, Incoming, Reply
 from shared.identity.caller import Caller
 from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import Invalid, NotFound
+from shared.kernel.errors import Erased, Invalid, NotFound
 from shared.kernel.ids import parse_doc
 from shared.records.access import Allowed
 
@@ -31,7 +31,7 @@ def listed(incoming: Incoming, ports: Ports) -> Reply:
     def work(visit: Visit) -> Reply:
         if caller.patient is not None:
             require_own(caller, patient, ABSENT)
-        own = [(stored, parse_asking(stored.body)) for stored in visit.partition.latest(CONSENT_REQUEST)]
+        own = [(stored, parse_asking(stored.body)) for stored in _requests(visit)]
         chosen = [pair for pair in own if _is_shown(pair[1], caller, ports.store.clock())]
         chosen.sort(key=lambda pair: (pair[0].time, pair[0].doc.id))
         page = chosen[:MAX_LISTED]
@@ -75,6 +75,14 @@ def _whose(incoming: Incoming, ports: Ports, caller: Caller) -> str:
     if caller.patient is None:
         raise Invalid("say whose requests: ?patient=")
     return caller.patient
+
+
+def _requests(visit: Visit) -> list[Stored]:
+    """The person's requests; none for whoever is not here, so that an organisation cannot tell."""
+    try:
+        return visit.partition.latest(CONSENT_REQUEST)
+    except (NotFound, Erased):
+        return []
 
 
 def _is_shown(asking: Asking, caller: Caller, now: str) -> bool:

@@ -1,6 +1,7 @@
 """The consent door over a world in memory, with a clinic, a payer, an app and a person with a device."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from services.consent.routes import register
 from shared.aws.access import Access
 from shared.aws.documents import Stored
 from shared.aws.http import Door, Incoming
+from shared.consent.signature import sign_grant
 from shared.identity.token import TokenFacts, caller_of
 from shared.kernel.ids import Doc
 from shared.records.access import Allowed, Refused
@@ -44,6 +46,12 @@ class Scene:
         assert answer.status == 200, answer.body
         listed: list[dict[str, object]] = answer.json()["requests"]
         return listed
+
+    def granted(self, request: Any, signature: str | None = None, **headers: str) -> Answer:
+        """The device signs what `request` hands it (or sends `signature`) and grants."""
+        text = signature or sign_grant(request["to_sign"], self.device.key)
+        path = f"/consent/requests/{request['id']}/grant"
+        return self.api.call("POST", path, {"signature": text}, self.device.who, headers)
 
     def may_read(self, who: Who, stored: Stored) -> Allowed | Refused:
         """What the one rule of reading says now, with nothing remembered."""
