@@ -1,6 +1,6 @@
 """The local cloud: package, start, deploy, look after.
 
-    python -m infra.local start|stop|status|deploy|clean
+    python -m infra.local start|stop|status|deploy|clean|url|vkey
 
 Tests and the story use `local_cloud()`; `open_cloud()` finds the one that runs already.
 """
@@ -14,13 +14,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 from infra import ministack, package, stack
 from infra.faults import SetUpFault, explained
 from infra.stack import Cloud
+from shared.events.genesis import parse_genesis
 from shared.kernel.encoding import b64u
+from shared.ledger.note import Verifier
 
-STATE = package.ROOT / ".carevouch"
+# Another folder may be named, to look after a cloud that is not this checkout's own.
+STATE = Path(os.environ.get("CAREVOUCH_STATE") or package.ROOT / ".carevouch")
 # MiniStack's own, and that of the emulators before it.
 PORT = 4566
 OLDEST_PYTHON = (3, 11)
@@ -83,6 +87,17 @@ def redeploy(folder: Path = STATE, *, root: Path = package.ROOT, say: Say = prin
     return _deploy(process, folder, package.build("local", root=root, say=say), root, say)
 
 
+def log_key(cloud: Cloud) -> str:
+    """The vkey of the cloud's log, out of its genesis: what people pin.
+
+    Taking it from the log itself is for trying out; in earnest it reaches you another way, once.
+    """
+    with urlopen(f"{cloud.base_url}/ledger/genesis", timeout=10) as answer:  # noqa: S310 - our own address
+        note = answer.read().decode("utf-8")
+    genesis = parse_genesis(note.split("\n\n", 1)[0] + "\n")
+    return Verifier(genesis.origin, genesis.log).vkey
+
+
 def clean(folder: Path = STATE) -> None:
     """Stop the cloud and throw its state away."""
     ministack.stop(folder)
@@ -137,7 +152,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m infra.local", description="The local cloud of this checkout."
     )
-    parser.add_argument("verb", choices=["start", "stop", "status", "deploy", "clean"])
+    parser.add_argument("verb", choices=["start", "stop", "status", "deploy", "clean", "url", "vkey"])
     parser.add_argument(
         "--state", type=Path, default=STATE, help="folder of its state (default: %(default)s)"
     )
@@ -153,6 +168,10 @@ def main() -> int:
         redeploy(chosen.state)
     elif chosen.verb == "clean":
         clean(chosen.state)
+    elif chosen.verb == "url":
+        print(open_cloud(chosen.state).base_url)
+    elif chosen.verb == "vkey":
+        print(log_key(open_cloud(chosen.state)))
     return _status(chosen.state) if chosen.verb == "status" else 0
 
 
