@@ -13,3 +13,8 @@ def ports() -> Ports:
     """What the door works with."""
     store = build_store("consent", os.environ)
     return Ports(store, Access(store))
+
+
+def cors_origin() -> str:
+    """The origin of the browser apps that may read the answers."""
+    return os.environ.get("CORS_ORIGIN", "*")

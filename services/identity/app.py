@@ -4,10 +4,10 @@ from typing import Any
 
 from services.identity.authorizer import authorize
 from services.identity.routes import register
-from services.identity.wiring import authorizer_ports, ports
+from services.identity.wiring import authorizer_ports, cors_origin, ports
 from shared.aws.http import Door
 
-door = Door("identity")
+door = Door("identity", cors_origin)
 register(door, ports)
 app = door.chalice
 

@@ -45,3 +45,8 @@ def authorizer_ports() -> AuthorizerPorts:
     kms = boto3.client("kms", region_name=os.environ["AWS_REGION"], config=CONFIG)
     signer = KmsSigner(kms, os.environ["TOKEN_KEY"])
     return AuthorizerPorts(lambda: signer.jwk, os.environ["BASE_URL"], _now_seconds)
+
+
+def cors_origin() -> str:
+    """The origin of the browser apps that may read the answers."""
+    return os.environ.get("CORS_ORIGIN", "*")

@@ -7,7 +7,7 @@ from services.ledger.handlers import handle
 from services.ledger.routes import add_routes
 from shared.aws.http import Door
 
-door = Door("ledger")
+door = Door("ledger", wiring.cors_origin)
 add_routes(door, wiring.library)
 app = door.chalice
 

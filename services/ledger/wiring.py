@@ -125,3 +125,8 @@ def _ledger() -> DynamoLedger:
 @cache
 def _client(name: Any) -> Any:
     return boto3.client(name, config=_CONFIG)
+
+
+def cors_origin() -> str:
+    """The origin of the browser apps that may read the answers."""
+    return os.environ.get("CORS_ORIGIN", "*")

@@ -1,9 +1,9 @@
 """The records function: every FHIR read, Bundles, clinical writes, and what proves a document."""
 
 from services.records.routes import register
-from services.records.wiring import ports
+from services.records.wiring import cors_origin, ports
 from shared.aws.http import Door
 
-door = Door("records")
+door = Door("records", cors_origin)
 register(door, ports)
 app = door.chalice

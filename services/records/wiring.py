@@ -11,3 +11,8 @@ from shared.aws.settings import build_store
 def ports() -> Ports:
     """What the door works with."""
     return ports_of(build_store("records", os.environ))
+
+
+def cors_origin() -> str:
+    """The origin of the browser apps that may read the answers."""
+    return os.environ.get("CORS_ORIGIN", "*")

@@ -124,7 +124,8 @@ Handler = Callable[[Incoming], Reply]
 class Door:
     """One service's Chalice app, with logging, metrics and the error table around every route."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, cors_origin: Callable[[], str] = lambda: "*") -> None:
+        self._cors_origin = cors_origin
         self.chalice = _Chalice(app_name=service, configure_logs=False)
         self.chalice.api.binary_types[:] = ["application/octet-stream"]
         self.logger = Logger(service=service)
@@ -156,7 +157,7 @@ class Door:
             self.logger.error("bug", extra={"fault": code, "where": _where(bug)})
         event = reply.headers.get("Carevouch-Event")
         self._report(f"{method} {path}", reply.status, code, event, time.perf_counter() - started)
-        return _response(reply, fhir=fhir)
+        return _response(reply, fhir, self._cors_origin())
 
     def _incoming(self, method: str, variables: dict[str, str]) -> Incoming:
         request: Any = self.chalice.current_request
@@ -250,7 +251,7 @@ def _unsupported(*, fhir: bool) -> Reply:
     return Reply(415, {"resourceType": "OperationOutcome", "issue": [issue]})
 
 
-def _response(reply: Reply, *, fhir: bool) -> Response:
+def _response(reply: Reply, fhir: bool, cors_origin: str) -> Response:
     kind = reply.content_type or (FHIR_JSON if fhir else "application/json")
     body: Any = reply.body
     if isinstance(body, dict):
@@ -259,7 +260,7 @@ def _response(reply: Reply, *, fhir: bool) -> Response:
         body = ""
     headers: dict[str, str | list[str]] = {
         "Content-Type": kind,
-        "Access-Control-Allow-Origin": "*",
+        "Access-Control-Allow-Origin": cors_origin,
         "Access-Control-Expose-Headers": "*",
         "Cache-Control": "no-store",
         **reply.headers,
