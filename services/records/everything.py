@@ -25,7 +25,8 @@ PARAMETERS = frozenset({"_count", "_type", "_format", CURSOR})
 
 def operation(incoming: Incoming, ports: Ports) -> Reply:
     """GET /fhir/Patient/{id}/{operation}: `$everything` is the one there is."""
-    if incoming.path["operation"] != "$everything":
+    # Some proxies escape the dollar sign once more on the way.
+    if incoming.path["operation"] not in ("$everything", "%24everything"):
         raise NotFound("this server has no such operation; GET /fhir/metadata lists what it has")
     return everything(incoming, ports)
 

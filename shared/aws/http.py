@@ -125,8 +125,7 @@ class Door:
     """One service's Chalice app, with logging, metrics and the error table around every route."""
 
     def __init__(self, service: str, cors_origin: Callable[[], str] = lambda: "*") -> None:
-        self._cors_origin = cors_origin
-        self.chalice = _Chalice(app_name=service, configure_logs=False)
+        self.chalice = _Chalice(service, cors_origin)
         self.chalice.api.binary_types[:] = ["application/octet-stream"]
         self.logger = Logger(service=service)
         self.metrics = Metrics(namespace="Carevouch", service=service)
@@ -157,7 +156,7 @@ class Door:
             self.logger.error("bug", extra={"fault": code, "where": _where(bug)})
         event = reply.headers.get("Carevouch-Event")
         self._report(f"{method} {path}", reply.status, code, event, time.perf_counter() - started)
-        return _response(reply, fhir, self._cors_origin())
+        return _response(reply, fhir=fhir)
 
     def _incoming(self, method: str, variables: dict[str, str]) -> Incoming:
         request: Any = self.chalice.current_request
@@ -229,7 +228,13 @@ def failure(fault: BaseException, *, fhir: bool) -> Reply:
 
 
 class _Chalice(Chalice):
-    """Chalice that does not mind a missing Accept header, and says what to mend where it refuses a body."""
+    """Chalice that does not mind a missing Accept header, says what to mend where it refuses a body, and lets
+    the browser apps of one origin read every answer, refusals too.
+    """
+
+    def __init__(self, service: str, cors_origin: Callable[[], str]) -> None:
+        super().__init__(app_name=service, configure_logs=False)
+        self._cors_origin = cors_origin
 
     def __call__(self, event: Any, context: Any) -> Any:
         headers = {name.lower(): value for name, value in (event.get("multiValueHeaders") or {}).items()}
@@ -239,8 +244,9 @@ class _Chalice(Chalice):
         if answer["statusCode"] == 415:
             path = str((event.get("requestContext") or {}).get("resourcePath", ""))
             reply = _unsupported(fhir=path.startswith("/fhir"))
-            return _response(reply, fhir=path.startswith("/fhir")).to_dict(self.api.binary_types)
-        return answer
+            answer = _response(reply, fhir=path.startswith("/fhir")).to_dict(self.api.binary_types)
+        cors = {"Access-Control-Allow-Origin": self._cors_origin(), "Access-Control-Expose-Headers": "*"}
+        return {**answer, "headers": {**answer["headers"], **cors}}
 
 
 def _unsupported(*, fhir: bool) -> Reply:
@@ -251,7 +257,7 @@ def _unsupported(*, fhir: bool) -> Reply:
     return Reply(415, {"resourceType": "OperationOutcome", "issue": [issue]})
 
 
-def _response(reply: Reply, fhir: bool, cors_origin: str) -> Response:
+def _response(reply: Reply, *, fhir: bool) -> Response:
     kind = reply.content_type or (FHIR_JSON if fhir else "application/json")
     body: Any = reply.body
     if isinstance(body, dict):
@@ -260,8 +266,6 @@ def _response(reply: Reply, fhir: bool, cors_origin: str) -> Response:
         body = ""
     headers: dict[str, str | list[str]] = {
         "Content-Type": kind,
-        "Access-Control-Allow-Origin": cors_origin,
-        "Access-Control-Expose-Headers": "*",
         "Cache-Control": "no-store",
         **reply.headers,
     }
