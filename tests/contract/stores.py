@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -23,6 +23,9 @@ from shared.aws.rows import KeyRows, Row, Rows
 from shared.kernel.ids import Doc, Key, about, parse_reference, part
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.world import World
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 REGION = "eu-central-1"
 ENVIRONMENT = {
@@ -62,33 +65,47 @@ def open_store(request: pytest.FixtureRequest) -> Iterator[Store]:
         patch.setenv(name, value)
     if request.param == MOTO:
         with mock_aws():
-            yield _dynamo("")
+            _create_tables(MOTO)
+            yield _dynamo(MOTO)
         return
     patch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("cloud").endpoint_url)
-    yield _dynamo(f"-{secrets.token_hex(6)}")
+    _create_once(request.param)
+    yield _dynamo(request.param)
+
+
+# A botocore session takes longer to load than most tests to run: each kind of store has one for all tests.
+@cache
+def _dynamo(kind: str) -> Store:
+    documents, keys = _tables(kind)
+    models = document_model(documents, REGION), key_model(keys, REGION)
+    return Store(DynamoRows(*models, REGION), DynamoKeyRows(models[1]))
 
 
 @cache
-def _session() -> boto3.Session:
-    # It holds the parsed service model, which takes longer to load than a test to run.
-    return boto3.Session()
+def _client(_kind: str) -> "DynamoDBClient":
+    return boto3.client("dynamodb", region_name=REGION)
 
 
-def _dynamo(suffix: str) -> Store:
-    documents, keys = f"contract-documents{suffix}", f"contract-keys{suffix}"
-    client = _session().client("dynamodb", region_name=REGION)
-    for table, names in ((documents, ("pk", "sk")), (keys, ("pk",))):
-        client.create_table(
+@cache
+def _tables(_kind: str) -> tuple[str, str]:
+    suffix = secrets.token_hex(6)
+    return f"contract-documents-{suffix}", f"contract-keys-{suffix}"
+
+
+def _create_tables(kind: str) -> None:
+    for table, names in zip(_tables(kind), (("pk", "sk"), ("pk",)), strict=True):
+        _client(kind).create_table(
             TableName=table,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
             KeySchema=[
-                {"AttributeName": name, "KeyType": kind}  # type: ignore[typeddict-item]
-                for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
+                {"AttributeName": name, "KeyType": kind_of_key}  # type: ignore[typeddict-item]
+                for name, kind_of_key in zip(names, ("HASH", "RANGE"), strict=False)
             ],
         )
-    models = document_model(documents, REGION), key_model(keys, REGION)
-    return Store(DynamoRows(*models, REGION), DynamoKeyRows(models[1]))
+
+
+_create_once = cache(_create_tables)
 
 
 class Hooked:

@@ -1,7 +1,7 @@
 """A crash or an open outcome at every write of an act: nothing by halves, nothing twice, no number lost.
 
 An environment that dies takes its session key with it; the retry comes from a fresh one, after the stage
-that the dead one may have left is overdue. What is tried is every write, found by counting those of a quiet run.
+that the dead one may have left is overdue. Every write is tried, found by counting those of a quiet run.
 """
 
 import contextlib
