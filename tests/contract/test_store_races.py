@@ -16,6 +16,7 @@ from tests.contract.stores import (
     new_person,
     only,
     open_store,
+    random_part,
     register,
     request,
     store_observations,
@@ -68,8 +69,8 @@ def test_of_eight_updates_of_one_version_exactly_one_wins(world: World) -> None:
 
 
 def test_one_identifier_registered_eight_times_at_once_makes_one_person(world: World) -> None:
-    blind = world.reader.keys.deployment().blind("Patient", "urn:system", "race")
-    outcomes = race(lambda number: register(world, blind, request(f"k{number}")))
+    blind = world.reader.keys.deployment().blind("Patient", "urn:system", random_part())
+    outcomes = race(lambda number: register(world, blind, request(f"{blind}{number}")))
     people = {outcome.answer.references for outcome in outcomes if isinstance(outcome, Committed)}
     assert len(people) == 1
     assert sorted(o.answer.status for o in outcomes if isinstance(o, Committed)) == [200] * (RIVALS - 1) + [
