@@ -2,11 +2,12 @@
 
 `run` leaves the cloud running on `.carevouch/` and, when the story was played there before, checks that
 everything is still there instead of playing it again. `demo` plays on a cloud of its own, in a folder of its
-own, and leaves nothing running.
+own, and leaves nothing but the files that prove it.
 """
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ from infra.story.scenes import Stage, load_directory, pages, play
 from shared.ledger.note import Verifier
 
 SHARED_DATA = ROOT.parent / "shared" / "data" / "synthea"
+DEMO_FILES = ROOT / "build" / "demo"
 
 
 def main() -> int:
@@ -33,11 +35,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.story", description=__doc__)
     parser.add_argument("verb", choices=["run", "demo"])
     parser.add_argument("--data", default=os.environ.get("DATA") or None, help="folder of FHIR R4 Bundles")
+    parser.add_argument("--files", type=Path, default=DEMO_FILES, help="where demo leaves genesis and proofs")
     chosen = parser.parse_args()
     bundles = read_folder(choose_folder(chosen.data, SHARED_DATA))
     try:
         if chosen.verb == "demo":
-            _demo(bundles)
+            _demo(bundles, chosen.files)
         else:
             _run(bundles)
     except Surprise as surprise:
@@ -46,11 +49,16 @@ def main() -> int:
     return 0
 
 
-def _demo(bundles: list[Records]) -> None:
-    with tempfile.TemporaryDirectory(prefix="carevouch-demo-") as folder:
-        with local.local_cloud(Path(folder)) as cloud:
-            reports.tell(tell_story(cloud, Path(folder), bundles), print)
-        print("the demo's cloud is stopped and its files are gone; `make run` keeps both")
+def _demo(bundles: list[Records], files: Path) -> None:
+    # The proofs stay, or the command that the report ends with would verify nothing.
+    shutil.rmtree(files / "proofs", ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="carevouch-demo-") as folder,
+        local.local_cloud(Path(folder)) as cloud,
+    ):
+        report = tell_story(cloud, Path(folder), bundles, files=files)
+    reports.tell(report, print)
+    print("\nThe demo's cloud is stopped and its state is gone; `make run` keeps both.")
 
 
 def _run(bundles: list[Records]) -> None:
@@ -63,9 +71,8 @@ def _run(bundles: list[Records]) -> None:
     report = tell_story(cloud, local.STATE, bundles)
     reports.keep(report, kept)
     reports.tell(report, print)
-    print(
-        f"\nStill running: {cloud.base_url} (`make stop` stops it and keeps its state, `make clean` removes it)"
-    )
+    print(f"\nStill running: {cloud.base_url}")
+    print("`make stop` stops it and keeps its state, `make clean` removes it")
 
 
 def _started() -> Cloud:
@@ -73,19 +80,24 @@ def _started() -> Cloud:
     return local.start(port=port)
 
 
-def tell_story(cloud: Cloud, folder: Path, bundles: list[Records]) -> Report:
-    """Play all of it; raises `Surprise` where a scene does not come true."""
+def tell_story(cloud: Cloud, folder: Path, bundles: list[Records], *, files: Path | None = None) -> Report:
+    """Play all of it; keys stay in `folder`, genesis and proofs in `files` (default: `folder`).
+
+    Raises `Surprise` where a scene does not come true.
+    """
     began = time.monotonic()
+    files = files or folder
+    files.mkdir(parents=True, exist_ok=True)
     http = Http(cloud.base_url)
     keys = Keys(folder / "keys")
     operator = Operator(cloud, http, folder)
     vkey = Verifier(operator.genesis.origin, operator.genesis.log).vkey
-    genesis = folder / "genesis"
+    genesis = files / "genesis"
     genesis.write_text(operator.genesis_file)
     hospital = operator.admit("hospital", ["provider"], keys)
     insurer = operator.admit("insurer", ["payer"], keys)
     print("the operator admitted a hospital and an insurer")
-    stage = Stage(hospital, insurer, keys, folder / "proofs", print)
+    stage = Stage(hospital, insurer, keys, files / "proofs", print)
     patients = [records for records in bundles if records.patient]
     for records in bundles:
         if not records.patient:
@@ -95,11 +107,11 @@ def tell_story(cloud: Cloud, folder: Path, bundles: list[Records]) -> Report:
     for number, records in enumerate(patients, 1):
         print(f"[{number}/{len(patients)}] patient {number}: {sum(records.counts().values())} resources")
         told.append(play(stage, records, number))
-    report = Report(cloud.base_url, vkey, genesis, tuple(told), time.monotonic() - began, http.calls)
-    print(f"verifying {len(report.evidence)} proofs offline")
-    for evidence in report.evidence:
-        verify(evidence, vkey, genesis)
-    return report
+    evidence = [item for each in told for item in each.evidence]
+    print(f"verifying {len(evidence)} proofs offline")
+    verify(evidence, vkey, genesis)
+    seconds = time.monotonic() - began
+    return Report(cloud.base_url, vkey, genesis, tuple(told), seconds, http.calls, tuple(http.refusals))
 
 
 def register_contract(stage: Stage, patients: list[Records]) -> None:
@@ -128,9 +140,11 @@ def _check_again(cloud: Cloud, before: dict[str, object]) -> None:
             raise Surprise(
                 f"patient {number} had {sum(kept['shown'].values())} resources and now has {count}"
             )
-        for item in kept["evidence"]:
-            evidence = Evidence(item["act"], item["holder"], Path(item["opening"]), Path(item["proof"]))
-            verify(evidence, str(before["vkey"]), Path(str(before["genesis"])))
+        evidence = [
+            Evidence(item["act"], item["holder"], Path(item["opening"]), Path(item["proof"]))
+            for item in kept["evidence"]
+        ]
+        verify(evidence, str(before["vkey"]), Path(str(before["genesis"])))
         print(f"  patient {number}: {count} resources, {len(kept['evidence'])} proofs verified again")
     print(f"running: {cloud.base_url} (`make clean` starts over)")
 

@@ -1,4 +1,4 @@
-"""`python -m infra.story.ask PATIENT ORGANIZATION`: the body with which the story's insurer asks for consent."""
+"""`python -m infra.story.ask PATIENT ORGANIZATION`: the body with which the insurer asks for consent."""
 
 import json
 import sys

@@ -51,7 +51,7 @@ def read_folder(folder: Path) -> list[Records]:
 
 
 def choose_folder(named: str | None, beside: Path) -> Path:
-    """The folder of DATA=, else the data beside the project when it is there, else the project's own sample."""
+    """The folder of DATA=, else the data beside the project where there is some, else our own sample."""
     if named:
         if not Path(named).is_dir():
             raise SetUpFault(f"DATA={named} is not a folder.")

@@ -1,4 +1,4 @@
-"""An HTTP client of one party: it signs its own assertions, renews its token, and never sees another's key."""
+"""An HTTP client of one party: it signs its own assertions, renews its token, never sees another's key."""
 
 import http.client
 import json
@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from shared.kernel.encoding import b64u
+from shared.kernel.jsontext import render
 from shared.kernel.jws import KeyInMemory, sign
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -36,10 +37,11 @@ class Answer:
 
 @dataclass(slots=True)
 class Http:
-    """Requests to one base URL; counts them."""
+    """Requests to one base URL; counts them, and keeps every answer that refused something."""
 
     base_url: str
     calls: int = 0
+    refusals: list[Answer] = field(default_factory=list)
 
     def call(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
@@ -53,8 +55,11 @@ class Http:
             connection.request(method, target, body or None, headers or {})
             answer = connection.getresponse()
             self.calls += 1
-            told = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, told, answer.read())
+            headers_back = {name.lower(): value for name, value in answer.getheaders()}
+            told = Answer(answer.status, headers_back, answer.read())
+            if not 200 <= told.status < 300:
+                self.refusals.append(told)
+            return told
         finally:
             connection.close()
 
@@ -78,11 +83,11 @@ class Party:
         return self._token
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """A request with this party's token; a dict is sent as FHIR JSON."""
+        """A request with this party's token; a dict is sent as FHIR JSON, decimals as they are."""
         sent = {"Authorization": f"Bearer {self.token()}", "Accept": "application/fhir+json"}
         if body is not None:
             sent["Content-Type"] = "application/fhir+json"
-        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        raw = body if isinstance(body, bytes) else b"" if body is None else render(body)
         return self.http.call(method, path, raw, {**sent, **headers})
 
     def expect(self, status: int, method: str, path: str, body: Any = None, **headers: str) -> Answer:

@@ -7,6 +7,7 @@ Whoever holds both, genesis and the log's key needs no network and no trust in t
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def collect(party: Party, act: str, reference: str, version: int, folder: Path) 
 
 
 def published(http: Http, event_id: str) -> bytes:
-    """The `.tlog-proof` of an event, when it is under a published checkpoint; raises `Surprise` after a while."""
+    """The `.tlog-proof` of an event, once a published checkpoint covers it; else raises `Surprise`."""
     until = time.monotonic() + SEAL_SECONDS
     while time.monotonic() < until:
         answer = http.call("GET", f"/ledger/events/{event_id}/proof")
@@ -54,16 +55,17 @@ def published(http: Http, event_id: str) -> bytes:
     raise Surprise(f"event {event_id} was not published within {SEAL_SECONDS} s: {answer.body[:200]!r}")
 
 
-def verify_command(evidence: Evidence, vkey: str, genesis: Path) -> list[str]:
+def verify_command(evidence: Sequence[Evidence], vkey: str, genesis: Path) -> list[str]:
     """The exact command that verifies the files, as a person would type it."""
     carevouch = str(Path(sys.executable).with_name("carevouch"))
-    files = ["--genesis", str(genesis), "--opening", str(evidence.opening)]
-    return [carevouch, "verify", str(evidence.proof), "--key", vkey, *files]
+    proofs = [str(item.proof) for item in evidence]
+    openings = [word for item in evidence for word in ("--opening", str(item.opening))]
+    return [carevouch, "verify", *proofs, "--key", vkey, "--genesis", str(genesis), *openings]
 
 
-def verify(evidence: Evidence, vkey: str, genesis: Path) -> None:
+def verify(evidence: Sequence[Evidence], vkey: str, genesis: Path) -> None:
     """Run it in a process of its own, with no way to the cloud; raises `Surprise` when it refuses."""
     command = verify_command(evidence, vkey, genesis)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={}, cwd="/")
     if done.returncode != 0:
-        raise Surprise(f"the proof of '{evidence.act}' does not verify: {done.stdout}{done.stderr}")
+        raise Surprise(f"a proof does not verify: {done.stdout}{done.stderr}")

@@ -12,6 +12,7 @@ PLAN = "STORY-PLAN"
 CONTRACT_TYP = "carevouch-contract+jws"
 _CLASS = "http://terminology.hl7.org/CodeSystem/coverage-class"
 _CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
+_CENT = Decimal("0.01")
 _PRIORITY = "http://terminology.hl7.org/CodeSystem/processpriority"
 # The visit costs more than the insurer allows, so that the answer shows a write-off, a copay and a payment.
 VISIT_CENTS, ALLOWED_CENTS, COPAY_CENTS, DEDUCTIBLE_CENTS = 18_000, 12_000, 2_500, 5_000
@@ -85,7 +86,7 @@ def claim(
             "sequence": at + 1,
             "productOrService": {"coding": [{"system": system, "code": code}]},
             "servicedDate": today,
-            "net": {"value": amount / 100, "currency": "USD"},
+            "net": {"value": _dollars(amount), "currency": "USD"},
         }
         for at, ((system, code), amount) in enumerate(zip(codes, cents, strict=True))
     ]
@@ -101,13 +102,17 @@ def claim(
         "priority": {"coding": [{"system": _PRIORITY, "code": "normal"}]},
         "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": coverage_reference}}],
         "item": items,
-        "total": {"value": sum(cents) / 100, "currency": "USD"},
+        "total": {"value": _dollars(sum(cents)), "currency": "USD"},
     }
 
 
 def totals(response: dict[str, Any]) -> dict[str, Decimal]:
-    """The totals of a ClaimResponse, by category code."""
+    """The totals of a ClaimResponse, by category code, to the cent."""
     return {
-        total["category"]["coding"][0]["code"]: Decimal(str(total["amount"]["value"]))
+        total["category"]["coding"][0]["code"]: Decimal(str(total["amount"]["value"])).quantize(_CENT)
         for total in response.get("total", [])
     }
+
+
+def _dollars(cents: int) -> Decimal:
+    return Decimal(cents).scaleb(-2)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.story.client import Answer
 from infra.story.evidence import Evidence, verify_command
 from infra.story.scenes import Told
 
@@ -23,6 +24,7 @@ class Report:
     patients: tuple[Told, ...]
     seconds: float
     calls: int
+    refusals: tuple[Answer, ...] = ()
 
     @property
     def evidence(self) -> list[Evidence]:
@@ -36,7 +38,7 @@ def tell(report: Report, say: Say) -> None:
     say("What happened")
     for told in report.patients:
         sent, shown = sum(told.sent.values()), sum(told.shown.values())
-        say(f"  {told.name}: {sent} resources in, {shown} out (with what the story added), none lost")
+        say(f"  {told.name}: {sent} resources in; {shown} out: these and {shown - sent} of the story itself")
         say(f"    the insurer read {told.granted} that were granted; claim: {_claim(told)}")
     say("What was refused")
     for refusal in dict.fromkeys(line for told in report.patients for line in told.refusals):
@@ -47,7 +49,7 @@ def tell(report: Report, say: Say) -> None:
     say("")
     say("Verify one yourself; it needs no network and no trust in the server:")
     say(f"  {proved[0].proof}")
-    say(f"  {shlex.join(verify_command(proved[0], report.vkey, report.genesis))}")
+    say(f"  {shlex.join(verify_command(proved[:1], report.vkey, report.genesis))}")
 
 
 def keep(report: Report, path: Path) -> None:
