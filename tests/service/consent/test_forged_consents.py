@@ -140,12 +140,24 @@ def offered_with_another_key_than_the_provider_s(scene: Scene, consent: dict[str
     return people.grant(scene.world, device, consent)
 
 
+def by_a_device_moved_here_from_another_person(scene: Scene, consent: dict[str, Any]) -> Stored:
+    """The binding is genuine, and the identity service's key put it into this person's partition."""
+    stranger = people.enrol(scene.world, scene.clinic)
+    other = people.bind_device(scene.world, scene.clinic, stranger)
+    doc = Doc("Device", about(scene.patient, other.id.split(".")[1]))
+    draft = Draft(doc, scene.find("Device", other.id).body)
+    plan = Plan("device.bound", (draft,), Answer(201), (scene.patient,))
+    people.act(scene.world, "identity", stranger, doc, lambda _naming: plan)
+    return people.grant(scene.world, replace(other, patient=scene.patient), consent)
+
+
 FORGERIES: tuple[Forge, ...] = (
     unsigned,
     by_an_unbound_key,
     by_a_device_bound_later,
     by_a_device_unbound_before,
     by_the_device_of_another_person,
+    by_a_device_moved_here_from_another_person,
     for_another_version,
     for_another_predecessor,
     for_other_content,
