@@ -1,0 +1,177 @@
+"""Every path by which a document of a person could show, and what each of them shows to somebody.
+
+reference/consent.md 2.4 names the paths on which records leaked elsewhere; these are the ones that exist
+here. Each takes a scene, a caller and the person's stored revisions, and gives the references (with version)
+that the caller could learn from it.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from shared.aws.documents import Stored
+from shared.kernel.encoding import unb64u
+from tests.api import Answer
+from tests.service.records.conftest import Scene, resources
+
+Path = Callable[[Scene, Any, list[Stored]], set[str]]
+
+
+def revision(stored: Stored) -> str:
+    """`Type/id@version`."""
+    return f"{stored.doc}@{stored.version}"
+
+
+def latest(revisions: Iterable[Stored]) -> list[Stored]:
+    """The newest revision of each document."""
+    newest: dict[Any, Stored] = {}
+    for stored in revisions:
+        newest[stored.doc] = max(newest.get(stored.doc, stored), stored, key=lambda one: one.version)
+    return list(newest.values())
+
+
+def read(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    answers = (scene.get(who, f"/fhir/{one.doc}") for one in latest(stored))
+    return {named(answer.json()) for answer in answers if ok(answer)}
+
+
+def vread(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    answers = (scene.get(who, f"/fhir/{one.doc}/_history/{one.version}") for one in stored)
+    return {named(answer.json()) for answer in answers if ok(answer)}
+
+
+def history(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    answers = (scene.get(who, f"/fhir/{one.doc}/_history") for one in latest(stored))
+    found = [answer.json() for answer in answers if ok(answer)]
+    assert all(bundle["total"] == len(bundle["entry"]) for bundle in found)
+    return {named(resource) for bundle in found for resource in resources(bundle)}
+
+
+def search(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    return {
+        named(resource)
+        for query in queries(stored)
+        for page in scene.pages(who, query)
+        for resource in resources(page)
+    }
+
+
+def search_by_id(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    found: set[str] = set()
+    for one in latest(stored):
+        of = "" if one.doc.type == "Patient" else f"&patient={one.doc.subject}"
+        for page in scene.pages(who, f"/fhir/{one.doc.type}?_id={one.doc.id}{of}"):
+            found |= {named(resource) for resource in resources(page)}
+    return found
+
+
+def next_links(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    found: set[str] = set()
+    for query in queries(stored):
+        for page in scene.pages(who, f"{query}&_count=1"):
+            assert len(resources(page)) <= 1
+            found |= {named(resource) for resource in resources(page)}
+    return found
+
+
+def total(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    """A total tells how many there are: as many as are shown, or it tells of others."""
+    found: set[str] = set()
+    for query in queries(stored):
+        shown = [named(resource) for page in scene.pages(who, query) for resource in resources(page)]
+        for more in ("&_count=0", "&_total=accurate"):
+            assert scene.get(who, query + more).json()["total"] == len(shown)
+        found |= set(shown)
+    return found
+
+
+def sorted_search(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    found: set[str] = set()
+    for query in queries(stored):
+        for page in scene.pages(who, f"{query}&_sort=-_lastUpdated&_count=2"):
+            found |= {named(resource) for resource in resources(page)}
+    return found
+
+
+def everything(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    found: set[str] = set()
+    for page in scene.pages(who, f"/fhir/Patient/{subject(stored)}/$everything?_count=3"):
+        found |= {named(resource) for resource in resources(page)}
+    return found
+
+
+def everything_of_a_type(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    found: set[str] = set()
+    for type_ in {one.doc.type for one in stored}:
+        for page in scene.pages(who, f"/fhir/Patient/{subject(stored)}/%24everything?_type={type_}"):
+            found |= {named(resource) for resource in resources(page)}
+    return found
+
+
+def ledger_history(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    found: set[str] = set()
+    for one in latest(stored):
+        answer = scene.get(who, f"/ledger/documents/{one.doc}/history")
+        if ok(answer):
+            found |= {f"{one.doc}@{line['version']}" for line in answer.json()}
+    return found
+
+
+def opening(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    found: set[str] = set()
+    for one in stored:
+        answer = scene.get(who, f"/ledger/documents/{one.doc}/{one.version}/opening")
+        if ok(answer):
+            assert unb64u(answer.json()["body"]) == one.body
+            found.add(revision(one))
+    return found
+
+
+def not_modified(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    """304 says that the caller's guess of the current version is right."""
+    found: set[str] = set()
+    for one in latest(stored):
+        answer = scene.get(who, f"/fhir/{one.doc}", if_none_match=f'W/"{one.version}"')
+        if answer.status == 304:
+            found.add(revision(one))
+    return found
+
+
+# Those that show old versions too, and those that show the current one alone.
+OF_VERSIONS: dict[str, Path] = {
+    "vread": vread,
+    "history": history,
+    "ledger history": ledger_history,
+    "opening": opening,
+}
+OF_LATEST: dict[str, Path] = {
+    "read": read,
+    "304": not_modified,
+    "search": search,
+    "search by id": search_by_id,
+    "next links": next_links,
+    "total": total,
+    "sorted search": sorted_search,
+    "$everything": everything,
+    "$everything of a type": everything_of_a_type,
+}
+PATHS = OF_VERSIONS | OF_LATEST
+
+
+def queries(stored: list[Stored]) -> list[str]:
+    """A search for each type that the person has documents of."""
+    types = sorted({one.doc.type for one in stored} - {"Patient"})
+    person = subject(stored)
+    return [f"/fhir/Patient?_id={person}", *(f"/fhir/{type_}?patient=Patient/{person}" for type_ in types)]
+
+
+def subject(stored: list[Stored]) -> str:
+    return str(stored[0].doc.subject)
+
+
+def named(resource: dict[str, Any]) -> str:
+    return f"{resource['resourceType']}/{resource['id']}@{resource['meta']['versionId']}"
+
+
+def ok(answer: Answer) -> bool:
+    assert answer.status in (200, 404), answer.body
+    return answer.status == 200
