@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.claims.asked import patient_of, retriable, submitted
-from services.claims.people import answered, require_person, visiting
+from services.claims.people import answered, require_person
 from services.claims.ports import Ports
 from shared.aws.access import Visit
 from shared.aws.documents import Answer, Draft, Naming, Partition, Plan, Request, Stored
@@ -21,10 +21,10 @@ from shared.claims.model import CoverageInput
 from shared.identity.caller import Caller
 from shared.identity.roles import PAYER
 from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import Forbidden, Invalid, Malformed, Unprocessable
+from shared.kernel.errors import Forbidden, IntegrityFault, Invalid, Malformed, Unprocessable
 from shared.kernel.ids import Doc, about, parse_reference
 from shared.kernel.jsontext import parse, render
-from shared.records.content import author_of, stamped
+from shared.records.content import stamped
 
 COVERAGE, REGISTERED = "Coverage", "coverage.registered"
 
@@ -58,16 +58,19 @@ def register(incoming: Incoming, ports: Ports) -> Reply:
         require_person(visit)
         return _stored(request, resource, visit, ports)
 
-    return visiting(incoming, caller, patient, ports, work)
+    return ports.access.visit(incoming, caller, patient, "operation").run(work)
 
 
-def covering(partition: Partition, patient: str, reference: str) -> Covered:
-    """The coverage of the person that `reference` names; raises `Unprocessable` if no payer registered it."""
+def covering(partition: Partition, reference: str) -> Covered:
+    """The coverage that `reference` names; raises `Unprocessable` if no payer registered it for this person.
+
+    Somebody else's coverage lies in another partition, and is as unknown as none.
+    """
     try:
         doc: Doc | None = parse_reference(reference)
     except Malformed:
         doc = None
-    if doc is not None and doc.type == COVERAGE and doc.subject == patient:
+    if doc is not None and doc.type == COVERAGE:
         stored = partition.get(doc)
         covered = _word(stored) if stored else None
         if covered is not None:
@@ -89,8 +92,8 @@ def _word(stored: Stored) -> Covered | None:
         return None
     resource: JsonObject = parse(stored.body, "a stored Coverage")
     terms = coverage_input(resource)
-    if terms.plan is None or author_of(resource) != terms.payer:
-        return None
+    if terms.plan is None:
+        raise IntegrityFault("a coverage was registered without a plan")
     return Covered(stored, terms, terms.plan, family_of(resource))
 
 

@@ -8,7 +8,7 @@ shows as left.
 from services.claims import accumulators
 from services.claims.asked import patient_of, retriable, submitted
 from services.claims.coverage import Covered, coverages_by
-from services.claims.people import answered, require_enrolment, require_provider, visiting
+from services.claims.people import answered, require_enrolment, require_provider
 from services.claims.plans import contract_on
 from services.claims.ports import Ports
 from shared.aws.access import Visit
@@ -51,7 +51,7 @@ def answer(incoming: Incoming, ports: Ports) -> Reply:
 
         return answered(ports.store.writer.perform(request, first, build), visit)
 
-    return visiting(incoming, caller, patient, ports, work)
+    return ports.access.visit(incoming, caller, patient, "operation").run(work)
 
 
 def _require_asker(visit: Visit, resource: JsonObject, insurer: str, ports: Ports) -> None:

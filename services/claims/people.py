@@ -1,41 +1,21 @@
 """Whom a request is about, and whether the caller may act for them.
 
-Absent, erased and not linked look alike: the same 404, the same audit. A refusal is audited before it is
-answered; what succeeds is its own audit (design.md, 7).
+Absent, erased and not linked look alike: the same 404, the same audit. `Visit.run` stores a refusal's audit
+before it is answered; what succeeds is its own (design.md, 7).
 """
-
-from collections.abc import Callable
 
 from services.claims.ports import Ports
 from shared.aws.access import Visit
 from shared.aws.documents import Committed, Stored
-from shared.aws.http import ABSENT, Incoming, Reply
+from shared.aws.http import ABSENT, Reply
 from shared.aws.receipts import receipt_headers
 from shared.fhir.meta import etag
 from shared.identity.caller import Caller
 from shared.identity.enrolment import ENROLMENT, check_enrolment
 from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import DomainError, Erased, IntegrityFault, NotFound, Unprocessable
+from shared.kernel.errors import DomainError, IntegrityFault, NotFound, Unprocessable
 from shared.kernel.ids import Doc, about, parse_reference, part
 from shared.kernel.jsontext import parse
-
-
-def visiting(
-    incoming: Incoming, caller: Caller, patient: str, ports: Ports, work: Callable[[Visit], Reply]
-) -> Reply:
-    """Do the work about a person; a refusal of any kind is audited first, and tells nothing of them."""
-    visit = ports.access.visit(incoming, caller, patient, "operation")
-    try:
-        return work(visit)
-    except (NotFound, Erased):
-        refusal: DomainError = NotFound(ABSENT)
-    except DomainError as error:
-        refusal = error
-
-    def refuse(_visit: Visit) -> Reply:
-        raise refusal
-
-    return visit.run(refuse)
 
 
 def require_enrolment(visit: Visit, ports: Ports) -> None:

@@ -13,7 +13,7 @@ from services.claims import accumulators
 from services.claims.accumulators import Loaded
 from services.claims.asked import patient_of, retriable, submitted
 from services.claims.coverage import Covered, covering
-from services.claims.people import answered, require_enrolment, require_provider, visiting
+from services.claims.people import answered, require_enrolment, require_provider
 from services.claims.plans import Held, contract_on
 from services.claims.ports import Ports
 from services.claims.settle import settled
@@ -86,11 +86,11 @@ def submit(incoming: Incoming, ports: Ports) -> Reply:
 
         return answered(settled(lambda: ports.store.writer.perform(request, first, build)), visit)
 
-    return visiting(incoming, caller, asked.patient, ports, work)
+    return ports.access.visit(incoming, caller, asked.patient, "operation").run(work)
 
 
 def _load(asked: _Asked, partition: Partition, ports: Ports) -> _Case:
-    covered = covering(partition, asked.patient, focal_coverage(asked.resource))
+    covered = covering(partition, focal_coverage(asked.resource))
     payer = covered.terms.payer
     if asked.resource.get("insurer", {}).get("reference", payer) != payer:
         raise Unprocessable("Claim.insurer must be the payor of the coverage that the claim names")

@@ -153,14 +153,16 @@ def test_a_signature_by_a_strange_key_or_over_other_terms_is_refused(
     [
         ("2026-07-01", "2026-12-31", 201),
         ("2026-06-30", "2026-12-31", 409),
-        ("2026-01-01", "2026-06-30", 409),
-        ("2026-03-01", "2026-03-01", 409),
+        ("2026-01-01", "2026-02-28", 201),
+        ("2026-01-01", "2026-03-01", 409),
+        ("2026-04-01", "2026-04-01", 409),
+        ("2026-01-01", "2026-12-31", 409),
     ],
 )
 def test_ranges_of_one_plan_never_overlap_by_a_day(
     api: Api, payer: Organization, clinic: Organization, start: str, end: str, status: int
 ) -> None:
-    assert register_contract(api, payer, half(payer, clinic, "2026-01-01", "2026-06-30")).status == 201
+    assert register_contract(api, payer, half(payer, clinic, "2026-03-01", "2026-06-30")).status == 201
     later = half(payer, clinic, start, end, coinsurance_bp=1000)
     assert register_contract(api, payer, later).status == status
 

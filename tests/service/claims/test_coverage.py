@@ -67,7 +67,8 @@ def test_a_key_without_a_patient_is_nobody(world: World, member: Member) -> None
 
 def test_a_coverage_in_a_bundle_is_no_payers_word(member: Member) -> None:
     forged = coverage_of(member.payer, member.patient)
-    stored = record(member.world, member.clinic, member.patient, forged)
+    # Even the payer's own name as author would not make it so: what counts is whose event holds it.
+    stored = record(member.world, member.payer, member.patient, forged)
     insurance = [{"sequence": 1, "focal": True, "coverage": {"reference": str(stored.doc)}}]
     told = member.submit(member.claim(item(1, "LAB", "95.00"), insurance=insurance))
     assert told.status == 422

@@ -192,6 +192,15 @@ def test_a_key_used_for_another_claim_is_refused(member: Member) -> None:
     assert len(member.stored("Claim")) == 1
 
 
+def test_the_same_key_for_two_people_names_two_acts(world: World, member: Member) -> None:
+    second = enrol(world, member.clinic)
+    other = replace(member, patient=second, coverage=cover(member.api, member.payer, second))
+    told = [one.submit(one.worked(), idempotency_key="k-1") for one in (member, other)]
+    assert [answer.status for answer in told] == [200, 200]
+    # An event id that stood for two acts would be one entry in the log, and the second act no event.
+    assert len({answer.headers["carevouch-event"] for answer in told}) == 2
+
+
 def test_without_a_key_a_retry_is_a_new_act_that_finds_duplicates(member: Member) -> None:
     first, again = member.submit(member.worked()), member.submit(member.worked())
     assert first.headers["carevouch-event"] != again.headers["carevouch-event"]
