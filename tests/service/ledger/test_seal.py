@@ -121,6 +121,12 @@ def test_an_answer_that_never_came_is_settled_by_reading_the_head(what: str) -> 
         assert audited(cloud).events == 2
 
 
+def test_a_commit_whose_answer_was_lost_counts_as_this_sealers_own() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    cloud.faults.plan = {2: "lost"}  # after the staged manifest comes the swap of the head
+    assert cloud.sealer().seal([cloud.act(producer, number) for number in range(2)]).events == 2
+
+
 def test_sealers_that_race_seal_everything_once_and_never_fork() -> None:
     cloud, producer = Cloud(), Producer(House())
     keys = [cloud.act(producer, number) for number in range(24)]
