@@ -27,12 +27,12 @@ from services.ledger.ports import (
 )
 from shared.aws.rows import OutcomeUnknown
 from shared.events import sealing
-from shared.events.envelope import parse_event, strand_of
+from shared.events.envelope import strand_of
 from shared.events.genesis import Genesis
-from shared.events.sealing import Candidate, Head, Plan
-from shared.kernel.errors import Busy, Malformed
+from shared.events.sealing import Candidate, Head, Plan, event_of
+from shared.kernel.errors import Busy
 from shared.kernel.ids import Key
-from shared.kernel.jws import Signer, take_apart
+from shared.kernel.jws import Signer
 from shared.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint, strand_origin
 from shared.ledger.merkle import consistency_proof, verify_consistency
 from shared.ledger.note import NoteSigner, Verifier
@@ -78,10 +78,8 @@ class Sealer:
 
     def takes(self, text: str) -> bool:
         """Whether an event belongs into this strand; what is no event at all goes into the first."""
-        try:
-            return strand_of(parse_event(text).id, self._genesis.strands) == self.strand
-        except Malformed:
-            return self.strand == 0
+        event = event_of(text)
+        return self.strand == (0 if event is None else strand_of(event.id, self._genesis.strands))
 
     def seal(self, keys: Sequence[Key]) -> Sealed:
         """Seal the events in these rows; on return each is sealed, rejected, waiting, or was sealed before.
@@ -162,9 +160,9 @@ class Sealer:
 
     def _plan(self, head: Head, rows: Sequence[EventRow]) -> tuple[Plan | None, tuple[Candidate, ...]]:
         # The kid in the signed text decides, not the row's attribute, which anybody with the table may write.
-        kids = {row.text: _kid(row.text) for row in rows}
-        certificates = {kid: self._world.events.certificate(kid) for kid in set(kids.values()) if kid}
-        candidates = [Candidate(row.text, certificates.get(kids[row.text])) for row in rows]
+        kids = {row.text: event.kid for row in rows if (event := event_of(row.text))}
+        certificates = {kid: self._world.events.certificate(kid) for kid in set(kids.values())}
+        candidates = [Candidate(row.text, certificates.get(kids.get(row.text, ""))) for row in rows]
         marks = self._world.marks.get(self.strand, sealing.mark_keys(candidates))
         return sealing.plan(head, candidates, marks, self._genesis, self._seal, self._world.clock())
 
@@ -265,18 +263,11 @@ def _check_published(published: Checkpoint | None, head: Head) -> None:
         raise HeadWentBack(f"{published.origin} is published at {published.size}, its head is another tree")
 
 
-def _kid(text: str) -> str:
-    try:
-        return take_apart(text).kid
-    except Malformed:
-        return ""
-
-
 def _settled(plan: Plan, rows: dict[str, EventRow]) -> list[Settled]:
     """The numbers that true events took; those of rejected rows are for the sweep to judge."""
     sealed = {entry.decode("ascii") for entry in plan.entries} & rows.keys()
-    events = [(parse_event(text), rows[text].key) for text in sorted(sealed)]
-    return [Settled(key, event.kid, event.n) for event, key in events]
+    events = [(event_of(text), rows[text].key) for text in sorted(sealed)]
+    return [Settled(key, event.kid, event.n) for event, key in events if event is not None]
 
 
 def _runs(settled: Sequence[Settled]) -> list[tuple[str, int, int]]:

@@ -6,16 +6,14 @@ stream's. A cursor stops at a gap until the gap can no longer fill, and a key is
 expired and all its numbers are settled. The stream is a hint, this is the promise.
 """
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.ledger.ports import EventRow, Numbered
 from services.ledger.seal import Sealed, Sealer, World
 from shared.events.certificate import parse_certificate
-from shared.events.envelope import parse_event
 from shared.events.genesis import Genesis
-from shared.events.sealing import Candidate, Mark, event_mark, rejection_mark
+from shared.events.sealing import Candidate, Mark, event_mark, event_of, rejection_mark
 from shared.kernel.errors import Malformed
 from shared.kernel.ids import Key
 from shared.kernel.jws import thumbprint
@@ -142,18 +140,14 @@ class Sweep:
 
     def _is_closed(self, row: EventRow) -> bool:
         """Whether a gap below this event can no longer fill (formats.md, Numbers)."""
-        try:
-            seal_by = parse_event(row.text).seal_by
-        except Malformed:
-            return False
-        return self._world.clock() > later(seal_by, GRACE_SECONDS)
+        event = event_of(row.text)
+        return event is not None and self._world.clock() > later(event.seal_by, GRACE_SECONDS)
 
 
 def _marks_of(row: EventRow) -> list[str]:
     keys = [rejection_mark(Candidate(row.text, None).hash)]
-    with contextlib.suppress(Malformed):
-        keys.append(event_mark(parse_event(row.text).id))
-    return keys
+    event = event_of(row.text)
+    return keys if event is None else [*keys, event_mark(event.id)]
 
 
 def _answers(mark: Mark, row: EventRow) -> bool:
@@ -162,10 +156,8 @@ def _answers(mark: Mark, row: EventRow) -> bool:
 
 
 def _time(row: EventRow) -> str | None:
-    try:
-        return parse_event(row.text).time
-    except Malformed:
-        return None
+    event = event_of(row.text)
+    return None if event is None else event.time
 
 
 def _added(one: Sealed, other: Sealed) -> Sealed:

@@ -8,6 +8,7 @@ stops the others, and the same candidates in another order give the same entries
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from shared.events.catalogue import OPERATOR
@@ -102,6 +103,15 @@ class Seal:
     signed: Signed
 
 
+@lru_cache(maxsize=2_048)  # A batch asks several times about each text; parsing costs as much as verifying.
+def event_of(text: str) -> Event | None:
+    """The event that `text` spells, unverified; None if it spells none."""
+    try:
+        return parse_event(text)
+    except Malformed:
+        return None
+
+
 def event_mark(event_id: str) -> str:
     """The key of the mark that a sealed event leaves."""
     return f"event#{event_id}"
@@ -127,7 +137,7 @@ def mark_keys(candidates: Sequence[Candidate]) -> list[str]:
     keys: list[str] = []
     for candidate in candidates:
         keys.append(rejection_mark(candidate.hash))
-        event = _event_or_none(candidate.text)
+        event = event_of(candidate.text)
         if event is not None:
             keys += [event_mark(event.id), certificate_mark(event.kid)]
     return list(dict.fromkeys(keys))
@@ -177,7 +187,7 @@ def sort(
     for candidate in sorted(set(candidates), key=lambda item: (item.text, item.certificate or "")):
         if rejection_mark(candidate.hash) in marks:
             continue
-        event = _event_or_none(candidate.text)
+        event = event_of(candidate.text)
         if event is None:
             rejected.append((candidate, None, "not an event of version 1"))
             continue
@@ -303,10 +313,3 @@ def _rejection(candidate: Candidate, event_id: str | None, reason: str, seal: Si
 
 def _seal(type_: str, time: str, data: JsonObject, signer: Signer) -> str:
     return sign({"v": 1, "type": type_, "time": time, "data": data}, SEAL_TYP, signer)
-
-
-def _event_or_none(text: str) -> Event | None:
-    try:
-        return parse_event(text)
-    except Malformed:
-        return None
