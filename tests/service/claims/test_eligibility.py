@@ -7,7 +7,7 @@ import pytest
 from shared.kernel.jsontext import parse, render
 from tests.api import Answer, Who
 from tests.people import admit, bind_device, enrol, link
-from tests.service.claims.member import ASK, Member, cover, post
+from tests.service.claims.member import ASK, Member, cover, insure, post
 from tests.unit.claims.cases import SYSTEM, token
 from tests.unit.claims.resources import concept, item
 from tests.world import World
@@ -49,8 +49,6 @@ def test_benefits_show_what_a_claim_has_used(member: Member) -> None:
 
 
 def test_auth_requirements_answer_for_the_services_asked_about(world: World) -> None:
-    from tests.service.claims.member import insure
-
     member = insure(world, auth_required=[token("XRAY")])
     items = [{"productOrService": concept(code)} for code in ("XRAY", "LAB", "CREAM")]
     (one,) = insurance(member.ask(member.request("auth-requirements", item=items)))

@@ -13,7 +13,7 @@ from shared.kernel.jsontext import parse
 from tests.api import Answer
 from tests.fakes import Crash, MemoryRows
 from tests.people import enrol
-from tests.service.claims.member import Member, cover, insure, new_api
+from tests.service.claims.member import Member, contract_of, cover, insure, new_api, register_contract
 from tests.service.claims.test_coverage import revisions
 from tests.unit.claims.resources import concept, item
 from tests.world import World, memory_world
@@ -89,8 +89,6 @@ def test_the_same_claim_that_changes_no_accumulator_is_paid_once_all_the_same(wo
 
 
 def test_the_same_service_under_two_plans_of_a_payer_is_paid_once(world: World) -> None:
-    from tests.service.claims.member import contract_of, register_contract
-
     member = insure(world, deductible=None, out_of_pocket=None, coinsurance_bp=0)
     gold = contract_of(member.payer, member.clinic, plan="GOLD")
     assert register_contract(member.api, member.payer, gold).status == 201

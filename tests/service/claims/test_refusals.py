@@ -1,13 +1,16 @@
 """Claims that are refused: by whom, about whom, and for what; none leaves anything half-written."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from shared.aws.documents import Answer, Draft, Plan
+from shared.kernel.ids import Doc, directory, part
 from shared.kernel.jsontext import Number, parse, render
 from tests.api import Who
-from tests.people import admit, bind_device, enrol, link, record
+from tests.people import act, admit, bind_device, enrol, link, readmit, record
 from tests.service.claims.member import SUBMIT, Member, contract_of, cover, post, register_contract
 from tests.service.claims.test_coverage import revisions
 from tests.unit.claims.resources import concept, item, usd
@@ -123,12 +126,6 @@ def test_a_role_of_the_directory_may_stand_for_its_organisation(world: World, me
 
 
 def in_directory(world: World, member: Member, resource: dict[str, Any]) -> str:
-    import os
-
-    from shared.aws.documents import Answer, Draft, Plan
-    from shared.kernel.ids import Doc, directory, part
-    from tests.people import act
-
     doc = Doc(resource["resourceType"], directory(part(os.urandom(16))))
     draft = Draft(doc, render({**resource, "id": doc.id}))
     act(world, "records", member.clinic.id, doc, lambda _: Plan("records.stored", (draft,), Answer(201)))
@@ -229,14 +226,12 @@ def test_bad_claims_are_told_what_to_mend_and_leave_nothing(member: Member, name
     assert revisions(member) == rows
 
 
-@pytest.mark.parametrize("key", ["", " " * 0 + "x" * 256, "a\x00b"])
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\x00b"])
 def test_a_bad_idempotency_key_is_refused(member: Member, key: str) -> None:
     assert member.submit(member.worked(), idempotency_key=key).status == 400
 
 
 def test_a_suspended_provider_submits_nothing(world: World, member: Member) -> None:
-    from tests.people import readmit
-
     readmit(world, member.clinic, status="suspended")
     assert member.submit(member.worked()).status == 403
 
