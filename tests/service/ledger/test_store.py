@@ -1,5 +1,6 @@
-"""Every promise of the ports, kept alike by the fakes of these tests and by DynamoDB and S3 (moto)."""
+"""Every promise of the ports, kept alike by the fakes, by moto, and by the local cloud."""
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -29,12 +30,12 @@ from shared.events.sealing import Head, Mark
 from shared.kernel.ids import Key
 from shared.kernel.jws import take_apart
 from shared.ledger.merkle import leaf_hash
+from tests.contract.stores import ENVIRONMENT
 from tests.fakes import Faults
 from tests.service.ledger.fakes import MemoryHeads, MemoryMarks, MemoryNotes, MemoryObjects
 from tests.unit.ledger.acts import PATIENT, START, House, Producer, event_id
 from tests.world import StandingClock
 
-REGION = "eu-central-1"
 BUCKET, LEDGER, DOCUMENTS = "ledger-bucket", "ledger-table", "documents-table"
 
 
@@ -46,30 +47,32 @@ class Ports:
     notes: Notes
 
 
+LOCAL_CLOUD = pytest.param("local cloud", marks=pytest.mark.local_cloud)
+
+
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
-    }.items():
+    for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
-        make_tables()
+        make_stores("")
         yield
 
 
-def make_tables() -> None:
+def make_stores(suffix: str) -> None:
+    """The tables and the bucket, as the template has them."""
     client: Any = boto3.client("dynamodb")
     keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
     text = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "kid")]
     index = [{"AttributeName": "kid", "KeyType": "HASH"}, {"AttributeName": "n", "KeyType": "RANGE"}]
     client.create_table(
-        TableName=LEDGER, BillingMode="PAY_PER_REQUEST", KeySchema=keys, AttributeDefinitions=text[:2]
+        TableName=LEDGER + suffix,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=keys,
+        AttributeDefinitions=text[:2],
     )
     client.create_table(
-        TableName=DOCUMENTS,
+        TableName=DOCUMENTS + suffix,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=keys,
         AttributeDefinitions=[*text, {"AttributeName": "n", "AttributeType": "N"}],
@@ -78,18 +81,37 @@ def make_tables() -> None:
         ],
     )
     boto3.client("s3").create_bucket(
-        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        Bucket=BUCKET + suffix, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
 
 
-@pytest.fixture(params=["memory", "moto"])
+@pytest.fixture(params=["memory", "moto", LOCAL_CLOUD])
 def ports(request: pytest.FixtureRequest) -> Ports:
     if request.param == "memory":
         faults = Faults()
         return Ports(MemoryHeads(faults), MemoryMarks(faults), MemoryObjects(faults), MemoryNotes(faults))
-    request.getfixturevalue("aws")
-    ledger = DynamoLedger(boto3.client("dynamodb"), LEDGER)
-    return Ports(ledger, ledger, S3Objects(boto3.client("s3"), BUCKET), ledger)
+    suffix = opened(request)
+    ledger = DynamoLedger(boto3.client("dynamodb"), LEDGER + suffix)
+    return Ports(ledger, ledger, S3Objects(boto3.client("s3"), BUCKET + suffix), ledger)
+
+
+@pytest.fixture(params=["moto", LOCAL_CLOUD])
+def suffix(request: pytest.FixtureRequest) -> str:
+    """What the names of this test's tables and bucket end in, on moto and on the local cloud."""
+    return opened(request)
+
+
+def opened(request: pytest.FixtureRequest) -> str:
+    if request.param == "moto":
+        request.getfixturevalue("aws")
+        return ""
+    patch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    for name, value in ENVIRONMENT.items():
+        patch.setenv(name, value)
+    patch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("cloud").endpoint_url)
+    suffix = f"-{secrets.token_hex(6)}"
+    make_stores(suffix)
+    return suffix
 
 
 def grown(head: Head, count: int) -> Head:
@@ -164,7 +186,7 @@ def test_what_waits_is_remembered_until_forgotten(ports: Ports) -> None:
     assert sorted(retry.key for retry in ports.notes.retries(10)) == [keys[0], keys[2]]
 
 
-def put_act(producer: Producer, number: int) -> Key:
+def put_act(producer: Producer, number: int, suffix: str = "") -> Key:
     """Store an act of two rows as the document store lays it out."""
     client = boto3.client("dynamodb")
     text = producer.event(number)
@@ -179,12 +201,12 @@ def put_act(producer: Producer, number: int) -> Key:
     ]
     for key, row in zip(keys, rows, strict=True):
         item = {"pk": {"S": key.pk}, "sk": {"S": key.sk}, "ct": {"B": b"sealed"}, **row}
-        client.put_item(TableName=DOCUMENTS, Item=item)
-    put_certificate(producer)
+        client.put_item(TableName=DOCUMENTS + suffix, Item=item)
+    put_certificate(producer, suffix)
     return keys[0]
 
 
-def put_certificate(producer: Producer) -> None:
+def put_certificate(producer: Producer, suffix: str) -> None:
     item: dict[str, Any] = {
         "pk": {"S": f"K#{producer.signer.kid}"},
         "sk": {"S": "cert"},
@@ -192,7 +214,7 @@ def put_certificate(producer: Producer) -> None:
         "kid": {"S": f"certs#{producer.service}"},
         "n": {"N": "1800000000000"},
     }
-    boto3.client("dynamodb").put_item(TableName=DOCUMENTS, Item=item)
+    boto3.client("dynamodb").put_item(TableName=DOCUMENTS + suffix, Item=item)
 
 
 def _value(value: Any) -> dict[str, Any]:
@@ -201,11 +223,10 @@ def _value(value: Any) -> dict[str, Any]:
     return {"N": str(value)} if isinstance(value, int) else {"L": [{"S": item} for item in value]}
 
 
-@pytest.mark.usefixtures("aws")
-def test_event_rows_are_found_by_key_and_by_number() -> None:
-    events: Events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS)
+def test_event_rows_are_found_by_key_and_by_number(suffix: str) -> None:
+    events: Events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS + suffix)
     producer = Producer(House())
-    keys = [put_act(producer, number) for number in (1, 2, 3)]
+    keys = [put_act(producer, number, suffix) for number in (1, 2, 3)]
     other = Key(keys[0].pk, "Observation#absent#v#0000000001")
     fetched = events.fetch([*keys, keys[0], other, Key(f"K#{producer.signer.kid}", "cert")])
     assert sorted(row.key for row in fetched) == sorted(keys)
@@ -216,39 +237,36 @@ def test_event_rows_are_found_by_key_and_by_number() -> None:
     assert events.certificate("nobody") is None
 
 
-@pytest.mark.usefixtures("aws")
-def test_a_rejection_is_put_beside_the_rows_of_its_own_act_only() -> None:
-    events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS)
+def test_a_rejection_is_put_beside_the_rows_of_its_own_act_only(suffix: str) -> None:
+    events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS + suffix)
     producer = Producer(House())
-    mine, theirs = (events.fetch([put_act(producer, number)])[0] for number in (1, 2))
+    mine, theirs = (events.fetch([put_act(producer, number, suffix)])[0] for number in (1, 2))
     claims_both = type(mine)(mine.key, mine.text, mine.kid, mine.n, (*mine.rows, *theirs.rows))
     assert events.own_rows(claims_both) == sorted(mine.rows)
 
 
-@pytest.mark.usefixtures("aws")
-def test_a_row_of_nonsense_is_an_event_row_without_rows() -> None:
+def test_a_row_of_nonsense_is_an_event_row_without_rows(suffix: str) -> None:
     rows = {"L": [{"S": "#9 "}, {"S": "y"}]}
     item: dict[str, Any] = {"pk": {"S": "P#a"}, "sk": {"S": "x"}, "event": {"S": "?"}, "rows": rows}
-    boto3.client("dynamodb").put_item(TableName=DOCUMENTS, Item=item)
-    found = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS).fetch([Key("P#a", "x")])
+    boto3.client("dynamodb").put_item(TableName=DOCUMENTS + suffix, Item=item)
+    found = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS + suffix).fetch([Key("P#a", "x")])
     assert [(row.text, row.rows) for row in found] == [("?", ())]
 
 
-@pytest.mark.usefixtures("aws")
-def test_the_life_of_a_batch_on_dynamodb_and_s3_passes_the_audit() -> None:
+def test_the_life_of_a_batch_on_dynamodb_and_s3_passes_the_audit(suffix: str) -> None:
     house = House()
-    ledger = DynamoLedger(boto3.client("dynamodb"), LEDGER)
-    objects = S3Objects(boto3.client("s3"), BUCKET)
-    events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS)
+    ledger = DynamoLedger(boto3.client("dynamodb"), LEDGER + suffix)
+    objects = S3Objects(boto3.client("s3"), BUCKET + suffix)
+    events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS + suffix)
     world = World(ledger, ledger, objects, events, ledger, StandingClock())
     sealer = Sealer(0, house.genesis, world, seal=house.seal, log=house.log)
     producer = Producer(house)
-    assert sealer.seal([put_act(producer, 1), put_act(producer, 2)]).events == 2
+    assert sealer.seal([put_act(producer, 1, suffix), put_act(producer, 2, suffix)]).events == 2
     sealer.publish()
-    put_act(producer, 3)
-    bad = put_act(producer, 4)
+    put_act(producer, 3, suffix)
+    bad = put_act(producer, 4, suffix)
     boto3.client("dynamodb").update_item(
-        TableName=DOCUMENTS,
+        TableName=DOCUMENTS + suffix,
         Key={"pk": {"S": bad.pk}, "sk": {"S": bad.sk}},
         UpdateExpression="SET event = :e",
         ExpressionAttributeValues={":e": {"S": producer.event(4, epoch=2)}},
@@ -264,7 +282,7 @@ def test_the_life_of_a_batch_on_dynamodb_and_s3_passes_the_audit() -> None:
     report = audit_strand(house.genesis, 0, read)
     assert (report.findings, report.events, report.rejected) == ([], 3, 1)
     marker = boto3.client("dynamodb").get_item(
-        TableName=DOCUMENTS, Key={"pk": {"S": bad.pk}, "sk": {"S": bad.sk + "#rejected"}}
+        TableName=DOCUMENTS + suffix, Key={"pk": {"S": bad.pk}, "sk": {"S": bad.sk + "#rejected"}}
     )["Item"]
     assert marker.keys() == {"pk", "sk", "event"}
     assert take_apart(marker["event"]["S"]).payload["type"] == "event.rejected"
