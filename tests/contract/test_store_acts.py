@@ -494,6 +494,27 @@ def test_a_stage_committed_while_it_is_declared_dead_gives_its_answer(world: Wor
     assert visible(world, patient) == 30
 
 
+def test_a_commit_between_the_reads_of_a_retry_is_not_taken_for_an_abort(world: World, patient: str) -> None:
+    asked, told = request("k"), []
+
+    def meanwhile(commit: Callable[[], None]) -> None:
+        class Torn(Hooked):
+            """Reads the last key of a batch after the others: DynamoDB promises no snapshot."""
+
+            def get_many(self, keys: Sequence[Key]) -> dict[Key, Row]:
+                found = self.rows.get_many(keys[:-1])
+                with self._around("last key"):
+                    return found | self.rows.get_many(keys[-1:])
+
+        torn = Torn(world.rows)
+        torn.before("last key", commit)
+        told.append(store_observations(seen_through(world, torn), patient, 30, staged=True, asked=asked))
+
+    done = store_observations(late_commit(world, meanwhile), patient, 30, staged=True, asked=asked)
+    assert [copy.event for copy in told] == [done.event]
+    assert visible(world, patient) == 30
+
+
 def test_two_bundles_under_one_key_never_mix_their_rows(world: World, patient: str) -> None:
     def other_types(asked: Request) -> Committed:
         def build(naming: Naming) -> Plan:
