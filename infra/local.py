@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -76,7 +77,7 @@ def open_cloud(folder: Path = STATE) -> Cloud:
     if process is None or not card.exists():
         raise SetUpFault("The local cloud is not running: `make run` starts it.")
     said = json.loads(card.read_text())
-    return Cloud(said["base_url"], process.endpoint_url, said["outputs"], _operator(folder))
+    return Cloud(said["base_url"], process.endpoint_url, said["outputs"], _operator(folder), folder=folder)
 
 
 def redeploy(folder: Path = STATE, *, root: Path = package.ROOT, say: Say = print) -> Cloud:
@@ -107,7 +108,10 @@ def clean(folder: Path = STATE) -> None:
 def _deploy(
     process: ministack.Process, folder: Path, packages: Mapping[str, Path], root: Path, say: Say
 ) -> Cloud:
-    cloud = stack.deploy(process.endpoint_url, root / "template.yaml", packages, _operator(folder), say=say)
+    deployed = stack.deploy(
+        process.endpoint_url, root / "template.yaml", packages, _operator(folder), say=say
+    )
+    cloud = replace(deployed, folder=folder)
     card = {"base_url": cloud.base_url, "endpoint_url": cloud.endpoint_url, "outputs": dict(cloud.outputs)}
     (folder / "cloud.json").write_text(json.dumps(card, indent=2))
     return cloud

@@ -39,6 +39,7 @@ class Cloud:
     operator_jwk: Mapping[str, str] = field(repr=False)
     origin: str = ORIGIN
     region: str = REGION
+    folder: Path = Path(".carevouch")
 
     @property
     def documents_table(self) -> str:

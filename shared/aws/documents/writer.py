@@ -90,8 +90,10 @@ class Writer:
         again. It may depend on the naming and on which person an identifier leads to, on nothing else.
         Raises `Conflict` (a version was taken), `Erased`, `TooLarge`, `Busy`, and what `build` raises.
         """
-        names, attempt = self._names(request), 0
+        attempt = 0
         while attempt < MAX_ATTEMPTS:
+            # Named anew for each attempt: which person an identifier leads to may have changed meanwhile.
+            names = self._names(request, first)
             done = retry.recall(self._reader, request, names, first) if request.key is not None else 0
             if isinstance(done, Committed):
                 return done
@@ -135,16 +137,23 @@ class Writer:
             raise Conflict("another organisation has one of these identifiers") from None
         return Committed(event.text, None, answer)
 
-    def _names(self, request: Request) -> tuple[Naming, ...]:
-        time, caller, key = self._session.clock(), request.caller, request.key
+    def _names(self, request: Request, first: Callable[[Naming], Doc]) -> tuple[Naming, ...]:
+        time, key = self._session.clock(), request.key
         if key is None:
             return tuple(Naming(attempt, time, self._random_draw()) for attempt in range(MAX_ATTEMPTS))
         secret = self._reader.keys.deployment()
 
-        def drawn(attempt: int) -> Callable[[int, str], bytes]:
-            return lambda index, what: secret.derive(caller, key, attempt, index, what)
+        def drawn(attempt: int, event: str) -> Naming:
+            def draw(index: int, what: str) -> bytes:
+                what = event if what == "event" else what
+                return secret.derive(request.caller, key, attempt, index, what)
 
-        return tuple(Naming(attempt, time, drawn(attempt)) for attempt in range(MAX_ATTEMPTS))
+            return Naming(attempt, time, draw)
+
+        # The act is named for its partition too: one key used for two people must not name two acts alike,
+        # for the log takes each name once.
+        homes = [first(drawn(attempt, "event")).pk() for attempt in range(MAX_ATTEMPTS)]
+        return tuple(drawn(attempt, f"event {home}") for attempt, home in enumerate(homes))
 
     def _random_draw(self) -> Callable[[int, str], bytes]:
         drawn: dict[tuple[int, str], bytes] = {}
