@@ -1,0 +1,89 @@
+"""The two descriptions say what is served, no more and no less."""
+
+import re
+import tomllib
+
+from services.records.describe import VERSION
+from services.records.neighbours import NEIGHBOURS
+from services.records.routes import routes
+from shared.fhir.search import search_parameters
+from shared.fhir.validate import check
+from tests.contract.template import functions
+from tests.oracles import ROOT
+from tests.service.records.conftest import Json, Scene
+
+
+def capabilities(scene: Scene) -> Json:
+    answer = scene.api.call("GET", "/fhir/metadata")
+    assert answer.status == 200
+    found: Json = answer.json()
+    return found
+
+
+def test_the_capability_statement_is_valid_and_open(scene: Scene) -> None:
+    statement = capabilities(scene)
+    assert check(statement) == []
+    assert statement["fhirVersion"] == "4.0.1"
+    assert [one["code"] for one in statement["rest"][0]["interaction"]] == ["transaction", "batch"]
+
+
+def test_each_type_is_described_as_it_is_served(scene: Scene) -> None:
+    described = {one["type"]: one for one in capabilities(scene)["rest"][0]["resource"]}
+    done = {name: {one["code"] for one in what["interaction"]} for name, what in described.items()}
+    reads = {"read", "vread", "history-instance", "search-type"}
+    assert done["Observation"] == reads | {"create", "update"}
+    assert done["Practitioner"] == reads | {"create", "update"}
+    assert done["AuditEvent"] == done["ClaimResponse"] == done["Organization"] == reads
+    assert done["Consent"] == reads | {"create", "update"}
+    assert done["Coverage"] == reads | {"create"}
+    assert {"Device", "ValueSet", "Enrolment"}.isdisjoint(done)
+    assert [one["name"] for one in described["Patient"]["operation"]] == ["everything"]
+    assert [one["name"] for one in described["Claim"]["operation"]] == ["submit"]
+
+
+def test_every_search_parameter_that_is_described_is_served(scene: Scene) -> None:
+    patient = scene.person()
+    for one in capabilities(scene)["rest"][0]["resource"]:
+        assert {found["name"] for found in one["searchParam"]} >= search_parameters(one["type"]).keys()
+        if one["type"] not in ("Patient", "AuditEvent"):
+            query = f"/fhir/{one['type']}?patient={patient}"
+            if "patient" in {found["name"] for found in one["searchParam"]}:
+                assert scene.get(scene.hospital, query).status == 200
+
+
+def test_openapi_names_every_route_of_the_template(scene: Scene) -> None:
+    description = scene.api.call("GET", "/openapi.json").json()
+    described = {
+        (method.upper(), path, operation.get("security") == [])
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+    }
+    served = set()
+    for properties in functions().values():
+        for event in properties.get("Events", {}).values():
+            if event["Type"] == "Api":
+                said = event["Properties"]
+                path = said["Path"].replace("+}", "}")
+                served.add((said["Method"].upper(), path, said.get("Auth") == {"Authorizer": "NONE"}))
+    assert described == served
+
+
+def test_the_lists_of_routes_do_not_overlap() -> None:
+    own = {(route.method, route.path) for route in routes()}
+    assert own.isdisjoint((method, path) for method, path, _, _ in NEIGHBOURS)
+
+
+def test_operations_have_names_of_their_own(scene: Scene) -> None:
+    description = scene.api.call("GET", "/openapi.json").json()
+    operations = [one for methods in description["paths"].values() for one in methods.values()]
+    names = [one["operationId"] for one in operations]
+    assert len(names) == len(set(names))
+    for path, methods in description["paths"].items():
+        for operation in methods.values():
+            given = [one["name"] for one in operation.get("parameters", [])]
+            assert given == re.findall(r"\{(\w+)\}", path)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
