@@ -59,7 +59,7 @@ def retriable(incoming: Incoming, caller: Caller, target: str) -> Request:
     """The request as a retry of it must find it again.
 
     The Idempotency-Key counts per `target` (kind of document and person): a retry looks for its own rows
-    there and nowhere else, and the same key elsewhere must not name the same event.
+    there and nowhere else, so the same key for another kind must not name the same event.
     """
     key = incoming.idempotency_key
     return Request(caller.id, None if key is None else f"{target} {key}", incoming.content())

@@ -13,6 +13,8 @@ from shared.kernel.encoding import b64u
 from shared.kernel.jsontext import parse
 from tests.people import admit, enrol
 from tests.service.claims.member import (
+    ASK,
+    SUBMIT,
     Member,
     contract_of,
     cover,
@@ -198,6 +200,15 @@ def test_the_same_key_for_two_people_names_two_acts(world: World, member: Member
     told = [one.submit(one.worked(), idempotency_key="k-1") for one in (member, other)]
     assert [answer.status for answer in told] == [200, 200]
     # An event id that stood for two acts would be one entry in the log, and the second act no event.
+    assert len({answer.headers["carevouch-event"] for answer in told}) == 2
+
+
+def test_the_same_key_for_two_kinds_of_request_names_two_acts(member: Member) -> None:
+    told = [
+        post(member.api, path, body, member.clinic, idempotency_key="k-1")
+        for path, body in ((SUBMIT, member.worked()), (ASK, member.request()))
+    ]
+    assert [answer.status for answer in told] == [200, 200]
     assert len({answer.headers["carevouch-event"] for answer in told}) == 2
 
 
