@@ -39,9 +39,6 @@ def register(incoming: Incoming, ports: Ports) -> Reply:
     resource = require_valid(incoming.object(), "Patient")
     if not resource.get("identifier"):
         raise Invalid("a Patient is registered with at least one identifier, or nobody could find them again")
-    known = ports.index.one(resource)
-    if known is not None:
-        return link(caller, known.id, incoming, ports)
     try:
         committed = ports.store.writer.perform(
             Request(caller.id, incoming.idempotency_key, incoming.content()),

@@ -93,6 +93,9 @@ def test_a_retry_with_its_key_gets_the_same_answer_and_another_request_does_not(
 ) -> None:
     headers = {"idempotency-key": "k-1"}
     first = api.call("POST", "/fhir/Patient", synthetic_patient(1), hospital.who, headers)
+    again = api.call("POST", "/fhir/Patient", synthetic_patient(1), hospital.who, headers)
+    assert (again.status, again.body) == (201, first.body)
+    assert again.headers["carevouch-receipt"] == first.headers["carevouch-receipt"]
     # The same key for another person is a mistake, said as such.
     other = api.call("POST", "/fhir/Patient", synthetic_patient(2), hospital.who, headers)
     assert (first.status, other.status) == (201, 422)
