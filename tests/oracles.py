@@ -1,4 +1,4 @@
-"""Where other people's data lies. A clone does not have it: what needs it skips, and says what was skipped."""
+"""Where other people's data lies. A clone does not have it: what needs it skips and says so."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The house keeps its rules: folders explain themselves, files and functions are small, nothing is foreign."""
+"""The house keeps its rules: folders explain themselves, files and functions are small."""
 
 import ast
 import re
