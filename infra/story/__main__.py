@@ -66,7 +66,7 @@ def _run(bundles: list[Records]) -> None:
     kept = local.STATE / "story.json"
     before = reports.remembered(kept)
     if before is not None:
-        _check_again(cloud, before)
+        check_again(cloud, before, local.STATE)
         return
     report = tell_story(cloud, local.STATE, bundles)
     reports.keep(report, kept)
@@ -126,10 +126,10 @@ def register_contract(stage: Stage, patients: list[Records]) -> None:
     print("the insurer registered its benefit contract")
 
 
-def _check_again(cloud: Cloud, before: dict[str, object]) -> None:
+def check_again(cloud: Cloud, before: dict[str, object], state: Path) -> None:
     """State survives a restart: read everything again with the kept keys, verify every kept proof again."""
     print("the story was played on this state before; checking that all of it is still there")
-    http, keys = Http(cloud.base_url), Keys(local.STATE / "keys")
+    http, keys = Http(cloud.base_url), Keys(state / "keys")
     patients = before["patients"]
     assert isinstance(patients, list)  # noqa: S101 - our own file
     for number, kept in enumerate(patients, 1):
