@@ -286,7 +286,10 @@ def _caller(context: Mapping[str, Any]) -> Caller | None:
 
 
 def _url(request: Any) -> str:
+    # Chalice calls the route's pattern the path; the ids in it belong to the request as well.
     path = str(request.path)
+    for name, value in (request.uri_params or {}).items():
+        path = path.replace(f"{{{name}}}", value).replace(f"{{{name}+}}", value)
     query = request.query_params
     if not query:
         return path
