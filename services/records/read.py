@@ -7,6 +7,7 @@ from services.records.shape import etag_headers, last, one_type, page_url, size
 from shared.aws.access import Seen, Visit
 from shared.aws.documents import Partition, Stored
 from shared.aws.http import ABSENT, Incoming, Reply
+from shared.events.catalogue import OWN_DIRECTORY
 from shared.fhir.bundle import Version
 from shared.fhir.bundle import history as history_bundle
 from shared.fhir.meta import etag
@@ -76,7 +77,8 @@ def visited(incoming: Incoming, ports: Ports, type_: str, kind: str, work: Work)
             raise NotFound(ABSENT)
         return work(visit, doc)
 
-    return scoped(visit) if is_directory(type_) else visit.run(scoped)
+    about_nobody = is_directory(type_) or type_ in OWN_DIRECTORY
+    return scoped(visit) if about_nobody else visit.run(scoped)
 
 
 def partition_of(visit: Visit, doc: Doc) -> Partition:

@@ -8,7 +8,6 @@ what the caller may see.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from services.records.audit_search import months_of
 from services.records.lookups import resolve
 from services.records.ports import Ports
 from services.records.shape import last, one_type, page_url, size
@@ -21,6 +20,7 @@ from shared.fhir.search import Query, parse_query, search_parameters
 from shared.kernel.errors import Erased, Invalid, NotFound
 from shared.kernel.ids import PART, Doc, parse_doc
 from shared.records.content import resource_of
+from shared.records.months import months_of
 from shared.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
 from shared.records.write import is_directory
 

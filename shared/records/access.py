@@ -83,6 +83,37 @@ def may_read(
     return _by_consent(asked, target, consents)
 
 
+def may_read_own(
+    caller: Caller, type_: str, subject: str | None, content: JsonObject, letter: str = "r"
+) -> Allowed | Refused:
+    """Whether `caller` may see a document of our own types, whose `content` names whom it concerns.
+
+    A contract is for every admitted organisation, like the directory. Of what lies with a person the person
+    sees all, an organisation only what it did itself or what was decided about its claim.
+    """
+    if not allows(caller.scopes, type_, letter):
+        return Refused("scope")
+    if caller.patient is not None and caller.patient == subject:
+        return Allowed("self")
+    if type_ in ("Contract", "Plan"):
+        return Allowed("directory")
+    if caller.patient is None and caller.reference in _concerned(type_, content):
+        return Allowed("party")
+    return Refused("not the person's own")
+
+
+def _concerned(type_: str, content: JsonObject) -> frozenset[str]:
+    if type_ in ("Admission", "Enrolment"):
+        return frozenset({f"Organization/{content.get('organization')}"})
+    if type_ == "ConsentRequest" and content.get("status") in ("asked", "granted"):
+        # A refused request is the person's secret: its asker must not be able to tell it from silence.
+        return frozenset({str(content.get("asker"))})
+    if type_ == "Decision":
+        claim, coverage = content.get("claim") or {}, content.get("coverage") or {}
+        return frozenset({str(claim.get("provider")), str(coverage.get("payer"))})
+    return frozenset()
+
+
 def _by_consent(asked: Request, target: Target, consents: Iterable[Consent]) -> Allowed | Refused:
     decision = decide(consents, asked, target.facts)
     reasons = tuple(reason.json() for reason in decision.reasons)

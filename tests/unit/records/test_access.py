@@ -1,0 +1,153 @@
+"""Scope AND (self OR author OR named party OR directory OR consent): each rule alone, and none of them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.consent.facts import facts_of
+from shared.consent.question import Request
+from shared.consent.read import read_consent
+from shared.identity.caller import Caller
+from shared.identity.scopes import parse_scopes
+from shared.kernel.errors import Forbidden
+from shared.records.access import Allowed, Refused, Target, may_read, parties_of, purpose_of
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+PERSON, OTHER = "a" * 26, "b" * 26
+BASE = "https://carevouch.test/fhir"
+
+
+def organization(id_: str = "d.x", roles: tuple[str, ...] = ("payer",), scope: str = "system/*.rs") -> Caller:
+    return Caller("organization", id_, parse_scopes(scope), "jti", roles)
+
+
+def device(patient: str, scope: str = "patient/*.rs") -> Caller:
+    return Caller("device", patient, parse_scopes(scope), "jti", (), "device-1")
+
+
+def target(type_: str = "Observation", subject: str | None = PERSON, **more: Any) -> Target:
+    resource = {
+        "resourceType": type_,
+        "id": f"{subject}.x",
+        "code": {"coding": [{"system": "s", "code": "c"}]},
+    }
+    facts = facts_of(resource, base=BASE, zone=UTC, subject=f"Patient/{subject}" if subject else None)
+    whole: dict[str, Any] = {"author": None, "parties": frozenset(), **more}
+    return Target(type_, subject, whole["author"], whole["parties"], facts)
+
+
+def asked(caller: Caller, purpose: str = "HPAYMT") -> Request:
+    return Request(purpose, frozenset({caller.reference}), NOW)
+
+
+def decided(caller: Caller, of: Target, consents: Any = (), letter: str = "r") -> str:
+    answer = may_read(caller, asked(caller), of, consents, letter)
+    return answer.rule if isinstance(answer, Allowed) else f"refused: {answer.because}"
+
+
+def consent(signed: bool = True, type_: str = "permit") -> Any:
+    provision: dict[str, Any] = {
+        "type": type_,
+        "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Observation"}],
+    }
+    resource = {
+        "resourceType": "Consent",
+        "status": "active",
+        "patient": {"reference": f"Patient/{PERSON}"},
+        "provision": provision,
+    }
+    return read_consent(resource, base=BASE, zone=UTC, signed=signed, reference="Consent/c", version=2)
+
+
+def test_the_person_sees_their_own_and_nobody_elses() -> None:
+    assert decided(device(PERSON), target()) == "self"
+    assert decided(device(PERSON), target(subject=OTHER)).startswith("refused")
+    assert decided(device(PERSON), target("AuditEvent")) == "self"
+
+
+def test_the_directory_is_for_every_caller_with_the_scope() -> None:
+    for caller in (device(PERSON), organization()):
+        assert decided(caller, target("Practitioner", None)) == "directory"
+        assert decided(caller, target("Observation", None)) == "refused: nobody's"
+    assert decided(organization(scope="system/Patient.rs"), target("Practitioner", None)) == "refused: scope"
+
+
+def test_the_author_and_a_named_party_see_without_a_consent() -> None:
+    caller = organization()
+    assert decided(caller, target(author=caller.reference)) == "author"
+    assert decided(caller, target("Claim", parties=frozenset({caller.reference}))) == "party"
+    assert decided(caller, target(author="Organization/d.y")) == "refused: consent"
+
+
+def test_audit_is_the_persons_and_the_auditors() -> None:
+    payer = organization()
+    assert decided(payer, target("AuditEvent", author=payer.reference)).startswith("refused")
+    assert decided(organization(roles=("auditor",)), target("AuditEvent")) == "auditor"
+
+
+def test_a_consent_allows_what_it_names_and_is_named_in_the_answer() -> None:
+    caller = organization()
+    answer = may_read(caller, asked(caller), target(), [consent()])
+    assert isinstance(answer, Allowed)
+    assert (answer.rule, answer.consents) == ("consent", ("Consent/c/_history/2",))
+    assert answer.reasons
+    assert isinstance(may_read(caller, asked(caller), target("Condition"), [consent()]), Refused)
+
+
+def test_without_a_signature_or_with_a_refusal_beside_it_nothing_is_allowed() -> None:
+    caller = organization()
+    assert decided(caller, target(), [consent(signed=False)]) == "refused: consent"
+    assert decided(caller, target(), [consent(), consent(type_="deny")]) == "refused: consent"
+
+
+@pytest.mark.parametrize("scope", ["", "system/*.cud", "system/Condition.rs", "patient/*", "nonsense"])
+def test_no_rule_helps_without_the_scope(scope: str) -> None:
+    caller = organization(scope=scope)
+    mine = target(author=caller.reference, parties=frozenset({caller.reference}))
+    assert decided(caller, mine, [consent()]) == "refused: scope"
+
+
+@given(
+    letters=st.sets(st.sampled_from("cruds")),
+    letter=st.sampled_from("rs"),
+    author=st.booleans(),
+    party=st.booleans(),
+    consented=st.booleans(),
+)
+def test_yes_needs_the_scope_and_at_least_one_rule(
+    letters: set[str], letter: str, author: bool, party: bool, consented: bool
+) -> None:
+    scope = "system/*." + "".join(one for one in "cruds" if one in letters)
+    caller = organization(scope=scope)
+    of = target(
+        author=caller.reference if author else None,
+        parties=frozenset({caller.reference}) if party else frozenset(),
+    )
+    answer = may_read(caller, asked(caller), of, [consent()] if consented else [], letter)
+    assert isinstance(answer, Allowed) == (letter in letters and (author or party or consented))
+
+
+def test_the_parties_of_a_claim_and_of_a_consent_are_read_from_their_elements() -> None:
+    claim = {
+        "resourceType": "Claim",
+        "insurer": {"reference": "Organization/d.i"},
+        "provider": {"reference": "Organization/d.p"},
+        "payor": [{"reference": "Organization/d.q"}, {"display": "x"}],
+    }
+    assert parties_of(claim) == {"Organization/d.i", "Organization/d.p", "Organization/d.q"}
+    assert parties_of({**claim, "resourceType": "Observation"}) == frozenset()
+    inner = {"provision": [{"actor": [{"reference": {"reference": "Organization/d.z"}}]}]}
+    assert parties_of({"resourceType": "Consent", "provision": inner}) == {"Organization/d.z"}
+    assert parties_of({"resourceType": "Consent", "provision": 7}) == frozenset()
+
+
+def test_a_purpose_is_the_roles_own() -> None:
+    assert purpose_of(organization(), None) == "HPAYMT"
+    assert purpose_of(organization(roles=("sponsor",)), None) == "CLINTRCH"
+    assert purpose_of(device(PERSON), "TREAT") == "PATRQT"
+    for declared in ("TREAT", "BTG", "nonsense", ""):
+        with pytest.raises(Forbidden):
+            purpose_of(organization(), declared)

@@ -1,0 +1,55 @@
+"""The AuditEvent is valid R4, says who, why and with which outcome, and holds references only."""
+
+import pytest
+
+from shared.fhir.search import parse_query
+from shared.fhir.validate import check
+from shared.identity.caller import Caller
+from shared.kernel.ids import Doc
+from shared.kernel.jsontext import parse
+from shared.records.audit import MAX_ENTITIES, Access, audit_event
+
+PERSON = "a" * 26
+CALLER = Caller("organization", "d.x", (), "jti-7", ("payer",))
+DOC = Doc("AuditEvent", f"{PERSON}.202611-{'b' * 26}")
+
+
+def event(**more: object) -> dict[str, object]:
+    facts = {"patient": PERSON, "outcome": "0", "because": "author", **more}
+    access = Access(CALLER, "HPAYMT", str(facts.pop("interaction", "read")), **facts)  # type: ignore[arg-type]
+    made: dict[str, object] = parse(audit_event(DOC, access, "2026-11-22T10:00:00.000Z", "test"), "x")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("interaction", "action"),
+    [
+        ("read", "R"),
+        ("search-type", "R"),
+        ("create", "C"),
+        ("update", "U"),
+        ("transaction", "E"),
+        ("decision", "E"),
+    ],
+)
+def test_an_audit_event_is_valid_and_names_its_action(interaction: str, action: str) -> None:
+    made = event(interaction=interaction)
+    assert check(made) == []
+    assert made["action"] == action
+
+
+def test_a_long_page_is_counted_and_named_in_part() -> None:
+    shown = tuple(f"Observation/{PERSON}.{at:026d}" for at in range(200))
+    made = event(shown=shown, shown_count=200, consents=("Consent/c/_history/1",), query="code=x")
+    assert check(made) == []
+    entities = made["entity"]
+    assert isinstance(entities, list)
+    assert len(entities) == 1 + MAX_ENTITIES + 1 + 1 + 1
+    assert "code=x" not in str(made)
+
+
+def test_it_is_found_by_its_person_and_by_who_asked() -> None:
+    made = event()
+    for params in ({"patient": [PERSON]}, {"agent": ["Organization/d.x"]}, {"action": ["R"]}):
+        assert parse_query("AuditEvent", params).matches(made)
+    assert not parse_query("AuditEvent", {"patient": ["b" * 26]}).matches(made)

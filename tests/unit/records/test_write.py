@@ -1,0 +1,36 @@
+"""Which types are stored, created and changed here, against the write matrix and FHIR's own list."""
+
+import pytest
+
+from shared.events.catalogue import OWN_TYPES, OWNED, may_write
+from shared.fhir.definitions import resource_types
+from shared.records.write import (
+    DOORS,
+    STORED,
+    UPDATED,
+    is_served,
+    why_not_created,
+    why_not_stored,
+    why_not_updated,
+)
+
+
+@pytest.mark.parametrize("type_", sorted(resource_types() | OWN_TYPES))
+def test_nothing_is_stored_that_the_matrix_forbids(type_: str) -> None:
+    if why_not_stored(type_) is None:
+        assert may_write(STORED, type_, 1)
+        assert is_served(type_)
+    if why_not_updated(type_) is None:
+        assert may_write(UPDATED, type_, 2)
+    if why_not_created(type_) is None:
+        assert why_not_stored(type_) is None
+
+
+def test_our_own_types_have_no_fhir_door() -> None:
+    assert not any(is_served(type_) for type_ in OWN_TYPES)
+
+
+def test_every_type_of_another_service_names_its_door() -> None:
+    assert set(DOORS) == set(OWNED)
+    for type_ in OWNED:
+        assert DOORS[type_] in str(why_not_created(type_))
