@@ -31,7 +31,7 @@ from shared.kernel.ids import PART, Doc, audit
 from shared.kernel.jsontext import parse
 from shared.kernel.times import moment
 from shared.records import audit as audits
-from shared.records.access import Allowed, Refused, Target, may_read, parties_of, purpose_of
+from shared.records.access import Allowed, Refused, Target, may_read, may_read_own, parties_of, purpose_of
 from shared.records.content import author_of, resource_of
 
 PURPOSE_HEADER = "purpose-of-use"
@@ -185,8 +185,7 @@ class Visit:
         type_ = stored.doc.type
         resource = resource_of(type_, stored.body)
         if type_ in OWN_TYPES:
-            own = self.caller.patient is not None and self.caller.patient == stored.doc.subject
-            return resource, Allowed("self") if own else Refused("not the person's own")
+            return resource, may_read_own(self.caller, type_, stored.doc.subject, resource, letter)
         subject = stored.doc.subject
         facts = facts_of(
             resource,

@@ -51,6 +51,8 @@ DIRECTORY_TYPES = frozenset(
         "Medication",
     }
 )
+# Those of our own types that are about no person.
+OWN_DIRECTORY = frozenset({"Admission", "Contract", "Plan"})
 ANY_FHIR = "*"
 
 

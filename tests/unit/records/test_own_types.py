@@ -1,0 +1,57 @@
+"""Documents of our own types: a person sees theirs, an organisation what it did or was decided for it."""
+
+import pytest
+
+from shared.identity.caller import DEVICE, ORGANIZATION, Caller
+from shared.identity.scopes import parse_scopes
+from shared.records.access import Allowed, Refused, may_read_own
+
+PATIENT, OTHER = "a" * 26, "b" * 26
+ALL = parse_scopes("system/*.rs")
+ASKER = Caller(ORGANIZATION, "d.asker", ALL, "jti", ("payer",))
+STRANGER = Caller(ORGANIZATION, "d.other", ALL, "jti", ("payer",))
+PERSON = Caller(DEVICE, PATIENT, parse_scopes("patient/*.rs"), "jti", (), "device")
+DECISION = {
+    "claim": {"provider": "Organization/d.asker"},
+    "coverage": {"payer": "Organization/d.payer"},
+}
+
+
+@pytest.mark.parametrize("type_", ["ConsentRequest", "Decision", "Device", "Accumulator", "Enrolment"])
+def test_a_person_sees_what_lies_with_them_and_with_nobody_else(type_: str) -> None:
+    assert may_read_own(PERSON, type_, PATIENT, {}) == Allowed("self")
+    assert isinstance(may_read_own(PERSON, type_, OTHER, {}), Refused)
+
+
+@pytest.mark.parametrize(("status", "seen"), [("asked", True), ("granted", True), ("refused", False)])
+def test_an_asker_cannot_tell_a_refusal_from_silence(status: str, seen: bool) -> None:
+    asked = {"asker": "Organization/d.asker", "status": status}
+    assert isinstance(may_read_own(ASKER, "ConsentRequest", PATIENT, asked), Allowed) is seen
+    assert isinstance(may_read_own(STRANGER, "ConsentRequest", PATIENT, asked), Refused)
+
+
+@pytest.mark.parametrize(
+    ("type_", "content"),
+    [
+        ("Admission", {"organization": "d.asker"}),
+        ("Enrolment", {"organization": "d.asker"}),
+        ("Decision", DECISION),
+    ],
+)
+def test_an_organisation_sees_what_names_it_and_a_stranger_does_not(
+    type_: str, content: dict[str, object]
+) -> None:
+    assert may_read_own(ASKER, type_, PATIENT, content) == Allowed("party")
+    assert isinstance(may_read_own(STRANGER, type_, PATIENT, content), Refused)
+    assert isinstance(may_read_own(ASKER, type_, PATIENT, {}), Refused)
+
+
+@pytest.mark.parametrize("type_", ["Device", "Accumulator", "Erasure"])
+def test_what_names_nobody_else_is_the_persons_alone(type_: str) -> None:
+    assert isinstance(may_read_own(ASKER, type_, PATIENT, {"organization": "d.asker"}), Refused)
+
+
+def test_a_contract_is_for_every_admitted_organisation_with_the_scope() -> None:
+    assert may_read_own(STRANGER, "Contract", None, {}) == Allowed("directory")
+    unscoped = Caller(ORGANIZATION, "d.other", parse_scopes("system/Claim.rs"), "jti", ("payer",))
+    assert may_read_own(unscoped, "Contract", None, {}) == Refused("scope")
