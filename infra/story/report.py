@@ -25,11 +25,12 @@ class Report:
     seconds: float
     calls: int
     refusals: tuple[Answer, ...] = ()
+    organisations: tuple[Evidence, ...] = ()
 
     @property
     def evidence(self) -> list[Evidence]:
         """The files of all acts."""
-        return [item for told in self.patients for item in told.evidence]
+        return [*self.organisations, *(item for told in self.patients for item in told.evidence)]
 
 
 def tell(report: Report, say: Say) -> None:
@@ -58,7 +59,13 @@ def keep(report: Report, path: Path) -> None:
         "base_url": report.base_url,
         "vkey": report.vkey,
         "genesis": str(report.genesis),
-        "patients": [_kept(told) for told in report.patients],
+        "patients": [
+            {"name": told.name, "patient": told.patient, "shown": told.shown} for told in report.patients
+        ],
+        "evidence": [
+            {"act": item.act, "holder": item.holder, "opening": str(item.opening), "proof": str(item.proof)}
+            for item in report.evidence
+        ],
     }
     path.write_text(json.dumps(value, indent=2))
 
@@ -68,12 +75,12 @@ def remembered(path: Path) -> Any:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def _kept(told: Told) -> dict[str, Any]:
-    evidence = [
-        {"act": item.act, "holder": item.holder, "opening": str(item.opening), "proof": str(item.proof)}
-        for item in told.evidence
+def evidence_of(kept: dict[str, Any]) -> list[Evidence]:
+    """The files that a kept story names."""
+    return [
+        Evidence(item["act"], item["holder"], Path(item["opening"]), Path(item["proof"]))
+        for item in kept["evidence"]
     ]
-    return {"name": told.name, "patient": told.patient, "shown": told.shown, "evidence": evidence}
 
 
 def _claim(told: Told) -> str:

@@ -1,7 +1,7 @@
 """What happens, in order. Each scene checks what it expects and fails the story where it is otherwise."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,16 @@ OWN = {"Consent": 1, "Provenance": 1, "Coverage": 1, "Claim": 1, "ClaimResponse"
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that was done, as its holder can prove it: a document's version."""
+
+    name: str
+    holder: Party
+    reference: str
+    version: int = 1
+
+
 @dataclass(slots=True)
 class Told:
     """What became of one patient's records."""
@@ -35,6 +45,7 @@ class Told:
     granted: int = 0
     refusals: list[str] = field(default_factory=list)
     claim: dict[str, str] = field(default_factory=dict)
+    acts: list[Act] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
 
 
@@ -75,7 +86,14 @@ def play(stage: Stage, records: Records, number: int) -> Told:
     stage.say("  the patient revoked the consent")
     _revoked_counts_at_once(stage, told, token, next_page)
     _everything_is_there(stage, device, told)
-    _evidence(stage, device, told, device_id, consent, revoked, claim)
+    told.acts += [
+        Act("registration", device, f"Patient/{told.patient}"),
+        Act("device bound", device, f"Device/{device_id}"),
+        Act("consent granted", device, f"Consent/{consent}"),
+        Act("consent revoked", device, f"Consent/{consent}", revoked),
+        Act("claim adjudicated", stage.insurer, f"ClaimResponse/{claim}"),
+    ]
+    _evidence(stage, device, told)
     return told
 
 
@@ -106,6 +124,7 @@ def _insurer_is_refused(stage: Stage, told: Told, when: str) -> None:
 def _consent(stage: Stage, device: Party, told: Told) -> str:
     asked = {"patient": told.patient, "consent": asked_consent(told.patient, reference_of(stage.insurer))}
     request = stage.insurer.expect(201, "POST", "/consent/requests", asked).json()
+    told.acts.append(Act("consent asked", stage.insurer, f"ConsentRequest/{request['id']}"))
     waiting = device.expect(200, "GET", "/consent/requests").json()["requests"]
     mine = next(item for item in waiting if item["id"] == request["id"])
     granted = device.expect(
@@ -156,6 +175,7 @@ def _claim(stage: Stage, records: Records, told: Told) -> str:
     payer, provider = reference_of(stage.insurer), reference_of(stage.hospital)
     codes = money.visit_codes(records.bundle)
     covered = stage.insurer.expect(201, "POST", "/fhir/Coverage", money.coverage(told.patient, payer)).json()
+    told.acts.append(Act("coverage registered", stage.insurer, f"Coverage/{covered['id']}"))
     claim = money.claim(told.patient, provider, payer, f"Coverage/{covered['id']}", codes)
     answer = stage.hospital.call("POST", "/fhir/Claim/$submit", claim)
     if answer.status not in (200, 201):
@@ -216,25 +236,17 @@ def _everything_is_there(stage: Stage, device: Party, told: Told) -> None:
     stage.say(f"  the patient read everything: {sum(told.shown.values())} resources, none lost")
 
 
-def _evidence(
-    stage: Stage, device: Party, told: Told, device_id: str, consent: str, revoked: int, claim: str
-) -> None:
-    folder = stage.proofs / told.name.replace(" ", "-")
-    observation = search(device, "Observation", told.patient, limit=1)
-    refusal = search(device, "AuditEvent", told.patient, limit=1)
-    acts = [
-        ("registration", device, f"Patient/{told.patient}", 1),
-        ("device bound", device, f"Device/{device_id}", 1),
-        ("consent granted", device, f"Consent/{consent}", 1),
-        ("consent revoked", device, f"Consent/{consent}", revoked),
-        ("claim adjudicated", stage.insurer, f"ClaimResponse/{claim}", 1),
-        *[("records arrived", device, f"Observation/{item['id']}", 1) for item in observation],
-        *[("access audited", device, f"AuditEvent/{item['id']}", 1) for item in refusal],
-    ]
-    told.evidence = [
-        collect(party, act, reference, version, folder) for act, party, reference, version in acts
-    ]
+def _evidence(stage: Stage, device: Party, told: Told) -> None:
+    for name, type_ in (("records arrived", "Observation"), ("access audited", "AuditEvent")):
+        found = search(device, type_, told.patient, limit=1)
+        told.acts += [Act(name, device, f"{type_}/{item['id']}") for item in found]
+    told.evidence = collected(told.acts, stage.proofs / told.name.replace(" ", "-"))
     stage.say(f"  {len(told.evidence)} acts: opening and proof downloaded")
+
+
+def collected(acts: Sequence[Act], folder: Path) -> list[Evidence]:
+    """Opening and proof of each act, fetched by the party that holds them."""
+    return [collect(act.holder, act.name, act.reference, act.version, folder) for act in acts]
 
 
 def search(party: Party, type_: str, patient: str, limit: int | None = None) -> list[dict[str, Any]]:
