@@ -15,6 +15,7 @@ from shared.aws.access import Seen, Visit
 from shared.aws.documents import Stored
 from shared.aws.http import Incoming, Reply
 from shared.fhir.bundle import searchset
+from shared.fhir.matching import unescape
 from shared.fhir.references import parse as parse_reference
 from shared.fhir.search import Query, parse_query, search_parameters
 from shared.kernel.errors import Erased, Invalid, NotFound
@@ -46,7 +47,7 @@ def search(incoming: Incoming, ports: Ports) -> Reply:
 
     def work(visit: Visit) -> Reply:
         caller.require_scope(type_, "s")
-        return _answer(visit, asked, incoming)
+        return _answer(visit, asked, incoming, ports)
 
     return work(visit) if is_directory(type_) else visit.run(work)
 
@@ -102,8 +103,8 @@ def _patient(params: Mapping[str, list[str]], ports: Ports) -> str | None:
     return found.id if found else None
 
 
-def _answer(visit: Visit, asked: Search, incoming: Incoming) -> Reply:
-    visible = _visible(visit, asked, incoming)
+def _answer(visit: Visit, asked: Search, incoming: Incoming, ports: Ports) -> Reply:
+    visible = _visible(visit, asked, ports)
     page = cut(visible, asked.cursor, asked.count, name=_name, size=size, by_name=not asked.query.sort)
     visit.show(page.items)
     base = visit.access.base
@@ -117,10 +118,10 @@ def _answer(visit: Visit, asked: Search, incoming: Incoming) -> Reply:
     return Reply(200, body)
 
 
-def _visible(visit: Visit, asked: Search, incoming: Incoming) -> list[Seen]:
+def _visible(visit: Visit, asked: Search, ports: Ports) -> list[Seen]:
     query = asked.query
     try:
-        candidates = list(_candidates(visit, asked, incoming))
+        candidates = list(_candidates(visit, asked, ports))
     except (NotFound, Erased):
         candidates = []
     matching = [stored for stored in candidates if query.matches(resource_of(stored.doc.type, stored.body))]
@@ -128,7 +129,7 @@ def _visible(visit: Visit, asked: Search, incoming: Incoming) -> list[Seen]:
     return [seen[str(resource["id"])] for resource in query.ordered([one.resource for one in seen.values()])]
 
 
-def _candidates(visit: Visit, asked: Search, incoming: Incoming) -> Iterable[Stored]:
+def _candidates(visit: Visit, asked: Search, ports: Ports) -> Iterable[Stored]:
     """The latest revisions to look through: as few as the parameters allow."""
     type_, reader = asked.query.type, visit.access.reader
     if type_ == "AuditEvent":
@@ -136,12 +137,24 @@ def _candidates(visit: Visit, asked: Search, incoming: Incoming) -> Iterable[Sto
             yield from reader.month_of_audit(asked.person, month).latest(type_)
         return
     partition = reader.directory(type_) if is_directory(type_) else visit.partition
-    ids = asked.query.values_of("_id")
-    if ids:
-        found = (partition.get(doc) for doc in _docs(type_, ids) if doc.pk() == partition.pk)
-        yield from (stored for stored in found if stored is not None)
-    else:
+    docs = _named(asked.query, ports)
+    if docs is None:
         yield from partition.latest(type_)
+        return
+    found = (partition.get(doc) for doc in docs if doc.pk() == partition.pk)
+    yield from (stored for stored in found if stored is not None)
+
+
+def _named(query: Query, ports: Ports) -> list[Doc] | None:
+    """The documents that the search names by `_id`, or by identifier in the directory; None without names."""
+    ids = query.values_of("_id")
+    if ids:
+        return list(_docs(query.type, ids))
+    wanted = [value.partition("|") for value in query.values_of("identifier")]
+    if not is_directory(query.type) or not wanted or not all(system and value for system, _, value in wanted):
+        return None
+    found = resolve({(query.type, unescape(system), unescape(value)) for system, _, value in wanted}, ports)
+    return list(dict.fromkeys(found.values()))
 
 
 def _docs(type_: str, ids: Iterable[str]) -> Iterable[Doc]:

@@ -374,6 +374,14 @@ def test_what_comes_out_of_a_batch_is_one_answer_per_entry(scene: Scene) -> None
     assert [outcome is None for outcome in outcomes] == [True, False, True, True, False, False]
 
 
+def test_a_batch_leaves_one_audit_of_its_refusals_per_person(scene: Scene) -> None:
+    one, other = scene.person(), scene.person()
+    sent = bundle(*(entry(people.observation(patient)) for patient in (one, other, one, one)), kind="batch")
+    refused = scene.call(scene.clinic, "POST", "/fhir", sent)
+    assert statuses(refused) == ["404 Not Found"] * 4
+    assert [len(scene.audits(patient)) for patient in (one, other)] == [1, 1]
+
+
 def test_a_batch_retried_under_its_key_is_done_once(scene: Scene) -> None:
     patient = scene.person()
     sent = bundle(entry(people.observation(patient)), entry(people.observation(patient)), kind="batch")

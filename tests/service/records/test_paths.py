@@ -12,13 +12,17 @@ from shared.aws.documents import Stored
 from shared.consent.decide import decide
 from shared.consent.facts import facts_of
 from shared.consent.question import Request
+from shared.consent.signature import body_of, grant_payload, sign_grant
+from shared.fhir.meta import with_meta
+from shared.kernel.ids import Doc
+from shared.kernel.jsontext import render
 from shared.kernel.times import moment
 from shared.records.content import resource_of
 from tests import people
 from tests.people import Device, Organization
 from tests.service.records.conftest import CONFIDENTIALITY, Scene, patient_of, resources, whole_patient
 from tests.service.records.paths import OF_VERSIONS, PATHS, latest, revision
-from tests.world import BASE_URL
+from tests.world import BASE_URL, new_key
 
 BASE = f"{BASE_URL}/fhir"
 TYPES = ("Patient", "Observation", "Condition", "Encounter", "Immunization", "Procedure")
@@ -166,7 +170,20 @@ def test_an_old_next_link_and_a_new_search_answer_alike_after_the_revocation(
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_consent_nobody_signed_shows_nothing(scene: Scene, patient: str, path: str) -> None:
+@pytest.mark.parametrize("signer", ["nobody", "an unbound key", "another person's device"])
+def test_a_forged_consent_row_shows_nothing(scene: Scene, patient: str, path: str, signer: str) -> None:
+    doc = Doc("Consent", f"{patient}.{'c' * 26}")
+    whole = people.consent_for(scene.payer.reference, None, patient=patient)
+    content = render(with_meta(whole, doc.id, 1, scene.world.clock()))
+    keys = {"an unbound key": new_key(), "another person's device": scene.device(scene.person()).key}
+    payload = grant_payload(content, str(doc), 1, None, "r")
+    signature = sign_grant(payload, keys[signer]) if signer in keys else None
+    people.store_consent(scene.world, doc, body_of(content, signature))
+    assert shown_on(path, scene, scene.payer, patient) == set()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_consent_that_a_provider_recorded_shows_nothing(scene: Scene, patient: str, path: str) -> None:
     answer = scene.call(
         scene.hospital,
         "POST",

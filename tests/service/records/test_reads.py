@@ -294,6 +294,14 @@ def test_the_directory_is_everybodys(scene: Scene, practitioner: str, who: str) 
     assert len(rows.rows) == before
 
 
+def test_the_directory_is_searched_by_identifier_in_every_form(scene: Scene, practitioner: str) -> None:
+    for query, total in (("s|1", 1), ("1", 1), ("s|", 1), ("s|1,s|2", 1), ("s|2", 0), ("t|1", 0)):
+        found = scene.get(scene.payer, f"/fhir/Practitioner?identifier={query}").json()
+        assert (query, found["total"]) == (query, total)
+    both = f"/fhir/Practitioner?identifier=s|1&_id=d.{'x' * 26}"
+    assert scene.get(scene.payer, both).json()["total"] == 0
+
+
 def test_an_organisation_is_read_as_the_operator_signed_it(scene: Scene) -> None:
     found = scene.get(scene.payer, f"/fhir/{scene.hospital.reference}")
     assert (found.status, found.json()["name"]) == (200, "Hospital")
