@@ -11,6 +11,7 @@ from typing import Any
 from services.records.neighbours import NEIGHBOURS
 from services.records.ports import Ports
 from shared.fhir.capability import Served, capability_statement
+from shared.fhir.compartment import personal
 from shared.fhir.definitions import resource_types
 from shared.records.openapi import openapi_document
 from shared.records.write import has_identifiers, is_served, why_not_created, why_not_updated
@@ -33,13 +34,23 @@ def capabilities(routes: Iterable[tuple[str, str]], ports: Ports) -> dict[str, A
     """The CapabilityStatement of what is served under /fhir."""
     listed = [*routes, *((method, path) for method, path, _, _ in NEIGHBOURS)]
     served = [_served(type_, listed) for type_ in sorted(filter(is_served, resource_types()))]
-    return capability_statement(
+    statement = capability_statement(
         served,
         base_url=ports.access.base,
         date=ports.store.clock(),
         version=VERSION,
         system=("transaction", "batch"),
     )
+    for resource in statement["rest"][0]["resource"]:
+        _add_person(resource)
+    return statement
+
+
+def _add_person(resource: dict[str, Any]) -> None:
+    """Every personal type is searched by its person here, also where R4 names no such parameter."""
+    type_, named = resource["type"], {one["name"] for one in resource.get("searchParam", ())}
+    if personal(type_) and type_ != "Patient" and "patient" not in named:
+        resource["searchParam"].append({"name": "patient", "type": "reference"})
 
 
 def openapi(routes: Iterable[tuple[str, str, str, bool]], ports: Ports) -> dict[str, Any]:

@@ -136,6 +136,9 @@ def _refusals(entry: Entry, where: Where) -> Iterator[Issue]:
     reason = why_not_updated(entry.type) if entry.method == "PUT" else why_not_stored(entry.type)
     if reason:
         yield Issue(reason, where(entry.index), "not-supported")
+    elif entry.type == PATIENT and not own_identifiers(entry):
+        message = "a Patient has an identifier with system and value, or nobody could find them again"
+        yield Issue(message, f"{where(entry.index)}.identifier", "required")
     elif entry.method == "PUT":
         try:
             parse_doc(entry.type, entry.id or "")

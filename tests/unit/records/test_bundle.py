@@ -117,6 +117,7 @@ def test_identifiers_of_two_people_are_a_conflict() -> None:
         {"resourceType": "Device"},
         {"resourceType": "AuditEvent"},
         {"resourceType": "Enrolment"},
+        {"resourceType": "Patient", "identifier": [{"value": "without a system"}]},
         {"resourceType": "StructureDefinition"},
         observation("Patient/1"),
         observation(f"Device/{PERSON}.{PERSON}"),
