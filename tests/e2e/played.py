@@ -1,0 +1,129 @@
+"""The story, played once per test run on a cloud of its own, restarted, and left running for the tests.
+
+All workers of pytest-xdist share it: the first plays, the others read what it wrote, the last one stops the
+cloud. Tests may refuse things and read, but change nobody's records.
+"""
+
+import fcntl
+import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from infra import local, ministack
+from infra.stack import Cloud
+from infra.story import __main__ as story
+from infra.story import report as reports
+from infra.story.bundles import SAMPLE, Records, read_folder
+from infra.story.client import Http, Party, Surprise
+from infra.story.parties import Keys
+from infra.story.report import Report
+from infra.story.scenes import search
+from tests.oracles import SHARED
+
+REAL = SHARED / "data" / "synthea"
+
+
+@dataclass(frozen=True)
+class Played:
+    """A story that came true: what it told, where it lies, and what its cloud had logged by then."""
+
+    folder: Path
+    report: Report
+    bundles: list[Records]
+    log_lines: list[str]
+    restart: str | None
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        """The cloud, running."""
+        return local.open_cloud(self.folder)
+
+    @cached_property
+    def observation(self) -> str:
+        """The id of an Observation about the first patient, which the hospital wrote."""
+        found = search(self.party("device-1"), "Observation", self.report.patients[0].patient, limit=1)
+        return str(found[0]["id"])
+
+    @cached_property
+    def _parties(self) -> dict[str, Party]:
+        return {}
+
+    def party(self, name: str) -> Party:
+        """One of the story's parties with its kept key, a client of its own, and a token while it lasts."""
+        if name not in self._parties:
+            client_id, key = Keys(self.folder / "keys").load(name)
+            scope = "patient/*.cruds" if name.startswith("device") else "system/*.cruds"
+            self._parties[name] = Party(name, Http(self.cloud.base_url), client_id, key, scope)
+        return self._parties[name]
+
+
+@contextmanager
+def playing(base: Path) -> Iterator[Played]:
+    """What the fixture yields; `base` is the same folder for all workers."""
+    folder = base / "story-cloud"
+    folder.mkdir(exist_ok=True)
+    with _alone(folder) as users:
+        if not (folder / "played.pickle").exists():
+            (folder / "played.pickle").write_bytes(_play(folder))
+        _count(users, +1)
+    yield pickle.loads((folder / "played.pickle").read_bytes())  # noqa: S301 - written just above
+    with _alone(folder) as users:
+        if _count(users, -1) == 0:
+            ministack.stop(folder)
+
+
+def base_folder(factory: pytest.TempPathFactory) -> Path:
+    """The folder that all workers of this run have in common."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def _play(folder: Path) -> bytes:
+    """Play, restart, and put what was told into bytes for the other workers; the cloud is left running."""
+    bundles = read_folder(REAL if REAL.is_dir() else SAMPLE)
+    port = ministack.free_port()
+    cloud = local.start(folder, port=port, say=lambda line: None)
+    try:
+        report = story.tell_story(cloud, folder, bundles)
+        lines = list(cloud.log_lines())
+        restart = _restarted(folder, port, report)
+        for told in report.patients:
+            # They hold the parties with their keys, which stay in this process.
+            told.acts.clear()
+        return pickle.dumps(Played(folder, report, bundles, lines, restart))
+    except BaseException:
+        ministack.stop(folder)
+        raise
+
+
+def _restarted(folder: Path, port: int, report: Report) -> str | None:
+    """Stop cleanly, start again, and check what `make run` checks then; the fault, or None."""
+    ministack.stop(folder)
+    cloud = local.start(folder, port=port, say=lambda line: None)
+    kept = folder / "story.json"
+    reports.keep(report, kept)
+    try:
+        story.check_again(cloud, reports.remembered(kept), folder)
+    except Surprise as surprise:
+        return str(surprise)
+    return None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[Path]:
+    users = folder / "users"
+    with users.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield users
+
+
+def _count(users: Path, change: int) -> int:
+    count = int(users.read_text() or 0) + change
+    users.write_text(str(count))
+    return count
