@@ -76,8 +76,19 @@ class Access:
         return parse_admission(stored.body) if stored else None
 
     def visit(self, incoming: Incoming, caller: Caller, patient: str | None, interaction: str) -> "Visit":
-        """A caller's request about one person, or about whom nobody knows (None)."""
-        return Visit(self, incoming, caller, patient, interaction)
+        """A caller's request about one person, or about whom nobody knows (None).
+
+        Raises `Forbidden`, audited, for a purpose of use that the caller's role may not declare.
+        """
+        try:
+            return Visit(self, incoming, caller, patient, interaction)
+        except Forbidden as refusal:
+            known = patient if patient and PART.fullmatch(patient) else None
+            purpose = purpose_of(caller, None)
+            self.record(
+                audits.Access(caller, purpose, interaction, known, audits.REFUSED, f"{refusal.code}: purpose")
+            )
+            raise
 
     def asked(self, caller: Caller, incoming: Incoming, action: str = "access") -> Asked:
         """The request as the consents see it: one purpose, and everything the caller is."""

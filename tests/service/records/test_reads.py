@@ -347,6 +347,14 @@ def test_a_successful_write_is_its_own_audit_and_a_refused_one_is_not(scene: Sce
     ]
 
 
+def test_a_purpose_that_the_role_may_not_declare_is_refused_and_audited(scene: Scene, patient: str) -> None:
+    answer = scene.get(scene.payer, f"/fhir/Patient/{patient}", purpose_of_use="TREAT")
+    assert answer.status == 403
+    (audit,) = scene.audits(patient)
+    assert (audit["outcome"], audit["outcomeDesc"]) == ("4", "forbidden: purpose")
+    assert audit["purposeOfEvent"][0]["coding"][0]["code"] == "HPAYMT"
+
+
 def test_requests_about_nobody_known_are_audited_apart(scene: Scene) -> None:
     scene.get(scene.payer, f"/fhir/Patient/{ABSENT}")
     scene.get(scene.payer, "/fhir/Patient/not-an-id")
