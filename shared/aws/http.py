@@ -228,7 +228,7 @@ def failure(fault: BaseException, *, fhir: bool) -> Reply:
 
 
 class _Chalice(Chalice):
-    """Chalice that does not mind a missing Accept header, says what to mend where it refuses a body, and lets
+    """Chalice that minds no Accept header nor a missing one, says what to mend where it refuses a body, and lets
     the browser apps of one origin read every answer, refusals too.
     """
 
@@ -237,9 +237,10 @@ class _Chalice(Chalice):
         self._cors_origin = cors_origin
 
     def __call__(self, event: Any, context: Any) -> Any:
-        headers = {name.lower(): value for name, value in (event.get("multiValueHeaders") or {}).items()}
-        if "accept" not in headers:
-            event = {**event, "multiValueHeaders": {**headers, "accept": ["*/*"]}}
+        # Chalice refuses a client that does not say that it takes binary; what we serve has one form each.
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        accept = ", ".join(filter(None, (headers.get("accept"), "*/*")))
+        event = {**event, "headers": {**headers, "accept": accept}}
         answer = super().__call__(event, context)
         if answer["statusCode"] == 415:
             path = str((event.get("requestContext") or {}).get("resourcePath", ""))
