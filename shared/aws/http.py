@@ -228,8 +228,8 @@ def failure(fault: BaseException, *, fhir: bool) -> Reply:
 
 
 class _Chalice(Chalice):
-    """Chalice that minds no Accept header nor a missing one, says what to mend where it refuses a body, and lets
-    the browser apps of one origin read every answer, refusals too.
+    """Chalice that minds no Accept header nor a missing one, says what to mend where it refuses a body, and
+    lets the browser apps of one origin read every answer, refusals too.
     """
 
     def __init__(self, service: str, cors_origin: Callable[[], str]) -> None:
