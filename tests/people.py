@@ -59,7 +59,7 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device bound to `patient`; `id` is that of its Device document."""
+    """A device bound to `patient`; `id` is that of its BoundDevice document."""
 
     patient: str
     id: str
@@ -142,7 +142,9 @@ def bind_device(world: World, provider: Organization, patient: str) -> Device:
     seed, key = os.urandom(SEED_BYTES), new_key()
     one_time = one_time_key(seed)
     offer = make_offer(patient, one_time.jwk, later(world.clock(), OFFER_SECONDS), provider.id, provider.key)
-    doc = Doc("Device", about(patient, part(world.reader.keys.deployment().derive("device", one_time.kid))))
+    doc = Doc(
+        "BoundDevice", about(patient, part(world.reader.keys.deployment().derive("device", one_time.kid)))
+    )
     draft = Draft(doc, device_body(answer_offer(offer, seed, key)))
     act(
         world,

@@ -88,7 +88,7 @@ def play(stage: Stage, records: Records, number: int) -> Told:
     _everything_is_there(stage, device, told)
     told.acts += [
         Act("registration", device, f"Patient/{told.patient}"),
-        Act("device bound", device, f"Device/{device_id}"),
+        Act("device bound", device, f"BoundDevice/{device_id}"),
         Act("consent granted", device, f"Consent/{consent}"),
         Act("consent revoked", device, f"Consent/{consent}", revoked),
         Act("claim adjudicated", stage.insurer, f"ClaimResponse/{claim}"),

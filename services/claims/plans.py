@@ -18,7 +18,7 @@ from shared.kernel.errors import Conflict, IntegrityFault
 from shared.kernel.ids import Doc, directory, parse_reference, part
 from shared.kernel.jsontext import parse
 
-CONTRACT, PLAN = "Contract", "Plan"
+CONTRACT, PLAN = "BenefitContract", "Plan"
 # Reading a contract of 350 KB takes longer than all the rest of a claim; an environment meets few of them.
 MAX_READ_CONTRACTS = 32
 

@@ -119,7 +119,7 @@ def _key_of(signature: str, partition: Partition, caller: Caller, ports: Ports, 
         kid = take_apart(signature).kid
     except Malformed as error:
         raise Unprocessable(f"the signature cannot be read: {error.message}") from error
-    device = partition.get(Doc("Device", caller.device or ""))
+    device = partition.get(Doc("BoundDevice", caller.device or ""))
     consents = Consents(ports.access.reader, ports.access.base, ports.access.zone)
     binding = consents.binding([device] if device else [], kid, now)
     if binding is None or binding.patient != caller.patient:

@@ -41,7 +41,7 @@ def bind(incoming: Incoming, ports: Ports) -> Reply:
         raise Forbidden(f"the device cannot be bound: {fault.message}") from fault
     _require_enrolment(offer, ports)
     derived = ports.store.reader.keys.deployment().derive("device", thumbprint(offer.one_time))
-    doc = Doc("Device", about(offer.patient, part(derived)))
+    doc = Doc("BoundDevice", about(offer.patient, part(derived)))
 
     def build(_naming: Naming) -> Plan:
         draft = Draft(doc, device_body(posted))
@@ -60,7 +60,7 @@ def bind(incoming: Incoming, ports: Ports) -> Reply:
 def describe(incoming: Incoming, ports: Ports) -> Reply:
     """GET /identity/subjects/{id}, for the person's own device: which devices speak for them."""
     caller = _own(incoming, ports)
-    devices = ports.store.reader.person(caller.id).latest("Device")
+    devices = ports.store.reader.person(caller.id).latest("BoundDevice")
     listed = [
         {"device": stored.doc.id, "bound": stored.time, "active": is_active(stored.body)}
         for stored in devices
@@ -84,7 +84,7 @@ def secret(incoming: Incoming, ports: Ports) -> Reply:
 def erase(incoming: Incoming, ports: Ports) -> Reply:
     """DELETE /identity/subjects/{id}, by the person's own device: for good, at once."""
     caller = _own(incoming, ports)
-    ports.eraser.erase(caller.id, f"Device/{caller.device}")
+    ports.eraser.erase(caller.id, f"BoundDevice/{caller.device}")
     return Reply(204)
 
 
@@ -96,7 +96,7 @@ def _own(incoming: Incoming, ports: Ports) -> Caller:
 
 
 def _device_key(caller: Caller, ports: Ports) -> Jwk:
-    stored = ports.store.reader.find(Doc("Device", caller.device or ""))
+    stored = ports.store.reader.find(Doc("BoundDevice", caller.device or ""))
     if stored is None:
         raise NotFound(ABSENT)
     posted, _ = parse_device(stored.body)

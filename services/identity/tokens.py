@@ -149,7 +149,7 @@ def _client(client_id: str, kid: str, ports: Ports) -> _Client:
 
 def _device(patient: str, kid: str, ports: Ports) -> _Client:
     try:
-        devices = ports.store.reader.person(patient).latest("Device")
+        devices = ports.store.reader.person(patient).latest("BoundDevice")
     except DomainError:
         raise _not_known() from None
     consents = Consents(ports.store.reader, ports.access.base, ports.access.zone)

@@ -129,7 +129,7 @@ class Access:
         if caller.device is None or caller.patient is None:
             raise Unauthenticated("the token names no device")
         try:
-            stored = self.reader.find(Doc("Device", caller.device))
+            stored = self.reader.find(Doc("BoundDevice", caller.device))
         except (NotFound, Erased):
             stored = None
         if stored is None or stored.doc.subject != caller.patient or not is_active(stored.body):

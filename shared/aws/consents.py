@@ -116,6 +116,6 @@ def devices_of(partition: Partition) -> list[Stored]:
     A device that is unbound later still had the right to sign before, so the latest alone does not tell.
     """
     found: list[Stored] = []
-    for latest in partition.latest("Device"):
+    for latest in partition.latest("BoundDevice"):
         found.extend([latest] if latest.version == 1 else partition.history(latest.doc))
     return found

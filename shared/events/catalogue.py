@@ -15,15 +15,16 @@ RECORDS = "records"
 CLAIMS = "claims"
 SERVICES = (IDENTITY, CONSENT, RECORDS, CLAIMS)
 
-# Document types of our own, beside FHIR's. They are stored, hashed and proved alike, but have no FHIR door.
+# Document types of our own, beside FHIR's, and under names that FHIR does not use. They are stored, hashed
+# and proved alike, but have no FHIR door.
 OWN_TYPES = frozenset(
     {
         "Admission",  # an organisation's roles and keys, as the operator admitted it
         "Enrolment",  # the link of an organisation with a person it treats
-        "Device",  # a key bound to a person
+        "BoundDevice",  # a key bound to a person
         "ConsentRequest",  # what an app asks, and what became of it
         "Erasure",  # that a person was erased, and on whose word
-        "Contract",  # a benefit contract, by hash
+        "BenefitContract",  # a benefit contract, by hash
         "Plan",  # a payer's plan: its contracts and their ranges
         "Accumulator",  # what a person has used of a plan in a period
         "Decision",  # a recorded decision with its inputs, for replay
@@ -52,7 +53,7 @@ DIRECTORY_TYPES = frozenset(
     }
 )
 # Those of our own types that are about no person.
-OWN_DIRECTORY = frozenset({"Admission", "Contract", "Plan"})
+OWN_DIRECTORY = frozenset({"Admission", "BenefitContract", "Plan"})
 ANY_FHIR = "*"
 
 
@@ -75,7 +76,7 @@ CATALOGUE: dict[str, EventType] = dict(
         _type("organization.changed", OPERATOR, "Admission Organization"),
         _type("patient.registered", IDENTITY, "Patient Enrolment"),
         _type("patient.enrolled", IDENTITY, "Enrolment"),
-        _type("device.bound", IDENTITY, "Device"),
+        _type("device.bound", IDENTITY, "BoundDevice"),
         _type("subject.erased", IDENTITY, "Erasure"),
         _type("consent.requested", CONSENT, "ConsentRequest"),
         _type("consent.refused", CONSENT, "ConsentRequest"),
@@ -84,7 +85,7 @@ CATALOGUE: dict[str, EventType] = dict(
         _type("consent.revoked", CONSENT, "Consent Provenance"),
         _type("records.stored", RECORDS, "* Enrolment"),
         _type("record.updated", RECORDS, "*"),
-        _type("contract.registered", CLAIMS, "Contract Plan"),
+        _type("contract.registered", CLAIMS, "BenefitContract Plan"),
         _type("coverage.registered", CLAIMS, "Coverage"),
         _type(
             "eligibility.answered",

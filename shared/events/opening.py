@@ -127,7 +127,7 @@ def verify_opening(opening: Opening, genesis: Genesis, binding: BindingCheck | N
     if opening.device is None:
         return proved
     device = verify_opening(opening.device, genesis)
-    if proved.doc.type != "Consent" or device.doc.type != "Device":
+    if proved.doc.type != "Consent" or device.doc.type != "BoundDevice":
         raise IntegrityFault("only a consent's opening carries another one, that of its device's binding")
     if binding is not None:
         binding(proved, device, opening.provider or {})

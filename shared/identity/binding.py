@@ -3,7 +3,7 @@
 The provider's software makes a 128-bit seed and shows it as a QR code; it is never sent. Both sides derive
 a one-time key from it. The provider signs an *offer* (person, one-time public key, expiry). The device
 makes its own key and answers with a *possession* signed by that key, inside a *binding* signed by the
-one-time key. All three together are the body of the person's `Device` document, which therefore proves
+one-time key. All three together are the body of the person's `BoundDevice` document, which therefore proves
 itself: nobody who lacks the seed can bind.
 """
 
@@ -121,7 +121,7 @@ def verify_binding(body: JsonObject, provider_key: Jwk, time: str) -> Binding:
 
 
 def device_body(posted: JsonObject, *, status: str = "active") -> bytes:
-    """The body of a `Device` document."""
+    """The body of a `BoundDevice` document."""
     return jcs({"v": 1, "offer": posted["offer"], "binding": posted["binding"], "status": status})
 
 

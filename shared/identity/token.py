@@ -21,7 +21,7 @@ LEEWAY_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
-    """Whom a token is for. `kind` is organization or device; `device` the id of the Device document."""
+    """Whom a token is for. `kind` is organization or device; `device` the id of the BoundDevice document."""
 
     kind: str
     client: str

@@ -95,7 +95,7 @@ def may_read_own(
         return Refused("scope")
     if caller.patient is not None and caller.patient == subject:
         return Allowed("self")
-    if type_ in ("Contract", "Plan"):
+    if type_ in ("BenefitContract", "Plan"):
         return Allowed("directory")
     if caller.patient is None and caller.reference in _concerned(type_, content):
         return Allowed("party")

@@ -247,3 +247,35 @@ def only(world: World, patient: str) -> Stored:
     """The one document about the person."""
     [stored] = world.reader.person(patient).latest()
     return stored
+
+
+def seen_through(world: World, rows: Hooked) -> World:
+    """The same world over other rows."""
+    keys = (world.roots, world.operator, world.seal, world.log)
+    return World(rows, world.key_rows, world.wrapper, world.clock, *keys)
+
+
+def hooked(world: World) -> tuple[World, Hooked]:
+    """The same world seen through rows in whose calls something happens."""
+    hooks = Hooked(world.rows)
+    return seen_through(world, hooks), hooks
+
+
+def visible(world: World, patient: str) -> int:
+    return len(world.reader.person(patient).latest())
+
+
+def late_commit(world: World, meanwhile: Callable[[Callable[[], None]], None]) -> World:
+    """The same world, where `meanwhile` runs in the place of a transaction and is handed the transaction."""
+
+    class Late(Hooked):
+        def transact(self, rows: Sequence[Row], *, alive: Sequence[str] = ()) -> None:
+            meanwhile(lambda: self.rows.transact(rows, alive=alive))
+
+    return seen_through(world, Late(world.rows))
+
+
+def before_the_transaction(world: World, rival: Callable[[], object]) -> World:
+    other, hooks = hooked(world)
+    hooks.before("transact", rival)
+    return other

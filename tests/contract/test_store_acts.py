@@ -1,68 +1,32 @@
 """Acts on every store: whole or not at all, once, in order, and only by whom the matrix names."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 import pytest
 
-from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Reader, Request
-from shared.aws.documents.layout import commit_key, stage_key
-from shared.aws.documents.writer import MAX_TRANSACTED, STAGE_SECONDS, Writer
+from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Reader
+from shared.aws.documents.writer import MAX_TRANSACTED, Writer
 from shared.aws.keys import KeyRing
-from shared.aws.rows import Row
 from shared.aws.session import Session
 from shared.events.certificate import verify_event
 from shared.events.envelope import parse_event, tag
-from shared.kernel.errors import Busy, Conflict, Erased, IntegrityFault, NotFound, TooLarge, Unprocessable
-from shared.kernel.ids import Doc, Key, about, audit, directory
+from shared.kernel.errors import Conflict, Erased, IntegrityFault, NotFound, TooLarge
+from shared.kernel.ids import Doc, about, audit, directory
 from shared.ledger.merkle import verify_inclusion
 from tests.contract.stores import (
-    STORES,
-    Hooked,
     Store,
-    new_person,
+    before_the_transaction,
+    hooked,
+    late_commit,
     only,
-    open_store,
     random_part,
-    register,
     request,
     store_observations,
     update,
+    visible,
 )
-from tests.local_cloud import cloud  # noqa: F401 - asked for by name, when it is needed
 from tests.world import DEPLOYMENT, World
-
-
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    yield from open_store(request)
-
-
-@pytest.fixture
-def world(store: Store) -> World:
-    return store.world()
-
-
-@pytest.fixture
-def patient(world: World) -> str:
-    return new_person(world)
-
-
-def seen_through(world: World, rows: Hooked) -> World:
-    """The same world over other rows."""
-    keys = (world.roots, world.operator, world.seal, world.log)
-    return World(rows, world.key_rows, world.wrapper, world.clock, *keys)
-
-
-def hooked(world: World) -> tuple[World, Hooked]:
-    """The same world seen through rows in whose calls something happens."""
-    hooks = Hooked(world.rows)
-    return seen_through(world, hooks), hooks
-
-
-def visible(world: World, patient: str) -> int:
-    return len(world.reader.person(patient).latest())
-
 
 # --- the three shapes
 
@@ -173,146 +137,6 @@ def test_a_refused_act_uses_no_number(world: World, patient: str) -> None:
     assert parse_event(done.event).n == 2
 
 
-# --- retries
-
-
-@pytest.mark.parametrize(("count", "staged"), [(1, False), (3, False), (60, True)])
-def test_a_retry_gets_the_same_answer_and_makes_no_second_event(
-    world: World, patient: str, count: int, *, staged: bool
-) -> None:
-    asked = request(key="k-1")
-    once = store_observations(world, patient, count, asked=asked, staged=staged)
-    again = store_observations(world, patient, count, asked=asked, staged=staged)
-    assert (again.event, again.certificate, again.answer) == (once.event, once.certificate, once.answer)
-    assert (once.replayed, again.replayed) == (False, True)
-    assert visible(world, patient) == count
-
-
-def test_a_retry_decides_nothing_again(world: World, patient: str) -> None:
-    asked, doc = request(key="k-1"), Doc("Observation", about(patient, random_part()))
-    plan = Plan("records.stored", (Draft(doc, b"{}"),), Answer(201), (patient,))
-    world.writer("records").perform(asked, lambda _: doc, lambda _: plan)
-
-    def decides(_naming: Naming) -> Plan:
-        raise AssertionError("a retry must not be decided again")
-
-    assert world.writer("records").perform(asked, lambda _: doc, decides).replayed
-
-
-def test_a_retried_update_is_found_behind_later_versions(world: World, patient: str) -> None:
-    store_observations(world, patient)
-    first, asked = only(world, patient), request(key="k-2")
-    once = update(world, first, b"2", asked=asked)
-    update(world, only(world, patient), b"3")
-    assert update(world, first, b"2", asked=asked).event == once.event
-    assert len(world.reader.person(patient).history(first.doc)) == 3
-
-
-def test_a_key_used_for_another_request_is_refused(world: World, patient: str) -> None:
-    store_observations(world, patient, asked=request("k", b"one"))
-    with pytest.raises(Unprocessable, match="Idempotency-Key"):
-        store_observations(world, patient, asked=request("k", b"two"))
-    assert visible(world, patient) == 1
-
-
-def test_the_same_key_of_another_caller_is_another_request(world: World, patient: str) -> None:
-    for caller in ("d.one", "d.two"):
-        store_observations(world, patient, asked=request("k", caller=caller))
-    assert visible(world, patient) == 2
-
-
-def test_without_a_key_a_retry_is_a_new_act(world: World, patient: str) -> None:
-    for _ in range(2):
-        store_observations(world, patient)
-    assert visible(world, patient) == 2
-
-
-def test_what_a_retry_is_told_is_not_stored_in_clear(world: World, patient: str) -> None:
-    done = store_observations(world, patient, asked=request("k", b"POST secret-words"))
-    for row in world.rows.query(f"P#{patient}"):
-        for value in row.attributes.values():
-            assert b"secret-words" not in (value if isinstance(value, bytes) else str(value).encode())
-    sealed = world.rows.query(f"P#{patient}", "Observation#")[0].binary("answer") or b""
-    assert done.answer.references[0].encode() not in sealed
-
-
-def test_a_copy_of_the_request_that_lost_the_race_gets_the_winners_answer(world: World, patient: str) -> None:
-    asked = request("k")
-    other, hooks = hooked(world)
-    winner: list[Committed] = []
-    # The first put of a fresh environment is its certificate, the second its document.
-    hooks.before("put_new", lambda: winner.append(store_observations(world, patient, asked=asked)), nth=2)
-    loser = store_observations(other, patient, asked=asked)
-    assert loser.replayed
-    assert loser.event == winner[0].event
-    assert visible(world, patient) == 1
-
-
-# --- identifiers
-
-
-def blind_of(world: World) -> str:
-    return world.reader.keys.deployment().blind("Patient", "urn:system", os.urandom(8).hex())
-
-
-def late_commit(world: World, meanwhile: Callable[[Callable[[], None]], None]) -> World:
-    """The same world, where `meanwhile` runs in the place of a transaction and is handed the transaction."""
-
-    class Late(Hooked):
-        def transact(self, rows: Sequence[Row], *, alive: Sequence[str] = ()) -> None:
-            meanwhile(lambda: self.rows.transact(rows, alive=alive))
-
-    return seen_through(world, Late(world.rows))
-
-
-def before_the_transaction(world: World, rival: Callable[[], object]) -> World:
-    other, hooks = hooked(world)
-    hooks.before("transact", rival)
-    return other
-
-
-def test_an_identifier_lost_to_a_rival_leads_to_the_rivals_person(world: World) -> None:
-    # Ids of retried acts come from the key alone, and the local cloud keeps what earlier tests stored.
-    blind, asked, rival = blind_of(world), request(random_part()), request(random_part())
-    rivals: list[Committed] = []
-    other = before_the_transaction(world, lambda: rivals.append(register(world, blind, rival)))
-    mine = register(other, blind, asked)
-    assert rivals[0].answer.status == 201
-    assert mine.answer.status == 200
-    assert mine.answer.references == rivals[0].answer.references
-
-
-def test_a_retry_after_a_lost_race_gets_the_one_answer(world: World) -> None:
-    # Ids of retried acts come from the key alone, and the local cloud keeps what earlier tests stored.
-    blind, asked, rival = blind_of(world), request(random_part()), request(random_part())
-    other = before_the_transaction(world, lambda: register(world, blind, rival))
-    mine = register(other, blind, asked)
-    again = register(world, blind, asked)
-    assert again.replayed
-    assert (again.event, again.answer) == (mine.event, mine.answer)
-    assert visible(world, mine.answer.references[0]) == 2
-
-
-def test_one_identifier_twice_in_an_act_is_one_row(world: World, patient: str) -> None:
-    doc, blind = Doc("Patient", patient), blind_of(world)
-    drafts, pairs = (Draft(doc, b"{}"),), ((blind, doc), (blind, doc))
-    plan = Plan("patient.registered", drafts, Answer(201), (patient,), pairs)
-    world.writer("identity").perform(request(), lambda _: doc, lambda _: plan)
-    row = world.rows.get(Key(blind, "id"))
-    assert row is not None
-    assert row.text("doc") == str(doc)
-
-
-def test_two_documents_of_an_act_with_one_identifier_are_refused(world: World, patient: str) -> None:
-    blind = blind_of(world)
-    one, two = (Doc("Organization", directory(random_part())) for _ in range(2))
-    drafts, pairs = (Draft(one, b"{}"), Draft(two, b"{}")), ((blind, one), (blind, two))
-    plan = Plan("records.stored", drafts, Answer(201), (), pairs)
-    with pytest.raises(Unprocessable, match="identifier"):
-        world.writer("records").perform(request(), lambda _: one, lambda _: plan)
-    assert world.reader.find(one) is None
-
-
 # --- erasure
 
 
@@ -398,7 +222,7 @@ def test_an_answer_too_large_to_remember_is_refused(world: World, patient: str) 
         ("claims", "records.stored", "Observation"),
         ("consent", "consent.granted", "Observation"),
         ("identity", "organization.admitted", "Admission"),
-        ("records", "records.stored", "Device"),
+        ("records", "records.stored", "BoundDevice"),
         ("records", "records.stored", "AuditEvent"),
         ("records", "records.forged", "Observation"),
     ],
@@ -423,126 +247,6 @@ def test_the_records_service_creates_but_never_changes_what_another_service_owns
     world.writer("records").perform(request(), lambda _: doc, lambda _: plan)
     with pytest.raises(IntegrityFault, match="may not write Coverage version 2"):
         update(world, only(world, patient), b"[]")
-
-
-# --- stages met by others
-
-
-def stage_only(world: World, patient: str, asked: Request, count: int = 30) -> None:
-    """Leave a stage behind as an environment does that dies before its commit."""
-
-    class Death(BaseException):
-        pass
-
-    def die() -> None:
-        raise Death
-
-    other = before_the_transaction(world, die)
-    with pytest.raises(Death):
-        store_observations(other, patient, count, staged=True, asked=asked)
-
-
-def test_a_request_whose_copy_is_under_way_is_told_to_wait(world: World, patient: str) -> None:
-    stage_only(world, patient, request("k"))
-    with pytest.raises(Busy, match="worked on"):
-        store_observations(world, patient, 30, staged=True, asked=request("k"))
-    assert visible(world, patient) == 0
-
-
-def test_an_overdue_stage_is_aborted_and_the_request_done_under_new_names(world: World, patient: str) -> None:
-    stage_only(world, patient, request("k"))
-    world.clock.advance(STAGE_SECONDS + 1)
-    done = store_observations(world, patient, 30, staged=True, asked=request("k"))
-    assert visible(world, patient) == 30
-    again = store_observations(world, patient, 30, staged=True, asked=request("k"))
-    assert again.event == done.event
-    assert visible(world, patient) == 30
-
-
-def test_rows_of_an_aborted_act_stay_invisible(world: World, patient: str) -> None:
-    stage_only(world, patient, request("k"))
-    event_id = world.rows.query(f"P#{patient}", "Observation#")[0].text("act") or ""
-    world.rows.put_new(Row(commit_key(f"P#{patient}", event_id), {"state": "aborted"}))
-    assert visible(world, patient) == 0
-    store_observations(world, patient, 30, staged=True, asked=request("k"))
-    assert visible(world, patient) == 30
-
-
-def test_a_stage_aborted_by_another_cannot_be_committed_any_more(world: World, patient: str) -> None:
-    def abort() -> None:
-        event_id = world.rows.query(f"P#{patient}", "Observation#")[0].text("act") or ""
-        world.rows.put_new(Row(commit_key(f"P#{patient}", event_id), {"state": "aborted"}))
-
-    other = before_the_transaction(world, abort)
-    done = store_observations(other, patient, 30, staged=True, asked=request("k"))
-    assert visible(world, patient) == 30
-    assert {stored.event.text for stored in world.reader.person(patient).latest()} == {done.event}
-
-
-def test_a_stage_committed_while_it_is_declared_dead_gives_its_answer(world: World, patient: str) -> None:
-    asked, told = request("k"), []
-    impatient, hooks = hooked(world)
-
-    def meanwhile(commit: Callable[[], None]) -> None:
-        world.clock.advance(STAGE_SECONDS + 1)
-        # The copy fails to put the guard, finds it overdue, and is about to put "aborted".
-        hooks.before("put_new", commit, nth=2)
-        told.append(store_observations(impatient, patient, 30, staged=True, asked=asked))
-
-    done = store_observations(late_commit(world, meanwhile), patient, 30, staged=True, asked=asked)
-    assert [copy.event for copy in told] == [done.event]
-    assert visible(world, patient) == 30
-
-
-def test_a_commit_between_the_reads_of_a_retry_is_not_taken_for_an_abort(world: World, patient: str) -> None:
-    asked, told = request("k"), []
-
-    def meanwhile(commit: Callable[[], None]) -> None:
-        class Torn(Hooked):
-            """Reads the last key of a batch after the others: DynamoDB promises no snapshot."""
-
-            def get_many(self, keys: Sequence[Key]) -> dict[Key, Row]:
-                found = self.rows.get_many(keys[:-1])
-                with self._around("last key"):
-                    return found | self.rows.get_many(keys[-1:])
-
-        torn = Torn(world.rows)
-        torn.before("last key", commit)
-        told.append(store_observations(seen_through(world, torn), patient, 30, staged=True, asked=asked))
-
-    done = store_observations(late_commit(world, meanwhile), patient, 30, staged=True, asked=asked)
-    assert [copy.event for copy in told] == [done.event]
-    assert visible(world, patient) == 30
-
-
-def test_two_bundles_under_one_key_never_mix_their_rows(world: World, patient: str) -> None:
-    def other_types(asked: Request) -> Committed:
-        def build(naming: Naming) -> Plan:
-            types = ("Observation", "Condition", "Observation")
-            docs = [Doc(t, about(patient, naming.part(index))) for index, t in enumerate(types)]
-            drafts = tuple(Draft(doc, b'{"other":1}') for doc in docs)
-            return Plan("records.stored", drafts, Answer(201), (patient,), staged=True)
-
-        first: Callable[[Naming], Doc] = lambda naming: Doc("Observation", about(patient, naming.part(0)))  # noqa: E731
-        return world.writer("records").perform(asked, first, build)
-
-    def rival() -> None:
-        with pytest.raises(Busy):
-            other_types(request("k", b"another body"))
-
-    other = before_the_transaction(world, rival)
-    store_observations(other, patient, 3, staged=True, asked=request("k"))
-    assert visible(world, patient) == 3
-    with pytest.raises(Unprocessable):
-        other_types(request("k", b"another body"))
-
-
-def test_the_row_that_guards_a_stage_says_until_when(world: World, patient: str) -> None:
-    stage_only(world, patient, request("k"))
-    event_id = world.rows.query(f"P#{patient}", "Observation#")[0].text("act") or ""
-    guard = world.rows.get(stage_key(f"P#{patient}", event_id))
-    assert guard is not None
-    assert guard.text("until") == "2026-11-22T10:02:00.000Z"
 
 
 # --- reading while others write

@@ -1,6 +1,5 @@
 """What somebody with write access to the tables puts there is never believed, and never silently skipped."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -19,32 +18,13 @@ from shared.kernel.ids import Doc, Key, about, part
 from shared.kernel.jws import KeyInMemory, sign
 from shared.kernel.times import later
 from tests.contract.stores import (
-    STORES,
-    Store,
     new_person,
     only,
-    open_store,
     random_part,
     store_observations,
     update,
 )
-from tests.local_cloud import cloud  # noqa: F401 - asked for by name, when it is needed
 from tests.world import DEPLOYMENT, START, World, new_key
-
-
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    yield from open_store(request)
-
-
-@pytest.fixture
-def world(store: Store) -> World:
-    return store.world()
-
-
-@pytest.fixture
-def patient(world: World) -> str:
-    return new_person(world)
 
 
 def certified(

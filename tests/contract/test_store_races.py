@@ -22,7 +22,6 @@ from tests.contract.stores import (
     store_observations,
     update,
 )
-from tests.local_cloud import cloud  # noqa: F401 - asked for by name, when it is needed
 from tests.world import World
 
 RIVALS = 8

@@ -1,18 +1,10 @@
 """What every store promises, verb by verb: the fake, DynamoDB as moto plays it, and the local cloud."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from shared.aws.rows import KeyRow, Row, RowExists, TransactionRefused
 from shared.kernel.ids import Key
-from tests.contract.stores import STORES, Store, open_store, random_part
-from tests.local_cloud import cloud  # noqa: F401 - asked for by name, when it is needed
-
-
-@pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    yield from open_store(request)
+from tests.contract.stores import Store, random_part
 
 
 @pytest.fixture

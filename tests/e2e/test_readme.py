@@ -10,7 +10,6 @@ import pytest
 from infra.stack import Cloud
 from infra.story.__main__ import tell_story
 from infra.story.bundles import SAMPLE, read_folder
-from tests.local_cloud import cloud  # noqa: F401 - the fixture
 from tests.oracles import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")

@@ -63,7 +63,7 @@ def test_a_deny_is_bare_whatever_its_cause(scene: Scene, observation: Stored) ->
         {"patient": scene.patient, "resource": {"type": "Observation", "id": theirs.doc.id}},
         {"patient": "a" * 26, "resource": absent},
         {"patient": "nobody", "resource": absent},
-        {"patient": scene.patient, "resource": {"type": "Device", "id": scene.device.id}},
+        {"patient": scene.patient, "resource": {"type": "BoundDevice", "id": scene.device.id}},
         question(scene, observation, purpose="HOPERAT"),
     ]
     answers = [ask(scene, scene.payer.who, body) for body in bodies]

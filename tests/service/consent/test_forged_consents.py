@@ -144,8 +144,8 @@ def by_a_device_moved_here_from_another_person(scene: Scene, consent: dict[str, 
     """The binding is genuine, and the identity service's key put it into this person's partition."""
     stranger = people.enrol(scene.world, scene.clinic)
     other = people.bind_device(scene.world, scene.clinic, stranger)
-    doc = Doc("Device", about(scene.patient, other.id.split(".")[1]))
-    draft = Draft(doc, scene.find("Device", other.id).body)
+    doc = Doc("BoundDevice", about(scene.patient, other.id.split(".")[1]))
+    draft = Draft(doc, scene.find("BoundDevice", other.id).body)
     plan = Plan("device.bound", (draft,), Answer(201), (scene.patient,))
     people.act(scene.world, "identity", stranger, doc, lambda _naming: plan)
     return people.grant(scene.world, replace(other, patient=scene.patient), consent)
@@ -172,7 +172,7 @@ FORGERIES: tuple[Forge, ...] = (
 
 
 def unbind(scene: Scene, device: Device) -> None:
-    before = scene.find("Device", device.id)
+    before = scene.find("BoundDevice", device.id)
     posted, _ = parse_device(before.body)
     draft = Draft(before.doc, device_body(posted, status="inactive"), before)
     plan = Plan("device.bound", (draft,), Answer(200), (scene.patient,))
@@ -212,7 +212,7 @@ def test_a_device_unbound_later_did_sign_before(scene: Scene) -> None:
 
 def test_a_broken_device_does_not_void_what_another_signed(scene: Scene) -> None:
     observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
-    doc = Doc("Device", about(scene.patient, "a" * 26))
+    doc = Doc("BoundDevice", about(scene.patient, "a" * 26))
     plan = Plan("device.bound", (Draft(doc, b"{}"),), Answer(201), (scene.patient,))
     people.act(scene.world, "identity", scene.patient, doc, lambda _naming: plan)
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))

@@ -211,7 +211,7 @@ class TestDevices:
             "no offer": 400,
             "more": 400,
         }
-        assert world.reader.person(patient).latest("Device") == []
+        assert world.reader.person(patient).latest("BoundDevice") == []
 
     def test_a_possession_of_another_offer_is_refused(
         self, world: World, api: Api, hospital: Organization
@@ -230,7 +230,7 @@ class TestDevices:
         path = f"/identity/subjects/{patient}/secret"
         told = api.call("GET", path, who=device.who).json()
         secret = jwe.decrypt_compact(told["jwe"], ECKey.import_key(device.key._key)).plaintext
-        event = world.reader.person(patient).latest("Device")[0].event
+        event = world.reader.person(patient).latest("BoundDevice")[0].event
         assert secret is not None
         assert tag(secret, event.id) in event.tags
         assert api.call("GET", path, who=hospital.who).status == 404
@@ -290,7 +290,7 @@ class TestErasure:
             patient = registered(api, hospital, synthetic_patient(step))
             faults.plan = {faults.writes + step: fault}
             try:
-                ports.eraser.erase(patient, "Device/x")
+                ports.eraser.erase(patient, "BoundDevice/x")
                 crashed = False
             except Crash:
                 begun = rows.get(Key("E#pending", patient)) is not None

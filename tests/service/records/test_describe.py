@@ -37,7 +37,7 @@ def test_each_type_is_described_as_it_is_served(scene: Scene) -> None:
     assert done["AuditEvent"] == done["ClaimResponse"] == done["Organization"] == reads
     assert done["Consent"] == reads | {"create", "update"}
     assert done["Coverage"] == reads | {"create"}
-    assert {"Device", "ValueSet", "Enrolment"}.isdisjoint(done)
+    assert {"BoundDevice", "ValueSet", "Enrolment"}.isdisjoint(done)
     assert [one["name"] for one in described["Patient"]["operation"]] == ["everything"]
     assert [one["name"] for one in described["Claim"]["operation"]] == ["submit"]
 

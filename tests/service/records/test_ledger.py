@@ -61,7 +61,7 @@ def test_a_consents_opening_carries_what_makes_its_signature_count(scene: Scene,
     file = scene.get(device, f"/ledger/documents/{stored.doc}/1/opening").body
     proved = verify_opening(parse_opening(file), scene.world.genesis, signed_by_a_bound_device)
     assert proved.device is not None
-    assert str(proved.device.doc) == f"Device/{device.id}"
+    assert str(proved.device.doc) == f"BoundDevice/{device.id}"
     assert parse_opening(file).provider == scene.hospital.key.jwk
 
 
@@ -97,11 +97,11 @@ def test_a_consent_that_no_device_signed_opens_alone(scene: Scene, patient: str)
 def test_a_device_opens_its_own_papers_and_nobody_else_does(scene: Scene, patient: str) -> None:
     device = scene.device(patient)
     stranger = scene.device(scene.person())
-    for path in (f"Device/{device.id}/1/opening", f"Device/{device.id}/history"):
+    for path in (f"BoundDevice/{device.id}/1/opening", f"BoundDevice/{device.id}/history"):
         assert scene.get(device, f"/ledger/documents/{path}").status == 200
         for who in (scene.hospital, scene.payer, stranger):
             assert scene.get(who, f"/ledger/documents/{path}").status == 404
-    file = scene.get(device, f"/ledger/documents/Device/{device.id}/1/opening").body
+    file = scene.get(device, f"/ledger/documents/BoundDevice/{device.id}/1/opening").body
     assert verify_opening(parse_opening(file), scene.world.genesis).service == "identity"
 
 
@@ -124,7 +124,7 @@ def test_the_history_in_the_log_is_a_chain_of_leaves(scene: Scene, patient: str)
     "path",
     ["Observation/x/history", "Observation/x/1/opening", "nonsense/x/history", "Patient/{0}/0/opening",
      "Patient/{0}/2/opening", "Patient/{0}/x/opening", "Patient/{0}/99999999999/opening",
-     "Patient/{0}/\u0661/opening", "Erasure/{0}.{0}/1/opening", "Contract/d.{0}/1/opening"],
+     "Patient/{0}/\u0661/opening", "Erasure/{0}.{0}/1/opening", "BenefitContract/d.{0}/1/opening"],
 )  # fmt: skip
 def test_what_is_not_there_is_not_there(scene: Scene, patient: str, path: str) -> None:
     answer = scene.get(scene.hospital, f"/ledger/documents/{path.format(patient)}")

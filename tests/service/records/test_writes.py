@@ -126,7 +126,7 @@ def test_types_of_other_services_name_their_door(scene: Scene, type_: str) -> No
             assert "POST /fhir" in said or "this server alone" in said
 
 
-@pytest.mark.parametrize("type_", ["Device", "Enrolment", "Nonsense", "ValueSet"])
+@pytest.mark.parametrize("type_", ["BoundDevice", "Enrolment", "Nonsense", "ValueSet"])
 def test_types_without_a_door_are_not_written(scene: Scene, type_: str) -> None:
     assert scene.call(scene.hospital, "POST", f"/fhir/{type_}", {"resourceType": type_}).status == 404
 

@@ -41,7 +41,7 @@ def opened(producer: Producer, number: int, *revisions: Revision) -> Opening:
 def device_opening(*, patient: str = PATIENT, made: str = START, status: str = "active") -> Opening:
     offer = make_offer(patient, verify_one_time(), later(START, 3600), "d." + event_id(5), PROVIDER)
     body = device_body(answer_offer(offer, SEED, DEVICE), status=status)
-    revision = Revision(Doc("Device", f"{PATIENT}.{event_id(6)}"), 1, None, sha256(b"n"), body)
+    revision = Revision(Doc("BoundDevice", f"{PATIENT}.{event_id(6)}"), 1, None, sha256(b"n"), body)
     return opened(Producer(HOUSE, "identity", made=made), 20, revision)
 
 
@@ -119,7 +119,7 @@ def test_a_proof_with_its_opening_is_explained_in_plain_words(folder: Folder, ca
 
 def test_a_consent_is_shown_to_be_given_by_the_patients_device(folder: Folder, capsys: Capture) -> None:
     assert folder.verify("1.tlog-proof", "--opening", "1.opening.json") == 0
-    assert "given by the patient's own device Device/" in capsys.readouterr().out
+    assert "given by the patient's own device BoundDevice/" in capsys.readouterr().out
 
 
 def test_proofs_and_openings_find_each_other_in_any_order(folder: Folder, capsys: Capture) -> None:

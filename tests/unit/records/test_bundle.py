@@ -114,13 +114,13 @@ def test_identifiers_of_two_people_are_a_conflict() -> None:
 @pytest.mark.parametrize(
     "resource",
     [
-        {"resourceType": "Device"},
+        {"resourceType": "BoundDevice"},
         {"resourceType": "AuditEvent"},
         {"resourceType": "Enrolment"},
         {"resourceType": "Patient", "identifier": [{"value": "without a system"}]},
         {"resourceType": "StructureDefinition"},
         observation("Patient/1"),
-        observation(f"Device/{PERSON}.{PERSON}"),
+        observation(f"BoundDevice/{PERSON}.{PERSON}"),
         observation("Observation?identifier=a|b"),
         observation("Patient?name=x"),
         observation("urn:uuid:nobody"),
@@ -158,7 +158,7 @@ def test_an_update_keeps_its_document_and_counts_on() -> None:
     assert placed.event_type == "record.updated"
 
 
-@pytest.mark.parametrize("type_", ["Consent", "Coverage", "Organization", "AuditEvent", "Device"])
+@pytest.mark.parametrize("type_", ["Consent", "Coverage", "Organization", "AuditEvent", "BoundDevice"])
 def test_what_another_service_changes_is_not_changed_here(type_: str) -> None:
     with pytest.raises(Unprocessable):
         looked_at(Entry(0, "PUT", type_, f"{PERSON}.{part(1)}", {"resourceType": type_}))

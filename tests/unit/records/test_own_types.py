@@ -17,7 +17,7 @@ DECISION = {
 }
 
 
-@pytest.mark.parametrize("type_", ["ConsentRequest", "Decision", "Device", "Accumulator", "Enrolment"])
+@pytest.mark.parametrize("type_", ["ConsentRequest", "Decision", "BoundDevice", "Accumulator", "Enrolment"])
 def test_a_person_sees_what_lies_with_them_and_with_nobody_else(type_: str) -> None:
     assert may_read_own(PERSON, type_, PATIENT, {}) == Allowed("self")
     assert isinstance(may_read_own(PERSON, type_, OTHER, {}), Refused)
@@ -46,12 +46,12 @@ def test_an_organisation_sees_what_names_it_and_a_stranger_does_not(
     assert isinstance(may_read_own(ASKER, type_, PATIENT, {}), Refused)
 
 
-@pytest.mark.parametrize("type_", ["Device", "Accumulator", "Erasure"])
+@pytest.mark.parametrize("type_", ["BoundDevice", "Accumulator", "Erasure"])
 def test_what_names_nobody_else_is_the_persons_alone(type_: str) -> None:
     assert isinstance(may_read_own(ASKER, type_, PATIENT, {"organization": "d.asker"}), Refused)
 
 
 def test_a_contract_is_for_every_admitted_organisation_with_the_scope() -> None:
-    assert may_read_own(STRANGER, "Contract", None, {}) == Allowed("directory")
+    assert may_read_own(STRANGER, "BenefitContract", None, {}) == Allowed("directory")
     unscoped = Caller(ORGANIZATION, "d.other", parse_scopes("system/Claim.rs"), "jti", ("payer",))
-    assert may_read_own(unscoped, "Contract", None, {}) == Refused("scope")
+    assert may_read_own(unscoped, "BenefitContract", None, {}) == Refused("scope")

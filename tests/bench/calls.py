@@ -1,0 +1,173 @@
+"""AWS calls and consumed units per kind of request: counted at the SDK's own hooks, over moto.
+
+Everything that leaves this process through botocore passes the meter, PynamoDB's calls too. What a request
+consumes is computed from what it sent and what is stored (`units.py`).
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import boto3
+from botocore import handlers
+from moto import mock_aws
+
+from services.identity.store import DynamoAssertions
+from services.ledger.objects import S3Objects
+from services.ledger.seal import Sealer
+from services.ledger.seal import World as LedgerWorld
+from services.ledger.store import DynamoEvents, DynamoLedger
+from shared.aws.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
+from shared.aws.kms import KmsSigner, KmsWrapper
+from shared.events.catalogue import SERVICES
+from shared.kernel.ids import Key
+from shared.kernel.jws import KeyInMemory
+from shared.ledger.note import Ed25519InMemory
+from tests.bench.house import House
+from tests.bench.kinds import kinds
+from tests.bench.times import present, quiet
+from tests.bench.units import Sizes, Units, consumed
+from tests.world import DEPLOYMENT, World
+
+REGION = "eu-central-1"
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+DOCUMENTS, KEYS, ASSERTIONS, LEDGER, BUCKET = "documents", "keys", "assertions", "ledger", "log"
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one request of a kind used."""
+
+    name: str
+    calls: dict[str, int]
+    write: float
+    read: float
+
+
+@dataclass
+class Meter:
+    """Counts what passes; `sizes` is never forgotten, for it says how large the stored items are."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    units: Units = field(default_factory=Units)
+    sizes: Sizes = field(default_factory=Sizes)
+
+    def before(self, params: Any, context: dict[str, Any], **_: Any) -> None:
+        """Keep what is asked until the answer comes."""
+        context["asked"] = params
+
+    def after(self, parsed: Any, model: Any, context: dict[str, Any], **_: Any) -> None:
+        """Count the call."""
+        service = model.service_model.service_name
+        self.calls[f"{service}:{model.name}"] += 1
+        if service == "dynamodb":
+            self.units += consumed(model.name, context["asked"], parsed, self.sizes)
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.calls, self.units = Counter(), Units()
+
+    def counted(self, name: str) -> Counted:
+        """What passed since."""
+        return Counted(name, dict(sorted(self.calls.items())), self.units.write, self.units.read)
+
+
+def calls() -> list[Counted]:
+    """Every kind: in a warm environment that knows the person; then what a first request adds."""
+    with quiet(), _metered() as meter:
+        house = House(present(_world()), DynamoAssertions(boto3.client("dynamodb"), ASSERTIONS), _kms_key())
+        found = []
+        for kind in kinds(house):
+            kind.prepare()()
+            call = kind.prepare()
+            meter.reset()
+            call()
+            found.append(meter.counted(kind.name))
+            if kind.name.startswith("read one, as its author"):
+                first = kind.prepare()
+        house.api = house.fresh_api()
+        meter.reset()
+        first()
+        found.append(meter.counted("the same read, as the first request of a new environment"))
+        found.append(_sealed(house, meter))
+        return found
+
+
+def _sealed(house: House, meter: Meter) -> Counted:
+    """One batch of events of these requests, and the checkpoint after it."""
+    dynamo = boto3.client("dynamodb")
+    ledger, events = DynamoLedger(dynamo, LEDGER), DynamoEvents(dynamo, DOCUMENTS)
+    world = LedgerWorld(
+        ledger, ledger, S3Objects(boto3.client("s3"), BUCKET), events, ledger, house.world.clock
+    )
+    log = Ed25519InMemory(house.world.log.private_bytes_raw())
+    sealer = Sealer(0, house.world.genesis, world, seal=_kms_key(house.world.seal), log=log)
+    keys = _event_keys(dynamo)
+    sealer.seal(keys[:1])
+    sealer.publish()
+    meter.reset()
+    sealed = sealer.seal(keys[1 : BATCH + 1])
+    sealer.publish()
+    assert sealed.events == BATCH, sealed
+    return meter.counted(f"seal and publish a batch of {BATCH} events")
+
+
+def _event_keys(dynamo: Any) -> list[Key]:
+    pages = dynamo.get_paginator("scan").paginate(TableName=DOCUMENTS)
+    items = [item for page in pages for item in page["Items"] if "event" in item and "rows" in item]
+    return [Key(item["pk"]["S"], item["sk"]["S"]) for item in items if item["pk"]["S"].startswith("P#")]
+
+
+@contextmanager
+def _metered() -> Iterator[Meter]:
+    meter = Meter()
+    hooks = [("before-parameter-build", meter.before), ("after-call", meter.after)]
+    before = dict(os.environ)
+    os.environ.update(ENVIRONMENT)
+    # Every session that is made from here on gets them, also those that PynamoDB makes for itself.
+    handlers.BUILTIN_HANDLERS.extend(hooks)
+    try:
+        with mock_aws():
+            yield meter
+    finally:
+        del handlers.BUILTIN_HANDLERS[-len(hooks) :]
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _world() -> World:
+    boto3.setup_default_session(region_name=REGION)
+    client = boto3.client("dynamodb")
+    tables = {DOCUMENTS: ("pk", "sk"), KEYS: ("pk",), ASSERTIONS: ("pk",), LEDGER: ("pk", "sk")}
+    for table, names in tables.items():
+        client.create_table(
+            TableName=table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            KeySchema=[
+                {"AttributeName": name, "KeyType": kind}  # type: ignore[typeddict-item]
+                for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
+            ],
+        )
+    boto3.client("s3").create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+    )
+    models = document_model(DOCUMENTS, REGION), key_model(KEYS, REGION)
+    kms = boto3.client("kms")
+    wrapper = KmsWrapper(kms, kms.create_key()["KeyMetadata"]["KeyId"], DEPLOYMENT)
+    roots = {service: _kms_key() for service in SERVICES}
+    seal = _kms_key()
+    return World(DynamoRows(*models, REGION), DynamoKeyRows(models[1]), wrapper, roots=roots, seal=seal)
+
+
+def _kms_key(known: Any = None) -> KeyInMemory:
+    """A signer in KMS, where a `World` expects a key in memory: it is asked for nothing but to sign."""
+    if known is not None:
+        return cast(KeyInMemory, known)
+    kms = boto3.client("kms")
+    made = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    return cast(KeyInMemory, KmsSigner(kms, made))
