@@ -30,7 +30,8 @@ OWN_TYPES = frozenset(
         "Decision",  # a recorded decision with its inputs, for replay
     }
 )
-# FHIR types that only their own service changes. The records service may create them in a Bundle.
+# FHIR types that only their own service changes, but for a Patient, which the records door keeps up to date.
+# The records service may create all of them in a Bundle.
 OWNED = {
     "Patient": IDENTITY,
     "Organization": IDENTITY,
@@ -84,7 +85,7 @@ CATALOGUE: dict[str, EventType] = dict(
         _type("consent.recorded", CONSENT, "Consent"),
         _type("consent.revoked", CONSENT, "Consent Provenance"),
         _type("records.stored", RECORDS, "* Enrolment"),
-        _type("record.updated", RECORDS, "*"),
+        _type("record.updated", RECORDS, "* Patient"),
         _type("contract.registered", CLAIMS, "BenefitContract Plan"),
         _type("coverage.registered", CLAIMS, "Coverage"),
         _type(

@@ -11,7 +11,8 @@ from infra.story import money
 from services.identity.authorizer import authorize
 from services.identity.tokens import ASSERTION_TYPE
 from shared.consent.signature import sign_grant
-from shared.kernel.jsontext import render
+from shared.kernel.ids import Doc
+from shared.kernel.jsontext import parse, render
 from shared.kernel.jws import sign
 from tests import people
 from tests.api import Who
@@ -34,16 +35,16 @@ class Kind:
 
 def kinds(house: House) -> Iterator[Kind]:
     """Every kind, over one person of the house."""
-    person = house.person()
     directory, records = whole_patient()
     must(house.api.call("POST", "/fhir", directory.raw, house.hospital.who), 200)
     count = len(records.bundle["entry"])
-    reads = Reads(house, person)
-    writes = Writes(house, person)
+    reads = Reads(house, house.person())
+    # A person each, so that no kind pays for what another has written.
+    writes, creates, asks, grants, claims = (Writes(house, house.person()) for _ in range(5))
     yield Kind("token: a signed assertion for a token", writes.token)
     yield Kind("authorizer: is the token good", writes.authorize)
     yield Kind("register a Patient", writes.register)
-    yield Kind("create an Observation", writes.create)
+    yield Kind("create an Observation", creates.create)
     yield Kind(
         f"a whole patient: Bundle of {count}, {len(records.raw) / 1e6:.1f} MB",
         lambda: writes.bundle(renamed(records, int.from_bytes(os.urandom(6), "big"))),
@@ -55,10 +56,11 @@ def kinds(house: House) -> Iterator[Kind]:
     yield Kind(f"search, a page of {PAGE}, under a consent", reads.search)
     yield Kind("$everything, first page, as the patient", reads.everything)
     yield Kind("consent decision", reads.decision)
-    yield Kind("consent: ask", writes.ask)
-    yield Kind("consent: grant, signed by the device", writes.grant)
-    yield Kind("claim: submit and adjudicate", writes.claim)
+    yield Kind("consent: ask", asks.ask)
+    yield Kind("consent: grant, signed by the device", grants.grant)
+    yield Kind("claim: submit and adjudicate", claims.claim)
     yield Kind("opening of a document", reads.opening)
+    yield Kind("the bare document: found, verified, decrypted, rendered", reads.bare)
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,18 @@ class Reads:
         return lambda: must(
             self.house.api.call("POST", "/consent/decision", body, self.house.insurer.who), 200
         )
+
+    def bare(self) -> Call:
+        """What a read costs without a caller, a rule and an audit: the yardstick for what these cost."""
+        reader, doc = self.house.world.reader, Doc("Observation", self.person.observation)
+
+        def call() -> bytes:
+            stored = reader.find(doc)
+            if stored is None:
+                raise LookupError("the document is gone")
+            return render(parse(stored.body))
+
+        return call
 
     def opening(self) -> Call:
         """What proves the Observation."""

@@ -76,6 +76,6 @@ def test_a_payload_is_only_made_of_what_the_matrix_allows() -> None:
     refused(allowed, "records.stored", "operator")
     refused(allowed, "patient.registered", "identity")
     refused(allowed, "no.such.type", "records")
-    refused(assemble([revision(1), revision(2, "Patient", 2)]), "record.updated", "records")
+    refused(assemble([revision(1), revision(2, "Coverage", 2)]), "record.updated", "records")
     with pytest.raises(IntegrityFault):
         payload_of(assemble([revision(1, "BoundDevice")]), FACTS)

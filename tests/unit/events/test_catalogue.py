@@ -35,7 +35,7 @@ def test_no_service_signs_what_the_operator_signs() -> None:
         assert list(types_of(service)) == sorted(types_of(service))
 
 
-@pytest.mark.parametrize("type_", sorted(OWNED))
+@pytest.mark.parametrize("type_", sorted(set(OWNED) - {"Patient"}))
 def test_an_owned_type_is_created_in_a_bundle_and_changed_by_its_owner_alone(type_: str) -> None:
     assert may_write("records.stored", type_, 1)
     assert not may_write("records.stored", type_, 2)
@@ -72,3 +72,9 @@ def test_an_unknown_event_type_writes_nothing() -> None:
 
 def test_directory_types_are_not_types_of_our_own() -> None:
     assert not DIRECTORY_TYPES & OWN_TYPES
+
+
+def test_a_patient_is_registered_by_identity_and_kept_up_to_date_by_records() -> None:
+    assert may_write("patient.registered", "Patient", 1)
+    assert may_write("record.updated", "Patient", 2)
+    assert not may_write("records.stored", "Patient", 2)
