@@ -120,7 +120,7 @@ def _sealed(house: House, meter: Meter) -> Counted:
 
 
 def _event_keys(house: House) -> list[Key]:
-    """The rows of a batch of events, and of one before it, all of one environment as a busy one writes them."""
+    """The rows of a batch of events and of one before it, all of one environment that is busy."""
     patient = house.person().id
     found = []
     for _ in range(BATCH + 1):
