@@ -22,6 +22,8 @@ from tests.world import BASE_URL
 ARN = "arn:aws:execute-api:eu-central-1:000000000000:api/v1/GET/fhir/Patient"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 PAGE = 20
+UNDER_CONSENT = "read one, under a consent"
+BARE_DOCUMENT = "the bare document: found, verified, decrypted, rendered"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def kinds(house: House) -> Iterator[Kind]:
         repeat=5,
     )
     yield Kind("read one, as its author", lambda: reads.one(house.hospital.who))
-    yield Kind("read one, under a consent", lambda: reads.one(house.insurer.who))
+    yield Kind(UNDER_CONSENT, lambda: reads.one(house.insurer.who))
     yield Kind("read one, refused (404)", lambda: reads.refused())
     yield Kind(f"search, a page of {PAGE}, under a consent", reads.search)
     yield Kind("$everything, first page, as the patient", reads.everything)
@@ -60,7 +62,7 @@ def kinds(house: House) -> Iterator[Kind]:
     yield Kind("consent: grant, signed by the device", grants.grant)
     yield Kind("claim: submit and adjudicate", claims.claim)
     yield Kind("opening of a document", reads.opening)
-    yield Kind("the bare document: found, verified, decrypted, rendered", reads.bare)
+    yield Kind(BARE_DOCUMENT, reads.bare)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from tests.world import new_key
 
 ROUNDS, BATCH = 7, 100
 KILOBYTES = 2
+VERIFY, OFFLINE = "ES256: verify", "verify an opening and its proof offline"
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ def primitives() -> list[Bare]:
     opening, proof, check = _proved()
     return [
         Bare("ES256: sign", _each(lambda: key.sign(message), 200)),
-        Bare("ES256: verify", _each(lambda: check_signature(public, message, signature), 200)),
+        Bare(VERIFY, _each(lambda: check_signature(public, message, signature), 200)),
         Bare(f"AES-256-GCM: decrypt {KILOBYTES} KB", _each(lambda: cipher.decrypt(nonce, sealed, b""), 2000)),
         Bare(f"SHA-256 of {KILOBYTES} KB", _each(lambda: sha256(body), 2000)),
-        Bare("verify an opening and its proof offline", _each(lambda: check(opening, proof), 100)),
+        Bare(OFFLINE, _each(lambda: check(opening, proof), 100)),
         Bare(f"seal and publish one of a batch of {BATCH} events", median(_sealed() for _ in range(3))),
     ]
 

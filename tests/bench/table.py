@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from tests.bench.calls import Counted
 from tests.bench.cold import Cold
-from tests.bench.primitives import Bare
+from tests.bench.kinds import BARE_DOCUMENT, UNDER_CONSENT
+from tests.bench.primitives import OFFLINE, VERIFY, Bare
 from tests.bench.times import Timed
 
 # US dollars, list price of us-east-1, on demand: assumptions, so that a reader can put in their own.
@@ -22,7 +23,14 @@ def markdown(
 ) -> str:
     """All of it."""
     return "\n\n".join(
-        [f"Measured on {machine}.", _cold(colds), _requests(timed, counted), _bare(bare), _notes()]
+        [
+            f"Measured on {machine}.",
+            _cold(colds),
+            _requests(timed, counted),
+            _bare(bare),
+            _ratios(timed, bare),
+            _notes(),
+        ]
     )
 
 
@@ -89,11 +97,23 @@ def _bare(bare: Sequence[Bare]) -> str:
     return _table(["bare, in the same run", "µs", "per second"], rows)
 
 
+def _ratios(timed: Sequence[Timed], bare: Sequence[Bare]) -> str:
+    """What the promises cost, as multiples of the same work without them: other machines see the same."""
+    times = {one.name: one.p50 for one in timed}
+    cost = {one.name: one.microseconds for one in bare}
+    ruled = times[UNDER_CONSENT] / times[BARE_DOCUMENT]
+    proved = cost[OFFLINE] / cost[VERIFY]
+    return (
+        f"A read under a consent, with caller, rule and audit, takes {ruled:.0f} times the bare document; an "
+        f"offline verification takes {proved:.1f} times one bare ES256 verification."
+    )
+
+
 def _notes() -> str:
     return (
         "Times are in process, over a store in memory: our own code without any network. Calls and units are "
-        "counted at the SDK's hooks and computed from the items by DynamoDB's rules, for a warm environment that "
-        "has met the person; KMS signs no event. Prices assumed: "
+        "counted at the SDK's hooks and computed from the items by DynamoDB's rules, for a warm environment "
+        "that has met the person; KMS signs no event. Prices assumed: "
         f"${WRITE_UNITS_MILLION} per million write units, ${READ_UNITS_MILLION} per million read units, "
         f"${KMS_TEN_THOUSAND} per 10,000 KMS calls, S3 ${S3_PUT_THOUSAND} per 1,000 puts and "
         f"${S3_GET_THOUSAND} per 1,000 gets; Lambda and API Gateway come on top."
