@@ -1,8 +1,8 @@
-"""Narrative XHTML (http://hl7.org/fhir/R4/narrative.html): formatting only, nothing that runs or reaches out.
+"""Narrative XHTML (http://hl7.org/fhir/R4/narrative.html): formatting only, nothing that runs.
 
 txt-1: the elements and attributes of the basic formatting set; txt-2: some content. A record's text is
 shown in browsers of people who trust it, so scripts, event handlers, forms, frames and odd URL schemes
-are refused.
+are refused. Links and pictures may lead elsewhere, as R4 allows: a viewer must not load them by itself.
 """
 
 from xml.parsers import expat

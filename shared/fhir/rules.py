@@ -64,7 +64,8 @@ def _amount(quantity: Any) -> tuple[Decimal, Any, Any] | None:
 
 def _contained(resource: Resource, survey: Survey, root: str) -> Iterator[Issue]:
     contained = resource.get("contained", [])
-    ids = Counter(inner.get("id") for inner in contained)
+    # An id that is no text is a finding of the contained resource's own structure.
+    ids = Counter(inner["id"] for inner in contained if isinstance(inner.get("id"), str))
     # "#" alone is the container; references from within `contained` count as well.
     named = {fragment for _, fragment in survey.fragments}
     for path, fragment in survey.fragments:
@@ -74,15 +75,20 @@ def _contained(resource: Resource, survey: Survey, root: str) -> Iterator[Issue]
         where = ("contained", index)
         if "contained" in inner:
             yield finding(where, root, "a contained resource must not contain others (dom-2)")
-        if not inner.get("id") or ids[inner["id"]] > 1:
+        own = inner.get("id")
+        if not isinstance(own, str) or not own or ids[own] > 1:
             yield finding(where, root, "a contained resource needs an id of its own")
-        elif inner["id"] not in named and not _refers_to(inner, ""):
+        elif own not in named and not _refers_to(inner, ""):
             yield finding(where, root, "nothing refers to this contained resource (dom-3)")
-        meta = inner.get("meta", {})
+        meta = _object(inner.get("meta"))
         if "versionId" in meta or "lastUpdated" in meta:
             yield finding(where, root, "a contained resource has no version or time of update (dom-4)")
         if "security" in meta:
             yield finding(where, root, "a contained resource has no security labels of its own (dom-5)")
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _refers_to(value: Any, fragment: str) -> bool:

@@ -116,8 +116,9 @@ def _check_depth(data: bytes, what: str) -> None:
             raise Malformed(f"{what} nests deeper than {MAX_DEPTH} levels")
 
 
-# Strings may hold brackets and escaped quotes; what is not closed is refused by the parser itself.
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# Strings may hold brackets and escaped quotes; what is not closed runs to the end, and the parser refuses it.
+# The quantifiers are possessive: without that, a string that never ends costs the square of its length.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _quote = json.encoder.encode_basestring  # C when available; leaves non-ASCII characters as they are
 

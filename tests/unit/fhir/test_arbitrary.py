@@ -4,6 +4,7 @@ import copy
 import random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -116,3 +117,11 @@ def test_each_required_element_of_the_common_types_is_required() -> None:
                 missing = {key: value for key, value in resource.items() if key not in element.names()}
                 shown = f"{type_}.{element.name}{'[x]' if element.choice else ''}"
                 assert [(issue.where, issue.code) for issue in check(missing)] == [(shown, "required")]
+
+
+@pytest.mark.parametrize("odd", [None, 1, "x", [], {}, [[]], [None], {"a": 1}, True])
+@pytest.mark.parametrize("member", ["id", "meta", "resourceType", "contained", "extension"])
+def test_a_contained_resource_of_odd_form_is_a_finding_and_not_a_crash(member: str, odd: Any) -> None:
+    whole = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    inner = {"resourceType": "Patient", "id": "a", member: odd}
+    assert check({**whole, "contained": [inner]})

@@ -138,3 +138,11 @@ def test_no_bytes_crash_the_parser(data: bytes) -> None:
     except Malformed:
         return
     assert parse(render(value)) == value
+
+
+def test_a_string_that_never_ends_is_refused_in_one_pass() -> None:
+    # A backtracking pattern takes minutes for this; the suite's own patience is the only clock here.
+    brackets = b"[" * (MAX_DEPTH - 4) + b"{},{},{},{},{},{}"
+    endless = b'{"a":' + brackets + b',"' + b'\\"' * 1_000_000
+    with pytest.raises(Malformed):
+        parse(endless)
