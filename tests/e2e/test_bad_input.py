@@ -115,8 +115,8 @@ BAD = {
     "another id than the path": Bad(
         400, "PUT", OBSERVATION, observation(id=UNKNOWN), "id", headers={"If-Match": 'W/"1"'}
     ),
-    "a Patient where records are written": Bad(
-        403, "PUT", "/fhir/Patient/@", {**PATIENT, "id": "@"}, headers={"If-Match": 'W/"1"'}
+    "a Patient that nobody could find again": Bad(
+        422, "PUT", "/fhir/Patient/@", {**PATIENT, "id": "@"}, "identifier", headers={"If-Match": 'W/"1"'}
     ),
     "a claim that is none": Bad(400, "POST", CLAIM, {"resourceType": "Claim"}, "Claim"),
     "an operation that is none": Bad(404, "POST", "/fhir/Claim/$pay", {"resourceType": "Claim"}),
