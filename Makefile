@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 4566
 WORKERS ?= 2
+SOAK ?= 20
 BIN := .venv/bin
 RUN := $(BIN)/python
 SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
@@ -22,8 +23,8 @@ help:
 	@echo "make check     what CI checks before the tests: style, types, architecture, template, vectors"
 	@echo "make vectors   write the frozen test vectors again (git diff must stay empty)"
 	@echo "make bench     measure: imports, request times, AWS calls and units per kind of request"
-	@echo "make soak      many requests for a long time, then audit the log"
-	@echo "make interop   let other people's clients verify our logs"
+	@echo "make soak      the property tests for long: SOAK=$(SOAK) times their examples"
+	@echo "make interop   other people's clients on our logs (none is driven yet; it says so)"
 	@echo "make package   build the zips for AWS Lambda (arm64) in build/aws"
 	@echo "make deploy    deploy to AWS; says what it needs, creates and costs"
 	@echo "make clean     stop the local cloud, remove its state and the zips"
@@ -56,8 +57,11 @@ vectors: .venv/.ready
 bench: .venv/.ready
 	$(RUN) -m tests.bench
 
-soak interop:
-	@echo "Nothing to $@ yet: it comes with several strands and with witnesses. make test is what there is." >&2; exit 1
+soak: .venv/.ready
+	CAREVOUCH_SOAK=$(SOAK) $(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not local_cloud"
+
+interop:
+	@echo "Nothing to drive yet: the Go and Node clients come with witnesses. make test has pymerkle and joserfc." >&2; exit 1
 
 package: .venv/.ready
 	@$(RUN) -m infra.package --for aws

@@ -1,0 +1,31 @@
+"""What all tests share: `make soak` runs the property tests alone, each with many times its examples."""
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# How many times as many examples; 1 is the everyday suite.
+SOAK = int(os.environ.get("CAREVOUCH_SOAK") or 1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a soak, keep the property tests and multiply what they try."""
+    if SOAK <= 1:
+        return
+    kept, left = [], []
+    for item in items:
+        test: Any = getattr(item, "obj", None)
+        if getattr(test, "hypothesis", None) is None:
+            left.append(item)
+            continue
+        function = getattr(test, "__func__", test)
+        own = getattr(function, "_hypothesis_internal_use_settings", None) or settings()
+        # Hypothesis has no door for this: a test's own number of examples beats every profile.
+        function._hypothesis_internal_use_settings = settings(
+            own, max_examples=own.max_examples * SOAK, deadline=None
+        )
+        kept.append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
