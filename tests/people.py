@@ -95,16 +95,25 @@ def admit(
     return Organization(id_, key, tuple(roles))
 
 
-def readmit(world: World, organization: Organization, *, status: str) -> None:
-    """A new version of the terms of `organization`, such as its suspension."""
+def readmit(
+    world: World,
+    organization: Organization,
+    *,
+    status: str = ACTIVE,
+    key: KeyInMemory | None = None,
+    roles: Sequence[str] | None = None,
+) -> Organization:
+    """A new version of the terms of `organization`: its suspension, a new key in place of the old, roles."""
     before = world.reader.find(Doc("Admission", organization.id))
     if before is None:
         raise LookupError("the organisation was never admitted")
-    keys = ({**organization.key.jwk, "kid": organization.key.kid},)
-    body = admission_body(Admission(organization.id, organization.roles, keys, status))
+    now = Organization(organization.id, key or organization.key, tuple(roles or organization.roles))
+    keys = ({**now.key.jwk, "kid": now.key.kid},)
+    body = admission_body(Admission(organization.id, now.roles, keys, status))
     nonce = os.urandom(NONCE_BYTES)
     revision = Revision(before.doc, before.version + 1, before.revision.leaf_hash, nonce, body)
     _operate(world, "organization.changed", [revision])
+    return now
 
 
 def enrol(world: World, provider: Organization, patient: dict[str, Any] | None = None) -> str:

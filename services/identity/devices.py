@@ -7,9 +7,8 @@ one-time key, so the key binds one device and no second: the conditional put say
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
-from services.identity.people import enrolment_doc
 from services.identity.ports import Ports
-from shared.aws.consents import Consents
+from shared.aws.devices import Devices, devices_of
 from shared.aws.documents import Answer, Draft, Naming, Plan, Request
 from shared.aws.http import ABSENT, Incoming, Reply
 from shared.aws.receipts import receipt_json
@@ -17,14 +16,13 @@ from shared.identity.binding import (
     Offer,
     device_body,
     is_active,
-    parse_device,
     read_offer,
     verify_binding,
 )
 from shared.identity.caller import Caller
-from shared.identity.enrolment import check_enrolment
-from shared.kernel.errors import Conflict, Erased, Forbidden, IntegrityFault, Invalid, NotFound
-from shared.kernel.ids import PART, Doc, about, part
+from shared.identity.roles import PROVIDER
+from shared.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid, NotFound
+from shared.kernel.ids import Doc, about, part
 from shared.kernel.jws import Jwk, thumbprint
 
 
@@ -35,11 +33,14 @@ def bind(incoming: Incoming, ports: Ports) -> Reply:
         raise Invalid("a device is bound with exactly offer and binding, both compact JWS")
     offer = read_offer(posted["offer"])
     now = ports.store.clock()
+    devices = Devices(ports.store.reader)
+    key = devices.key_of(offer, now)
+    _require_current(offer, key, ports)
     try:
-        binding = verify_binding(posted, _provider_key(offer, ports), now)
+        binding = verify_binding(posted, key, now)
     except IntegrityFault as fault:
         raise Forbidden(f"the device cannot be bound: {fault.message}") from fault
-    _require_enrolment(offer, ports)
+    devices.require_registrar(offer, now)
     derived = ports.store.reader.keys.deployment().derive("device", thumbprint(offer.one_time))
     doc = Doc("BoundDevice", about(offer.patient, part(derived)))
 
@@ -96,29 +97,17 @@ def _own(incoming: Incoming, ports: Ports) -> Caller:
 
 
 def _device_key(caller: Caller, ports: Ports) -> Jwk:
-    stored = ports.store.reader.find(Doc("BoundDevice", caller.device or ""))
-    if stored is None:
-        raise NotFound(ABSENT)
-    posted, _ = parse_device(stored.body)
-    return verify_binding(posted, _provider_key(read_offer(posted["offer"]), ports), stored.time).device
-
-
-def _provider_key(offer: Offer, ports: Ports) -> Jwk:
-    consents = Consents(ports.store.reader, ports.access.base, ports.access.zone)
-    admission = ports.access.admission(offer.provider) if offer.provider.startswith("d.") else None
-    key = consents.provider_key(offer.provider, offer.kid) if admission and admission.active else None
+    revisions = devices_of(ports.store.reader.person(caller.id))
+    standing = Devices(ports.store.reader).standing(revisions)
+    key = next((binding.device for doc, binding in standing if doc.id == caller.device), None)
     if key is None:
-        raise Forbidden("the offer is not by a key of an admitted provider")
+        raise NotFound(ABSENT)
     return key
 
 
-def _require_enrolment(offer: Offer, ports: Ports) -> None:
-    stored = None
-    if PART.fullmatch(offer.patient):
-        try:
-            stored = ports.store.reader.find(enrolment_doc(offer.patient, offer.provider, ports))
-        except (NotFound, Erased):
-            stored = None
-    if stored is None:
-        raise NotFound(ABSENT)
-    check_enrolment(stored.body, offer.patient, offer.provider)
+def _require_current(offer: Offer, key: Jwk, ports: Ports) -> None:
+    """Raise `Forbidden` unless the newest admission, even if dated later, is a provider's with that key."""
+    terms = ports.access.admission(offer.provider)
+    known = terms.key(offer.kid) if terms and terms.active and PROVIDER in terms.roles else None
+    if known is None or not key.items() <= known.items():
+        raise Forbidden("the offer is not by a key of an admitted provider")

@@ -8,15 +8,16 @@ and nothing else of them.
 from typing import Any
 
 from services.identity.ports import Ports
+from shared.aws.devices import enrolment_doc
 from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request
 from shared.aws.http import Incoming, Reply
 from shared.aws.receipts import receipt_headers
 from shared.fhir.validate import require_valid
 from shared.identity.caller import Caller
-from shared.identity.enrolment import ENROLMENT, enrolment_body
+from shared.identity.enrolment import enrolment_body
 from shared.identity.roles import PROVIDER
 from shared.kernel.errors import Conflict, Invalid
-from shared.kernel.ids import Doc, about, part
+from shared.kernel.ids import Doc
 from shared.kernel.jsontext import parse, render
 from shared.records.content import stamped
 
@@ -52,7 +53,7 @@ def register(incoming: Incoming, ports: Ports) -> Reply:
 
 def link(caller: Caller, patient: str, incoming: Incoming, ports: Ports) -> Reply:
     """Link an organisation with a person that is known; repeating it changes nothing."""
-    doc = enrolment_doc(patient, caller.id, ports)
+    doc = enrolment_doc(ports.store.reader, patient, caller.id)
     headers = {"Location": f"{ports.access.base}/Patient/{patient}"}
     body = {"resourceType": "Patient", "id": patient}
     if ports.store.reader.find(doc) is not None:
@@ -70,12 +71,6 @@ def link(caller: Caller, patient: str, incoming: Incoming, ports: Ports) -> Repl
     return Reply(200, body, {**headers, **receipt_headers(committed)})
 
 
-def enrolment_doc(patient: str, organization: str, ports: Ports) -> Doc:
-    """The one document that links this pair."""
-    derived = ports.store.reader.keys.deployment().derive("enrolment", patient, organization)
-    return Doc(ENROLMENT, about(patient, part(derived)))
-
-
 def _plan(naming: Naming, resource: JsonObject, caller: Caller, ports: Ports) -> Plan:
     known = ports.index.one(resource)
     if known is not None:
@@ -84,7 +79,9 @@ def _plan(naming: Naming, resource: JsonObject, caller: Caller, ports: Ports) ->
     ports.store.reader.keys.create(patient)
     doc = Doc("Patient", patient)
     body = render(stamped(resource, patient, 1, naming.time, caller.reference))
-    enrolment = Draft(enrolment_doc(patient, caller.id, ports), enrolment_body(patient, caller.id))
+    enrolment = Draft(
+        enrolment_doc(ports.store.reader, patient, caller.id), enrolment_body(patient, caller.id)
+    )
     return Plan(
         "patient.registered",
         (Draft(doc, body), enrolment),

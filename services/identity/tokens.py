@@ -15,14 +15,13 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, RSAKey
 
 from services.identity.ports import Ports
-from shared.aws.consents import Consents
+from shared.aws.devices import Devices, devices_of
 from shared.aws.http import Incoming, Reply
-from shared.identity.binding import is_active, parse_device, read_offer, verify_binding
 from shared.identity.caller import DEVICE, ORGANIZATION
 from shared.identity.scopes import PATIENT, SYSTEM, parse_scopes, render_scopes
 from shared.identity.token import LIFE_SECONDS, TOKEN_TYP, TokenFacts, token_payload
 from shared.kernel.encoding import base32
-from shared.kernel.errors import DomainError, IntegrityFault
+from shared.kernel.errors import DomainError
 from shared.kernel.ids import PART
 from shared.kernel.jws import sign
 
@@ -149,22 +148,12 @@ def _client(client_id: str, kid: str, ports: Ports) -> _Client:
 
 def _device(patient: str, kid: str, ports: Ports) -> _Client:
     try:
-        devices = ports.store.reader.person(patient).latest("BoundDevice")
+        revisions = devices_of(ports.store.reader.person(patient))
     except DomainError:
         raise _not_known() from None
-    consents = Consents(ports.store.reader, ports.access.base, ports.access.zone)
-    for stored in devices:
-        posted, _ = parse_device(stored.body)
-        offer = read_offer(posted["offer"])
-        provider_key = consents.provider_key(offer.provider, offer.kid)
-        if provider_key is None or not is_active(stored.body):
-            continue
-        try:
-            binding = verify_binding(posted, provider_key, stored.time)
-        except IntegrityFault:
-            continue
-        if binding.kid == kid and binding.patient == patient:
-            return _Client(DEVICE, patient, _imported(binding.device), stored.doc.id)
+    for doc, binding in Devices(ports.store.reader).standing(revisions):
+        if binding.kid == kid:
+            return _Client(DEVICE, patient, _imported({**binding.device}), doc.id)
     raise _not_known()
 
 

@@ -1,22 +1,24 @@
 """The consents of a person, each with the verdict whether a device bound at the time signed exactly it.
 
 Whoever can write to the table can put a row there; without the signature of a key that the person's own
-device holds, bound through a provider's offer before that moment, it permits nothing. It may still refuse.
+device holds, bound before that moment (see `devices`), it permits nothing. It may still refuse.
 """
 
 from datetime import tzinfo
 
+from shared.aws.devices import Devices, devices_of
 from shared.aws.documents import Partition, Reader, Stored
 from shared.consent.model import Consent
 from shared.consent.read import read_consent, unreadable
 from shared.consent.signature import parse_body, verify_grant
 from shared.identity.admission import parse_admission
-from shared.identity.binding import Binding, parse_device, read_offer, verify_binding
+from shared.identity.binding import Binding
 from shared.kernel.errors import DomainError, IntegrityFault
 from shared.kernel.ids import Doc
 from shared.kernel.jsontext import parse
 from shared.kernel.jws import Jwk, take_apart
 
+__all__ = ["GRANTED", "Consents", "devices_of"]
 GRANTED = "consent.granted"
 
 
@@ -27,6 +29,7 @@ class Consents:
         self._reader = reader
         self._base = base
         self._zone = zone
+        self._devices = Devices(reader)
 
     def of(self, partition: Partition) -> tuple[Consent, ...]:
         """All consents of a person, in their latest version."""
@@ -63,29 +66,14 @@ class Consents:
 
     def binding(self, devices: list[Stored], kid: str, at: str) -> Binding | None:
         """The verified binding of the device with this key, if it was active at the instant `at`."""
-        before = [device for device in devices if device.time <= at]
-        bound = {device.doc: device.time for device in reversed(before)}
-        standing = {device.doc: device for device in before}
-        for device in standing.values():
-            binding = self._verified(device, bound[device.doc])
-            if binding is not None and binding.kid == kid:
-                return binding
-        return None
-
-    def _verified(self, device: Stored, bound: str) -> Binding | None:
-        try:
-            posted, status = parse_device(device.body)
-            if status != "active":
-                return None
-            offer = read_offer(posted["offer"])
-            key = self.provider_key(offer.provider, offer.kid)
-            return verify_binding(posted, key, bound) if key else None
-        except (IntegrityFault, DomainError):
-            # One device that does not prove itself must not void what the others signed.
-            return None
+        standing = (binding for _, binding in self._devices.standing(devices, at))
+        return next((binding for binding in standing if binding.kid == kid), None)
 
     def provider_key(self, organization: str, kid: str) -> Jwk | None:
-        """The key with which a provider signed an offer, in any version of its admission."""
+        """The public key of that thumbprint in any version of an admission, to hand out beside a binding.
+
+        Whether an offer signed with it counts is for `Devices` to say.
+        """
         doc = Doc("Admission", organization)
         for stored in reversed(self._reader.partition_of(doc).history(doc)):
             key = parse_admission(stored.body).key(kid)
@@ -108,14 +96,3 @@ class Consents:
             version=stored.version,
             patient=patient,
         )
-
-
-def devices_of(partition: Partition) -> list[Stored]:
-    """All revisions of a person's devices, each device's oldest first.
-
-    A device that is unbound later still had the right to sign before, so the latest alone does not tell.
-    """
-    found: list[Stored] = []
-    for latest in partition.latest("BoundDevice"):
-        found.extend([latest] if latest.version == 1 else partition.history(latest.doc))
-    return found

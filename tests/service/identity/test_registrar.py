@@ -1,0 +1,200 @@
+"""Only the provider that registered a person may bind a device for them, at the door and in every row.
+
+A provider links itself with a person by knowing an identifier; were that enough to offer a device, it could
+read everything, consent to anything and erase. The forged rows are put there by the identity service's own
+key, past its door, and must count for nothing all the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC
+from typing import Any
+
+import pytest
+
+from services.identity.ports import Ports
+from services.records.ports import Ports as RecordsPorts
+from services.records.routes import register as register_records
+from shared.aws.access import Access
+from shared.aws.consents import Consents
+from shared.aws.http import Door
+from shared.aws.index import Index
+from shared.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
+from shared.kernel.times import later
+from tests.api import Answer, Api
+from tests.people import (
+    Device,
+    Organization,
+    admit,
+    bind_device,
+    consent_for,
+    enrol,
+    grant,
+    link,
+    readmit,
+    synthetic_patient,
+)
+from tests.service.identity.test_tokens import ask, assertion, claims
+from tests.world import BASE_URL, World, new_key
+
+ONLY = "only the provider that registered the person may enrol a device"
+Forge = Callable[[World, Organization, str], Device]
+
+
+def offered(world: World, api: Api, provider: Organization, patient: str, seconds: float = 600) -> Answer:
+    """A fresh device binds itself by an offer of `provider`, at the door."""
+    seed = bytes(range(SEED_BYTES))
+    exp = later(world.clock(), seconds)
+    offer = make_offer(patient, one_time_key(seed).jwk, exp, provider.id, provider.key)
+    return api.call("POST", "/identity/devices", answer_offer(offer, seed, new_key()))
+
+
+def token_of(world: World, api: Api, device: Device) -> Answer:
+    signed = assertion(device.key, claims(world, device.patient))
+    return ask(api, signed, "patient/*.cruds")
+
+
+def counts(world: World, device: Device) -> bool:
+    """Whether a consent under the signature of `device` permits anything."""
+    payer = admit(world, "payer", ["payer"])
+    grant(world, device, consent_for(payer.reference))
+    consents = Consents(world.reader, f"{BASE_URL}/fhir", UTC).of(world.reader.person(device.patient))
+    [consent] = consents
+    return consent.signed
+
+
+@pytest.fixture
+def hospital(world: World) -> Organization:
+    return admit(world, "hospital", ["provider"])
+
+
+def test_a_provider_that_only_knew_an_identifier_cannot_enrol_a_device(
+    world: World, api: Api, hospital: Organization
+) -> None:
+    patient = api.call("POST", "/fhir/Patient", synthetic_patient(1), hospital.who).json()["id"]
+    clinic = admit(world, "clinic", ["provider"])
+    assert offered(world, api, clinic, patient).status == 404
+    known = api.call("POST", "/fhir/Patient", synthetic_patient(1), clinic.who)
+    assert (known.status, known.json()["id"]) == (200, patient)
+    refused = offered(world, api, clinic, patient)
+    assert (refused.status, refused.json()["detail"]) == (403, ONLY)
+    assert world.reader.person(patient).latest("BoundDevice") == []
+    assert offered(world, api, hospital, patient).status == 201
+
+
+def test_a_person_made_by_a_bundle_is_registered_by_its_author(
+    world: World, ports: Ports, api: Api, hospital: Organization
+) -> None:
+    store = world.store("records")
+    records = Door("records")
+    register_records(records, lambda: RecordsPorts(store, Access(store), Index(store.reader)))
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [{"resource": synthetic_patient(2), "request": {"method": "POST", "url": "Patient"}}],
+    }
+    answer = Api(records).call("POST", "/fhir", bundle, hospital.who)
+    assert answer.status == 200, answer.body
+    found = ports.index.one(synthetic_patient(2))
+    assert found is not None
+    clinic = admit(world, "clinic", ["provider"])
+    link(world, clinic, found.id)
+    assert offered(world, api, clinic, found.id).status == 403
+    assert offered(world, api, hospital, found.id).status == 201
+
+
+def test_absent_and_unlinked_look_alike(world: World, api: Api, hospital: Organization) -> None:
+    clinic = admit(world, "clinic", ["provider"])
+    answers = [
+        offered(world, api, clinic, enrol(world, hospital)),
+        offered(world, api, clinic, "a" * 26),
+        offered(world, api, clinic, "nobody"),
+    ]
+    assert {(answer.status, answer.body) for answer in answers} == {(404, answers[0].body)}
+
+
+def by_a_linked_provider(world: World, _hospital: Organization, patient: str) -> Device:
+    clinic = admit(world, "clinic", ["provider"])
+    link(world, clinic, patient)
+    return bind_device(world, clinic, patient)
+
+
+def by_a_provider_without_a_link(world: World, _hospital: Organization, patient: str) -> Device:
+    return bind_device(world, admit(world, "clinic", ["provider"]), patient)
+
+
+def by_a_registering_payer(world: World, _hospital: Organization, _patient: str) -> Device:
+    payer = admit(world, "rogue payer", ["payer", "app"])
+    return bind_device(world, payer, enrol(world, payer))
+
+
+def by_a_former_provider(world: World, hospital: Organization, patient: str) -> Device:
+    return bind_device(world, readmit(world, hospital, roles=["app"]), patient)
+
+
+def by_a_suspended_provider(world: World, hospital: Organization, patient: str) -> Device:
+    return bind_device(world, readmit(world, hospital, status="suspended"), patient)
+
+
+def with_a_retired_key(world: World, hospital: Organization, patient: str) -> Device:
+    readmit(world, hospital, key=new_key())
+    return bind_device(world, hospital, patient)
+
+
+def with_a_key_admitted_later(world: World, hospital: Organization, patient: str) -> Device:
+    early = replace(hospital, key=new_key())
+    device = bind_device(world, early, patient)
+    world.clock.advance(1)
+    readmit(world, hospital, key=early.key)
+    return device
+
+
+def before_the_person_was_registered(world: World, hospital: Organization, patient: str) -> Device:
+    world.clock.advance(-0.5)
+    device = bind_device(world, hospital, patient)
+    world.clock.advance(0.5)
+    return device
+
+
+FORGERIES: tuple[Forge, ...] = (
+    by_a_linked_provider,
+    by_a_provider_without_a_link,
+    by_a_registering_payer,
+    by_a_former_provider,
+    by_a_suspended_provider,
+    with_a_retired_key,
+    with_a_key_admitted_later,
+    before_the_person_was_registered,
+)
+
+
+@pytest.mark.parametrize("forge", FORGERIES)
+def test_a_forged_device_gets_no_token_and_its_consents_permit_nothing(
+    world: World, api: Api, hospital: Organization, forge: Forge
+) -> None:
+    world.clock.advance(1)
+    device = forge(world, hospital, enrol(world, hospital))
+    world.clock.advance(1)
+    assert token_of(world, api, device).status == 401
+    assert not counts(world, device)
+    device_alone = api.call("GET", f"/identity/subjects/{device.patient}/secret", who=device.who)
+    assert device_alone.status == 404
+
+
+AFTERWARDS: dict[str, Any] = {
+    "suspended": {"status": "suspended"},
+    "another key": {"key": new_key()},
+    "no provider any more": {"roles": ["app"]},
+}
+
+
+@pytest.mark.parametrize("change", AFTERWARDS.values(), ids=AFTERWARDS.keys())
+def test_a_device_bound_rightly_outlives_its_providers_terms(
+    world: World, api: Api, hospital: Organization, change: dict[str, Any]
+) -> None:
+    device = bind_device(world, hospital, enrol(world, hospital))
+    world.clock.advance(1)
+    readmit(world, hospital, **change)
+    world.clock.advance(1)
+    assert token_of(world, api, device).status == 200
+    assert counts(world, device)
