@@ -21,6 +21,7 @@ from shared.identity.enrolment import enrolment_body
 from shared.identity.roles import PROVIDER
 from shared.kernel.errors import DomainError, Forbidden, Invalid, NotFound, PreconditionFailed
 from shared.kernel.ids import Doc
+from shared.records.access import Refused
 from shared.records.bundle import Done, Placed, Stamp, World, document_of, place, remembered, told_again
 from shared.records.content import author_of, resource_of
 from shared.records.survey import Identifier, Survey, whose
@@ -106,35 +107,45 @@ class Deed:
         if not self._fresh:  # a rival was first: the person may be another one by now
             self._look()
         self._fresh = False
-        current = self._current()
+        current, authors = self._current()
         there = existing(self._asked.local.values(), self._ports)
         versions = {doc: stored.version for doc, stored in current.items()}
-        world = World(self._found, there, versions, self.person)
+        world = World(self._found, there, versions, self.person, authors)
         stamp = Stamp(self._caller.reference, naming.time, naming.part)
         placed = place(self._asked, world, stamp)
         if not placed.writes:
             raise _AllThere(placed)
         return self._plan(placed, current)
 
-    def _current(self) -> dict[Doc, Stored]:
-        """The latest revisions of what is to be updated: there, visible to the caller, and as expected."""
-        found = {}
+    def _current(self) -> tuple[dict[Doc, Stored], dict[Doc, str | None]]:
+        """The latest revisions of what is to be updated, which the caller may change; and their authors."""
+        found, authors = {}, {}
         for index, doc in self._asked.updated().items():
             stored = self._ports.store.reader.find(doc)
-            if stored is None or not self._may_change(stored):
+            if stored is None:
                 raise NotFound(ABSENT)
+            authors[doc] = self._author_of(stored)
+            self._require_change(stored, authors[doc])
             entry = next(entry for entry in self._asked.entries if entry.index == index)
             _require_match(entry.if_match, stored)
             found[doc] = stored
-        return found
+        return found, authors
 
-    def _may_change(self, stored: Stored) -> bool:
+    def _author_of(self, stored: Stored) -> str | None:
+        """Who wrote version 1: what later versions say of it was written by whoever wrote these."""
+        if stored.version == 1:
+            return author_of(resource_of(stored.doc.type, stored.body))
+        first = self._ports.store.reader.partition_of(stored.doc).version(stored.doc, 1)
+        return author_of(resource_of(first.doc.type, first.body)) if first else None
+
+    def _require_change(self, stored: Stored, author: str | None) -> None:
         if is_directory(stored.doc.type):
-            if author_of(resource_of(stored.doc.type, stored.body)) != self._caller.reference:
+            if author != self._caller.reference:
                 raise Forbidden("a document of the directory is changed by its author only")
-            return True
+            return
         visit = self._ports.access.visit(self._incoming, self._caller, self.person, "update")
-        return bool(visit.see([stored]))
+        if isinstance(visit.may_correct(stored, author), Refused):
+            raise NotFound(ABSENT)
 
     def _plan(self, placed: Placed, current: Mapping[Doc, Stored]) -> Plan:
         drafts = [Draft(write.doc, write.body, current.get(write.doc)) for write in placed.writes]

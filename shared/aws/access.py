@@ -31,7 +31,16 @@ from shared.kernel.ids import PART, Doc, audit
 from shared.kernel.jsontext import parse
 from shared.kernel.times import moment
 from shared.records import audit as audits
-from shared.records.access import Allowed, Refused, Target, may_read, may_read_own, parties_of, purpose_of
+from shared.records.access import (
+    Allowed,
+    Refused,
+    Target,
+    may_correct,
+    may_read,
+    may_read_own,
+    parties_of,
+    purpose_of,
+)
 from shared.records.content import author_of, resource_of
 
 PURPOSE_HEADER = "purpose-of-use"
@@ -197,6 +206,17 @@ class Visit:
         resource = resource_of(type_, stored.body)
         if type_ in OWN_TYPES:
             return resource, may_read_own(self.caller, type_, stored.doc.subject, resource, letter)
+        target = self._target(stored, resource, author_of(resource))
+        consents = self.consents if target.subject and self.caller.patient is None else ()
+        return resource, may_read(self.caller, self.asked, target, consents, letter)
+
+    def may_correct(self, current: Stored, author: str | None) -> Allowed | Refused:
+        """Whether the caller may write the next version; `author` is that of the document's version 1."""
+        resource = resource_of(current.doc.type, current.body)
+        target = self._target(current, resource, author)
+        return may_correct(self.caller, self.asked, target, self.consents)
+
+    def _target(self, stored: Stored, resource: JsonObject, author: str | None) -> Target:
         subject = stored.doc.subject
         facts = facts_of(
             resource,
@@ -204,9 +224,7 @@ class Visit:
             zone=self.access.zone,
             subject=f"Patient/{subject}" if subject else None,
         )
-        target = Target(type_, subject, author_of(resource), parties_of(resource), facts)
-        consents = self.consents if subject and self.caller.patient is None else ()
-        return resource, may_read(self.caller, self.asked, target, consents, letter)
+        return Target(stored.doc.type, subject, author, parties_of(resource), facts)
 
     def see(self, revisions: Iterable[Stored], letter: str = "r") -> list[Seen]:
         """Those of the revisions that the caller may see; they count as shown in the audit."""

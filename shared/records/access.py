@@ -6,7 +6,7 @@ missing. Absence refuses.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.consent.decide import decide
@@ -20,6 +20,8 @@ from shared.identity.scopes import allows
 from shared.kernel.canonical import JsonObject
 from shared.kernel.errors import Forbidden
 
+# Of the actions that a consent may cover (R4 Consent.provision.action), that of changing what is stored.
+CORRECT = "correct"
 # Who is a party to a claim, by the element that names them (R4 financial resources).
 _PARTY_ELEMENTS = ("insurer", "provider", "requestor", "payor", "enterer")
 PARTY_TYPES = frozenset(
@@ -36,7 +38,7 @@ PARTY_TYPES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be read: one revision. `author` wrote it; `parties` are a claim's, by reference."""
+    """What is to be read: one revision. `author` is the document's, `parties` a claim's, by reference."""
 
     type: str
     subject: str | None
@@ -81,6 +83,20 @@ def may_read(
     if caller.reference in target.parties:
         return Allowed("party")
     return _by_consent(asked, target, consents)
+
+
+def may_correct(
+    caller: Caller, asked: Request, target: Target, consents: Iterable[Consent]
+) -> Allowed | Refused:
+    """Whether `caller` may write the next version of `target`; its `author` is the document's.
+
+    A consent to be read is none to be corrected: only one that covers the action `correct` allows it.
+    """
+    if not allows(caller.scopes, target.type, "u"):
+        return Refused("scope")
+    if target.author == caller.reference:
+        return Allowed("author")
+    return _by_consent(replace(asked, action=CORRECT), target, consents)
 
 
 def may_read_own(

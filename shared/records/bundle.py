@@ -7,7 +7,7 @@ Standard: http://hl7.org/fhir/R4/http.html#transaction.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.fhir.bundle import Entry
 from shared.fhir.compartment import subjects
@@ -24,13 +24,15 @@ from shared.records.write import STORED, UPDATED, is_directory, stored_body
 class World:
     """What the lookups found: documents by identifier, those that exist, and versions of those to update.
 
-    `person` is the one whose documents these are, None if they are new or nobody's.
+    `person` is the one whose documents these are, None if they are new or nobody's. `authors` are those of
+    the documents to update, where known: an update does not change them.
     """
 
     found: Mapping[Identifier, Doc]
     existing: frozenset[Doc]
     current: Mapping[Doc, int]
     person: str | None
+    authors: Mapping[Doc, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def place(asked: Survey, world: World, stamp: Stamp) -> Placed:
     raise_issues(issues)
     links = {text: str(done[index].doc) for text, index in asked.links.items()}
     writes = [
-        _write(entry, done[entry.index], mapping, links, stamp)
+        _write(entry, done[entry.index], mapping, links, stamp, world)
         for entry in sorted(asked.entries, key=lambda entry: rank(entry, asked))
         if done[entry.index].status == 201 or entry.method == "PUT"
     ]
@@ -237,8 +239,16 @@ def _subject(reference: str) -> str | None:
 
 
 def _write(
-    entry: Entry, done: Done, mapping: Mapping[str, str], links: Mapping[str, str], stamp: Stamp
+    entry: Entry,
+    done: Done,
+    mapping: Mapping[str, str],
+    links: Mapping[str, str],
+    stamp: Stamp,
+    world: World,
 ) -> Write:
     resource: JsonObject = rewrite(entry.resource or {}, lambda text: mapping.get(text, text), links)
-    whole = stamped(resource, done.doc.id, done.version, stamp.time, stamp.author)
+    is_update = done.version > 1
+    author = world.authors.get(done.doc) if is_update else stamp.author
+    writer = stamp.author if is_update else None
+    whole = stamped(resource, done.doc.id, done.version, stamp.time, author, writer)
     return Write(done.doc, done.version, stored_body(whole))

@@ -1,9 +1,15 @@
-"""What a stored body holds as a FHIR resource: itself, except for a Consent's, which carries a signature."""
+"""What a stored body holds as a FHIR resource: itself, except for a Consent's, which carries a signature.
+
+Being the author of a document gives a right to read it, so the server alone says who that is: whoever wrote
+version 1, in every version. Who wrote a later version stands beside it and gives no right.
+"""
 
 from shared.consent.signature import parse_body
 from shared.fhir.meta import with_meta
 from shared.kernel.canonical import JsonObject
 from shared.kernel.jsontext import parse
+
+WRITTEN_BY = "https://carevouch.org/fhir/StructureDefinition/written-by"
 
 
 def resource_of(type_: str, body: bytes) -> JsonObject:
@@ -18,15 +24,24 @@ def fhir_bytes(type_: str, body: bytes) -> bytes:
 
 
 def author_of(resource: JsonObject) -> str | None:
-    """The reference of whoever wrote this revision: the server puts it into `meta.source`."""
+    """The reference of the document's author: the server puts it into `meta.source`."""
     source = resource.get("meta", {}).get("source")
     return source if isinstance(source, str) else None
 
 
-def stamped(resource: JsonObject, id_: str, version: int, time: str, author: str) -> JsonObject:
+def stamped(
+    resource: JsonObject, id_: str, version: int, time: str, author: str | None, writer: str | None = None
+) -> JsonObject:
     """The resource as it is stored: with the server's id, version and time, and its author in `meta.source`.
 
-    What a client claims in `meta.source` is dropped: being the author gives a right to read.
+    `writer`: who wrote this version, if it updates one; it goes into an extension. What a client claims of
+    either is dropped: being the author gives a right to read.
     """
     whole = with_meta(resource, id_, version, time)
-    return {**whole, "meta": {**whole["meta"], "source": author}}
+    meta = {name: value for name, value in whole["meta"].items() if name not in ("source", "_source")}
+    extensions = [one for one in meta.pop("extension", ()) if one.get("url") != WRITTEN_BY]
+    if writer is not None:
+        extensions.append({"url": WRITTEN_BY, "valueReference": {"reference": writer}})
+    if author is not None:
+        meta["source"] = author
+    return {**whole, "meta": {**meta, **({"extension": extensions} if extensions else {})}}

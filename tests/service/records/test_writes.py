@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.records.content import resource_of
+from shared.records.content import WRITTEN_BY, resource_of
 from tests import people
 from tests.service.records.conftest import Json, Scene
 
@@ -79,7 +79,7 @@ def test_a_create_tried_again_under_its_key_is_the_same_document(scene: Scene, p
     assert (other.status, foreign.status) == (422, 404)
 
 
-def test_an_update_needs_a_link_and_the_right_to_see(scene: Scene, patient: str, made: Json) -> None:
+def test_an_update_needs_a_link_and_a_consent_to_correct(scene: Scene, patient: str, made: Json) -> None:
     path = f"/fhir/Observation/{made['id']}"
     for who in (scene.clinic, scene.payer):
         assert scene.call(who, "PUT", path, made, if_match='W/"1"').status in (403, 404)
@@ -88,6 +88,50 @@ def test_an_update_needs_a_link_and_the_right_to_see(scene: Scene, patient: str,
     consent = people.consent_for(scene.clinic.reference, "TREAT")
     people.grant(scene.world, scene.device(patient), consent)
     assert scene.call(scene.clinic, "PUT", path, made, if_match='W/"1"').status == 200
+
+
+def actions(consent: Json, *codes: str) -> Json:
+    """The consent for these actions only."""
+    system = "http://terminology.hl7.org/CodeSystem/consentaction"
+    coded = [{"coding": [{"system": system, "code": code}]} for code in codes]
+    return {**consent, "provision": {**consent["provision"], "action": coded}}
+
+
+def test_a_consent_to_read_is_none_to_correct(scene: Scene, patient: str, made: Json) -> None:
+    path = f"/fhir/Observation/{made['id']}"
+    people.link(scene.world, scene.clinic, patient)
+    consent = people.consent_for(scene.clinic.reference, "TREAT")
+    device = scene.device(patient)
+    people.grant(scene.world, device, actions(consent, "access"))
+    assert scene.get(scene.clinic, path).status == 200
+    assert scene.call(scene.clinic, "PUT", path, made, if_match='W/"1"').status == 404
+    people.grant(scene.world, device, actions(consent, "correct"))
+    assert scene.call(scene.clinic, "PUT", path, made, if_match='W/"1"').status == 200
+
+
+def test_a_corrector_does_not_become_the_author(scene: Scene, patient: str, made: Json) -> None:
+    path, device = f"/fhir/Observation/{made['id']}", scene.device(patient)
+    people.link(scene.world, scene.clinic, patient)
+    consent = actions(people.consent_for(scene.clinic.reference, "TREAT"), "access", "correct")
+    granted = people.grant(scene.world, device, consent)
+    sent = {**made, "status": "corrected"}
+    corrected = scene.call(scene.clinic, "PUT", path, sent, if_match='W/"1"').json()
+    written_by = {"url": WRITTEN_BY, "valueReference": {"reference": scene.clinic.reference}}
+    assert corrected["meta"]["source"] == scene.hospital.reference
+    assert corrected["meta"]["extension"] == [written_by]
+    people.grant(scene.world, device, {**consent, "status": "inactive"}, granted)
+
+    versions = [path, *(f"{path}/_history/{version}" for version in (1, 2))]
+    assert [scene.get(scene.clinic, one).status for one in versions] == [404, 404, 404]
+    assert [scene.get(scene.hospital, one).status for one in versions] == [200, 200, 200]
+    assert scene.call(scene.clinic, "PUT", path, corrected, if_match='W/"2"').status == 404
+    # The author goes on, and is the writer of version 3: what a client says of writers is not kept.
+    forged = {**corrected, "meta": {"source": scene.clinic.reference, "extension": [written_by]}}
+    third = scene.call(scene.hospital, "PUT", path, forged, if_match='W/"2"').json()
+    assert third["meta"]["source"] == scene.hospital.reference
+    assert [one["valueReference"]["reference"] for one in third["meta"]["extension"]] == [
+        scene.hospital.reference
+    ]
 
 
 def test_an_update_cannot_move_a_document_to_another_person(scene: Scene, made: Json) -> None:
