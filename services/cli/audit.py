@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
-from services.cli.verify import read_vkey
+from services.cli.files import address, fetch, read_text, read_vkey
 from shared.events.audit import Finding, Report, audit_strand, find_gaps
 from shared.events.genesis import Genesis
 from shared.events.opening import open_genesis
@@ -24,9 +23,6 @@ from shared.ledger.checkpoint import parse_checkpoint, strand_of_origin
 from shared.ledger.note import Verifier, parse_note
 
 SOUND, FAULTY, BAD_INPUT = 0, 1, 2
-TIMEOUT_SECONDS = 30
-# No file of a log is larger: a full entry bundle of the longest entries.
-MAX_FILE = 256 * 65_537
 Read = Callable[[str], bytes | None]
 
 _DESCRIPTION = """\
@@ -41,7 +37,7 @@ DIR holds the files as they are served under /ledger: genesis, 0/checkpoint, 0/t
 exit status:
   0  nothing is wrong
   1  there are findings; each is a line that says what and where
-  2  a file cannot be read, or the key is not one
+  2  the log or a file cannot be read, or the key is not one
 
 examples:
   carevouch audit https://api.example/ledger --key 'carevouch.example+33d7b496+AeHT…'
@@ -72,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         key = read_vkey(args.key)
         read = reader(args.log)
-        kept = Path(args.genesis).read_bytes() if args.genesis else None
-        against = Path(args.against).read_bytes() if args.against else None
+        kept = read_text(args.genesis) if args.genesis else None
+        against = read_text(args.against) if args.against else None
         reports, findings = _audit(read, key, kept, against)
     except DomainError as error:
         return _stop(error.message, BAD_INPUT)
@@ -92,8 +88,8 @@ def run(args: argparse.Namespace) -> int:
 def reader(log: str) -> Read:
     """Reads one file of the log by its path below `/ledger`; None where there is none."""
     if log.startswith(("http://", "https://")):
-        base = log.rstrip("/")
-        return lambda path: _fetch(f"{base}/{path}")
+        base = address(log, "DIR|URL", "https://api.example/ledger").rstrip("/")
+        return lambda path: fetch(f"{base}/{path}")
     folder = Path(log)
     if not folder.is_dir():
         raise NotADirectoryError(20, "is no folder and no http(s) address", log)
@@ -135,18 +131,6 @@ def _of_strand(read: Read, strand: int, genesis: Genesis) -> Read:
     if genesis.strands == 1 and read(f"{strand}/checkpoint") is None:
         return read
     return lambda path: read(f"{strand}/{path}")
-
-
-def _fetch(url: str) -> bytes | None:
-    try:
-        with urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - only http and https get here
-            data: bytes = answer.read(MAX_FILE)
-    except HTTPError as error:
-        error.close()
-        if error.code == 404:
-            return None
-        raise
-    return data
 
 
 def _file(path: Path) -> bytes | None:

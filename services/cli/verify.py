@@ -9,9 +9,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from services.cli.files import read_text, read_vkey
 from shared.consent.signature import parse_body, verify_grant
 from shared.events.catalogue import OPERATOR
 from shared.events.certificate import (
@@ -33,7 +33,7 @@ from shared.kernel.jsontext import render
 from shared.kernel.jws import Jwk, take_apart
 from shared.ledger.checkpoint import Checkpoint, parse_checkpoint, strand_of_origin
 from shared.ledger.merkle import InclusionFault, leaf_hash
-from shared.ledger.note import Verifier, parse_note, parse_vkey
+from shared.ledger.note import Verifier, parse_note
 from shared.ledger.proof import TlogProof
 from shared.ledger.proof import parse as parse_proof
 from shared.ledger.proof import verify as verify_proof
@@ -61,7 +61,7 @@ files:
 exit status:
   0  everything given was verified
   1  something does not match; the sentence says what
-  2  a file cannot be read, or the key is not one
+  2  a file is not there, is empty or is no text, or the key is not one
 
 example:
   carevouch verify consent.tlog-proof --opening consent.opening.json \\
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         key = read_vkey(args.key)
         names = (args.genesis, *args.proofs, *args.opening, *args.entry, *args.certificate)
-        files = {name: Path(name).read_bytes() for name in names}
+        files = {name: read_text(name) for name in names}
     except DomainError as error:
         return _refuse(error.message, BAD_INPUT)
     except OSError as error:
@@ -110,13 +110,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n\n".join("\n".join(item.words()) for item in shown))
     return VERIFIED
-
-
-def read_vkey(text: str) -> Verifier:
-    """The pinned key from the command line, or from a file that holds it; raises `Malformed`."""
-    if "+" not in text and Path(text).is_file():
-        text = Path(text).read_text("utf-8").strip()
-    return parse_vkey(text)
 
 
 def check_consent(consent: Proved, device: Proved, provider: Jwk) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,6 +100,16 @@ def test_bad_input_is_one_sentence(mirror: Path, capsys: Capture) -> None:
     assert all(line.startswith("carevouch audit: ") for line in capsys.readouterr().err.splitlines())
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe"])
+@pytest.mark.parametrize("option", ["--genesis", "--against"])
+def test_a_kept_file_that_holds_no_text_is_bad_input(
+    option: str, content: bytes, mirror: Path, capsys: Capture
+) -> None:
+    (mirror.parent / "kept").write_bytes(content)
+    assert run(str(mirror), option, str(mirror.parent / "kept")) == 2
+    assert "kept is" in capsys.readouterr().err
+
+
 def test_another_key_is_refused(mirror: Path, capsys: Capture) -> None:
     other = Verifier(ORIGIN, Ed25519InMemory(bytes(32)).public).vkey
     assert run(str(mirror), key=other) == 1
@@ -106,6 +117,14 @@ def test_another_key_is_refused(mirror: Path, capsys: Capture) -> None:
 
 
 class Quiet(SimpleHTTPRequestHandler):
+    """Like a gateway, it gives bytes as they are only to a client that names them first."""
+
+    def do_GET(self) -> None:
+        if not self.headers.get("Accept", "").startswith("application/octet-stream"):
+            self.send_error(406)
+            return
+        super().do_GET()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
         return
 
@@ -130,3 +149,19 @@ def test_a_log_behind_a_url_is_audited_like_a_folder(mirror: Path, capsys: Captu
         assert run(url) == 1
     assert run(url) == 2
     assert "cannot be reached" in capsys.readouterr().err
+
+
+def test_an_answer_that_is_not_http_is_bad_input(capsys: Capture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            met, _ = server.accept()
+            with met:
+                met.recv(4096)
+                met.sendall(b"nothing of the kind\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert run(f"http://127.0.0.1:{server.getsockname()[1]}") == 2
+        thread.join()
+    assert "does not answer as HTTP" in capsys.readouterr().err

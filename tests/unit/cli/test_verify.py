@@ -201,6 +201,32 @@ def test_a_missing_file_and_a_key_with_a_slip_are_bad_input(folder: Folder, caps
     assert "vkey" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", bytes(range(256))])
+@pytest.mark.parametrize("name", ["1.tlog-proof", "1.opening.json", "genesis", "entry", "certificate"])
+def test_a_file_that_holds_no_text_is_bad_input_and_not_refused(
+    name: str, content: bytes, folder: Folder, capsys: Capture
+) -> None:
+    opening = observation_opening()
+    folder.write("entry", opening.event.encode())
+    folder.write("certificate", (opening.certificate or "").encode())
+    folder.write(name, content)
+    words = ["0.tlog-proof", "1.tlog-proof", "--opening", "1.opening.json"]
+    assert folder.verify(*words, "--entry", "entry", "--certificate", "certificate") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("carevouch verify: ")
+    assert f"{name} is " in said
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[1]", b'{"a":[1]}', b"no proof\n\nat all\n"])
+@pytest.mark.parametrize("name", ["0.tlog-proof", "0.opening.json", "genesis"])
+def test_a_text_that_is_another_thing_does_not_verify(
+    name: str, content: bytes, folder: Folder, capsys: Capture
+) -> None:
+    folder.write(name, content)
+    assert folder.verify("0.tlog-proof", "--opening", "0.opening.json") == 1
+    assert name in capsys.readouterr().err
+
+
 def test_the_key_may_lie_in_a_file(folder: Folder) -> None:
     folder.write("key.txt", f"{VKEY}\n".encode())
     found = str(folder.path / "key.txt")

@@ -1,0 +1,67 @@
+"""What the verbs read: files that must hold text, the pinned key, and the address of a log.
+
+Every file that a verb takes is text. What is not there, empty or binary is bad input (exit 2), told in one
+sentence that names the file; only what could be read can fail to verify (exit 1).
+"""
+
+from http.client import HTTPException
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from shared.kernel.errors import Invalid, Malformed
+from shared.ledger.note import Verifier, parse_vkey
+
+TIMEOUT_SECONDS = 30
+# No file of a log is larger: a full entry bundle of the longest entries.
+MAX_FILE = 256 * 65_537
+# A gateway hands out tiles as base64 text to clients that do not name bytes first.
+ACCEPT = "application/octet-stream, */*;q=0.5"
+
+
+def read_text(name: str) -> bytes:
+    """The bytes of a text file; raises `OSError`, or `Malformed` for an empty file or another kind."""
+    data = Path(name).read_bytes()
+    if not data.strip():
+        raise Malformed(f"{name} is empty")
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"{name} is not a text file") from error
+    return data
+
+
+def read_vkey(text: str) -> Verifier:
+    """The pinned key, from the command line or from the file of that name; raises `Malformed`, `OSError`."""
+    if "+" not in text or Path(text).is_file():
+        text = read_text(text).decode("utf-8").strip()
+    return parse_vkey(text)
+
+
+def address(url: str, what: str, example: str) -> str:
+    """`url`, if it is an http(s) address; raises `Invalid`, which calls it `what` and gives the example."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not url.isascii() or any(mark <= " " for mark in url):
+        raise Invalid(f"{what} is not an http(s) address, such as {example}")
+    return url
+
+
+def fetch(url: str) -> bytes | None:
+    """One file of a log; None where there is none. Raises `OSError` (`URLError`) or `Invalid`."""
+    request = Request(url, headers={"Accept": ACCEPT})  # noqa: S310 - only http and https get here
+    try:
+        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            data: bytes = answer.read(MAX_FILE)
+    except HTTPError as error:
+        error.close()
+        if error.code == 404:
+            return None
+        raise
+    except (HTTPException, UnicodeError) as error:
+        raise Invalid(f"{url} does not answer as HTTP asks for") from error
+    return data
