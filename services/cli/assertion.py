@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from services.cli.files import address
 from shared.kernel.encoding import b64u
 from shared.kernel.errors import Invalid
 from shared.kernel.jsontext import parse
@@ -40,6 +41,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the assertion."""
+    audience = address(chosen.aud, "--aud", "https://api.example/auth/token")
     jwk = parse(chosen.key.read_bytes(), "the key file")
     key = KeyInMemory(private_key(jwk))
     client = jwk.get("client_id")
@@ -49,7 +51,7 @@ def run(chosen: argparse.Namespace) -> int:
     claims = {
         "iss": client,
         "sub": client,
-        "aud": chosen.aud,
+        "aud": audience,
         "iat": now,
         "exp": now + LIFE_SECONDS,
         "jti": b64u(os.urandom(16)),

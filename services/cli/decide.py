@@ -148,6 +148,7 @@ def _run_one(args: argparse.Namespace) -> int:
 def _run_cases(args: argparse.Namespace) -> int:
     if args.consents or args.request or args.resource:
         raise Invalid("--cases stands alone: each case brings its own consents, request and resource")
+    _zone(args.zone)  # Cases state their instants in full, but a slip is told all the same.
     cases = read_cases(Path(args.cases).read_bytes())
     if not cases:
         raise Invalid(f"{args.cases} holds no case")

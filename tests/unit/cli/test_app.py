@@ -7,9 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.cli import app
+from shared.kernel.jws import private_jwk
+from shared.ledger.note import Ed25519InMemory, Verifier
 
+VKEY = Verifier("carevouch.test", Ed25519InMemory(bytes(32)).public).vkey
 VERBS = ("verify", "audit", "decide", "adjudicate", "admit", "assertion", "sign")
 
 
@@ -53,18 +57,77 @@ def test_a_bad_file_is_one_sentence_and_exit_2(
     assert told.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", json.dumps({"a": [1]}).encode()])
-def test_files_that_prove_nothing_are_refused_without_a_traceback(
-    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe", bytes(64) + b"\x80"])
+@pytest.mark.parametrize("verb", ["verify", "audit"])
+def test_a_key_file_that_holds_no_text_is_one_sentence_and_exit_2(
+    verb: str, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "x.tlog-proof"
+    file = tmp_path / "key.txt"
     file.write_bytes(content)
-    key = "carevouch.test+00000000+AQ=="
-    words = ["verify", str(file), "--key", key, "--genesis", str(file)]
-    assert app.main(words) in (app.NEGATIVE, app.BAD_INPUT)
-    said = capsys.readouterr()
-    assert "Traceback" not in said.out + said.err
-    assert said.out + said.err
+    words = [verb, str(tmp_path), "--key", str(file), "--genesis", str(file)]
+    assert app.main(words) == app.BAD_INPUT
+    _one_sentence(capsys, verb, "key.txt is")
+
+
+@pytest.mark.parametrize("verb", ["verify", "audit"])
+def test_a_key_file_that_is_not_there_is_said_to_be_missing(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [verb, str(tmp_path), "--key", "nofile", "--genesis", "x"]
+    assert app.main(words) == app.BAD_INPUT
+    _one_sentence(capsys, verb, "nofile: No such file")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a b/",
+        "http://[::1/",
+        "http://127.0.0.1:abc/",
+        "http://127.0.0.1:99999/",
+        "http://",
+        "https:///ledger",
+        "http://a..b/",
+        "http://\u00e4.example/",
+        "http://x/\n",
+    ],
+)
+def test_what_is_no_address_is_one_sentence_and_exit_2(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.main(["audit", url, "--key", VKEY]) == app.BAD_INPUT
+    _one_sentence(capsys, "audit", "")
+
+
+@pytest.mark.parametrize(
+    "audience", ["", " ", "x", "file:///etc/hosts", "https://", "https://a b/", "https://[/"]
+)
+def test_an_assertion_for_no_address_is_not_signed(
+    audience: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "key.json"
+    key = private_jwk(ec.generate_private_key(ec.SECP256R1()))
+    file.write_text(json.dumps({**key, "client_id": "d.x"}))
+    assert app.main(["assertion", "--key", str(file), "--aud", audience]) == app.BAD_INPUT
+    _one_sentence(capsys, "assertion", "--aud")
+
+
+@pytest.mark.parametrize("zone", ["Foo/Bar", "", "../etc", "/etc/hosts"])
+def test_a_zone_that_is_none_is_bad_input_with_cases_too(
+    zone: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "cases.jsonl"
+    file.write_text(json.dumps({"n": "a", "consents": [], "rq": {}, "rs": {}, "exp": "deny"}))
+    assert app.main(["decide", "--cases", str(file)]) == app.OK
+    capsys.readouterr()
+    assert app.main(["decide", "--cases", str(file), "--zone", zone]) == app.BAD_INPUT
+    _one_sentence(capsys, "decide", "--zone")
+
+
+def _one_sentence(capsys: pytest.CaptureFixture[str], verb: str, words: str) -> None:
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"carevouch {verb}: ")
+    assert told.err.count("\n") == 1
+    assert words in told.err
 
 
 def test_the_project_installs_it_as_a_command() -> None:
