@@ -69,6 +69,7 @@ class KeyRing:
         self._wrapper = wrapper
         self._entropy = entropy
         self._cache: OrderedDict[bytes, bytes] = OrderedDict()
+        self._deployment: DeploymentKey | None = None
 
     def person(self, patient: str) -> PersonKey:
         """The living key of a person; raises `Erased` at a tombstone, `NotFound` if there never was."""
@@ -93,13 +94,18 @@ class KeyRing:
         return PersonKey(material[:KEY_BYTES], material[KEY_BYTES:])
 
     def deployment(self) -> DeploymentKey:
-        """The deployment's key, made by whoever needs it first."""
+        """The deployment's key, made by whoever needs it first. It never ends, so it is kept."""
+        if self._deployment is None:
+            self._deployment = self._read_deployment()
+        return self._deployment
+
+    def _read_deployment(self) -> DeploymentKey:
         row = self._rows.get(DEPLOYMENT_PK)
         if row is None or row.wrapped is None:
             wrapped = self._wrapper.wrap(self._entropy(3 * KEY_BYTES), DEPLOYMENT_PK)
             with contextlib.suppress(RowExists):
                 repeat(lambda: self._rows.put_new(DEPLOYMENT_PK, wrapped))
-            return self.deployment()
+            return self._read_deployment()
         material = self._open(row.wrapped, DEPLOYMENT_PK)
         return DeploymentKey(*(material[at : at + KEY_BYTES] for at in range(0, 3 * KEY_BYTES, KEY_BYTES)))
 
