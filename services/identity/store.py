@@ -4,10 +4,16 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from shared.kernel.canonical import jcs
 from shared.kernel.encoding import b64u, sha256
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+def name_of(client: str, jti: str) -> str:
+    """What an assertion is remembered by: a jti is the client's own text, of any length and meaning."""
+    return b64u(sha256(jcs([client, jti])))
 
 
 class DynamoAssertions:
@@ -19,11 +25,10 @@ class DynamoAssertions:
 
     def spend(self, client: str, jti: str, exp_seconds: int) -> bool:
         """Whether this was the first use."""
-        name = b64u(sha256(f"{client}\n{jti}".encode()))
         try:
             self._client.put_item(
                 TableName=self._table,
-                Item={"pk": {"S": name}, "expires": {"N": str(exp_seconds + 60)}},
+                Item={"pk": {"S": name_of(client, jti)}, "expires": {"N": str(exp_seconds + 60)}},
                 ConditionExpression="attribute_not_exists(pk)",
             )
         except ClientError as error:

@@ -9,6 +9,7 @@ import pytest
 
 from services.identity.ports import Ports
 from services.identity.routes import register
+from services.identity.store import name_of
 from shared.aws.access import Access
 from shared.aws.documents.erasure import Eraser
 from shared.aws.http import Door
@@ -19,15 +20,16 @@ from tests.world import World, memory_world, new_key
 
 @dataclass
 class MemoryAssertions:
-    """Remembers assertions in a set, under a lock."""
+    """Remembers assertions by the names that DynamoDB has for them, under a lock."""
 
-    used: set[tuple[str, str]] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def spend(self, client: str, jti: str, exp_seconds: int) -> bool:
+        name = name_of(client, jti)
         with self.lock:
-            first = (client, jti) not in self.used
-            self.used.add((client, jti))
+            first = name not in self.used
+            self.used.add(name)
         return first
 
 

@@ -1,5 +1,6 @@
 """Tokens: who gets one, and every way not to. joserfc and PyJWT sign the assertions, as clients would."""
 
+import json
 import uuid
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from joserfc.jwk import ECKey, RSAKey
 from services.identity.authorizer import authorize
 from services.identity.ports import AuthorizerPorts, Ports
 from services.identity.tokens import ASSERTION_TYPE
+from shared.kernel.encoding import b64u
 from shared.kernel.ids import directory, part
 from shared.kernel.jws import KeyInMemory, thumbprint
 from tests.api import Answer, Api
@@ -126,6 +128,10 @@ def test_an_assertion_counts_once(world: World, api: Api, hospital: Organization
         {"jti": None},
         {"jti": ""},
         {"jti": "x" * 256},
+        {"jti": ["x"]},
+        {"nbf": 99_999_999_999},
+        {"nbf": "now"},
+        {"nbf": None, "exp": 1e300},
     ],
     ids=lambda changed: "-".join(changed),
 )
@@ -134,6 +140,64 @@ def test_an_assertion_with_a_wrong_claim_is_refused(
 ) -> None:
     answer = ask(api, assertion(hospital.key, claims(world, hospital.id, **changed)))
     assert (answer.status, answer.json()["error"]) == (401, "invalid_client")
+
+
+def test_an_assertion_counts_from_its_nbf_on_give_or_take_a_clock(
+    world: World, api: Api, hospital: Organization
+) -> None:
+    now = seconds_of(world)()
+    for ahead, status in ((-60, 200), (0, 200), (30, 200), (31, 401)):
+        signed = assertion(hospital.key, claims(world, hospital.id, nbf=now + ahead))
+        assert ask(api, signed).status == status, ahead
+
+
+def raw(key: KeyInMemory, payload: bytes, header: bytes | None = None) -> str:
+    """A rightly signed JWS of exactly these bytes, which no library would write."""
+    head = header or json.dumps({"alg": "ES256", "kid": key.kid}).encode()
+    message = f"{b64u(head)}.{b64u(payload)}"
+    return f"{message}.{b64u(key.sign(message.encode()))}"
+
+
+def test_claims_that_no_two_parsers_read_alike_are_refused(
+    world: World, api: Api, hospital: Organization
+) -> None:
+    good = json.dumps(claims(world, hospital.id)).encode()
+    open_end = good.removesuffix(b"}")
+    assert ask(api, raw(hospital.key, good)).status == 200
+    payloads = {
+        "deep": b"[" * 5_900,
+        "deep within": open_end + b',"x":' + b"[" * 70 + b"]" * 70 + b"}",
+        "jti twice": open_end + b',"jti":"another"}',
+        "sub twice": b'{"sub":"d.x",' + good.removeprefix(b"{"),
+        "half a character": open_end.replace(b'"jti": "', b'"jti": "\\ud800') + b"}",
+        "not a number": open_end + b',"x":NaN}',
+        "not UTF-8": open_end + b',"x":"\xff"}',
+        "a list": b"[" + good + b"]",
+        "nothing": b"",
+    }
+    answers = {name: ask(api, raw(hospital.key, payload)) for name, payload in payloads.items()}
+    told = {name: (answer.status, answer.json()["error"]) for name, answer in answers.items()}
+    assert told == dict.fromkeys(payloads, (401, "invalid_client"))
+
+
+def test_headers_that_are_none_are_refused(world: World, api: Api, hospital: Organization) -> None:
+    good, kid = json.dumps(claims(world, hospital.id)).encode(), hospital.key.kid.encode()
+    plain = b'{"alg":"ES256","kid":"' + kid + b'"'
+    headers = {
+        "deep": b"[" * 4_000,
+        "alg twice": plain + b',"alg":"none"}',
+        "critical": plain + b',"crit":["exp"],"exp":1}',
+        "critical nothing": plain + b',"crit":5}',
+        "another key": plain + b',"jwk":5}',
+        "typ of another shape": plain + b',"typ":5}',
+        "certificates of another shape": plain + b',"x5c":{"a":1}}',
+        "unencoded": plain + b',"b64":false,"crit":["b64"]}',
+        "kid of another shape": b'{"alg":"ES256","kid":{"a":1}}',
+        "alg of another shape": b'{"alg":["ES256"],"kid":"' + kid + b'"}',
+        "a list": b"[]",
+    }
+    answers = {name: ask(api, raw(hospital.key, good, header)) for name, header in headers.items()}
+    assert {name: answer.status for name, answer in answers.items()} == dict.fromkeys(headers, 401)
 
 
 def test_strangers_the_suspended_and_forgers_are_told_the_same(
