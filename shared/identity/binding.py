@@ -24,12 +24,14 @@ from shared.kernel.jws import (
     thumbprint,
     verify,
 )
-from shared.kernel.times import moment
+from shared.kernel.times import later, moment
 
 OFFER_TYP = "carevouch-offer+jws"
 POSSESSION_TYP = "carevouch-possession+jws"
 BINDING_TYP = "carevouch-binding+jws"
 SEED_BYTES = 16
+# A code lies about on paper: a day to use it, and an offer that leaks later is worth nothing.
+MAX_OFFER_SECONDS = 86_400
 _PURPOSE = "carevouch.enrolment.v1"
 
 
@@ -109,6 +111,8 @@ def verify_binding(body: JsonObject, provider_key: Jwk, time: str) -> Binding:
         raise IntegrityFault(
             "the offer had expired when the device was bound; ask the provider for a new one"
         )
+    if offer.exp > later(time, MAX_OFFER_SECONDS):
+        raise IntegrityFault("the offer is good for more than 24 hours; ask the provider for a shorter one")
     outer = _link("the binding", body["binding"], offer.one_time, BINDING_TYP)
     inner = _inner(outer)
     possession = take_apart(inner)

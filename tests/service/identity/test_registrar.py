@@ -113,6 +113,40 @@ def test_absent_and_unlinked_look_alike(world: World, api: Api, hospital: Organi
     assert {(answer.status, answer.body) for answer in answers} == {(404, answers[0].body)}
 
 
+def test_an_offer_is_good_for_a_day_at_most(world: World, api: Api, hospital: Organization) -> None:
+    patient = enrol(world, hospital)
+    refused = offered(world, api, hospital, patient, 86_400.001)
+    assert refused.status == 403
+    assert "24 hours" in refused.json()["detail"]
+    assert offered(world, api, hospital, patient, 86_400).status == 201
+
+
+CHANGES: dict[str, Any] = {
+    "suspended": {"status": "suspended"},
+    "another key": {"key": new_key()},
+    "no provider any more": {"roles": ["payer"]},
+}
+
+
+@pytest.mark.parametrize("ahead", [0, 60], ids=["now", "dated later"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_an_offer_counts_only_under_the_current_admission(
+    world: World, api: Api, hospital: Organization, change: dict[str, Any], ahead: int
+) -> None:
+    patient = enrol(world, hospital)
+    world.clock.advance(ahead)
+    readmit(world, hospital, **change)
+    world.clock.advance(-ahead)
+    refused = offered(world, api, hospital, patient)
+    assert (refused.status, refused.json()["title"]) == (403, "forbidden")
+    assert world.reader.person(patient).latest("BoundDevice") == []
+
+
+def test_a_payer_that_registered_somebody_still_offers_nothing(world: World, api: Api) -> None:
+    payer = admit(world, "payer", ["payer"])
+    assert offered(world, api, payer, enrol(world, payer)).status == 403
+
+
 def by_a_linked_provider(world: World, _hospital: Organization, patient: str) -> Device:
     clinic = admit(world, "clinic", ["provider"])
     link(world, clinic, patient)
@@ -181,14 +215,7 @@ def test_a_forged_device_gets_no_token_and_its_consents_permit_nothing(
     assert device_alone.status == 404
 
 
-AFTERWARDS: dict[str, Any] = {
-    "suspended": {"status": "suspended"},
-    "another key": {"key": new_key()},
-    "no provider any more": {"roles": ["app"]},
-}
-
-
-@pytest.mark.parametrize("change", AFTERWARDS.values(), ids=AFTERWARDS.keys())
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_a_device_bound_rightly_outlives_its_providers_terms(
     world: World, api: Api, hospital: Organization, change: dict[str, Any]
 ) -> None:
