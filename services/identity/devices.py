@@ -60,7 +60,7 @@ def bind(incoming: Incoming, ports: Ports) -> Reply:
 
 def describe(incoming: Incoming, ports: Ports) -> Reply:
     """GET /identity/subjects/{id}, for the person's own device: which devices speak for them."""
-    caller = _own(incoming, ports)
+    caller = _own(incoming, ports, "r")
     devices = ports.store.reader.person(caller.id).latest("BoundDevice")
     listed = [
         {"device": stored.doc.id, "bound": stored.time, "active": is_active(stored.body)}
@@ -74,7 +74,7 @@ def secret(incoming: Incoming, ports: Ports) -> Reply:
 
     With it a person finds the events about themselves in a mirror of the public log.
     """
-    caller = _own(incoming, ports)
+    caller = _own(incoming, ports, "r")
     jwk: dict[str, str | list[str]] = {**_device_key(caller, ports)}
     key = ECKey.import_key(jwk)
     person = ports.store.reader.keys.person(caller.id)
@@ -84,15 +84,17 @@ def secret(incoming: Incoming, ports: Ports) -> Reply:
 
 def erase(incoming: Incoming, ports: Ports) -> Reply:
     """DELETE /identity/subjects/{id}, by the person's own device: for good, at once."""
-    caller = _own(incoming, ports)
+    caller = _own(incoming, ports, "d")
     ports.eraser.erase(caller.id, f"BoundDevice/{caller.device}")
     return Reply(204)
 
 
-def _own(incoming: Incoming, ports: Ports) -> Caller:
+def _own(incoming: Incoming, ports: Ports, letter: str) -> Caller:
+    """The calling device, if it is the person's own and its token covers `letter` on the Patient."""
     caller = ports.access.caller(incoming)
     if caller.patient is None or caller.patient != incoming.path["id"]:
         raise NotFound(ABSENT)
+    caller.require_scope("Patient", letter)
     return caller
 
 

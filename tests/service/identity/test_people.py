@@ -1,6 +1,7 @@
 """People, devices and erasure through the identity door."""
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -234,6 +235,25 @@ class TestDevices:
         assert secret is not None
         assert tag(secret, event.id) in event.tags
         assert api.call("GET", path, who=hospital.who).status == 404
+
+    @pytest.mark.parametrize(
+        ("method", "tail", "needed"),
+        [("GET", "", "r"), ("GET", "/secret", "r"), ("DELETE", "", "d")],
+        ids=["devices", "secret", "erase"],
+    )
+    def test_a_token_covers_what_its_scope_says_and_no_more(
+        self, world: World, api: Api, hospital: Organization, method: str, tail: str, needed: str
+    ) -> None:
+        patient = enrol(world, hospital)
+        device = bind_device(world, hospital, patient)
+        path = f"/identity/subjects/{patient}{tail}"
+        for letters in ("cus", "r" if needed == "d" else "d"):
+            without = replace(device.who, scope=f"patient/Patient.{letters} patient/Observation.cruds")
+            refused = api.call(method, path, who=without)
+            assert refused.status == 403
+            assert f"patient/Patient.{needed}" in refused.json()["detail"]
+        within = replace(device.who, scope=f"patient/Patient.{needed}")
+        assert api.call(method, path, who=within).status in (200, 204)
 
 
 class TestErasure:
