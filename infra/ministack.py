@@ -24,6 +24,7 @@ from pathlib import Path
 from infra.faults import SetUpFault
 
 HOST = "127.0.0.1"
+SERVER = Path(__file__).resolve().with_name("server.py")
 START_SECONDS = 60
 # Everything in memory is written as JSON at the end: seconds, for a few hundred megabytes.
 STOP_SECONDS = 60
@@ -77,7 +78,7 @@ def start(folder: Path, port: int, *, detached: bool) -> Process:
         (folder / name).mkdir(parents=True, exist_ok=True)
     with (folder / "ministack.log").open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "ministack"],
+            [sys.executable, "-P", str(SERVER), str(folder.resolve())],
             env=_environment(folder, port),
             stdin=subprocess.DEVNULL,
             stdout=log,

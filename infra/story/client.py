@@ -52,8 +52,7 @@ class Http:
         connection = kind(url.netloc, timeout=TIMEOUT_SECONDS)
         try:
             target = url.path + (f"?{url.query}" if url.query else "")
-            # As all clients but this library say: API Gateway hands out binary only to those who take it.
-            connection.request(method, target, body or None, {"Accept": "*/*", **(headers or {})})
+            connection.request(method, target, body or None, headers or {})
             answer = connection.getresponse()
             self.calls += 1
             headers_back = {name.lower(): value for name, value in answer.getheaders()}

@@ -1,6 +1,6 @@
 """Reads template.yaml twice: as it was written, and as the SAM transform hands it to CloudFormation."""
 
-import copy
+import json
 import os
 from collections.abc import Iterator
 from functools import cache
@@ -50,7 +50,8 @@ def deployed() -> dict[str, Any]:
     """The template as CloudFormation gets it, with every role and permission that SAM adds."""
     from samtranslator.translator.transform import transform  # type: ignore[import-untyped]
 
-    source = copy.deepcopy(written())
+    # Through JSON, as `sam deploy` does too: what YAML aliases share becomes one copy for each place.
+    source = json.loads(json.dumps(written()))
     for resource in source["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             # The transform wants to see what `sam deploy` will have put there.

@@ -1,5 +1,6 @@
 """The local cloud keeps what it was given, says when it lost something, and answers as the template says."""
 
+import http.client
 import json
 import os
 import signal
@@ -7,15 +8,19 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from email.message import Message
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from infra import ministack
 from infra.faults import SetUpFault
 from infra.stack import Cloud
+from infra.story.client import Http
+from infra.story.parties import Keys, Operator
 
 pytestmark = pytest.mark.local_cloud
 TABLE = "kept"
@@ -135,11 +140,40 @@ def test_what_the_gateway_refuses_is_an_operation_outcome(
     assert answered["Access-Control-Allow-Origin"] == "*"
 
 
-def test_a_browser_may_ask_first(cloud: Cloud) -> None:
-    status, headers, _ = _call(cloud, "/fhir/Patient", "OPTIONS", Origin="https://app.example")
+@pytest.mark.parametrize("path", ["/fhir/Patient", "/ledger/0/tile/entries/000"])
+def test_a_browser_may_ask_first(cloud: Cloud, path: str) -> None:
+    status, headers, _ = _call(cloud, path, "OPTIONS", Origin="https://app.example")
     assert status == 200
+    assert headers["Access-Control-Allow-Origin"] == "*"
     assert "Idempotency-Key" in headers["Access-Control-Allow-Headers"]
     assert "PUT" in headers["Access-Control-Allow-Methods"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Accept": "text/html, */*"}, {"Accept": "application/octet-stream"}]
+)
+def test_a_tile_is_bytes_whatever_a_mirror_says_it_takes(
+    cloud: Cloud, tmp_path: Path, headers: dict[str, str]
+) -> None:
+    """Go's http client and many others send no Accept header; base64 for them would be no log."""
+    Operator(cloud, Http(cloud.base_url), tmp_path).admit("mirrored", ["provider"], Keys(tmp_path))
+    cloud.seal()
+    size = int(_bare(cloud, "/ledger/0/checkpoint", {}).splitlines()[1])
+    tile = _bare(cloud, f"/ledger/0/tile/0/{size // 256:03d}.p/{size % 256}", headers)
+    assert len(tile) == 32 * (size % 256)
+
+
+def _bare(cloud: Cloud, path: str, headers: dict[str, str]) -> bytes:
+    """A GET with no header but Host and these."""
+    url = urlsplit(cloud.base_url)
+    with closing(http.client.HTTPConnection(url.netloc, timeout=30)) as connection:
+        connection.putrequest("GET", url.path + path, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert answer.status == 200
+        return answer.read()
 
 
 def test_a_deployment_has_its_genesis(cloud: Cloud) -> None:

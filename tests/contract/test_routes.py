@@ -1,12 +1,13 @@
 """Every route in code is a route in the template, and the other way round; API Gateway takes their paths."""
 
 import importlib
+import re
 from collections import defaultdict
 from typing import Any
 
 import pytest
 
-from tests.contract.template import ROOT, SERVICES, functions
+from tests.contract.template import ROOT, SERVICES, functions, resources
 
 # Reached without a token, each for the reason beside it. Everything else asks the authorizer.
 WITHOUT_TOKEN = {
@@ -124,3 +125,50 @@ def test_the_template_is_laid_out_by_the_rooms_of_the_house() -> None:
     text = (ROOT / "template.yaml").read_text()
     places = [text.index(f"\n  # {room}: ") for room in ("documents", *SERVICES)]
     assert places == sorted(places)
+
+
+INTEGRATION = "x-amazon-apigateway-integration"
+((_, API),) = resources("AWS::ApiGateway::RestApi")
+PATHS: dict[str, Any] = API["Body"]["paths"]
+
+
+def test_a_browser_may_ask_first_on_every_path_and_without_a_token() -> None:
+    assert set(PATHS) == {path for _, path in ALL}
+    assert [path for path, methods in PATHS.items() if "options" not in methods] == []
+    assert [path for path, methods in PATHS.items() if methods["options"].get("security")] == []
+
+
+@pytest.mark.parametrize("path", sorted(PATHS))
+def test_a_preflight_is_text_although_every_body_is_binary(path: str) -> None:
+    """Without contentHandling API Gateway cannot run a mock beside `*/*`, and answers every preflight 500."""
+    assert API["Body"]["x-amazon-apigateway-binary-media-types"] == ["*/*"]
+    mock = PATHS[path]["options"][INTEGRATION]
+    assert mock["type"] == "mock"
+    assert mock["contentHandling"] == "CONVERT_TO_TEXT"
+    assert mock["responses"]["default"]["contentHandling"] == "CONVERT_TO_TEXT"
+
+
+def _headers_read() -> set[str]:
+    """Names of request headers that the code asks for, in lower case as it asks for them."""
+    text = "\n".join(
+        path.read_text() for folder in ("services", "shared") for path in (ROOT / folder).rglob("*.py")
+    )
+    named = dict(re.findall(r'^([A-Z_]+) = "([a-z-]+)"', text, re.MULTILINE))
+    asked = re.findall(r'headers(?:\.get\(|\[)(?:"([a-z-]+)"|([A-Z_]+))', text)
+    return {literal or named[constant] for literal, constant in asked}
+
+
+def test_a_browser_may_send_every_header_that_the_code_reads() -> None:
+    said = PATHS["/fhir/{type}"]["options"][INTEGRATION]["responses"]["default"]["responseParameters"]
+    allowed = str(said["method.response.header.Access-Control-Allow-Headers"]).strip("'").lower().split(",")
+    read = _headers_read()
+    assert {"purpose-of-use", "idempotency-key", "if-match", "if-none-match", "if-none-exist"} <= read
+    assert read <= set(allowed)
+    # Every client sends these two with a body; Prefer is FHIR's (http.html, 3.1.0.1.8).
+    assert {"content-type", "prefer"} <= set(allowed)
+
+
+def test_a_browser_may_use_every_method() -> None:
+    said = PATHS["/fhir/{type}"]["options"][INTEGRATION]["responses"]["default"]["responseParameters"]
+    allowed = str(said["method.response.header.Access-Control-Allow-Methods"]).strip("'").split(",")
+    assert {method for method, _ in ALL} <= set(allowed)
