@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.played import Played, base_folder, playing
-from tests.local_cloud import cloud  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")
