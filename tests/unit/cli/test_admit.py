@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from services.cli import admit
 from shared.events.act import Revision, assemble
 from shared.events.certificate import verify_event
-from shared.events.envelope import parse_event
+from shared.events.envelope import EVENT_TYP, parse_event
 from shared.events.genesis import genesis_text
 from shared.identity.admission import parse_admission
+from shared.identity.admit import Standing, read_request
 from shared.kernel.encoding import unb64u
-from shared.kernel.errors import Invalid, Malformed
+from shared.kernel.errors import DomainError, Invalid, Malformed
 from shared.kernel.ids import parse_reference
-from shared.kernel.jws import KeyInMemory, private_jwk
+from shared.kernel.jws import KeyInMemory, private_jwk, sign, take_apart
 from tests.world import World, memory_world, new_key
 
 CLIENT = new_key()
@@ -47,13 +50,17 @@ class Desk:
         (self.folder / name).write_text(json.dumps(value))
 
     def admit(self, *roles: str) -> int:
+        words = ["--organization", str(self.folder / "org.json"), "--jwks", str(self.folder / "keys.json")]
+        return self.run(*words, *(word for role in roles or ("payer",) for word in ("--role", role)))
+
+    def change(self, before: str, *words: str) -> int:
+        return self.run("--change", str(self.folder / before), *words)
+
+    def run(self, *words: str) -> int:
         parser = argparse.ArgumentParser()
         admit.add_parser(parser.add_subparsers())
-        files = {"key": "operator.jwk.json", "genesis": "genesis", "organization": "org.json"}
-        words = [word for name, file in files.items() for word in (f"--{name}", str(self.folder / file))]
-        words += ["--jwks", str(self.folder / "keys.json")]
-        words += [word for role in roles or ("payer",) for word in ("--role", role)]
-        chosen = parser.parse_args(["admit", *words])
+        files = ["--key", str(self.folder / "operator.jwk.json"), "--genesis", str(self.folder / "genesis")]
+        chosen = parser.parse_args(["admit", *files, *words])
         status: int = chosen.run(chosen)
         return status
 
@@ -128,3 +135,131 @@ def test_a_lost_count_is_named_and_not_begun_anew(desk: Desk) -> None:
     desk.counter.write_text("")
     with pytest.raises(Invalid, match=r"operator\.jwk\.json\.n"):
         desk.admit()
+
+
+def _standing(desk: Desk, text: str) -> Standing:
+    return read_request(json.loads(text), desk.world.genesis)
+
+
+def _admitted(desk: Desk, capsys: pytest.CaptureFixture[str], *roles: str) -> str:
+    desk.admit(*roles)
+    said = capsys.readouterr().out
+    (desk.folder / "before.json").write_text(said)
+    return said
+
+
+def test_a_suspension_is_made_from_the_request_before_and_changes_the_status_alone(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = _standing(desk, _admitted(desk, capsys, "payer", "sponsor"))
+    assert desk.change("before.json", "--status", "suspended") == 0
+    said = capsys.readouterr().out
+    event, after = parse_event(json.loads(said)["event"]), _standing(desk, said)
+    assert (event.type, event.n) == ("organization.changed", 2)
+    assert after.terms == replace(before.terms, status="suspended")
+    for old, new in ((before.organization, after.organization), (before.admission, after.admission)):
+        assert (new.doc, new.version, new.prev) == (old.doc, 2, old.leaf_hash)
+        assert new.nonce != old.nonce
+    assert after.resource["name"] == ORGANIZATION["name"]
+
+
+def test_changes_follow_each_other_and_end_in_an_active_organisation(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _admitted(desk, capsys)
+    for number, words in enumerate(
+        (["--status", "suspended"], ["--role", "auditor"], ["--status", "active"])
+    ):
+        desk.change("before.json", *words)
+        said = capsys.readouterr().out
+        (desk.folder / "before.json").write_text(said)
+        assert _standing(desk, said).admission.version == number + 2
+    terms = _standing(desk, said).terms
+    assert (terms.roles, terms.status) == (("auditor",), "active")
+
+
+def test_keys_and_name_are_replaced_by_a_change(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    _admitted(desk, capsys)
+    rotated = new_key()
+    desk.write("keys.json", {"keys": [{**rotated.jwk, "kid": rotated.kid}]})
+    desk.write("org.json", {**ORGANIZATION, "name": "Fairer Payer"})
+    words = ["--jwks", str(desk.folder / "keys.json"), "--organization", str(desk.folder / "org.json")]
+    assert desk.change("before.json", *words) == 0
+    after = _standing(desk, capsys.readouterr().out)
+    assert after.terms.key(rotated.kid) is not None
+    assert after.terms.key(CLIENT.kid) is None
+    assert after.resource["name"] == "Fairer Payer"
+    assert after.resource["meta"]["versionId"] == "2"
+
+
+@pytest.mark.parametrize("words", [(), ("--status", "active"), ("--role", "payer")])
+def test_a_change_that_changes_nothing_spends_no_number(
+    words: tuple[str, ...], desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _admitted(desk, capsys)
+    with pytest.raises(Invalid, match="nothing would change"):
+        desk.change("before.json", *words)
+    assert desk.counter.read_text() == "1"
+
+
+def _other_key(posted: Any) -> None:
+    posted["event"] = sign(take_apart(posted["event"]).payload, EVENT_TYP, new_key())
+
+
+def _other_body(posted: Any) -> None:
+    posted["documents"][1]["body"] = posted["documents"][0]["body"]
+
+
+def _no_admission(posted: Any) -> None:
+    del posted["documents"][1]
+
+
+def _no_nonce(posted: Any) -> None:
+    del posted["documents"][0]["nonce"]
+
+
+def _short_nonce(posted: Any) -> None:
+    posted["documents"][0]["nonce"] = "AAAA"
+
+
+def _turned(posted: Any) -> None:
+    posted["documents"].reverse()
+
+
+def _more(posted: Any) -> None:
+    posted["status"] = "active"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_other_key, "not of this operator"),
+        (_other_body, "altered"),
+        (_no_admission, "two documents"),
+        (_no_nonce, "exactly doc"),
+        (_short_nonce, "32 bytes"),
+        (_turned, "does not hold an Organization and its Admission"),
+        (_more, "exactly event and documents"),
+    ],
+)
+def test_a_request_before_that_is_not_the_operators_changes_nothing(
+    spoil: Callable[[Any], None], message: str, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posted = json.loads(_admitted(desk, capsys))
+    spoil(posted)
+    desk.write("before.json", posted)
+    with pytest.raises(DomainError, match=message):
+        desk.change("before.json", "--status", "suspended")
+    assert desk.counter.read_text() == "1"
+
+
+def test_a_new_organisation_needs_a_name_roles_and_keys(desk: Desk) -> None:
+    with pytest.raises(Invalid, match="--organization, --role and --jwks"):
+        desk.run("--role", "payer")
+    assert not desk.counter.exists()
+
+
+def test_an_organisation_may_be_admitted_suspended(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--organization", str(desk.folder / "org.json"), "--jwks", str(desk.folder / "keys.json")]
+    desk.run(*words, "--role", "payer", "--status", "suspended")
+    assert _standing(desk, capsys.readouterr().out).terms.status == "suspended"
