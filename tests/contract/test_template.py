@@ -121,6 +121,15 @@ def test_the_stream_mapping_stops_at_the_first_failure_and_gives_up_into_a_queue
     assert mapping.get("ParallelizationFactor", 1) == 1
 
 
+def test_the_sealer_may_read_the_stream_before_it_is_attached() -> None:
+    """CloudFormation makes what is independent in any order; too early, the first deployment fails."""
+    sealer = deployed()["Resources"]["SealerFunction"]
+    needs = sealer["DependsOn"]
+    assert "SealerPolicy" in ([needs] if isinstance(needs, str) else needs)
+    ((_, mapping),) = resources("AWS::Lambda::EventSourceMapping")
+    assert mapping["FunctionName"] == {"Ref": "SealerFunction"}
+
+
 def test_alarms_tell_of_unsealed_quarantined_dead_silent_and_failed() -> None:
     watched = {properties["MetricName"] for _, properties in resources("AWS::CloudWatch::Alarm")}
     assert watched == {
@@ -128,6 +137,7 @@ def test_alarms_tell_of_unsealed_quarantined_dead_silent_and_failed() -> None:
         "EventsRejected",
         "HeadWentBack",
         "LedgerFaults",
+        "ErasuresFailed",
         "ApproximateNumberOfMessagesVisible",
         "Invocations",
         "Errors",
