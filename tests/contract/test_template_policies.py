@@ -64,6 +64,18 @@ WRITES = {
     "RecordsRole": {"P#*", "D#*", "A#*", "I#*", "K#*"},
     "ClaimsRole": {"P#*", "D#*", "A#*", "K#*"},
 }
+# Whose key rows each role may write, and how: a put makes one, an update closes or entombs it (erasure).
+KEY_ROW_WRITES = {
+    "IdentityRole": {"dynamodb:PutItem": {"P#*", "D#*"}, "dynamodb:UpdateItem": {"P#*"}},
+    "SweeperRole": {"dynamodb:UpdateItem": {"P#*"}},
+    "ConsentRole": {"dynamodb:PutItem": {"D#*"}},
+    "RecordsRole": {"dynamodb:PutItem": {"P#*", "D#*"}},
+    "ClaimsRole": {"dynamodb:PutItem": {"D#*"}},
+}
+ROW_WRITES = {
+    *("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"),
+    *("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", "dynamodb:PartiQLDelete"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +254,25 @@ def test_each_role_writes_rows_only_in_its_partitions() -> None:
         if "Documents.Arn" in statement.resources and "dynamodb:PutItem" in statement.actions:
             (role,) = _roles_of(statement.holder)
             if role != "SealerRole":
-                leading = statement.said["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
-                puts.setdefault(role, set()).update(leading)
+                puts.setdefault(role, set()).update(_leading(statement))
     assert puts == WRITES
+
+
+def test_no_role_writes_key_rows_that_are_not_its_business() -> None:
+    """Whoever may put a person's key row may replace the key, and with it lose every record of theirs."""
+    writes: dict[str, dict[str, set[str]]] = {}
+    for statement in ALLOWED:
+        if "Keys.Arn" in statement.resources:
+            for role in _roles_of(statement.holder):
+                for action in statement.actions & ROW_WRITES:
+                    writes.setdefault(role, {}).setdefault(action, set()).update(_leading(statement))
+    assert writes == KEY_ROW_WRITES
+
+
+def _leading(statement: Statement) -> list[str]:
+    """The partitions that a statement is about; a statement without that condition is about all, and fails."""
+    leading: list[str] = statement.said["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    return leading
 
 
 @pytest.mark.parametrize("service", [name for name in SERVICES if name != "ledger"])
