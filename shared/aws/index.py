@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.aws.documents import Reader
 from shared.identity.identifiers import identifiers_of
-from shared.kernel.errors import Conflict
+from shared.kernel.errors import Conflict, Malformed
 from shared.kernel.ids import Doc, Key, parse_reference
 from shared.kernel.jsontext import parse
 
@@ -32,8 +32,11 @@ class Index:
         return [key.blind(type_, system, value) for system, value in identifiers_of(resource)]
 
     def blinds_of_body(self, body: bytes) -> list[str]:
-        """The same, from a stored body."""
-        return self.blinds(parse(body, "a stored Patient"))
+        """The same, from a stored body; raises `Malformed` for one that holds no resource."""
+        resource = parse(body, "a stored Patient")
+        if not isinstance(resource, dict):
+            raise Malformed("a stored Patient is not a JSON object")
+        return self.blinds(resource)
 
     def find(self, blinds: Iterable[str]) -> dict[str, Doc]:
         """Those of the identifiers that are taken, each with its document."""

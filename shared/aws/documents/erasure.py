@@ -7,20 +7,33 @@ Steps, each of which may be the last before a crash and each harmless to repeat:
   4 the key row becomes a tombstone that lists the identifier rows still to go
   5 the identifier rows go, then the list in the tombstone, then the note
 After 4 nothing of the person decrypts, in any table, export or mirror; every earlier proof still verifies.
+
+A row that somebody spoiled must not keep a person from being forgotten, nor one person the next.
 """
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from shared.aws.cipher import associated_data, decrypt
 from shared.aws.documents.model import Answer, Draft, Naming, Plan, Request
 from shared.aws.documents.reader import Reader
 from shared.aws.documents.writer import Writer
-from shared.aws.rows import KeyRow, KeyRows, Row, RowExists
+from shared.aws.rows import KeyRow, KeyRows, OutcomeUnknown, Row, RowExists
+from shared.events.leaf import NONCE_BYTES
 from shared.kernel.canonical import jcs
-from shared.kernel.errors import Conflict, Erased
+from shared.kernel.errors import Conflict, DomainError, Erased, IntegrityFault
 from shared.kernel.ids import Doc, Key, about, part
 
 WORK_LIST = "E#pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What came of a sweep: erasures finished, and those that have to wait for the next."""
+
+    finished: int = 0
+    failed: int = 0
 
 
 class Eraser:
@@ -43,12 +56,10 @@ class Eraser:
             self._rows.put_new(Row(Key(WORK_LIST, patient), {"doc": on_whose_word}))
         self.finish(patient)
 
-    def sweep(self) -> int:
-        """Finish what crashes left; the number of erasures finished."""
-        waiting = self._rows.query(WORK_LIST)
-        for row in waiting:
-            self.finish(row.key.sk)
-        return len(waiting)
+    def sweep(self) -> Swept:
+        """Finish what crashes left, each person for themselves."""
+        results = [self._swept(row.key.sk) for row in self._rows.query(WORK_LIST)]
+        return Swept(results.count(True), results.count(False))
 
     def finish(self, patient: str) -> None:
         """Do whatever of the steps is still to be done."""
@@ -70,9 +81,28 @@ class Eraser:
         time = self._append(patient, on_whose_word)
         self._key_rows.entomb(pk, time, keys)
 
+    def _swept(self, patient: str) -> bool:
+        try:
+            self.finish(patient)
+        except (IntegrityFault, DomainError, OutcomeUnknown):
+            return False
+        return True
+
     def _identifier_keys(self, patient: str) -> list[str]:
-        history = self._reader.person(patient).history(Doc("Patient", patient))
-        return sorted({key for stored in history for key in self._identifiers(stored.body)})
+        """The identifier keys in every version that can still be opened, proved or not.
+
+        Whoever could write a row with the person's key could name a stranger's identifiers in it; they stay,
+        because only rows that lead to this person are removed.
+        """
+        data_key = self._reader.keys.person(patient).data
+        doc = Doc("Patient", patient)
+        found: set[str] = set()
+        for row in self._rows.query(doc.pk(), f"Patient#{patient}#v#"):
+            bound_to = associated_data(self._reader.deployment, row.key)
+            with contextlib.suppress(IntegrityFault, DomainError):
+                plain = decrypt(data_key, row.binary("ct") or b"", bound_to)
+                found.update(self._identifiers(plain[NONCE_BYTES:]))
+        return sorted(found)
 
     def _append(self, patient: str, on_whose_word: str) -> str:
         secret = self._reader.keys.deployment()
@@ -91,6 +121,9 @@ class Eraser:
     def _clean(self, patient: str, row: KeyRow | None) -> None:
         if row is None or row.erased is None:
             raise Erased("the key row of an erasure in progress is gone")
-        for blind in row.identifiers:
-            self._rows.delete(Key(blind, "id"))
+        for key in (Key(blind, "id") for blind in row.identifiers):
+            # Since a try that was cut short here, the identifier may have become somebody else's.
+            leads_to = self._rows.get(key)
+            if leads_to is not None and leads_to.text("doc") == f"Patient/{patient}":
+                self._rows.delete(key)
         self._key_rows.settle(f"P#{patient}")

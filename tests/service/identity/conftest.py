@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from shared.aws.documents.erasure import Eraser
 from shared.aws.http import Door
 from shared.aws.index import Index
 from tests.api import Api
+from tests.people import Organization, admit
 from tests.world import World, memory_world, new_key
 
 
@@ -51,6 +53,19 @@ def api(ports: Ports) -> Api:
     door = Door("identity")
     register(door, lambda: ports)
     return Api(door)
+
+
+@pytest.fixture
+def hospital(world: World) -> Organization:
+    """A provider."""
+    return admit(world, "hospital", ["provider"])
+
+
+def registered(api: Api, provider: Organization, patient: dict[str, Any]) -> str:
+    """The id of a person whom `provider` registers at the door."""
+    answer = api.call("POST", "/fhir/Patient", patient, provider.who)
+    assert answer.status == 201, answer.body
+    return str(answer.json()["id"])
 
 
 def seconds_of(world: World) -> Callable[[], int]:

@@ -1,4 +1,4 @@
-"""People, devices and erasure through the identity door."""
+"""People and their devices through the identity door."""
 
 import threading
 from dataclasses import replace
@@ -8,29 +8,15 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
-from services.identity.ports import Ports
 from shared.events.envelope import tag
 from shared.identity.binding import answer_offer, make_offer, one_time_key
-from shared.kernel.errors import Erased
-from shared.kernel.ids import Doc, Key
 from shared.kernel.times import later
 from tests.api import Answer, Api, Who
-from tests.fakes import Crash, MemoryKeyRows, MemoryRows
 from tests.people import Organization, admit, bind_device, enrol, synthetic_patient
+from tests.service.identity.conftest import registered
 from tests.world import World, new_key
 
 SEED = bytes(range(16))
-
-
-@pytest.fixture
-def hospital(world: World) -> Organization:
-    return admit(world, "hospital", ["provider"])
-
-
-def registered(api: Api, hospital: Organization, patient: dict[str, Any]) -> str:
-    answer = api.call("POST", "/fhir/Patient", patient, hospital.who)
-    assert answer.status == 201, answer.body
-    return str(answer.json()["id"])
 
 
 def test_a_registered_patient_has_the_servers_id_and_names_its_author(
@@ -254,72 +240,3 @@ class TestDevices:
             assert f"patient/Patient.{needed}" in refused.json()["detail"]
         within = replace(device.who, scope=f"patient/Patient.{needed}")
         assert api.call(method, path, who=within).status in (200, 204)
-
-
-class TestErasure:
-    def erased(self, world: World, api: Api, hospital: Organization) -> tuple[str, Answer]:
-        patient = registered(api, hospital, synthetic_patient(3))
-        device = bind_device(world, hospital, patient)
-        return patient, api.call("DELETE", f"/identity/subjects/{patient}", who=device.who)
-
-    def test_nothing_of_an_erased_person_can_be_read_and_the_event_stays(
-        self, world: World, api: Api, ports: Ports, hospital: Organization
-    ) -> None:
-        patient, answer = self.erased(world, api, hospital)
-        assert answer.status == 204
-        with pytest.raises(Erased):
-            world.reader.person(patient)
-        row = world.key_rows.get(f"P#{patient}")
-        assert row is not None
-        assert (row.wrapped, row.identifiers) == (None, ())
-        erasures = world.rows.query(f"P#{patient}", "Erasure#")
-        assert len(erasures) == 1
-        assert world.reader.event(erasures[0].text("event") or "").type == "subject.erased"
-        assert ports.index.one(synthetic_patient(3)) is None
-        assert world.rows.query("E#pending") == []
-
-    def test_the_same_identifiers_may_then_be_a_new_person(
-        self, world: World, api: Api, hospital: Organization
-    ) -> None:
-        patient, _ = self.erased(world, api, hospital)
-        assert registered(api, hospital, synthetic_patient(3)) != patient
-
-    def test_nobody_but_the_persons_device_erases(
-        self, world: World, api: Api, hospital: Organization
-    ) -> None:
-        patient = registered(api, hospital, synthetic_patient(3))
-        other = bind_device(world, hospital, registered(api, hospital, synthetic_patient(4)))
-        for who in (hospital.who, other.who):
-            assert api.call("DELETE", f"/identity/subjects/{patient}", who=who).status == 404
-        assert world.reader.person(patient).get(Doc("Patient", patient)) is not None
-
-    @pytest.mark.parametrize("fault", ["before", "after"])
-    def test_the_sweeper_finishes_what_a_crash_at_any_step_left(
-        self, world: World, api: Api, ports: Ports, hospital: Organization, fault: str
-    ) -> None:
-        rows, keys = world.rows, world.key_rows
-        assert isinstance(rows, MemoryRows)
-        assert isinstance(keys, MemoryKeyRows)
-        faults = rows.faults
-        keys.faults = faults
-        patient = registered(api, hospital, synthetic_patient(0))
-        ports.eraser.erase(patient, "warm-up")  # the certificate of this environment is stored by now
-        step, crashed = 0, True
-        while crashed:
-            step += 1
-            patient = registered(api, hospital, synthetic_patient(step))
-            faults.plan = {faults.writes + step: fault}
-            try:
-                ports.eraser.erase(patient, "BoundDevice/x")
-                crashed = False
-            except Crash:
-                begun = rows.get(Key("E#pending", patient)) is not None
-                ports.eraser.sweep()
-                if not begun and keys.rows[f"P#{patient}"].wrapped:
-                    continue  # It crashed before anything was written: the person is as they were.
-            faults.plan = {}
-            assert keys.rows[f"P#{patient}"].wrapped is None
-            assert ports.index.one(synthetic_patient(step)) is None
-            assert len(rows.query(f"P#{patient}", "Erasure#")) == 1
-            assert rows.query("E#pending") == []
-        assert step > 6

@@ -63,11 +63,6 @@ def counts(world: World, device: Device) -> bool:
     return consent.signed
 
 
-@pytest.fixture
-def hospital(world: World) -> Organization:
-    return admit(world, "hospital", ["provider"])
-
-
 def test_a_provider_that_only_knew_an_identifier_cannot_enrol_a_device(
     world: World, api: Api, hospital: Organization
 ) -> None:

@@ -49,11 +49,6 @@ def ask(api: Api, signed: str, scope: str = "system/*.rs", **form: str) -> Answe
     return api.call("POST", "/auth/token", urlencode(fields), headers=headers)
 
 
-@pytest.fixture
-def hospital(world: World) -> Organization:
-    return admit(world, "hospital", ["provider"])
-
-
 def test_an_admitted_organisation_gets_a_token_that_the_authorizer_lets_pass(
     world: World, ports: Ports, api: Api, hospital: Organization
 ) -> None:

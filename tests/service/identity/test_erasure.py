@@ -1,0 +1,176 @@
+"""Erasure: for good, by the person's own device alone, whatever a crash or a spoiled row left behind."""
+
+import json
+from typing import Any
+
+import pytest
+
+from services.identity.app import tell
+from services.identity.ports import Ports
+from shared.aws.documents import Answer as Told
+from shared.aws.documents import Draft, Plan
+from shared.aws.documents.erasure import WORK_LIST, Swept
+from shared.aws.http import Door
+from shared.aws.index import Index
+from shared.aws.rows import Row
+from shared.fhir.meta import with_meta
+from shared.kernel.errors import Erased
+from shared.kernel.ids import Doc, Key
+from shared.kernel.jsontext import render
+from tests.api import Answer, Api
+from tests.fakes import Crash, MemoryKeyRows, MemoryRows
+from tests.people import Organization, act, bind_device, synthetic_patient
+from tests.service.identity.conftest import registered
+from tests.world import World
+
+
+def erased(world: World, api: Api, hospital: Organization) -> tuple[str, Answer]:
+    patient = registered(api, hospital, synthetic_patient(3))
+    device = bind_device(world, hospital, patient)
+    return patient, api.call("DELETE", f"/identity/subjects/{patient}", who=device.who)
+
+
+def test_nothing_of_an_erased_person_can_be_read_and_the_event_stays(
+    world: World, api: Api, ports: Ports, hospital: Organization
+) -> None:
+    patient, answer = erased(world, api, hospital)
+    assert answer.status == 204
+    with pytest.raises(Erased):
+        world.reader.person(patient)
+    row = world.key_rows.get(f"P#{patient}")
+    assert row is not None
+    assert (row.wrapped, row.identifiers) == (None, ())
+    erasures = world.rows.query(f"P#{patient}", "Erasure#")
+    assert len(erasures) == 1
+    assert world.reader.event(erasures[0].text("event") or "").type == "subject.erased"
+    assert ports.index.one(synthetic_patient(3)) is None
+    assert world.rows.query("E#pending") == []
+
+
+def test_the_same_identifiers_may_then_be_a_new_person(
+    world: World, api: Api, hospital: Organization
+) -> None:
+    patient, _ = erased(world, api, hospital)
+    assert registered(api, hospital, synthetic_patient(3)) != patient
+
+
+def test_nobody_but_the_persons_device_erases(world: World, api: Api, hospital: Organization) -> None:
+    patient = registered(api, hospital, synthetic_patient(3))
+    other = bind_device(world, hospital, registered(api, hospital, synthetic_patient(4)))
+    for who in (hospital.who, other.who):
+        assert api.call("DELETE", f"/identity/subjects/{patient}", who=who).status == 404
+    assert world.reader.person(patient).get(Doc("Patient", patient)) is not None
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+def test_the_sweeper_finishes_what_a_crash_at_any_step_left(
+    world: World, api: Api, ports: Ports, hospital: Organization, fault: str
+) -> None:
+    rows, keys = world.rows, world.key_rows
+    assert isinstance(rows, MemoryRows)
+    assert isinstance(keys, MemoryKeyRows)
+    faults = rows.faults
+    keys.faults = faults
+    patient = registered(api, hospital, synthetic_patient(0))
+    ports.eraser.erase(patient, "warm-up")  # the certificate of this environment is stored by now
+    step, crashed = 0, True
+    while crashed:
+        step += 1
+        patient = registered(api, hospital, synthetic_patient(step))
+        faults.plan = {faults.writes + step: fault}
+        try:
+            ports.eraser.erase(patient, "BoundDevice/x")
+            crashed = False
+        except Crash:
+            begun = rows.get(Key("E#pending", patient)) is not None
+            ports.eraser.sweep()
+            if not begun and keys.rows[f"P#{patient}"].wrapped:
+                continue  # It crashed before anything was written: the person is as they were.
+        faults.plan = {}
+        assert keys.rows[f"P#{patient}"].wrapped is None
+        assert ports.index.one(synthetic_patient(step)) is None
+        assert len(rows.query(f"P#{patient}", "Erasure#")) == 1
+        assert rows.query("E#pending") == []
+    assert step > 6
+
+
+@pytest.mark.parametrize("spoiled", [1, 2, 3], ids=["first", "middle", "last"])
+def test_a_spoiled_version_keeps_nobody_from_being_forgotten(
+    world: World, ports: Ports, api: Api, hospital: Organization, spoiled: int
+) -> None:
+    patient = registered(api, hospital, versioned(1))
+    for version in (2, 3):
+        corrected(world, patient, versioned(version))
+    spoil(world, Doc("Patient", patient).key(spoiled))
+    ports.eraser.erase(patient, "BoundDevice/x")
+    row = world.key_rows.get(f"P#{patient}")
+    assert row is not None
+    assert row.wrapped is None
+    left = {version for version in (1, 2, 3) if ports.index.find(ports.index.blinds(versioned(version)))}
+    # What only the spoiled version told cannot be found by anybody without the person's key.
+    assert left == {spoiled}
+
+
+def test_one_erasure_that_cannot_finish_does_not_stop_the_others(
+    world: World, ports: Ports, api: Api, hospital: Organization
+) -> None:
+    stuck, free = sorted(registered(api, hospital, synthetic_patient(n)) for n in (1, 2))
+    for patient in (stuck, free):
+        world.rows.put_new(Row(Key(WORK_LIST, patient), {"doc": "BoundDevice/x"}))
+    assert isinstance(world.key_rows, MemoryKeyRows)
+    del world.key_rows.rows[f"P#{stuck}"]
+    assert ports.eraser.sweep() == Swept(finished=1, failed=1)
+    with pytest.raises(Erased):
+        world.reader.person(free)
+    assert ports.eraser.sweep() == Swept(finished=0, failed=1)
+
+
+def test_the_sweeper_tells_how_many_erasures_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    door = Door("identity")
+    assert tell(Swept(finished=3, failed=2), door) == {"finished": 3, "failed": 2}
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert any(line.get("ErasuresFailed") == [2.0] and line["service"] == "identity" for line in lines)
+
+
+def test_an_identifier_that_is_somebody_elses_by_now_stays_theirs(
+    world: World, ports: Ports, api: Api, hospital: Organization
+) -> None:
+    """Died after the identifier row went, before the tombstone forgot it; then it was registered anew."""
+    rows, keys = world.rows, world.key_rows
+    assert isinstance(rows, MemoryRows)
+    assert isinstance(keys, MemoryKeyRows)
+    patient = registered(api, hospital, synthetic_patient(1))
+    ports.eraser.erase(registered(api, hospital, synthetic_patient(2)), "warm-up")
+    # In order: note, close, event, tombstone, identifier row, settle, note.
+    faults = keys.faults = rows.faults
+    faults.plan = {faults.writes + 5: "after"}
+    with pytest.raises(Crash):
+        ports.eraser.erase(patient, "BoundDevice/x")
+    faults.plan = {}
+    heir = registered(api, hospital, synthetic_patient(1))
+    assert ports.eraser.sweep() == Swept(finished=1, failed=0)
+    assert ports.index.one(synthetic_patient(1)) == Doc("Patient", heir)
+
+
+def versioned(n: int) -> dict[str, Any]:
+    """One person, with another identifier in each version."""
+    return {**synthetic_patient(1), "identifier": synthetic_patient(n)["identifier"]}
+
+
+def corrected(world: World, patient: str, resource: dict[str, Any]) -> None:
+    """The next version of a Patient, its identifiers beside the earlier ones, as the records door does it."""
+    before = world.reader.find(Doc("Patient", patient))
+    assert before is not None
+    draft = Draft(before.doc, render(with_meta(resource, patient, before.version + 1, world.clock())), before)
+    taken = Index(world.reader).find(Index(world.reader).blinds(resource))
+    fresh = [blind for blind in Index(world.reader).blinds(resource) if blind not in taken]
+    identifiers = tuple((blind, before.doc) for blind in fresh)
+    plan = Plan("record.updated", (draft,), Told(200), (patient,), identifiers)
+    act(world, "records", "d.x", before.doc, lambda _naming: plan)
+
+
+def spoil(world: World, key: Key) -> None:
+    """Whoever can write to the table overwrites a row with what nobody can open."""
+    assert isinstance(world.rows, MemoryRows)
+    row = world.rows.rows[key]
+    world.rows.rows[key] = Row(key, {**row.attributes, "ct": bytes(100)})
