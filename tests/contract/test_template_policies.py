@@ -270,7 +270,7 @@ def test_no_role_writes_key_rows_that_are_not_its_business() -> None:
 
 
 def _leading(statement: Statement) -> list[str]:
-    """The partitions that a statement is about; a statement without that condition is about all, and fails."""
+    """The partitions that a statement is about; one without that condition is about all of them, and fails."""
     leading: list[str] = statement.said["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
     return leading
 
@@ -295,6 +295,9 @@ def test_the_sealer_adds_rejection_markers_and_nothing_that_could_pass_for_a_rev
     assert put.actions == {"dynamodb:PutItem"}
     attributes = put.said["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
     assert attributes == ["pk", "sk", "event"]
+    assert set(_leading(put)) == {"P#*", "D#*", "A#*"}, (
+        "certificates (K#) and identifiers (I#) are out of reach"
+    )
 
 
 def test_only_identity_deletes_rows_and_only_identifiers_and_its_work_list() -> None:
