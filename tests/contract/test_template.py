@@ -1,11 +1,12 @@
 """The template keeps the promises of production: recovery, protection, alarms, throttle, readable answers."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from tests.contract.template import SERVICES, deployed, functions, resources, written
+from tests.contract.template import ROOT, SERVICES, deployed, functions, resources, written
 
 COMMON = {
     "DEPLOYMENT",
@@ -135,6 +136,7 @@ def test_alarms_tell_of_unsealed_quarantined_dead_silent_and_failed() -> None:
     assert watched == {
         "OldestUnsealedSeconds",
         "EventsRejected",
+        "RowsSetAside",
         "HeadWentBack",
         "LedgerFaults",
         "ErasuresFailed",
@@ -146,6 +148,25 @@ def test_alarms_tell_of_unsealed_quarantined_dead_silent_and_failed() -> None:
     for _, properties in resources("AWS::CloudWatch::Alarm"):
         assert properties["AlarmDescription"]
         assert properties["AlarmActions"]["Fn::If"][0] == "HasAlarmTopic"
+
+
+def test_an_event_that_waits_is_told_before_its_promise_breaks() -> None:
+    alarm = dict(resources("AWS::CloudWatch::Alarm"))["OldestUnsealedAlarm"]
+    assert alarm["Threshold"] == {"Ref": "OldestUnsealedAlarmSeconds"}
+    parameters = written()["Parameters"]
+    assert (
+        parameters["OldestUnsealedAlarmSeconds"]["Default"] * 2 <= parameters["SealBySeconds"]["Default"]
+    ), "half of the promise must be left"
+
+
+def test_every_count_of_the_sealer_that_means_harm_has_an_alarm() -> None:
+    """What is told with `tell.count` and never watched might as well not be told."""
+    text = (ROOT / "services" / "ledger" / "handlers.py").read_text()
+    told = set(re.findall(r'tell\.count\("(\w+)"', text))
+    watched = {properties["MetricName"] for _, properties in resources("AWS::CloudWatch::Alarm")}
+    assert "RowsSetAside" in told
+    # Those that wait are the ones whose age OldestUnsealedSeconds tells.
+    assert told - watched == {"EventsSealed", "EventsWaiting"}
 
 
 def test_every_log_group_forgets() -> None:

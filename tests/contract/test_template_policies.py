@@ -270,7 +270,7 @@ def test_no_role_writes_key_rows_that_are_not_its_business() -> None:
 
 
 def _leading(statement: Statement) -> list[str]:
-    """The partitions that a statement is about; one without that condition is about all of them, and fails."""
+    """The partitions that a statement is about; one without that condition is about all, and fails."""
     leading: list[str] = statement.said["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
     return leading
 
