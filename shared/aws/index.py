@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from shared.aws.documents import Reader
-from shared.identity.identifiers import identifiers_of
+from shared.identity.identifiers import every_identifier_of, identifiers_of
 from shared.kernel.errors import Conflict, Malformed
 from shared.kernel.ids import Doc, Key, parse_reference
 from shared.kernel.jsontext import parse
@@ -26,17 +26,15 @@ class Index:
         return self._reader.keys.deployment().blind(type_, system, value)
 
     def blinds(self, resource: dict[str, Any]) -> list[str]:
-        """The partition keys of all identifiers of a resource."""
-        key = self._reader.keys.deployment()
-        type_ = str(resource.get("resourceType"))
-        return [key.blind(type_, system, value) for system, value in identifiers_of(resource)]
+        """The partition keys of all identifiers of a resource; raises `Unprocessable` for too many."""
+        return self._blinds(resource, identifiers_of(resource))
 
     def blinds_of_body(self, body: bytes) -> list[str]:
         """The same, from a stored body; raises `Malformed` for one that holds no resource."""
         resource = parse(body, "a stored Patient")
         if not isinstance(resource, dict):
             raise Malformed("a stored Patient is not a JSON object")
-        return self.blinds(resource)
+        return self._blinds(resource, every_identifier_of(resource))
 
     def find(self, blinds: Iterable[str]) -> dict[str, Doc]:
         """Those of the identifiers that are taken, each with its document."""
@@ -51,3 +49,8 @@ class Index:
                 "the identifiers belong to different records; correct them or merge the records first"
             )
         return found.pop() if found else None
+
+    def _blinds(self, resource: dict[str, Any], identifiers: Iterable[tuple[str, str]]) -> list[str]:
+        key = self._reader.keys.deployment()
+        type_ = str(resource.get("resourceType"))
+        return [key.blind(type_, system, value) for system, value in identifiers]

@@ -143,6 +143,23 @@ def test_bad_input_gets_its_status_and_leaves_nothing(
     assert len(world.rows.rows) == before  # type: ignore[attr-defined]
 
 
+def numbered(count: int) -> dict[str, Any]:
+    """One person with that many identifiers."""
+    numbers = [{"system": "s:numbers", "value": str(n)} for n in range(count)]
+    return {**synthetic_patient(1), "identifier": numbers}
+
+
+def test_more_identifiers_than_can_be_kept_are_refused_not_cut(
+    world: World, ports: Ports, api: Api, hospital: Organization
+) -> None:
+    refused = api.call("POST", "/fhir/Patient", numbered(41), hospital.who)
+    assert refused.status == 422
+    assert "at most 40" in refused.json()["issue"][0]["diagnostics"]
+    patient = registered(api, hospital, numbered(40))
+    last = {**numbered(40), "identifier": numbered(40)["identifier"][-1:]}
+    assert ports.index.one(last) == Doc("Patient", patient)
+
+
 class TestDevices:
     def posted(self, world: World, hospital: Organization, patient: str, **changed: Any) -> dict[str, Any]:
         exp = later(world.clock.now, changed.get("seconds", 600))
