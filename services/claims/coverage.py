@@ -42,23 +42,28 @@ class Covered:
 def register(incoming: Incoming, ports: Ports) -> Reply:
     """POST /fhir/Coverage, by the payer that it names; 201 with the Coverage."""
     caller = ports.access.caller(incoming)
-    caller.require_role(PAYER)
-    caller.require_scope(COVERAGE, "c")
     resource = submitted(incoming, COVERAGE, ports.access.base)
+    patient = patient_of(resource, "beneficiary")
+
+    def work(visit: Visit) -> Reply:
+        caller.require_role(PAYER)
+        caller.require_scope(COVERAGE, "c")
+        _require_word(resource, caller)
+        request = retriable(incoming, caller, f"{COVERAGE} {patient}")
+        require_person(visit)
+        return _stored(request, resource, visit, ports)
+
+    return ports.access.visit(incoming, caller, patient, "operation").run(work)
+
+
+def _require_word(resource: JsonObject, caller: Caller) -> None:
+    """Raise unless the Coverage says what a payer can promise, in the calling payer's own name."""
     terms = coverage_input(resource)
     if terms.payer != caller.reference:
         raise Forbidden(f"Coverage.payor must be the payer that registers it, {caller.reference}")
     if terms.plan is None:
         raise Invalid("Coverage.class needs an entry of type plan, whose value is the contract's plan")
     family_of(resource)
-    patient = patient_of(resource, "beneficiary")
-    request = retriable(incoming, caller, f"{COVERAGE} {patient}")
-
-    def work(visit: Visit) -> Reply:
-        require_person(visit)
-        return _stored(request, resource, visit, ports)
-
-    return ports.access.visit(incoming, caller, patient, "operation").run(work)
 
 
 def covering(partition: Partition, reference: str) -> Covered:

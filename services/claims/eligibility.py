@@ -30,20 +30,18 @@ REQUEST, RESPONSE = "CoverageEligibilityRequest", "CoverageEligibilityResponse"
 def answer(incoming: Incoming, ports: Ports) -> Reply:
     """POST /fhir/CoverageEligibilityRequest/$submit; 200 with the CoverageEligibilityResponse."""
     caller = ports.access.caller(incoming)
-    if caller.kind == ORGANIZATION:
-        caller.require_role(PROVIDER, PAYER)
-    caller.require_scope(REQUEST, "c")
     resource = submitted(incoming, REQUEST, ports.access.base)
-    patient, insurer = (
-        patient_of(resource, "patient"),
-        reference(resource.get("insurer"), f"{REQUEST}.insurer"),
-    )
-    request = retriable(incoming, caller, f"{REQUEST} {patient}")
+    patient = patient_of(resource, "patient")
 
     def first(naming: Naming) -> Doc:
         return Doc(REQUEST, about(patient, naming.part(0)))
 
     def work(visit: Visit) -> Reply:
+        if caller.kind == ORGANIZATION:
+            caller.require_role(PROVIDER, PAYER)
+        caller.require_scope(REQUEST, "c")
+        insurer = reference(resource.get("insurer"), f"{REQUEST}.insurer")
+        request = retriable(incoming, caller, f"{REQUEST} {patient}")
         _require_asker(visit, resource, insurer, ports)
 
         def build(naming: Naming) -> Plan:

@@ -68,16 +68,17 @@ class _Case:
 def submit(incoming: Incoming, ports: Ports) -> Reply:
     """POST /fhir/Claim/$submit, by the provider that the claim names; 200 with the final ClaimResponse."""
     caller = ports.access.caller(incoming)
-    caller.require_role(PROVIDER)
-    caller.require_scope(CLAIM, "c")
     resource = submitted(incoming, CLAIM, ports.access.base)
-    asked = _Asked(resource, claim_input(resource), patient_of(resource, "patient"), caller.reference)
-    request = retriable(incoming, caller, f"{CLAIM} {asked.patient}")
+    patient = patient_of(resource, "patient")
 
     def first(naming: Naming) -> Doc:
-        return Doc(CLAIM, about(asked.patient, naming.part(0)))
+        return Doc(CLAIM, about(patient, naming.part(0)))
 
     def work(visit: Visit) -> Reply:
+        caller.require_role(PROVIDER)
+        caller.require_scope(CLAIM, "c")
+        asked = _Asked(resource, claim_input(resource), patient, caller.reference)
+        request = retriable(incoming, caller, f"{CLAIM} {patient}")
         require_enrolment(visit, ports)
         require_provider(resource, caller, ports)
 
@@ -86,7 +87,7 @@ def submit(incoming: Incoming, ports: Ports) -> Reply:
 
         return answered(settled(lambda: ports.store.writer.perform(request, first, build)), visit)
 
-    return ports.access.visit(incoming, caller, asked.patient, "operation").run(work)
+    return ports.access.visit(incoming, caller, patient, "operation").run(work)
 
 
 def _load(asked: _Asked, partition: Partition, ports: Ports) -> _Case:

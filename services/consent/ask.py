@@ -45,36 +45,41 @@ _STATUSES = ("proposed", "active")
 
 def ask(incoming: Incoming, ports: Ports) -> Reply:
     """POST /consent/requests {patient, consent, replaces?}: 201 with the request's id."""
-    caller = _asker(ports.access.caller(incoming))
+    caller = ports.access.caller(incoming)
     posted = members(incoming.object(), "a consent request", {"patient", "consent"}, {"replaces"})
     patient = patient_of(posted["patient"], "patient", ports)
-    replaces = _replaced(posted["replaces"]) if "replaces" in posted else None
-    visit = ports.access.visit(incoming, caller, patient, "create")
-    return visit.run(
-        lambda visit: _reply(*_asked(visit, incoming, ports, posted["consent"], replaces), ports, caller)
-    )
+
+    def work(visit: Visit) -> Reply:
+        _require_asker(caller)
+        replaces = _replaced(posted["replaces"]) if "replaces" in posted else None
+        return _reply(*_asked(visit, incoming, ports, posted["consent"], replaces), ports, caller)
+
+    return ports.access.visit(incoming, caller, patient, "create").run(work)
 
 
 def propose(incoming: Incoming, ports: Ports, caller: Caller) -> Reply:
     """POST /fhir/Consent by an organisation: a proposed Consent is a request; 201 with that Consent."""
-    _asker(caller)
     resource = incoming.object()
-    if resource.get("resourceType") == "Consent" and resource.get("status") != "proposed":
-        raise Unprocessable(
-            "an organisation can only propose: send status proposed; the patient's device makes it active"
-        )
     if resource.get("patient") is None:
+        _require_asker(caller)
         raise Invalid("Consent.patient: this element is required")
     patient = patient_of(resource["patient"], "Consent.patient.reference", ports)
-    visit = ports.access.visit(incoming, caller, patient, "create")
-    return visit.run(lambda visit: _proposed(*_asked(visit, incoming, ports, resource, None), ports))
+
+    def work(visit: Visit) -> Reply:
+        _require_asker(caller)
+        if resource.get("resourceType") == "Consent" and resource.get("status") != "proposed":
+            raise Unprocessable(
+                "an organisation can only propose: send status proposed; the patient's device makes it active"
+            )
+        return _proposed(*_asked(visit, incoming, ports, resource, None), ports)
+
+    return ports.access.visit(incoming, caller, patient, "create").run(work)
 
 
-def _asker(caller: Caller) -> Caller:
+def _require_asker(caller: Caller) -> None:
     if caller.patient is None:
         caller.require_role(*ASKERS)
     caller.require_scope("Consent", "c")
-    return caller
 
 
 def _replaced(value: Any) -> Doc:

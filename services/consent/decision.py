@@ -47,17 +47,21 @@ class _Question:
 def decision(incoming: Incoming, ports: Ports) -> Reply:
     """POST /consent/decision {patient, resource {type, id}, purpose?, action?, actor?}: {decision, at, …}."""
     caller = ports.access.caller(incoming)
-    question = _question(incoming, caller, ports)
-    caller.require_scope(question.type, "r")
-    visit = ports.access.visit(incoming, caller, question.patient, "decision")
-    visit.asked = question.asked
-    if caller.patient is None:
-        return visit.run(lambda visit: _for_organization(visit, question))
-    return visit.run(lambda visit: _for_person(visit, question))
-
-
-def _question(incoming: Incoming, caller: Caller, ports: Ports) -> _Question:
     posted = members(incoming.object(), "a question", _REQUIRED, _OPTIONAL)
+    patient = patient_of(posted["patient"], "patient", ports)
+
+    def work(visit: Visit) -> Reply:
+        question = _question(posted, patient, incoming, caller, ports)
+        visit.asked = question.asked
+        caller.require_scope(question.type, "r")
+        return (_for_organization if caller.patient is None else _for_person)(visit, question)
+
+    return ports.access.visit(incoming, caller, patient, "decision").run(work)
+
+
+def _question(
+    posted: JsonObject, patient: str, incoming: Incoming, caller: Caller, ports: Ports
+) -> _Question:
     resource = posted["resource"]
     if not isinstance(resource, dict):
         raise Invalid("resource is an object with type and id")
@@ -68,7 +72,7 @@ def _question(incoming: Incoming, caller: Caller, ports: Ports) -> _Question:
     purpose = _purpose(posted.get("purpose"), incoming.headers.get(PURPOSE_HEADER), caller)
     asked = Request(purpose, _actors(posted, caller), moment(ports.store.clock()), action)
     return _Question(
-        patient_of(posted["patient"], "patient", ports),
+        patient,
         text(resource["type"], "resource.type"),
         text(resource["id"], "resource.id"),
         asked,

@@ -18,7 +18,7 @@ from services.consent.asking import (
     for_person,
     parse_asking,
 )
-from services.consent.inputs import device_of, members, require_own, retriable, subject_of, text
+from services.consent.inputs import members, require_device, require_own, retriable, subject_of, text
 from services.consent.ports import Ports
 from shared.aws.access import Visit
 from shared.aws.consents import Consents
@@ -34,11 +34,10 @@ from shared.kernel.jws import Jwk, take_apart
 
 def grant(incoming: Incoming, ports: Ports) -> Reply:
     """POST /consent/requests/{id}/grant {signature}: the Consent is in force from here on."""
-    caller = device_of(incoming, ports, "c")
-    posted = members(incoming.object(), "a grant", {"signature"})
-    signature = text(posted["signature"], "signature")
+    caller = ports.access.caller(incoming)
 
     def plan(stored: Stored, partition: Partition, now: str) -> Plan:
+        signature = _signature(incoming)
         asking = _open(stored)
         if now > asking.expires:
             raise Unprocessable("the request has expired; whoever asked may ask again")
@@ -53,11 +52,11 @@ def grant(incoming: Incoming, ports: Ports) -> Reply:
 
 def refuse(incoming: Incoming, ports: Ports) -> Reply:
     """POST /consent/requests/{id}/refuse: nothing is granted, and the asker does not learn that."""
-    caller = device_of(incoming, ports, "c")
-    if incoming.body:
-        members(incoming.object(), "a refusal", frozenset())
+    caller = ports.access.caller(incoming)
 
     def plan(stored: Stored, _partition: Partition, _now: str) -> Plan:
+        if incoming.body:
+            members(incoming.object(), "a refusal", frozenset())
         return _plan("consent.refused", stored, replace(_open(stored), status=REFUSED), caller)
 
     return _answered(incoming, ports, caller, "refuse", plan)
@@ -67,6 +66,7 @@ def _answered(incoming: Incoming, ports: Ports, caller: Caller, interaction: str
     id_ = incoming.path["id"]
 
     def work(visit: Visit) -> Reply:
+        require_device(caller, "c")
         doc = parse_doc(CONSENT_REQUEST, id_)
         require_own(caller, doc.subject, ABSENT)
         partition = visit.partition
@@ -82,6 +82,11 @@ def _answered(incoming: Incoming, ports: Ports, caller: Caller, interaction: str
         return Reply(200, {**shown, **receipt_json(committed)}, receipt_headers(committed))
 
     return ports.access.visit(incoming, caller, subject_of(id_), interaction).run(work)
+
+
+def _signature(incoming: Incoming) -> str:
+    posted = members(incoming.object(), "a grant", {"signature"})
+    return text(posted["signature"], "signature")
 
 
 def _plan(event_type: str, stored: Stored, asking: Asking, caller: Caller, *more: Draft) -> Plan:

@@ -44,13 +44,11 @@ def subject_of(id_: str) -> str | None:
     return head if PART.fullmatch(head) else None
 
 
-def device_of(incoming: Incoming, ports: Ports, letter: str) -> Caller:
-    """The caller, if it is a person's own device with this scope for Consent; raises `Forbidden`."""
-    caller = ports.access.caller(incoming)
+def require_device(caller: Caller, letter: str) -> None:
+    """Raise `Forbidden` unless the caller is a person's own device with this scope for Consent."""
     if caller.patient is None:
         raise Forbidden("only the patient's own device may do this; ask through /consent/requests")
     caller.require_scope("Consent", letter)
-    return caller
 
 
 def require_own(caller: Caller, patient: str | None, absent: str) -> str:

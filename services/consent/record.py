@@ -7,7 +7,7 @@ What could permit is sent back to /consent/requests, where the device is handed 
 import re
 
 from services.consent import proposal
-from services.consent.inputs import device_of, patient_of, require_own, retriable, subject_of
+from services.consent.inputs import patient_of, require_device, require_own, retriable, subject_of
 from services.consent.ports import Ports
 from shared.aws.access import Visit
 from shared.aws.documents import Answer, Committed, Draft, Naming, Partition, Plan
@@ -28,12 +28,12 @@ _IF_MATCH = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
 
 def create(incoming: Incoming, ports: Ports, caller: Caller) -> Reply:
     """POST /fhir/Consent by the person's own device: 201 with the stored Consent."""
-    caller.require_scope("Consent", "c")
     resource = incoming.object()
     named = resource.get("patient")
     patient = patient_of(named, "Consent.patient.reference", ports) if named is not None else caller.id
 
     def work(_visit: Visit) -> Reply:
+        require_device(caller, "c")
         require_own(caller, patient, ABSENT)
         checked, warnings = _harmless(resource, patient, ports)
 
@@ -54,11 +54,11 @@ def create(incoming: Incoming, ports: Ports, caller: Caller) -> Reply:
 
 def update(incoming: Incoming, ports: Ports) -> Reply:
     """PUT /fhir/Consent/{id} by the person's own device, with If-Match: 200 with the new version."""
-    caller = device_of(incoming, ports, "u")
-    resource, id_ = incoming.object(), incoming.path["id"]
-    expected = _expected(incoming)
+    caller, id_ = ports.access.caller(incoming), incoming.path["id"]
 
     def work(visit: Visit) -> Reply:
+        require_device(caller, "u")
+        resource, expected = incoming.object(), _expected(incoming)
         doc = parse_doc("Consent", id_)
         patient = require_own(caller, doc.subject, ABSENT)
         if resource.get("id") != doc.id:

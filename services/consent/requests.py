@@ -21,14 +21,18 @@ from shared.records.access import Allowed
 # small, as they are; more than this no person reads at once. The oldest come first.
 MAX_LISTED = 20
 _PARAMETERS = frozenset(("patient",))
+_ONE_PARAMETER = "the only parameter is patient, once"
 
 
 def listed(incoming: Incoming, ports: Ports) -> Reply:
     """GET /consent/requests: a device's open ones; ?patient=… for an organisation's own."""
-    caller = _reader(incoming, ports)
+    caller = ports.access.caller(incoming)
     patient = _whose(incoming, ports, caller)
 
     def work(visit: Visit) -> Reply:
+        caller.require_scope("Consent", "r")
+        if not incoming.query.keys() <= _PARAMETERS:
+            raise Invalid(_ONE_PARAMETER)
         if caller.patient is not None:
             require_own(caller, patient, ABSENT)
         own = [(stored, parse_asking(stored.body)) for stored in _requests(visit)]
@@ -44,10 +48,11 @@ def listed(incoming: Incoming, ports: Ports) -> Reply:
 
 def read(incoming: Incoming, ports: Ports) -> Reply:
     """GET /consent/requests/{id}."""
-    caller = _reader(incoming, ports)
+    caller = ports.access.caller(incoming)
     id_ = incoming.path["id"]
 
     def work(visit: Visit) -> Reply:
+        caller.require_scope("Consent", "r")
         stored = visit.partition.get(parse_doc(CONSENT_REQUEST, id_))
         if stored is None:
             raise NotFound(ABSENT)
@@ -60,16 +65,10 @@ def read(incoming: Incoming, ports: Ports) -> Reply:
     return ports.access.visit(incoming, caller, subject_of(id_), "read").run(work)
 
 
-def _reader(incoming: Incoming, ports: Ports) -> Caller:
-    caller = ports.access.caller(incoming)
-    caller.require_scope("Consent", "r")
-    return caller
-
-
 def _whose(incoming: Incoming, ports: Ports, caller: Caller) -> str:
     values = incoming.query.get("patient", [])
-    if not incoming.query.keys() <= _PARAMETERS or len(values) > 1:
-        raise Invalid("the only parameter is patient, once")
+    if len(values) > 1:
+        raise Invalid(_ONE_PARAMETER)
     if values:
         return patient_of(values[0], "patient", ports)
     if caller.patient is None:

@@ -7,7 +7,7 @@ No signature is needed and nothing is cached anywhere, so there is nothing to in
 
 from typing import Any
 
-from services.consent.inputs import device_of, require_own, retriable
+from services.consent.inputs import require_device, require_own, retriable
 from services.consent.ports import Ports
 from services.consent.record import reply_of, versioned
 from shared.aws.access import Seen, Visit
@@ -36,7 +36,7 @@ _ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
 def revoke(incoming: Incoming, ports: Ports) -> Reply:
     """POST /fhir/Consent/$revokeConsent by the patient's own device: 200 with the inactive Consent."""
-    caller = device_of(incoming, ports, "u")
+    caller = ports.access.caller(incoming)
     named = _parameters(require_valid(incoming.object(), "Parameters"), ports)
     type_, _, id_ = named["consent"].partition("/")
     if type_ != "Consent":
@@ -44,6 +44,7 @@ def revoke(incoming: Incoming, ports: Ports) -> Reply:
     patient = named["patient"].removeprefix("Patient/")
 
     def work(visit: Visit) -> Reply:
+        require_device(caller, "u")
         require_own(caller, patient, ABSENT)
         doc = parse_doc("Consent", id_)
         require_own(caller, doc.subject, ABSENT)

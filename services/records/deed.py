@@ -1,8 +1,8 @@
 """One act of the records door, from the entries of a Bundle (or a plain create or update) to stored rows.
 
 A provider writes about people it is enrolled with, and into the directory. Everything that depends on the
-state is decided inside the attempt, after a retry had its chance to meet its own rows. A refusal that
-concerns a person is audited by whoever calls; what is written is its own audit.
+state is decided inside the attempt, after a retry had its chance to meet its own rows. Whom the act concerns
+is visited before anything is refused, and whoever calls audits the refusal; what is written is its own audit.
 """
 
 import re
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from services.records.lookups import enrolment_doc, existing, require_enrolment, resolve
 from services.records.ports import Ports
+from services.records.visits import Visits
 from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
-from shared.aws.http import ABSENT, Incoming
+from shared.aws.http import ABSENT
 from shared.aws.receipts import event_id
 from shared.events.envelope import parse_event
 from shared.identity.caller import Caller
@@ -53,14 +54,14 @@ class _AllThere(Exception):
 
 
 class Deed:
-    """An act in the making. `person` is whom it concerns, as soon as that is known."""
+    """An act in the making."""
 
-    def __init__(self, ports: Ports, caller: Caller, incoming: Incoming, asked: Survey) -> None:
-        self.person: str | None = None
+    def __init__(self, ports: Ports, caller: Caller, visits: Visits, asked: Survey) -> None:
         self._ports = ports
         self._caller = caller
-        self._incoming = incoming
+        self._visits = visits
         self._asked = asked
+        self._person: str | None = None
         self._found: Mapping[Identifier, Doc] = {}
         self._fresh = False
         self._names: dict[str, Naming] = {}
@@ -79,28 +80,32 @@ class Deed:
 
     def _admit(self) -> None:
         # So that a refusal is audited with the person it was about, where the references say that alone.
-        with suppress(DomainError):
-            self.person = whose(self._asked, {})
+        person = _named(self._asked)
+        if person is None:
+            self._visits.require_purpose()
+        else:
+            self._visits.of(person)
         self._caller.require_role(PROVIDER)
         for entry in self._asked.entries:
             self._caller.require_scope(entry.type, "u" if entry.method == "PUT" else "c")
 
     def _look(self) -> None:
         self._found = resolve(self._asked.identifiers(), self._ports)
-        self.person = whose(self._asked, self._found)
-        if self.person is not None:
-            require_enrolment(self._caller, self.person, self._ports)
+        self._person = whose(self._asked, self._found)
+        if self._person is not None:
+            self._visits.of(self._person)
+            require_enrolment(self._caller, self._person, self._ports)
         self._fresh = True
 
     def _first(self, naming: Naming) -> Doc:
         self._names[naming.event_id] = naming
         asked = self._asked
-        if asked.patient is not None and self.person not in (None, naming.part(asked.patient)):
+        if asked.patient is not None and self._person not in (None, naming.part(asked.patient)):
             asked = asked.without_patient()
             if not asked.entries:
-                return Doc("Patient", str(self.person))
+                return Doc("Patient", str(self._person))
         new = naming.part(asked.patient) if asked.patient is not None else None
-        return document_of(asked.first(), self.person or new, naming.part)
+        return document_of(asked.first(), self._person or new, naming.part)
 
     def _build(self, naming: Naming) -> Plan:
         self._names[naming.event_id] = naming
@@ -110,7 +115,7 @@ class Deed:
         current, authors = self._current()
         there = existing(self._asked.local.values(), self._ports)
         versions = {doc: stored.version for doc, stored in current.items()}
-        world = World(self._found, there, versions, self.person, authors)
+        world = World(self._found, there, versions, self._person, authors)
         stamp = Stamp(self._caller.reference, naming.time, naming.part)
         placed = place(self._asked, world, stamp)
         if not placed.writes:
@@ -143,7 +148,7 @@ class Deed:
             if author != self._caller.reference:
                 raise Forbidden("a document of the directory is changed by its author only")
             return
-        visit = self._ports.access.visit(self._incoming, self._caller, self.person, "update")
+        visit = self._visits.of(str(stored.doc.subject))
         if isinstance(visit.may_correct(stored, author), Refused):
             raise NotFound(ABSENT)
 
@@ -167,6 +172,13 @@ class Deed:
             return ()
         key = self._ports.store.reader.keys.deployment()
         return tuple((key.blind(*identifier), doc) for identifier, doc in placed.identifiers)
+
+
+def _named(asked: Survey) -> str | None:
+    """The person that the references alone name; None also where they name several."""
+    with suppress(DomainError):
+        return whose(asked, {})
+    return None
 
 
 def _require_match(given: str | None, stored: Stored) -> None:

@@ -33,14 +33,13 @@ def operation(incoming: Incoming, ports: Ports) -> Reply:
 
 def everything(incoming: Incoming, ports: Ports) -> Reply:
     """The page of the person's documents that the cursor names."""
-    unknown = sorted(set(incoming.query) - PARAMETERS)
-    if unknown:
-        raise Invalid("$everything takes _count and _type only")
-    count = page_size(last(incoming, "_count"))
-    cursor = read_cursor(last(incoming, CURSOR))
-    types = _types(last(incoming, "_type"))
 
     def work(visit: Visit, doc: Doc) -> Reply:
+        if not PARAMETERS.issuperset(incoming.query):
+            raise Invalid("$everything takes _count and _type only")
+        count = page_size(last(incoming, "_count"))
+        cursor = read_cursor(last(incoming, CURSOR))
+        types = _types(last(incoming, "_type"))
         seen = sorted(visit.see(_of(visit, types)), key=_name)
         if not seen:
             raise NotFound(ABSENT)

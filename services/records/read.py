@@ -41,10 +41,10 @@ def vread(incoming: Incoming, ports: Ports) -> Reply:
 
 def history(incoming: Incoming, ports: Ports) -> Reply:
     """GET /fhir/{type}/{id}/_history: the versions the caller may see, newest first."""
-    count = page_size(last(incoming, "_count"))
-    cursor = read_cursor(last(incoming, CURSOR))
 
     def work(visit: Visit, doc: Doc) -> Reply:
+        count = page_size(last(incoming, "_count"))
+        cursor = read_cursor(last(incoming, CURSOR))
         seen = visit.see(reversed(partition_of(visit, doc).history(doc)))
         if not seen:
             raise NotFound(ABSENT)

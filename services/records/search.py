@@ -42,30 +42,34 @@ class Search:
 def search(incoming: Incoming, ports: Ports) -> Reply:
     """GET /fhir/{type}?…: a page of the documents that match and that the caller may see."""
     caller, type_ = ports.access.caller(incoming), one_type(incoming)
-    asked = _read(type_, incoming, ports)
-    visit = ports.access.visit(incoming, caller, asked.person, "search-type")
+    params = {name: list(values) for name, values in incoming.query.items()}
+    person = _whose(type_, params, ports)
+    visit = ports.access.visit(incoming, caller, person, "search-type")
 
     def work(visit: Visit) -> Reply:
         caller.require_scope(type_, "s")
-        return _answer(visit, asked, incoming, ports)
+        return _answer(visit, _read(type_, person, params, incoming, ports), incoming, ports)
 
     return work(visit) if is_directory(type_) else visit.run(work)
 
 
-def _read(type_: str, incoming: Incoming, ports: Ports) -> Search:
-    base = ports.access.base
-    params = {name: list(values) for name, values in incoming.query.items()}
+def _whose(type_: str, params: dict[str, list[str]], ports: Ports) -> str | None:
+    """The person whose documents are searched; None for the directory, and for a Patient who is not here."""
+    if type_ == "Patient":
+        return _patient(params, ports)
+    return None if is_directory(type_) else _person(type_, params, ports.access.base)
+
+
+def _read(
+    type_: str, person: str | None, params: dict[str, list[str]], incoming: Incoming, ports: Ports
+) -> Search:
     cursor = read_cursor(last(incoming, CURSOR))
     count = page_size(last(incoming, "_count"))
-    person = None
     ignored = {CURSOR, "_count"}
-    if type_ == "Patient":
-        person = _patient(params, ports)
-    elif not is_directory(type_):
-        person = _person(type_, params, base)
+    if not is_directory(type_) and type_ != "Patient":
         # Every document in the partition is about the person, also of types that R4 does not search so.
         ignored |= {name for name in WHOSE if name not in search_parameters(type_)}
-    query = parse_query(type_, params, base_url=base, ignore=frozenset(ignored))
+    query = parse_query(type_, params, base_url=ports.access.base, ignore=frozenset(ignored))
     return Search(query, person, count, cursor)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.records.deed import Deed, Outcome
 from services.records.ports import Ports
-from services.records.write import attempt
+from services.records.visits import Visits, told
 from shared.aws.documents import Request
 from shared.aws.http import Incoming, Reply, refusal
 from shared.aws.receipts import receipt_headers
@@ -26,51 +26,53 @@ from shared.records.survey import survey
 def bundle(incoming: Incoming, ports: Ports) -> Reply:
     """Store what a transaction or batch holds; answers entry by entry, in its order."""
     caller = ports.access.caller(incoming)
-    caller.require_role(PROVIDER)
     value = incoming.object()
     entries = value.get("entry")
     # One place of the act is kept for the link with a new person.
     if isinstance(entries, list) and len(entries) >= MAX_COUNT:
         raise TooLarge(f"a Bundle holds fewer than {MAX_COUNT} entries; split it into several, by year say")
     asked = read_bundle(value)
+    if not asked.entries:
+        caller.require_role(PROVIDER)
+    visits = Visits(incoming, caller, ports, asked.kind)
     if asked.kind == "batch":
-        return Reply(200, response("batch", _batch(asked.entries, caller, incoming, ports)))
+        return Reply(200, response("batch", _batch(asked.entries, caller, incoming, visits, ports)))
     if not asked.entries:
         return Reply(200, response("transaction", []))
-    deed = Deed(ports, caller, incoming, survey(asked.entries, asked.links(), ports.access.base))
-    request = Request(caller.id, incoming.idempotency_key, incoming.content())
-    outcome = attempt(deed, request, caller, incoming, ports, "transaction")
+    deed = Deed(ports, caller, visits, survey(asked.entries, asked.links(), ports.access.base))
+    outcome = visits.attempt(
+        lambda: deed.do(Request(caller.id, incoming.idempotency_key, incoming.content()))
+    )
     answers = [_answer(done, outcome, ports) for done in outcome.done]
     headers = receipt_headers(outcome.committed) if outcome.committed else {}
     return Reply(200, response("transaction", answers), headers)
 
 
-def _batch(entries: tuple[Entry, ...], caller: Caller, incoming: Incoming, ports: Ports) -> list[Answer]:
+def _batch(
+    entries: tuple[Entry, ...], caller: Caller, incoming: Incoming, visits: Visits, ports: Ports
+) -> list[Answer]:
     """Each entry as an act of its own; what is refused says why, and the others are done."""
     refused: dict[str, str] = {}
     answers = []
     for entry in entries:
+        own = visits.apart()
         try:
-            answers.append(_alone(entry, caller, incoming, ports, refused))
+            answers.append(_alone(entry, caller, incoming, own, ports))
         except DomainError as error:
-            answers.append(_refused(error))
+            refused |= dict.fromkeys(own.people, error.code)
+            answers.append(_refused(told(error)))
     for person, because in refused.items():
-        ports.access.visit(incoming, caller, person, "batch").refuse(because)
+        visits.of(person).refuse(because)
     return answers
 
 
-def _alone(entry: Entry, caller: Caller, incoming: Incoming, ports: Ports, refused: dict[str, str]) -> Answer:
+def _alone(entry: Entry, caller: Caller, incoming: Incoming, visits: Visits, ports: Ports) -> Answer:
     if entry.issues:
         raise Invalid("the entry cannot be done", issues=entry.issues)
-    deed = Deed(ports, caller, incoming, survey([entry], {}, ports.access.base))
+    deed = Deed(ports, caller, visits, survey([entry], {}, ports.access.base))
     key = incoming.idempotency_key
     request = Request(caller.id, f"{key}/{entry.index}" if key else None, incoming.content())
-    try:
-        outcome = deed.do(request)
-    except DomainError as error:
-        if deed.person is not None:
-            refused[deed.person] = error.code
-        raise
+    outcome = deed.do(request)
     return _answer(outcome.done[0], outcome, ports)
 
 

@@ -5,13 +5,14 @@ from urllib.parse import parse_qsl
 from services.records.deed import Deed, Outcome
 from services.records.ports import Ports
 from services.records.shape import etag_headers, one_type
+from services.records.visits import Visits
 from shared.aws.documents import Request
 from shared.aws.http import ABSENT, Incoming, Reply
 from shared.aws.receipts import receipt_headers
 from shared.fhir.bundle import Entry
 from shared.fhir.validate import require_valid
 from shared.identity.caller import Caller
-from shared.kernel.errors import DomainError, Erased, Forbidden, Invalid, NotFound
+from shared.kernel.errors import Forbidden, Invalid, NotFound
 from shared.kernel.ids import parse_doc
 from shared.records.content import resource_of
 from shared.records.survey import Survey, survey
@@ -28,41 +29,36 @@ def create(incoming: Incoming, ports: Ports) -> Reply:
     condition = tuple(_condition(incoming))
     resource = require_valid(incoming.object(), type_)
     entry = Entry(0, "POST", type_, resource=resource, if_none_exist=condition)
-    return _answer(_one(entry, caller, incoming, ports, "create"), ports)
+    visits = Visits(incoming, caller, ports, "create")
+    return visits.attempt(lambda: _answer(_one(entry, caller, incoming, visits, ports), ports))
 
 
 def update(incoming: Incoming, ports: Ports) -> Reply:
     """PUT /fhir/{type}/{id}: 200 with the next version; If-Match says which one it follows."""
     caller = ports.access.caller(incoming)
     doc = parse_doc(one_type(incoming), incoming.path["id"])
-    reason = why_not_updated(doc.type)
-    if reason:
-        raise Forbidden(reason)
-    resource = require_valid(incoming.object(), doc.type)
-    if resource.get("id") != doc.id:
-        raise Invalid(f"{doc.type}.id must be the id in the URL")
-    entry = Entry(0, "PUT", doc.type, doc.id, resource, if_match=incoming.headers.get("if-match", ""))
-    return _answer(_one(entry, caller, incoming, ports, "update"), ports)
+    visits = Visits(incoming, caller, ports, "update")
+    if doc.subject is not None:
+        visits.of(doc.subject)
+
+    def work() -> Reply:
+        reason = why_not_updated(doc.type)
+        if reason:
+            raise Forbidden(reason)
+        resource = require_valid(incoming.object(), doc.type)
+        if resource.get("id") != doc.id:
+            raise Invalid(f"{doc.type}.id must be the id in the URL")
+        match = incoming.headers.get("if-match", "")
+        entry = Entry(0, "PUT", doc.type, doc.id, resource, if_match=match)
+        return _answer(_one(entry, caller, incoming, visits, ports), ports)
+
+    return visits.attempt(work)
 
 
-def attempt(
-    deed: Deed, request: Request, caller: Caller, incoming: Incoming, ports: Ports, kind: str
-) -> Outcome:
-    """Do the deed; a refusal that concerns a person is audited before it is answered."""
-    try:
-        return deed.do(request)
-    except DomainError as refusal:
-        if deed.person is not None:
-            ports.access.visit(incoming, caller, deed.person, kind).refuse(refusal.code)
-        if isinstance(refusal, Erased):
-            raise NotFound(ABSENT) from None
-        raise
-
-
-def _one(entry: Entry, caller: Caller, incoming: Incoming, ports: Ports, kind: str) -> Outcome:
+def _one(entry: Entry, caller: Caller, incoming: Incoming, visits: Visits, ports: Ports) -> Outcome:
     asked: Survey = survey([entry], {}, ports.access.base, lambda _index: entry.type)
     request = Request(caller.id, incoming.idempotency_key, incoming.content())
-    return attempt(Deed(ports, caller, incoming, asked), request, caller, incoming, ports, kind)
+    return Deed(ports, caller, visits, asked).do(request)
 
 
 def _answer(outcome: Outcome, ports: Ports) -> Reply:

@@ -11,7 +11,7 @@ from shared.kernel.ids import Doc, directory, part
 from shared.kernel.jsontext import Number, parse, render
 from tests.api import Who
 from tests.people import act, admit, bind_device, enrol, link, readmit, record
-from tests.service.claims.member import SUBMIT, Member, contract_of, cover, post, register_contract
+from tests.service.claims.member import ASK, SUBMIT, Member, contract_of, cover, post, register_contract
 from tests.service.claims.test_coverage import revisions
 from tests.unit.claims.resources import concept, item, usd
 from tests.world import World
@@ -262,3 +262,25 @@ def test_no_answer_and_no_log_line_repeats_what_a_claim_said(
     out = capsys.readouterr()
     assert secret not in out.out + out.err
     assert member.patient not in out.out + out.err
+
+
+@pytest.mark.parametrize("who", ["role", "scope"])
+@pytest.mark.parametrize("what", ["claim", "eligibility", "coverage"])
+def test_a_refusal_for_role_or_scope_is_audited_once_with_the_person(
+    world: World, member: Member, what: str, who: str
+) -> None:
+    coverage = member.find(member.coverage)
+    sent: dict[str, tuple[str, Any]] = {
+        "claim": (SUBMIT, member.worked()),
+        "eligibility": (ASK, member.request()),
+        "coverage": ("/fhir/Coverage", parse(coverage.body)),
+    }
+    fitting = member.payer if what == "coverage" else member.clinic
+    callers = {
+        "role": admit(world, "auditor", ["auditor"]).who,
+        "scope": Who(fitting.id, scope="system/Observation.cruds"),
+    }
+    path, body = sent[what]
+    assert member.api.call("POST", path, render(body), callers[who]).status == 403
+    (audit,) = world.reader.month_of_audit(member.patient, "2026-11").latest("AuditEvent")
+    assert parse(audit.body)["outcomeDesc"] == "forbidden"

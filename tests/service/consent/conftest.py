@@ -10,9 +10,10 @@ from services.consent.routes import register
 from shared.aws.access import Access
 from shared.aws.documents import Stored
 from shared.aws.http import Door, Incoming
+from shared.aws.rows import Row
 from shared.consent.signature import sign_grant
 from shared.identity.token import TokenFacts, caller_of
-from shared.kernel.ids import Doc
+from shared.kernel.ids import Doc, Key
 from shared.records.access import Allowed, Refused
 from tests import people
 from tests.api import Answer, Api, Who
@@ -72,6 +73,11 @@ class Scene:
         """The person's AuditEvents of this month."""
         month = self.world.clock.now[:7]
         return self.world.reader.month_of_audit(self.patient, month).latest("AuditEvent")
+
+    def content(self) -> dict[Key, Row]:
+        """The rows that hold somebody's data: all but audit and certificates."""
+        rows: Any = self.world.rows
+        return {key: row for key, row in rows.rows.items() if not key.pk.startswith(("A#", "K#"))}
 
     def find(self, type_: str, id_: str) -> Stored:
         """A stored document that must be there."""

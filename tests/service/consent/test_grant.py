@@ -169,10 +169,10 @@ def test_a_signature_of_another_kind_is_refused(scene: Scene) -> None:
 def test_a_grant_of_the_wrong_form_is_refused_with_nothing_stored(scene: Scene, body: object) -> None:
     scene.ask()
     [request] = scene.inbox()
-    before = dict(scene.world.rows.rows)  # type: ignore[attr-defined]
+    before = scene.content()
     path = f"/consent/requests/{request['id']}/grant"
     assert scene.api.call("POST", path, body, scene.device.who).status == 400
-    assert scene.world.rows.rows == before  # type: ignore[attr-defined]
+    assert scene.content() == before
 
 
 @pytest.mark.parametrize("text", ["x", "a.b.c", "e30.e30.e30", "." * 70_000])
