@@ -8,8 +8,10 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
+from services.identity.ports import Ports
 from shared.events.envelope import tag
 from shared.identity.binding import answer_offer, make_offer, one_time_key
+from shared.kernel.ids import Doc
 from shared.kernel.times import later
 from tests.api import Answer, Api, Who
 from tests.people import Organization, admit, bind_device, enrol, synthetic_patient
