@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from services.records.lookups import enrolment_doc, existing, require_enrolment, resolve
+from services.records.lookups import enrolment_doc, existing, is_enrolled, require_enrolment, resolve
 from services.records.ports import Ports
 from services.records.visits import Visits
 from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
@@ -25,7 +25,7 @@ from shared.kernel.ids import Doc
 from shared.records.access import Refused
 from shared.records.bundle import Done, Placed, Stamp, World, document_of, place, remembered, told_again
 from shared.records.content import author_of, resource_of
-from shared.records.survey import Identifier, Survey, whose
+from shared.records.survey import PATIENT, Identifier, Survey, whose
 from shared.records.write import STORED, is_directory
 
 _IF_MATCH = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"', re.ASCII)
@@ -90,12 +90,25 @@ class Deed:
             self._caller.require_scope(entry.type, "u" if entry.method == "PUT" else "c")
 
     def _look(self) -> None:
-        self._found = resolve(self._asked.identifiers(), self._ports)
+        found = resolve(self._asked.identifiers(), self._ports)
+        self._found = {each: doc for each, doc in found.items() if not self._is_hidden(each, doc)}
         self._person = whose(self._asked, self._found)
         if self._person is not None:
             self._visits.of(self._person)
             require_enrolment(self._caller, self._person, self._ports)
         self._fresh = True
+
+    def _is_hidden(self, identifier: Identifier, doc: Doc) -> bool:
+        """Whether a reference by identifier leads to a person whom the caller has no link with.
+
+        It then leads nowhere, as if nobody had the identifier: else whoever knows one could ask who is here.
+        """
+        if doc.type != PATIENT or identifier in self._asked.claimed():
+            return False
+        if is_enrolled(self._caller, doc.id, self._ports):
+            return False
+        self._visits.of(doc.id)  # the refusal to come is audited with them
+        return True
 
     def _first(self, naming: Naming) -> Doc:
         self._names[naming.event_id] = naming

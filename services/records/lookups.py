@@ -34,15 +34,21 @@ def existing(docs: Iterable[Doc], ports: Ports) -> frozenset[Doc]:
     return frozenset(wanted[key] for key, row in rows.items() if _committed(homes.get(home_of(row))))
 
 
-def require_enrolment(caller: Caller, patient: str, ports: Ports) -> None:
-    """Raise `NotFound` unless the caller has a link with the person: absent and refused look alike."""
+def is_enrolled(caller: Caller, patient: str, ports: Ports) -> bool:
+    """Whether the caller has a link with the person; nobody has one with who is absent or erased."""
     try:
         stored = ports.store.reader.find(enrolment_doc(caller, patient, ports))
     except (NotFound, Erased):
         stored = None
-    if stored is None:
+    if stored is not None:
+        check_enrolment(stored.body, patient, caller.id)
+    return stored is not None
+
+
+def require_enrolment(caller: Caller, patient: str, ports: Ports) -> None:
+    """Raise `NotFound` unless the caller has a link with the person: absent and refused look alike."""
+    if not is_enrolled(caller, patient, ports):
         raise NotFound(ABSENT)
-    check_enrolment(stored.body, patient, caller.id)
 
 
 def enrolment_doc(caller: Caller, patient: str, ports: Ports) -> Doc:

@@ -42,11 +42,11 @@ class Survey:
 
     def identifiers(self) -> set[Identifier]:
         """Everything to be looked up in the index, each once."""
-        return {
-            *self.queries.values(),
-            *self.conditions.values(),
-            *(each for entry in self.entries for each in own_identifiers(entry)),
-        }
+        return {*self.queries.values(), *self.claimed()}
+
+    def claimed(self) -> set[Identifier]:
+        """Those that the entries' own resources have; a condition is always one of them."""
+        return {each for entry in self.entries for each in own_identifiers(entry)}
 
     def updated(self) -> dict[int, Doc]:
         """The documents that the entries update, by the entry's index."""

@@ -120,6 +120,33 @@ def test_a_new_patient_is_linked_with_who_sent_the_bundle(scene: Scene) -> None:
     assert scene.call(scene.hospital, "POST", "/fhir/Observation", sent).status == 404
 
 
+@pytest.mark.parametrize("element", ["subject", "performer"])
+@pytest.mark.parametrize("kind", ["transaction", "batch", "create"])
+def test_an_identifier_does_not_tell_who_is_here(scene: Scene, element: str, kind: str) -> None:
+    """A person whom the caller has no link with is referred to as somebody whom nobody knows."""
+    known = people.synthetic_patient(61)
+    theirs, own = people.enrol(scene.world, scene.hospital, known), people.enrol(scene.world, scene.clinic)
+    before = scene.content()
+
+    def refer(to: Json) -> Any:
+        identifier = to["identifier"][0]
+        asked = {"reference": f"Patient?identifier={identifier['system']}|{identifier['value']}"}
+        sent = people.observation(own, **{element: [asked] if element == "performer" else asked})
+        if kind == "create":
+            return scene.call(scene.clinic, "POST", "/fhir/Observation", sent)
+        return scene.call(scene.clinic, "POST", "/fhir", bundle(entry(sent), kind=kind))
+
+    told, unknown = refer(known), refer(people.synthetic_patient(62))
+    assert (told.status, told.body) == (unknown.status, unknown.body)
+    assert "nothing has this identifier" in told.body.decode()
+    assert scene.content() == before
+    # The person learns that somebody tried.
+    assert [one["agent"][0]["who"]["reference"] for one in scene.audits(theirs)] == [scene.clinic.reference]
+
+    people.link(scene.world, scene.clinic, theirs)
+    assert "nothing has this identifier" not in refer(known).body.decode()
+
+
 def test_identifiers_of_two_people_are_refused(scene: Scene) -> None:
     for number in (21, 22):
         post(scene, whole_patient(number))
