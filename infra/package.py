@@ -34,11 +34,11 @@ ROOT = Path(__file__).resolve().parent.parent
 Target = Literal["local", "aws"]
 # Bump when this file changes what goes into a zip; the cache keys start with it.
 RECIPE = "1"
-# Lambda's own limit is 250 MB unpacked; ours keeps a cold start below a second (design.md, 2).
+# Lambda's own limit is 250 MB unpacked; ours keeps a cold start below a second.
 MAX_ZIP_BYTES = 30_000_000
 # What the runtime brings. Overrides that can never apply take them out of every resolution.
 SUPPLIED = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
-# The two files of Chalice that a handler needs; the rest is its command line (reference: 91 kB of 71 MB).
+# The two files of Chalice that a handler needs; the rest is its command line (91 kB of 71 MB).
 CHALICE_FILES = ("chalice/__init__.py", "chalice/app.py")
 # Zip knows no time before 1980, and a real one would change the bytes at every build.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)

@@ -1,7 +1,7 @@
 """Whom a request is about, and whether the caller may act for them.
 
 Absent, erased and not linked look alike: the same 404, the same audit. `Visit.run` stores a refusal's audit
-before it is answered; what succeeds is its own (design.md, 7).
+before it is answered; what succeeds is its own (SECURITY.md).
 """
 
 from services.claims.ports import Ports

@@ -1,6 +1,6 @@
 """The claims routes: HTTP words in, one use case each.
 
-API Gateway allows no `$` in a literal part, so `$submit` arrives as the id of a POST (design.md, 2); any
+API Gateway allows no `$` in a literal part, so `$submit` arrives as the id of a POST; any
 other id there is an address that this server does not have.
 """
 

@@ -41,7 +41,7 @@ def _create(incoming: Incoming, ports: Ports) -> Reply:
 
 
 def _operate(incoming: Incoming, ports: Ports) -> Reply:
-    # API Gateway has no `$` in literal parts: an id that starts with one is an operation (design.md, 2).
+    # API Gateway has no `$` in literal parts: an id that starts with one is an operation.
     if incoming.path["id"] not in REVOKE:
         raise NotFound(ABSENT)
     return revoke.revoke(incoming, ports)

@@ -139,7 +139,7 @@ class Sweep:
         return settled
 
     def _is_closed(self, row: EventRow) -> bool:
-        """Whether a gap below this event can no longer fill (formats.md, Numbers)."""
+        """Whether a gap below this event can no longer fill (FORMATS.md, 5)."""
         event = event_of(row.text)
         return event is not None and self._world.clock() > later(event.seal_by, GRACE_SECONDS)
 

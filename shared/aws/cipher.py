@@ -1,4 +1,4 @@
-"""Bodies at rest: AES-256-GCM under the person's key, bound to their row (formats.md, Body).
+"""Bodies at rest: AES-256-GCM under the person's key, bound to their row (FORMATS.md, 3).
 
 The 96-bit IV is random. With one key per person a key sees at most some hundred thousand bodies, far below
 the 2^32 where random IVs become a danger (NIST SP 800-38D section 8.3).

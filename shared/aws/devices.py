@@ -3,7 +3,7 @@
 A stored BoundDevice proves nothing by being there. Its key counts only if the whole chain holds at the
 moment of binding: an offer signed by a key that the provider's admission had in force then, the provider
 being the one that registered the person, and the device's own answer. A provider that merely knows an
-identifier can link itself with the person, but never speak for them (formats.md, First device).
+identifier can link itself with the person, but never speak for them (FORMATS.md, 8).
 """
 
 from collections.abc import Iterator, Sequence

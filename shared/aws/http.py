@@ -27,7 +27,7 @@ from shared.kernel.jsontext import parse, render
 
 FHIR_JSON = "application/fhir+json"
 CONTENT_TYPES = ["application/json", FHIR_JSON]
-# Lambda's own limit for an event is 6 MB, and a body grows by a third in base64 (design.md, 2).
+# Lambda's own limit for an event is 6 MB, and a body grows by a third in base64.
 MAX_BODY_BYTES = 4_000_000
 # What a stranger may be told about a person that is absent, refused or erased: the same, always.
 ABSENT = "no such resource, or it may not be read"

@@ -57,7 +57,7 @@ class DeploymentKey:
         return f"I#{b64u(hmac.digest(self.index, jcs(list(values)), 'sha256'))}"
 
     def derive(self, *values: object) -> bytes:
-        """16 bytes that the same values always give (formats.md, Ids of a retried act)."""
+        """16 bytes that the same values always give (FORMATS.md, 2)."""
         return hmac.digest(self.secret, jcs(list(values)), "sha256")[:16]
 
 

@@ -1,4 +1,4 @@
-"""KMS as a wrapper of keys and as a signer. Never called per event (design.md, 4)."""
+"""KMS as a wrapper of keys and as a signer. Never called per event."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING

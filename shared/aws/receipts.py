@@ -1,4 +1,4 @@
-"""The receipt of a stored act: what a caller keeps to prove it later (formats.md, What people hold)."""
+"""The receipt of a stored act: what a caller keeps to prove it later (FORMATS.md, 7)."""
 
 from shared.aws.documents import Committed
 from shared.kernel.canonical import JsonObject

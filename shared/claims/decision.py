@@ -1,5 +1,4 @@
-"""The recorded decision: canonical bytes with all that a replay needs, and the replay itself (reference
-2.7).
+"""The recorded decision: canonical bytes with all that a replay needs, and the replay itself.
 
 Inputs are named as the openings that show them (event id and commitment); the values read from them stand
 beside the names, so that whoever holds the body and the contract re-runs the engine and compares bytes.

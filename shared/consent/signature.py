@@ -1,4 +1,4 @@
-"""The patient's own signature under a consent, and the stored body that carries it (formats.md).
+"""The patient's own signature under a consent, and the stored body that carries it (FORMATS.md, 9).
 
 A device signs a compact JWS over the hash of exactly these FHIR bytes, the document, its version, the
 leaf hash of the version before and the request it answers, so that a grant can be neither moved to

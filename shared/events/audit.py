@@ -108,7 +108,7 @@ def audit_strand(
 def find_gaps(reports: Sequence[Report]) -> list[Finding]:
     """Gaps and repeats in the dense numbers of each key, over all strands together.
 
-    A gap is named once the log's time is past the `seal_by` of the next higher number (formats.md, Numbers).
+    A gap is named once the log's time is past the `seal_by` of the next higher number (FORMATS.md, 5).
     """
     now = min((report.last_time for report in reports), default="")
     rejected = sum(report.rejected for report in reports)

@@ -1,4 +1,4 @@
-"""The event: a small ES256 JWS, public by design, that says nothing about whom (formats.md, Entries).
+"""The event: a small ES256 JWS, public by design, that says nothing about whom (FORMATS.md, 4).
 
 Parsing is strict: exactly the members of version 1, each of its kind. An event that parses is not yet a true
 one: `certificate.verify_event` decides that.

@@ -1,6 +1,6 @@
 """Openings: what shows one revision of a document to be in an event, to anyone, without any key.
 
-The file is canonical JSON with exactly the members of formats.md, so every byte of it counts. Verifying it
+The file is canonical JSON with exactly the members of FORMATS.md, 7, so every byte of it counts. Verifying it
 says which bytes are version so-and-so of which document, who signed the event they are in, and when; where
 the event stands in the log is the business of its tlog-proof. A consent's opening carries the device's
 binding and the enrolling provider's key; whether these make a signature of the patient's device is decided

@@ -1,4 +1,4 @@
-"""How a device binds itself to a person (formats.md, First device).
+"""How a device binds itself to a person (FORMATS.md, 8).
 
 The provider's software makes a 128-bit seed and shows it as a QR code; it is never sent. Both sides derive
 a one-time key from it. The provider signs an *offer* (person, one-time public key, expiry). The device

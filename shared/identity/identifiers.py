@@ -1,4 +1,4 @@
-"""Identifiers as FHIR gives them: pairs of system and value. They are never our ids (design.md, 3).
+"""Identifiers as FHIR gives them: pairs of system and value. They are never our ids (FORMATS.md, 1).
 
 An identifier without a system or value identifies nobody across organisations, and is not indexed.
 """

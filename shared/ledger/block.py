@@ -1,4 +1,4 @@
-"""Blocks: what the last entry of each sealed batch says (`block.sealed`, formats.md).
+"""Blocks: what the last entry of each sealed batch says (`block.sealed`, FORMATS.md, 4).
 
 A block is a derived view: the tree decides, blocks tell where a batch began and link to each other by leaf
 hash, so that a reader of a mirror can walk the log batch by batch. Never a second source of truth.

@@ -1,4 +1,4 @@
-"""The one rule of reading (design.md, 7): scope AND (self OR author OR named party OR directory OR consent).
+"""The one rule of reading (SECURITY.md): scope AND (self OR author OR named party OR directory OR consent).
 
 Every door that shows a resource, its history, its place in the log or its opening asks here, for each
 revision by itself. The answer is never a bare bool: it names the rule that allowed, or everything that was

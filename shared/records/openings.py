@@ -1,7 +1,7 @@
 """What the ledger knows of a document: its line per version, and the opening that proves one of them.
 
 Both tell that a document exists, so both go out only under the access rule of the document itself. The
-bytes of an opening are those of formats.md; anyone verifies them with no key and no network.
+bytes of an opening are those of FORMATS.md, 7; anyone verifies them with no key and no network.
 """
 
 from shared.events.act import Revision

@@ -14,7 +14,7 @@ from shared.kernel.errors import Invalid, Malformed
 
 CURSOR = "_cursor"
 DEFAULT_COUNT, MAX_COUNT = 50, 200
-# An answer stays below 4 MB (design.md, 2) with its links and a wide margin for escaping on the way.
+# An answer stays below 4 MB with its links and a wide margin for escaping on the way.
 MAX_PAGE_BYTES = 3_000_000
 _NAME = re.compile(r"[A-Za-z0-9.\-/]{1,120}", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)

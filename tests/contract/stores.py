@@ -38,7 +38,7 @@ ENVIRONMENT = {
 MEMORY, MOTO = "memory", "moto"
 LOCAL_CLOUD = pytest.param("local cloud", marks=pytest.mark.local_cloud)
 STORES = [MEMORY, MOTO, LOCAL_CLOUD]
-# moto's conditional puts are not atomic across threads (reference: platform, 3.1).
+# moto's conditional puts are not atomic across threads.
 STORES_FOR_RACES = [MEMORY, LOCAL_CLOUD]
 
 

@@ -56,7 +56,7 @@ KEY_USES = {
         for service in ("Consent", "Records", "Claims")
     },
 }
-# Partitions that each role may write rows in (formats.md, Ids and rows).
+# Partitions that each role may write rows in (FORMATS.md, 1).
 WRITES = {
     "IdentityRole": {"P#*", "D#*", "A#*", "I#*", "K#*", "E#*"},
     "SweeperRole": {"P#*", "K#*"},

@@ -1,4 +1,4 @@
-"""Erasing a person: an event, a tombstone for the key, and no identifier rows (formats.md, Erasure).
+"""Erasing a person: an event, a tombstone for the key, and no identifier rows (FORMATS.md, 11).
 
 Steps, each of which may be the last before a crash and each harmless to repeat:
   1 a note in the work list, so that the sweeper knows of it

@@ -1,4 +1,4 @@
-"""Retrying with an Idempotency-Key: the same answer for the same request, 422 for another (formats.md).
+"""Retrying with an Idempotency-Key: the same answer for the same request, 422 for another (FORMATS.md, 2).
 
 The row of index 0 remembers, encrypted under the same key as its body and bound to the same row, a salted
 hash of the request and the answer's status and references. Nothing is kept in clear, and it dies with the

@@ -46,8 +46,7 @@ from shared.kernel.ids import Doc, Key
 from shared.kernel.jws import sign
 from shared.kernel.times import later
 
-# A Bundle with updates, or a claim with its accumulator, is one transaction of at most this much
-# (design.md, 3).
+# A Bundle with updates, or a claim with its accumulator, is one transaction of at most this much (ADR 2).
 MAX_TRANSACTED = 40
 MAX_TRANSACTED_BYTES = 3_000_000
 # An identifier race is lost at most once per rival; five rivals at the same instant is beyond any real

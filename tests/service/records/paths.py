@@ -1,6 +1,6 @@
 """Every path by which a document of a person could show, and what each of them shows to somebody.
 
-reference/consent.md 2.4 names the paths on which records leaked elsewhere; these are the ones that exist
+Records of other systems leaked on such paths; these are the ones that exist
 here. Each takes a scene, a caller and the person's stored revisions, and gives the references (with version)
 that the caller could learn from it.
 """
