@@ -15,6 +15,16 @@ from shared.kernel.ids import Doc, Key, parse_reference
 from shared.kernel.jsontext import parse
 
 
+class Superseded(Conflict):
+    """An identifier leads to a person who no longer has it; `doc` says to whom, to the server alone."""
+
+    def __init__(self, doc: Doc) -> None:
+        super().__init__(
+            "an earlier record once had one of these identifiers; ask the operator to settle whose it is"
+        )
+        self.doc = doc
+
+
 class Index:
     """Looks identifiers up and names their rows."""
 
@@ -41,14 +51,35 @@ class Index:
         rows = self._reader.rows.get_many([Key(blind, "id") for blind in dict.fromkeys(blinds)])
         return {key.pk: parse_reference(row.text("doc") or "") for key, row in rows.items()}
 
+    def current(self, blinds: Iterable[str]) -> dict[str, Doc]:
+        """The same, if every person found still has the identifier that led to them; raises `Superseded`.
+
+        A row stays when a Patient is corrected, so that what it once named is not handed to somebody else
+        unseen. Whoever comes with it may mean either person, and only people can tell.
+        """
+        found = self.find(blinds)
+        self._require_current(found)
+        return found
+
     def one(self, resource: dict[str, Any]) -> Doc | None:
-        """The document that a resource's identifiers lead to, or None; raises `Conflict` if they disagree."""
-        found = set(self.find(self.blinds(resource)).values())
-        if len(found) > 1:
+        """The document that a resource's identifiers lead to, or None.
+
+        Raises `Conflict` if they disagree, `Superseded`, `Unprocessable` for too many.
+        """
+        found = self.find(self.blinds(resource))
+        if len(set(found.values())) > 1:
             raise Conflict(
                 "the identifiers belong to different records; correct them or merge the records first"
             )
-        return found.pop() if found else None
+        self._require_current(found)
+        return next(iter(found.values()), None)
+
+    def _require_current(self, found: dict[str, Doc]) -> None:
+        for doc in {doc for doc in found.values() if doc.type == "Patient"}:
+            stored = self._reader.find(doc)
+            carried = set(self.blinds_of_body(stored.body)) if stored else set()
+            if {blind for blind, leads_to in found.items() if leads_to == doc} - carried:
+                raise Superseded(doc)
 
     def _blinds(self, resource: dict[str, Any], identifiers: Iterable[tuple[str, str]]) -> list[str]:
         key = self._reader.keys.deployment()

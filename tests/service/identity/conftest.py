@@ -12,11 +12,15 @@ from services.identity.ports import Ports
 from services.identity.routes import register
 from services.identity.store import name_of
 from shared.aws.access import Access
+from shared.aws.documents import Answer, Draft, Plan
 from shared.aws.documents.erasure import Eraser
 from shared.aws.http import Door
 from shared.aws.index import Index
+from shared.fhir.meta import with_meta
+from shared.kernel.ids import Doc
+from shared.kernel.jsontext import render
 from tests.api import Api
-from tests.people import Organization, admit
+from tests.people import Organization, act, admit, synthetic_patient
 from tests.world import World, memory_world, new_key
 
 
@@ -66,6 +70,23 @@ def registered(api: Api, provider: Organization, patient: dict[str, Any]) -> str
     answer = api.call("POST", "/fhir/Patient", patient, provider.who)
     assert answer.status == 201, answer.body
     return str(answer.json()["id"])
+
+
+def versioned(n: int) -> dict[str, Any]:
+    """One person, with another identifier in each version."""
+    return {**synthetic_patient(1), "identifier": synthetic_patient(n)["identifier"]}
+
+
+def corrected(world: World, patient: str, resource: dict[str, Any]) -> None:
+    """The next version of a Patient, its identifiers beside the earlier ones, as the records door does it."""
+    before = world.reader.find(Doc("Patient", patient))
+    assert before is not None
+    draft = Draft(before.doc, render(with_meta(resource, patient, before.version + 1, world.clock())), before)
+    taken = Index(world.reader).find(Index(world.reader).blinds(resource))
+    fresh = [blind for blind in Index(world.reader).blinds(resource) if blind not in taken]
+    identifiers = tuple((blind, before.doc) for blind in fresh)
+    plan = Plan("record.updated", (draft,), Answer(200), (patient,), identifiers)
+    act(world, "records", "d.x", before.doc, lambda _naming: plan)
 
 
 def seconds_of(world: World) -> Callable[[], int]:

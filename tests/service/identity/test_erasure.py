@@ -1,26 +1,20 @@
 """Erasure: for good, by the person's own device alone, whatever a crash or a spoiled row left behind."""
 
 import json
-from typing import Any
 
 import pytest
 
 from services.identity.app import tell
 from services.identity.ports import Ports
-from shared.aws.documents import Answer as Told
-from shared.aws.documents import Draft, Plan
 from shared.aws.documents.erasure import WORK_LIST, Swept
 from shared.aws.http import Door
-from shared.aws.index import Index
 from shared.aws.rows import Row
-from shared.fhir.meta import with_meta
 from shared.kernel.errors import Erased
 from shared.kernel.ids import Doc, Key
-from shared.kernel.jsontext import render
 from tests.api import Answer, Api
 from tests.fakes import Crash, MemoryKeyRows, MemoryRows
-from tests.people import Organization, act, bind_device, synthetic_patient
-from tests.service.identity.conftest import registered
+from tests.people import Organization, bind_device, synthetic_patient
+from tests.service.identity.conftest import corrected, registered, versioned
 from tests.world import World
 
 
@@ -150,23 +144,6 @@ def test_an_identifier_that_is_somebody_elses_by_now_stays_theirs(
     heir = registered(api, hospital, synthetic_patient(1))
     assert ports.eraser.sweep() == Swept(finished=1, failed=0)
     assert ports.index.one(synthetic_patient(1)) == Doc("Patient", heir)
-
-
-def versioned(n: int) -> dict[str, Any]:
-    """One person, with another identifier in each version."""
-    return {**synthetic_patient(1), "identifier": synthetic_patient(n)["identifier"]}
-
-
-def corrected(world: World, patient: str, resource: dict[str, Any]) -> None:
-    """The next version of a Patient, its identifiers beside the earlier ones, as the records door does it."""
-    before = world.reader.find(Doc("Patient", patient))
-    assert before is not None
-    draft = Draft(before.doc, render(with_meta(resource, patient, before.version + 1, world.clock())), before)
-    taken = Index(world.reader).find(Index(world.reader).blinds(resource))
-    fresh = [blind for blind in Index(world.reader).blinds(resource) if blind not in taken]
-    identifiers = tuple((blind, before.doc) for blind in fresh)
-    plan = Plan("record.updated", (draft,), Told(200), (patient,), identifiers)
-    act(world, "records", "d.x", before.doc, lambda _naming: plan)
 
 
 def spoil(world: World, key: Key) -> None:

@@ -15,7 +15,7 @@ from shared.kernel.ids import Doc
 from shared.kernel.times import later
 from tests.api import Answer, Api, Who
 from tests.people import Organization, admit, bind_device, enrol, synthetic_patient
-from tests.service.identity.conftest import registered
+from tests.service.identity.conftest import corrected, registered, versioned
 from tests.world import World, new_key
 
 SEED = bytes(range(16))
@@ -75,6 +75,33 @@ def test_identifiers_of_two_people_in_one_patient_are_a_conflict(api: Api, hospi
     registered(api, hospital, two)
     both = {**one, "identifier": [*one["identifier"], *two["identifier"]]}
     assert api.call("POST", "/fhir/Patient", both, hospital.who).status == 409
+
+
+def test_a_corrected_identifier_leads_nobody_to_the_wrong_person(
+    world: World, api: Api, hospital: Organization
+) -> None:
+    """The hospital typed another person's number, then corrected it; that person comes to a clinic."""
+    clinic = admit(world, "clinic", ["provider"])
+    patient = registered(api, hospital, versioned(1))
+    corrected(world, patient, versioned(2))
+    refused = api.call("POST", "/fhir/Patient", versioned(1), clinic.who)
+    assert refused.status == 409
+    assert "earlier record" in refused.json()["issue"][0]["diagnostics"]
+    assert patient.encode() not in refused.body
+    assert len(world.reader.person(patient).latest("Enrolment")) == 1
+    both = {**versioned(1), "identifier": [*versioned(1)["identifier"], *versioned(2)["identifier"]]}
+    assert api.call("POST", "/fhir/Patient", both, clinic.who).status == 409
+    assert api.call("POST", "/fhir/Patient", versioned(2), clinic.who).json()["id"] == patient
+
+
+def test_an_identifier_that_was_added_leads_to_its_person_as_the_first_does(
+    world: World, api: Api, hospital: Organization
+) -> None:
+    patient = registered(api, hospital, versioned(1))
+    both = {**versioned(1), "identifier": [*versioned(1)["identifier"], *versioned(2)["identifier"]]}
+    corrected(world, patient, both)
+    for known in (versioned(1), versioned(2), both):
+        assert api.call("POST", "/fhir/Patient", known, hospital.who).json()["id"] == patient
 
 
 def test_a_retry_with_its_key_gets_the_same_answer_and_another_request_does_not(
