@@ -65,10 +65,8 @@ def history(incoming: Incoming, ports: Ports) -> Reply:
 def visited(incoming: Incoming, ports: Ports, type_: str, kind: str, work: Work) -> Reply:
     """Do the work as a visit to the document's person; the directory is about nobody and leaves no audit."""
     caller = ports.access.caller(incoming)
-    try:
-        doc = parse_doc(type_, incoming.path["id"])
-    except NotFound:
-        doc = None
+    about_nobody = is_directory(type_) or type_ in OWN_DIRECTORY
+    doc = _document(type_, incoming.path["id"], about_nobody)
     visit = ports.access.visit(incoming, caller, doc.subject if doc else None, kind)
 
     def scoped(visit: Visit) -> Reply:
@@ -77,8 +75,16 @@ def visited(incoming: Incoming, ports: Ports, type_: str, kind: str, work: Work)
             raise NotFound(ABSENT)
         return work(visit, doc)
 
-    about_nobody = is_directory(type_) or type_ in OWN_DIRECTORY
     return scoped(visit) if about_nobody else visit.run(scoped)
+
+
+def _document(type_: str, id_: str, about_nobody: bool) -> Doc | None:
+    """The document named, if there can be one; a person's id in the directory names none, whoever it is."""
+    try:
+        doc = parse_doc(type_, id_)
+    except NotFound:
+        return None
+    return None if about_nobody and doc.subject is not None else doc
 
 
 def partition_of(visit: Visit, doc: Doc) -> Partition:

@@ -16,7 +16,7 @@ from shared.kernel.errors import Forbidden, Invalid, NotFound
 from shared.kernel.ids import parse_doc
 from shared.records.content import resource_of
 from shared.records.survey import Survey, survey
-from shared.records.write import why_not_created, why_not_updated
+from shared.records.write import is_directory, why_not_created, why_not_updated
 
 
 def create(incoming: Incoming, ports: Ports) -> Reply:
@@ -37,6 +37,8 @@ def update(incoming: Incoming, ports: Ports) -> Reply:
     """PUT /fhir/{type}/{id}: 200 with the next version; If-Match says which one it follows."""
     caller = ports.access.caller(incoming)
     doc = parse_doc(one_type(incoming), incoming.path["id"])
+    if is_directory(doc.type) and doc.subject is not None:
+        raise NotFound(ABSENT)
     visits = Visits(incoming, caller, ports, "update")
     if doc.subject is not None:
         visits.of(doc.subject)

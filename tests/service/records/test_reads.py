@@ -310,6 +310,28 @@ def test_an_organisation_is_read_as_the_operator_signed_it(scene: Scene) -> None
     assert scene.get(scene.payer, "/fhir/Organization").json()["total"] == 4
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/fhir/Practitioner/{0}",
+        "/fhir/Practitioner/{0}/_history",
+        "/fhir/Practitioner/{0}/_history/1",
+        "/fhir/Organization/{0}",
+        "/ledger/documents/BenefitContract/{0}/history",
+        "/ledger/documents/Admission/{0}/1/opening",
+        "/ledger/documents/Plan/{0}/history",
+    ],
+)
+def test_the_directory_does_not_tell_who_is_a_person_here(scene: Scene, patient: str, path: str) -> None:
+    gone = scene.person()
+    scene.world.key_rows.entomb(f"P#{gone}", scene.world.clock(), ())
+    subjects = [patient, gone, ABSENT, "d"]
+    answers = [scene.get(scene.payer, path.format(f"{one_}.{'b' * 26}")) for one_ in subjects]
+    assert {answer.status for answer in answers} == {404}
+    assert len({answer.body for answer in answers}) == 1
+    assert b"no such resource, or it may not be read" in answers[0].body
+
+
 # --- audit -------------------------------------------------------------------------------------------------
 
 
