@@ -4,7 +4,8 @@ before the answer.
 `Access.caller` reads the caller's status row on every request. `Access.visit` opens a person for a caller;
 `Visit.see` filters revisions by the one rule of `shared.records.access`, with the consents as they stand
 now: nothing about a decision is cached, so a revocation counts on the very next read. Absent, refused and
-erased look alike and cost alike.
+erased are the same answer after the same audit. They may differ in time: where there is something to refuse,
+it is read and decided first.
 """
 
 from collections.abc import Callable, Iterable
@@ -266,7 +267,7 @@ class Visit:
                 because,
                 shown,
                 consents,
-                self._incoming.url.partition("?")[2],
+                audits.told_query(self._incoming.query),
                 self._incoming.request_id,
                 len(shown),
             )

@@ -1,11 +1,14 @@
 """The AuditEvent that every read, refusal and decision leaves, one per request and patient (after IHE BALP).
 
 It says who asked, for which purpose, what for, with which outcome and by which rule. References only: no
-name, no value. It is stored under the person's key like any other document, so that the search a caller made
-is nobody else's to read. A successful write needs none: its own event is its audit.
+name, no value. Of a search it keeps which parameters were used, for their values are what somebody typed about
+somebody: names, birth dates, numbers, perhaps of a person who is not here and has no key to be stored under.
+A successful write needs none: its own event is its audit.
 """
 
 import base64
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.identity.caller import Caller
@@ -25,6 +28,21 @@ _ACTIONS = {"decision": "E", "create": "C", "update": "U", "transaction": "E", "
 # A page shows at most this many documents by name; the rest is counted.
 MAX_ENTITIES = 50
 SUCCESS, REFUSED = "0", "4"
+# A parameter's name as FHIR writes one, with its modifier or chain; anything else may be a slip of the pen.
+_NAMED = re.compile(r"[a-z_][a-z0-9_-]{0,40}(:[A-Za-z]{1,20})?(\.[a-z_-]{1,40})?", re.ASCII)
+# Values that are this server's own words: ids it made, a page of its own, and how to order.
+_ID = re.compile(
+    r"((https?://[A-Za-z0-9.\-:/]{1,200}/)?[A-Z][A-Za-z]{1,40}/)?[a-z2-7]{26}(\.[a-z0-9\-]{26,40})?"
+)
+_TOLD = {
+    "patient": _ID,
+    "subject": _ID,
+    "_id": _ID,
+    "_count": re.compile(r"[0-9]{1,9}", re.ASCII),
+    "_cursor": re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII),
+    "_sort": re.compile(r"-?[a-z_-]{1,40}(,-?[a-z_-]{1,40}){0,9}", re.ASCII),
+}
+WITHHELD = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,20 @@ def audit_event(doc: Doc, access: Access, time: str, deployment: str) -> bytes:
         "entity": list(_entities(access)),
     }
     return render(resource)
+
+
+def told_query(query: Mapping[str, Sequence[str]]) -> str:
+    """What an audit keeps of a query: the names of its parameters, and of the values those that are ours."""
+    return "&".join(
+        f"{name if _NAMED.fullmatch(name) else WITHHELD}={_told(name, value)}"
+        for name in sorted(query)
+        for value in query[name]
+    )
+
+
+def _told(name: str, value: str) -> str:
+    form = _TOLD.get(name)
+    return value if form is not None and form.fullmatch(value) else WITHHELD
 
 
 def _agents(access: Access, deployment: str) -> list[JsonObject]:

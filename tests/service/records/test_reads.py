@@ -1,5 +1,6 @@
 """Reading, searching, paging: what an authorised caller gets, and how absence looks."""
 
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -383,6 +384,29 @@ def test_requests_about_nobody_known_are_audited_apart(scene: Scene) -> None:
     scene.get(scene.payer, f"/fhir/Patient/{ABSENT}")
     scene.get(scene.payer, "/fhir/Patient/not-an-id")
     assert len(scene.audits(None)) == 2
+
+
+def test_what_a_caller_typed_about_somebody_is_in_no_audit(scene: Scene, patient: str) -> None:
+    for query in (
+        f"Observation?patient={patient}&code=718-7",
+        "Patient?identifier=https://clinic.example|T-4711",
+        f"Patient?_id={patient}&family=Quillfeather&birthdate=1970-01-01",
+        "Observation?patient=Patient/Aldora",
+    ):
+        scene.get(scene.payer, f"/fhir/{query}")
+    audits = [*scene.audits(patient), *scene.audits(None)]
+    asked = [
+        b64decode(entity["query"]).decode()
+        for one_ in audits
+        for entity in one_["entity"]
+        if "query" in entity
+    ]
+    assert sorted(asked) == [
+        f"_id={patient}&birthdate=…&family=…",
+        f"code=…&patient={patient}",
+        "identifier=…",
+        "patient=…",
+    ]
 
 
 def test_the_person_and_an_auditor_read_who_looked_and_nobody_else(scene: Scene, patient: str) -> None:

@@ -7,7 +7,7 @@ from shared.fhir.validate import check
 from shared.identity.caller import Caller
 from shared.kernel.ids import Doc
 from shared.kernel.jsontext import parse
-from shared.records.audit import MAX_ENTITIES, Access, audit_event
+from shared.records.audit import MAX_ENTITIES, Access, audit_event, told_query
 
 PERSON = "a" * 26
 CALLER = Caller("organization", "d.x", (), "jti-7", ("payer",))
@@ -53,3 +53,25 @@ def test_it_is_found_by_its_person_and_by_who_asked() -> None:
     for params in ({"patient": [PERSON]}, {"agent": ["Organization/d.x"]}, {"action": ["R"]}):
         assert parse_query("AuditEvent", params).matches(made)
     assert not parse_query("AuditEvent", {"patient": ["b" * 26]}).matches(made)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"name": ["Quillfeather"], "birthdate": ["1970-01-01"]}, "birthdate=…&name=…"),
+        ({"identifier": ["https://clinic.example|T-1"]}, "identifier=…"),
+        ({"patient": [f"Patient/{PERSON}"], "_count": ["5"]}, f"_count=5&patient=Patient/{PERSON}"),
+        ({"_id": [f"{PERSON}.{'b' * 26}"], "_sort": ["-date"]}, f"_id={PERSON}.{'b' * 26}&_sort=-date"),
+        (
+            {"subject": [f"https://x.test/fhir/Patient/{PERSON}"]},
+            f"subject=https://x.test/fhir/Patient/{PERSON}",
+        ),
+        ({"_cursor": ["YWZ0ZXI6"]}, "_cursor=YWZ0ZXI6"),
+        ({"patient": ["Aldora Quillfeather"], "_id": ["T-00000001"]}, "_id=…&patient=…"),
+        ({"_sort": ["Aldora"], "_count": ["19700101000"]}, "_count=…&_sort=…"),
+        ({"patient:Patient.name": ["x"], "Aldora Quillfeather": ["x"]}, "…=…&patient:Patient.name=…"),
+        ({}, ""),
+    ],
+)
+def test_what_a_caller_typed_is_not_kept(query: dict[str, list[str]], told: str) -> None:
+    assert told_query(query) == told
