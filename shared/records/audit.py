@@ -1,9 +1,9 @@
 """The AuditEvent that every read, refusal and decision leaves, one per request and patient (after IHE BALP).
 
 It says who asked, for which purpose, what for, with which outcome and by which rule. References only: no
-name, no value. Of a search it keeps which parameters were used, for their values are what somebody typed about
-somebody: names, birth dates, numbers, perhaps of a person who is not here and has no key to be stored under.
-A successful write needs none: its own event is its audit.
+name, no value. Of a search it keeps which parameters were used, for their values are what somebody typed
+about somebody: names, birth dates, numbers, perhaps of a person who is not here and has no key to be stored
+under. A successful write needs none: its own event is its audit.
 """
 
 import base64
@@ -31,9 +31,7 @@ SUCCESS, REFUSED = "0", "4"
 # A parameter's name as FHIR writes one, with its modifier or chain; anything else may be a slip of the pen.
 _NAMED = re.compile(r"[a-z_][a-z0-9_-]{0,40}(:[A-Za-z]{1,20})?(\.[a-z_-]{1,40})?", re.ASCII)
 # Values that are this server's own words: ids it made, a page of its own, and how to order.
-_ID = re.compile(
-    r"((https?://[A-Za-z0-9.\-:/]{1,200}/)?[A-Z][A-Za-z]{1,40}/)?[a-z2-7]{26}(\.[a-z0-9\-]{26,40})?"
-)
+_ID = re.compile(r"(Patient/)?[a-z2-7]{26}|([a-z2-7]{26}|d|none)\.([0-9]{6}-)?[a-z2-7]{26}", re.ASCII)
 _TOLD = {
     "patient": _ID,
     "subject": _ID,

@@ -62,10 +62,8 @@ def test_it_is_found_by_its_person_and_by_who_asked() -> None:
         ({"identifier": ["https://clinic.example|T-1"]}, "identifier=…"),
         ({"patient": [f"Patient/{PERSON}"], "_count": ["5"]}, f"_count=5&patient=Patient/{PERSON}"),
         ({"_id": [f"{PERSON}.{'b' * 26}"], "_sort": ["-date"]}, f"_id={PERSON}.{'b' * 26}&_sort=-date"),
-        (
-            {"subject": [f"https://x.test/fhir/Patient/{PERSON}"]},
-            f"subject=https://x.test/fhir/Patient/{PERSON}",
-        ),
+        ({"subject": [f"https://quill.test/Patient/{PERSON}"]}, "subject=…"),
+        ({"_id": [f"d.{'b' * 26}", f"{DOC.id}"]}, f"_id=d.{'b' * 26}&_id={DOC.id}"),
         ({"_cursor": ["YWZ0ZXI6"]}, "_cursor=YWZ0ZXI6"),
         ({"patient": ["Aldora Quillfeather"], "_id": ["T-00000001"]}, "_id=…&patient=…"),
         ({"_sort": ["Aldora"], "_count": ["19700101000"]}, "_count=…&_sort=…"),
