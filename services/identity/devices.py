@@ -4,14 +4,17 @@ Binding needs no token; the chain of signatures is the authority. The document's
 one-time key, so the key binds one device and no second: the conditional put says so.
 """
 
+from collections.abc import Callable
+
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
 from services.identity.ports import Ports
+from shared.aws.access import Visit
 from shared.aws.devices import Devices, devices_of
 from shared.aws.documents import Answer, Draft, Naming, Plan, Request
 from shared.aws.http import ABSENT, Incoming, Reply
-from shared.aws.receipts import receipt_json
+from shared.aws.receipts import receipt_headers, receipt_json
 from shared.identity.binding import (
     Offer,
     device_body,
@@ -60,13 +63,18 @@ def bind(incoming: Incoming, ports: Ports) -> Reply:
 
 def describe(incoming: Incoming, ports: Ports) -> Reply:
     """GET /identity/subjects/{id}, for the person's own device: which devices speak for them."""
-    caller = _own(incoming, ports, "r")
-    devices = ports.store.reader.person(caller.id).latest("BoundDevice")
-    listed = [
-        {"device": stored.doc.id, "bound": stored.time, "active": is_active(stored.body)}
-        for stored in devices
-    ]
-    return Reply(200, {"patient": caller.id, "devices": listed})
+
+    def work(visit: Visit) -> Reply:
+        revisions = devices_of(visit.partition)
+        bound = {stored.doc: stored.time for stored in reversed(revisions)}
+        latest = {stored.doc: stored for stored in revisions}
+        listed = [
+            {"device": doc.id, "bound": bound[doc], "active": is_active(stored.body)}
+            for doc, stored in latest.items()
+        ]
+        return Reply(200, {"patient": visit.caller.id, "devices": listed})
+
+    return _own(incoming, ports, "read", "r", work)
 
 
 def secret(incoming: Incoming, ports: Ports) -> Reply:
@@ -74,28 +82,46 @@ def secret(incoming: Incoming, ports: Ports) -> Reply:
 
     With it a person finds the events about themselves in a mirror of the public log.
     """
-    caller = _own(incoming, ports, "r")
-    jwk: dict[str, str | list[str]] = {**_device_key(caller, ports)}
-    key = ECKey.import_key(jwk)
-    person = ports.store.reader.keys.person(caller.id)
-    header = {"alg": "ECDH-ES", "enc": "A256GCM", "typ": "carevouch-secret+jwe"}
-    return Reply(200, {"jwe": jwe.encrypt_compact(header, person.secret, key)})
+
+    def work(visit: Visit) -> Reply:
+        jwk: dict[str, str | list[str]] = {**_device_key(visit.caller, ports)}
+        person = ports.store.reader.keys.person(visit.caller.id)
+        header = {"alg": "ECDH-ES", "enc": "A256GCM", "typ": "carevouch-secret+jwe"}
+        visit.conclude("self: the subject secret")
+        return Reply(200, {"jwe": jwe.encrypt_compact(header, person.secret, ECKey.import_key(jwk))})
+
+    return _own(incoming, ports, "read", "r", work)
 
 
 def erase(incoming: Incoming, ports: Ports) -> Reply:
     """DELETE /identity/subjects/{id}, by the person's own device: for good, at once."""
-    caller = _own(incoming, ports, "d")
-    ports.eraser.erase(caller.id, f"BoundDevice/{caller.device}")
-    return Reply(204)
+
+    def work(visit: Visit) -> Reply:
+        caller = visit.caller
+        return Reply(
+            204, headers=receipt_headers(ports.eraser.erase(caller.id, f"BoundDevice/{caller.device}"))
+        )
+
+    return _own(incoming, ports, "delete", "d", work)
 
 
-def _own(incoming: Incoming, ports: Ports, letter: str) -> Caller:
-    """The calling device, if it is the person's own and its token covers `letter` on the Patient."""
+def _own(
+    incoming: Incoming, ports: Ports, interaction: str, letter: str, work: Callable[[Visit], Reply]
+) -> Reply:
+    """Do the work for the person's own device whose token covers `letter` on the Patient.
+
+    Whoever else asks is answered as if there were no such person. Both are audited.
+    """
+
+    def checked(visit: Visit) -> Reply:
+        if visit.caller.patient is None or visit.caller.patient != visit.patient:
+            raise NotFound(ABSENT)
+        visit.caller.require_scope("Patient", letter)
+        visit.conclude("self")
+        return work(visit)
+
     caller = ports.access.caller(incoming)
-    if caller.patient is None or caller.patient != incoming.path["id"]:
-        raise NotFound(ABSENT)
-    caller.require_scope("Patient", letter)
-    return caller
+    return ports.access.visit(incoming, caller, incoming.path["id"], interaction).run(checked)
 
 
 def _device_key(caller: Caller, ports: Ports) -> Jwk:

@@ -8,9 +8,11 @@ and nothing else of them.
 from typing import Any
 
 from services.identity.ports import Ports
+from shared.aws.access import Visit
 from shared.aws.devices import enrolment_doc
 from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request
 from shared.aws.http import Incoming, Reply
+from shared.aws.index import Superseded
 from shared.aws.receipts import receipt_headers
 from shared.fhir.validate import require_valid
 from shared.identity.caller import Caller
@@ -47,12 +49,19 @@ def register(incoming: Incoming, ports: Ports) -> Reply:
             lambda naming: _plan(naming, resource, caller, ports),
         )
     except _KnownAlready as found:
-        return link(caller, found.patient, incoming, ports)
+        patient = found.patient
+        visit = ports.access.visit(incoming, caller, patient, "create")
+        return visit.run(lambda visit: link(visit, patient, incoming, ports))
+    except Superseded as refusal:
+        ports.access.visit(incoming, caller, refusal.doc.id, "create").refuse(refusal.code)
+        raise
     return _created(committed, ports)
 
 
-def link(caller: Caller, patient: str, incoming: Incoming, ports: Ports) -> Reply:
+def link(visit: Visit, patient: str, incoming: Incoming, ports: Ports) -> Reply:
     """Link an organisation with a person that is known; repeating it changes nothing."""
+    caller = visit.caller
+    visit.conclude("linked already")
     doc = enrolment_doc(ports.store.reader, patient, caller.id)
     headers = {"Location": f"{ports.access.base}/Patient/{patient}"}
     body = {"resourceType": "Patient", "id": patient}

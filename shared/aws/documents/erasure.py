@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.aws.cipher import associated_data, decrypt
-from shared.aws.documents.model import Answer, Draft, Naming, Plan, Request
+from shared.aws.documents.model import Answer, Committed, Draft, Naming, Plan, Request
 from shared.aws.documents.reader import Reader
 from shared.aws.documents.writer import Writer
 from shared.aws.rows import KeyRow, KeyRows, OutcomeUnknown, Row, RowExists
@@ -48,13 +48,14 @@ class Eraser:
         self._key_rows = key_rows
         self._identifiers = identifiers
 
-    def erase(self, patient: str, on_whose_word: str) -> None:
-        """Erase `patient` for good; raises `NotFound`, `Erased` (already done)."""
+    def erase(self, patient: str, on_whose_word: str) -> Committed:
+        """Erase `patient` for good, and what was committed; raises `NotFound`, `Erased` (already done)."""
         self._reader.keys.person(patient)
         # A note that is there already is of an earlier try that was cut short: go on where it stopped.
         with contextlib.suppress(RowExists):
             self._rows.put_new(Row(Key(WORK_LIST, patient), {"doc": on_whose_word}))
         self.finish(patient)
+        return self._committed(patient)
 
     def sweep(self) -> Swept:
         """Finish what crashes left, each person for themselves."""
@@ -104,10 +105,18 @@ class Eraser:
                 found.update(self._identifiers(plain[NONCE_BYTES:]))
         return sorted(found)
 
+    def _committed(self, patient: str) -> Committed:
+        stored = self._reader.find(self._doc(patient))
+        if stored is None:
+            raise IntegrityFault("the event of an erasure is not where it was stored")
+        return Committed(stored.event.text, stored.certificate, Answer(204))
+
+    def _doc(self, patient: str) -> Doc:
+        derived = self._reader.keys.deployment().derive("erasure", patient)
+        return Doc("Erasure", about(patient, part(derived)))
+
     def _append(self, patient: str, on_whose_word: str) -> str:
-        secret = self._reader.keys.deployment()
-        doc = Doc("Erasure", about(patient, part(secret.derive("erasure", patient))))
-        time = self._writer.now()
+        doc, time = self._doc(patient), self._writer.now()
 
         def build(naming: Naming) -> Plan:
             body = jcs({"v": 1, "patient": patient, "on_whose_word": on_whose_word, "time": naming.time})
