@@ -30,6 +30,10 @@ def test_our_own_types_have_no_fhir_door() -> None:
     assert not any(is_served(type_) for type_ in OWN_TYPES)
 
 
+def test_our_own_types_bear_no_name_of_fhirs() -> None:
+    assert resource_types() & OWN_TYPES == set()
+
+
 def test_every_type_of_another_service_names_its_door() -> None:
     assert set(DOORS) == set(OWNED)
     for type_ in OWNED:
