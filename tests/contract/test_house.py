@@ -10,11 +10,13 @@ import pytest
 
 from tests.oracles import ROOT
 
-# The largest file and function we live with (style: think again at 400 lines, split at 70).
+# The largest file and function we live with.
 MAX_FILE, MAX_FUNCTION = 400, 70
 TOP = {"services", "infra", "shared", "tests"}
-# Folders of data or of one kind of thing need no words of their own.
-SILENT = {"infra/decisions", "infra/sample", "tests/events"}
+# What is read by people, and where somebody else's words may stand.
+READ = {".py", ".md", ".toml", ".yaml", ".lock", ".json", ""}
+FORMATS = Path("shared/events/FORMATS.md")
+DECISIONS = Path("infra/decisions")
 
 
 @cache
@@ -34,10 +36,10 @@ def test_the_top_level_has_the_four_folders_and_no_other() -> None:
     assert {folder for folder in folders if not folder.startswith(".")} == TOP
 
 
-def test_every_folder_of_the_product_explains_itself() -> None:
-    folders = {path.parent for path in product_files() if path.parts[0] != "tests"}
+def test_every_folder_explains_itself() -> None:
+    folders = {path.parent for path in tracked() if path.parts[0] in TOP}
     spoken = {path.parent for path in tracked() if path.name == "README.md"}
-    assert sorted(str(folder) for folder in folders - spoken if str(folder) not in SILENT) == []
+    assert sorted(str(folder) for folder in folders - spoken) == []
 
 
 @pytest.mark.parametrize("path", product_files(), ids=str)
@@ -52,13 +54,38 @@ def test_a_file_is_small_and_opens_with_what_it_is_for(path: Path) -> None:
     assert long == []
 
 
+def said(pattern: re.Pattern[str]) -> list[tuple[str, str]]:
+    """Where the pattern occurs, and what it matched; this file, which must spell it, apart."""
+    return [
+        (f"{path}:{number}", match[0])
+        for path in tracked()
+        if path.suffix in READ and path.name != "LICENSE" and path != Path("tests/contract/test_house.py")
+        for number, line in enumerate((ROOT / path).read_text("utf-8", "replace").splitlines(), 1)
+        for match in pattern.finditer(line)
+    ]
+
+
 def test_nothing_speaks_of_one_machine() -> None:
     foreign = re.compile(r"(?<![\w.])/(?:work|root|home/\w+)/|pypi\.org|files\.pythonhosted|registry\.npmjs")
-    said = [
-        f"{path}:{number}"
-        for path in tracked()
-        if path.suffix in {".py", ".md", ".toml", ".yaml", ".lock", ".json", ""} and path.name != "LICENSE"
-        for number, line in enumerate((ROOT / path).read_text("utf-8", "replace").splitlines(), 1)
-        if foreign.search(line) and path != Path("tests/contract/test_house.py")
-    ]
-    assert said == []
+    assert said(foreign) == []
+
+
+def test_nothing_cites_a_page_that_a_clone_does_not_hold() -> None:
+    assert said(re.compile(r"\b(?:design|formats|style|platform)\.md\b|\breference/\w+\.md\b")) == []
+
+
+def test_what_is_cited_exists() -> None:
+    sections = re.findall(r"^## (\d+)\. ", (ROOT / FORMATS).read_text("utf-8"), re.MULTILINE)
+    cited = said(re.compile(r"(?<=FORMATS\.md, )\d+"))
+    assert cited
+    assert [place for place, section in cited if section not in sections] == []
+    decisions = {str(int(path.name[:4])) for path in tracked() if path.match(f"{DECISIONS}/0*.md")}
+    cited = said(re.compile(r"(?<=\bADR )\d+"))
+    assert cited
+    assert [place for place, number in cited if number not in decisions] == []
+
+
+def test_the_index_of_decisions_has_each_of_them_once() -> None:
+    index = (ROOT / DECISIONS / "README.md").read_text("utf-8")
+    listed = re.findall(r"^\d+\. \[[^]]+\]\((0\d{3}-[a-z0-9-]+\.md)\): ", index, re.MULTILINE)
+    assert listed == sorted(path.name for path in tracked() if path.match(f"{DECISIONS}/0*.md"))
