@@ -71,6 +71,17 @@ def start(
         say(f"  {time.monotonic() - began:.1f} s")
 
 
+def port_of(text: str | None) -> int:
+    """The number in PORT=, 4566 when there is none; raises `SetUpFault` for what is no port."""
+    if not text:
+        return PORT
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= ministack.LAST_PORT):
+        raise SetUpFault(
+            f"PORT={text} is no port: give a number from 1 to {ministack.LAST_PORT}, as in PORT={PORT}."
+        )
+    return int(text)
+
+
 def open_cloud(folder: Path = STATE) -> Cloud:
     """The cloud that runs on this folder; raises `SetUpFault` if none does."""
     process, card = ministack.running(folder), folder / "cloud.json"
@@ -160,12 +171,10 @@ def main() -> int:
     parser.add_argument(
         "--state", type=Path, default=STATE, help="folder of its state (default: %(default)s)"
     )
-    parser.add_argument(
-        "--port", type=int, default=int(os.environ.get("PORT") or PORT), help="default: %(default)s"
-    )
+    parser.add_argument("--port", default=os.environ.get("PORT"), help=f"default: $PORT, or {PORT}")
     chosen = parser.parse_args()
     if chosen.verb == "start":
-        start(chosen.state, port=chosen.port)
+        start(chosen.state, port=port_of(chosen.port))
     elif chosen.verb == "stop":
         print("stopped, state kept" if ministack.stop(chosen.state) else "not running")
     elif chosen.verb == "deploy":

@@ -25,6 +25,7 @@ from infra.faults import SetUpFault
 
 HOST = "127.0.0.1"
 SERVER = Path(__file__).resolve().with_name("server.py")
+LAST_PORT = 65_535
 START_SECONDS = 60
 # Everything in memory is written as JSON at the end: seconds, for a few hundred megabytes.
 STOP_SECONDS = 60
@@ -52,6 +53,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _next(port: int) -> int:
+    return port + 1 if port < LAST_PORT else port - 1
+
+
 def is_busy(port: int) -> bool:
     """Whether something listens on the port already."""
     with socket.socket() as probe:
@@ -71,7 +76,7 @@ def start(folder: Path, port: int, *, detached: bool) -> Process:
         )
     if is_busy(port):
         raise SetUpFault(
-            f"Port {port} of this machine is taken: choose another, as in `make run PORT={port + 1}`."
+            f"Port {port} of this machine is taken: choose another, as in `make run PORT={_next(port)}`."
         )
     shutil.rmtree(folder / "tmp", ignore_errors=True)
     for name in ("state", "s3", "tmp"):
@@ -96,13 +101,16 @@ def start(folder: Path, port: int, *, detached: bool) -> Process:
 
 
 def stop(folder: Path) -> bool:
-    """Stop the process of this folder, letting it write its state; False if none was running."""
-    process = running(folder)
+    """Stop the process of this folder, letting it write its state; False if none was running.
+
+    Also one that is too busy to answer: left alone, it would outlive the folder that knows of it.
+    """
+    process = _process(folder)
     if process is None:
         return False
     os.kill(process.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while _is_alive(process.pid):
+    while _is_of(folder, process.pid):
         if time.monotonic() > deadline:
             raise SetUpFault(
                 f"The local cloud (process {process.pid}) does not stop: end it, then run `make clean`."
@@ -114,12 +122,17 @@ def stop(folder: Path) -> bool:
 
 def running(folder: Path) -> Process | None:
     """The process of this folder, if it is alive and answers."""
+    process = _process(folder)
+    return process if process is not None and _is_healthy(process) else None
+
+
+def _process(folder: Path) -> Process | None:
+    """The process of this folder, if it is alive, whether it answers or not."""
     marker = _marker(folder)
     if not marker.exists():
         return None
     said = json.loads(marker.read_text())
-    process = Process(said["pid"], said["port"])
-    return process if _is_alive(process.pid) and _is_healthy(process) else None
+    return Process(said["pid"], said["port"]) if _is_of(folder, said["pid"]) else None
 
 
 def _environment(folder: Path, port: int) -> dict[str, str]:
@@ -144,15 +157,19 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
 
 def _wait_until_healthy(process: Process, child: "subprocess.Popen[bytes]", folder: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not _is_healthy(process):
-        if child.poll() is not None or time.monotonic() > deadline:
-            child.kill()
-            child.wait()
-            _marker(folder).unlink(missing_ok=True)
-            raise SetUpFault(
-                f"The local cloud did not start; its last words are in {folder / 'ministack.log'}."
-            )
-        time.sleep(0.05)
+    try:
+        while not _is_healthy(process):
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise SetUpFault(
+                    f"The local cloud did not start; its last words are in {folder / 'ministack.log'}."
+                )
+            time.sleep(0.05)
+    except BaseException:
+        # Also when somebody presses Ctrl-C: a detached child would not hear of it.
+        child.kill()
+        child.wait()
+        _marker(folder).unlink(missing_ok=True)
+        raise
 
 
 def _is_healthy(process: Process) -> bool:
@@ -163,12 +180,20 @@ def _is_healthy(process: Process) -> bool:
         return False
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def _is_of(folder: Path, pid: int) -> bool:
+    """Whether the process lives and is this folder's: ids are used again, by programs that are not ours."""
+    return _command(pid).endswith(f"{SERVER.name} {folder.resolve()}")
+
+
+def _command(pid: int) -> str:
+    """The command line of a process; empty when it has ended, zombies included."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    asked = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _refuse_lost_state(folder: Path) -> None:
@@ -176,7 +201,7 @@ def _refuse_lost_state(folder: Path) -> None:
     marker = _marker(folder)
     if not marker.exists():
         return
-    if running(folder) is not None:
+    if _process(folder) is not None:
         raise SetUpFault("The local cloud of this checkout is running already: `make stop` ends it.")
     written = max((file.stat().st_mtime for file in (folder / "state").glob("*.json")), default=0.0)
     if written > marker.stat().st_mtime:

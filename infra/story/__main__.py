@@ -77,8 +77,7 @@ def _run(bundles: list[Records]) -> None:
 
 
 def _started() -> Cloud:
-    port = int(os.environ.get("PORT") or local.PORT)
-    return local.start(port=port)
+    return local.start(port=local.port_of(os.environ.get("PORT")))
 
 
 def tell_story(cloud: Cloud, folder: Path, bundles: list[Records], *, files: Path | None = None) -> Report:

@@ -4,6 +4,9 @@ import http.client
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -16,11 +19,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infra import ministack
+from infra import local, ministack
 from infra.faults import SetUpFault
 from infra.stack import Cloud
 from infra.story.client import Http
 from infra.story.parties import Keys, Operator
+from tests.contract.template import ROOT
 
 pytestmark = pytest.mark.local_cloud
 TABLE = "kept"
@@ -86,6 +90,59 @@ def test_a_second_start_on_the_same_state_is_refused(folder: Path) -> None:
     _start(folder)
     with pytest.raises(SetUpFault, match="make stop"):
         _start(folder)
+
+
+def test_a_cloud_too_busy_to_answer_is_stopped_too(folder: Path) -> None:
+    """`make clean` removes the folder that knows of the process; one left behind would hold its port."""
+    _start(folder)
+    process = ministack.running(folder)
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    # Asleep until the signal to stop is on its way: it cannot answer before, however long one waits.
+    waker = threading.Timer(1.0, os.kill, (process.pid, signal.SIGCONT))
+    waker.start()
+    assert ministack.stop(folder)
+    waker.join()
+    assert not ministack.is_busy(process.port)
+
+
+def test_a_process_that_is_not_ours_is_left_alone(folder: Path) -> None:
+    """After a restart of the machine somebody else may bear the id that the folder remembers."""
+    (folder / "running.json").write_text(json.dumps({"pid": os.getpid(), "port": 4566}))
+    assert ministack.running(folder) is None
+    assert not ministack.stop(folder)
+
+
+def test_a_start_that_is_interrupted_leaves_no_process(folder: Path) -> None:
+    deaf = folder / "server.py"
+    deaf.write_text("import time; time.sleep(600)")
+    code = (
+        "import sys; from pathlib import Path; from infra import ministack as m; m.SERVER = Path(sys.argv[2])"
+    )
+    code += "; m.start(Path(sys.argv[1]), m.free_port(), detached=True)"
+    words = [sys.executable, "-c", code, str(folder), str(deaf)]
+    starter = subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=ROOT)
+    marker = folder / "running.json"
+    while not (marker.exists() and marker.read_text()):
+        assert starter.poll() is None
+        time.sleep(0.01)
+    pid = int(json.loads(marker.read_text())["pid"])
+    starter.send_signal(signal.SIGINT)
+    assert starter.wait(timeout=30) != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("said", ["abc", "0", "65536", "99999", "-1", "4566x", "٤٥٦٦", "9" * 5000])
+def test_what_is_no_port_is_named_with_its_mend(said: str) -> None:
+    with pytest.raises(SetUpFault, match="give a number from 1 to 65535"):
+        local.port_of(said)
+
+
+@pytest.mark.parametrize(("said", "port"), [(None, 4566), ("", 4566), ("1", 1), ("65535", 65535)])
+def test_a_port_is_a_number_or_the_usual_one(said: str | None, port: int) -> None:
+    assert local.port_of(said) == port
 
 
 def _until_gone(folder: Path) -> None:
