@@ -14,16 +14,19 @@ from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request
 from shared.aws.http import Incoming, Reply
 from shared.aws.index import Superseded
 from shared.aws.receipts import receipt_headers
+from shared.aws.rows import MAX_ROW_BYTES
 from shared.fhir.validate import require_valid
 from shared.identity.caller import Caller
 from shared.identity.enrolment import enrolment_body
 from shared.identity.roles import PROVIDER
-from shared.kernel.errors import Conflict, Invalid
+from shared.kernel.errors import Conflict, Invalid, TooLarge
 from shared.kernel.ids import Doc
 from shared.kernel.jsontext import parse, render
 from shared.records.content import stamped
 
 JsonObject = dict[str, Any]
+# A row also holds a nonce, a tag and what a retry is told again, all well below 1 KB.
+MAX_PATIENT_BYTES = MAX_ROW_BYTES - 1_000
 
 
 class _KnownAlready(Exception):
@@ -85,9 +88,13 @@ def _plan(naming: Naming, resource: JsonObject, caller: Caller, ports: Ports) ->
     if known is not None:
         raise _KnownAlready(known.id)
     patient = naming.part(0)
-    ports.store.reader.keys.create(patient)
     doc = Doc("Patient", patient)
     body = render(stamped(resource, patient, 1, naming.time, caller.reference))
+    if len(body) > MAX_PATIENT_BYTES:
+        raise TooLarge(f"a Patient has at most {MAX_PATIENT_BYTES // 1000} KB; leave out photos, say")
+    blinds = ports.index.blinds(resource)
+    # The last step: a registration that is refused leaves no living key of nobody behind.
+    ports.store.reader.keys.create(patient)
     enrolment = Draft(
         enrolment_doc(ports.store.reader, patient, caller.id), enrolment_body(patient, caller.id)
     )
@@ -96,7 +103,7 @@ def _plan(naming: Naming, resource: JsonObject, caller: Caller, ports: Ports) ->
         (Draft(doc, body), enrolment),
         Answer(201, (str(doc),)),
         (patient,),
-        tuple((blind, doc) for blind in ports.index.blinds(resource)),
+        tuple((blind, doc) for blind in blinds),
     )
 
 

@@ -9,16 +9,20 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 
 from services.identity.ports import Ports
+from shared.aws.keys import DEPLOYMENT_PK
 from shared.events.envelope import tag
 from shared.identity.binding import answer_offer, make_offer, one_time_key
 from shared.kernel.ids import Doc
 from shared.kernel.times import later
 from tests.api import Answer, Api, Who
+from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.people import Organization, admit, bind_device, enrol, synthetic_patient
 from tests.service.identity.conftest import corrected, registered, versioned
 from tests.world import World, new_key
 
 SEED = bytes(range(16))
+SOMEBODY = b'{"resourceType":"Patient","identifier":[{"system":"s:x","value":"1"}]'
+NUMBERS = [b'{"system":"s:x","value":"%d"}' % n for n in range(41)]
 
 
 def test_a_registered_patient_has_the_servers_id_and_names_its_author(
@@ -157,19 +161,47 @@ def test_only_a_provider_with_the_scope_registers(
         (b'{"resourceType":"Patient","language":"' + b"x" * 3_000_000 + b'"}', 400),
         (b" " * 4_000_001, 413),
         (b"[" * 1_000, 400),
+        (SOMEBODY + b',"name":[{"text":"' + b"x" * 379_000 + b'"}]}', 413),
+        (b'{"resourceType":"Patient","identifier":[' + b",".join(NUMBERS) + b"]}", 422),
     ],
-    ids=["cut", "list", "type", "field", "date", "no-identifier", "twice", "3MB", "4MB", "deep"],
+    ids=[
+        "cut",
+        "list",
+        "type",
+        "field",
+        "date",
+        "no-identifier",
+        "twice",
+        "3MB",
+        "4MB",
+        "deep",
+        "row",
+        "long",
+        "identifiers",
+    ],
 )
 def test_bad_input_gets_its_status_and_leaves_nothing(
     world: World, api: Api, hospital: Organization, body: bytes, status: int
 ) -> None:
-    before = len(world.rows.rows)  # type: ignore[attr-defined]
+    rows, keys = world.rows, world.key_rows
+    assert isinstance(rows, MemoryRows)
+    assert isinstance(keys, MemoryKeyRows)
+    before = set(rows.rows), set(keys.rows)
+    headers = {"idempotency-key": "k-1"}
+    assert api.call("POST", "/fhir/Patient", body, hospital.who, headers).status == status
     answer = api.call("POST", "/fhir/Patient", body, hospital.who)
     assert answer.status == status
     outcome = answer.json()
     assert outcome["resourceType"] == "OperationOutcome"
     assert all(issue["diagnostics"] for issue in outcome["issue"])
-    assert len(world.rows.rows) == before  # type: ignore[attr-defined]
+    # Neither a document nor the living key of somebody who is not there.
+    assert (set(rows.rows), set(keys.rows) - {DEPLOYMENT_PK}) == (before[0], before[1] - {DEPLOYMENT_PK})
+
+
+def test_the_largest_patient_that_is_taken_fits_its_row(api: Api, hospital: Organization) -> None:
+    body = SOMEBODY + b',"name":[{"text":"' + b"x" * 378_000 + b'"}]}'
+    headers = {"idempotency-key": "k" * 255}
+    assert api.call("POST", "/fhir/Patient", body, hospital.who, headers).status == 201
 
 
 def numbered(count: int) -> dict[str, Any]:
