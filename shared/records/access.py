@@ -142,9 +142,12 @@ def _by_consent(asked: Request, target: Target, consents: Iterable[Consent]) -> 
 
 
 def parties_of(resource: JsonObject) -> frozenset[str]:
-    """The references of those a claim, a coverage or a consent names as taking part."""
+    """The references of those a claim, a coverage or a consent names as taking part.
+
+    A consent's are those it permits something. Whom a person denies must not learn of it, and is none.
+    """
     if resource.get("resourceType") == "Consent":
-        return frozenset(_consent_actors(resource.get("provision")))
+        return frozenset(filter(None, map(_reference, _permitted_actors(resource))))
     if resource.get("resourceType") not in PARTY_TYPES:
         return frozenset()
     values = (resource.get(element) for element in _PARTY_ELEMENTS)
@@ -168,15 +171,23 @@ def purpose_of(caller: Caller, declared: str | None) -> str:
     return declared
 
 
-def _consent_actors(provision: Any) -> Iterable[str]:
-    if not isinstance(provision, dict):
-        return
-    for actor in provision.get("actor") or []:
-        reference = _reference(actor.get("reference")) if isinstance(actor, dict) else None
-        if reference:
-            yield reference
-    for inner in provision.get("provision") or []:
-        yield from _consent_actors(inner)
+def _permitted_actors(consent: JsonObject) -> list[Any]:
+    """The actors of the root clause, if that permits; those of inner clauses add nobody."""
+    root = consent.get("provision")
+    if not isinstance(root, dict) or root.get("type", _default_effect(consent)) != "permit":
+        return []
+    actors = root.get("actor")
+    listed = actors if isinstance(actors, list) else []
+    return [actor.get("reference") for actor in listed if isinstance(actor, dict)]
+
+
+def _default_effect(consent: JsonObject) -> str | None:
+    """What a root clause without a type does: policyRule says it, if it says one thing."""
+    rule = consent.get("policyRule")
+    codings = rule.get("coding") if isinstance(rule, dict) else None
+    listed = codings if isinstance(codings, list) else []
+    codes = {str(coding.get("code")) for coding in listed if isinstance(coding, dict)}
+    return "permit" if codes & {"OPTIN", "OPTOUT"} == {"OPTIN"} else None
 
 
 def _reference(value: Any) -> str | None:

@@ -204,6 +204,13 @@ def test_a_consent_that_a_provider_recorded_shows_nothing(scene: Scene, patient:
     assert shown == set()
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_a_denial_is_not_shown_to_whom_it_denies(scene: Scene, patient: str, path: str) -> None:
+    denial = people.consent_for(scene.payer.reference, None, effect="deny")
+    people.store_unsigned(scene.world, Doc("Consent", f"{patient}.{'c' * 26}"), denial)
+    assert PATHS[path](scene, scene.payer, scene.stored(patient)) == set()
+
+
 @pytest.fixture(scope="module")
 def town() -> Scene:
     return Scene()

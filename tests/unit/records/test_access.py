@@ -139,9 +139,33 @@ def test_the_parties_of_a_claim_and_of_a_consent_are_read_from_their_elements() 
     }
     assert parties_of(claim) == {"Organization/d.i", "Organization/d.p", "Organization/d.q"}
     assert parties_of({**claim, "resourceType": "Observation"}) == frozenset()
-    inner = {"provision": [{"actor": [{"reference": {"reference": "Organization/d.z"}}]}]}
-    assert parties_of({"resourceType": "Consent", "provision": inner}) == {"Organization/d.z"}
-    assert parties_of({"resourceType": "Consent", "provision": 7}) == frozenset()
+
+
+def test_whom_a_consent_permits_is_its_party_and_whom_it_denies_is_not() -> None:
+    def parties(provision: Any, rule: str | None = None) -> frozenset[str]:
+        policy = {"policyRule": {"coding": [{"code": rule}]}} if rule else {}
+        return parties_of({"resourceType": "Consent", "provision": provision, **policy})
+
+    actor = [{"reference": {"reference": "Organization/d.z"}}]
+    other = [{"reference": {"reference": "Organization/d.y"}}]
+    named = frozenset({"Organization/d.z"})
+    assert parties({"type": "permit", "actor": actor}) == named
+    assert parties({"type": "permit", "actor": actor}, "OPTOUT") == named
+    assert parties({"actor": actor}, "OPTIN") == named
+    assert (
+        parties({"type": "permit", "actor": actor, "provision": [{"type": "deny", "actor": other}]}) == named
+    )
+    nobody: frozenset[str] = frozenset()
+    assert parties({"type": "deny", "actor": actor}) == nobody
+    assert parties({"type": "deny", "actor": actor}, "OPTIN") == nobody
+    assert parties({"type": "deny", "provision": [{"type": "permit", "actor": actor}]}) == nobody
+    assert parties({"actor": actor}, "OPTOUT") == parties({"actor": actor}) == nobody
+    oddities: list[Any] = [7, None, [], {"type": "permit", "actor": 7}, {"type": "permit", "actor": [7, {}]}]
+    assert {parties(odd) for odd in oddities} == {nobody}
+    both = {"coding": [{"code": "OPTIN"}, {"code": "OPTOUT"}]}
+    assert (
+        parties_of({"resourceType": "Consent", "provision": {"actor": actor}, "policyRule": both}) == nobody
+    )
 
 
 def test_a_purpose_is_the_roles_own() -> None:
