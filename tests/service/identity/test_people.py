@@ -176,8 +176,7 @@ def test_only_a_provider_with_the_scope_registers(
         "4MB",
         "deep",
         "row",
-        "long",
-        "identifiers",
+        "many",
     ],
 )
 def test_bad_input_gets_its_status_and_leaves_nothing(
