@@ -1,5 +1,6 @@
 """Deploys to AWS with the SAM command line, then wakes the sealer, which writes genesis once.
 
+It says what it will create and what that costs, and asks before it does anything (YES=1 agrees beforehand).
 Reads its settings from variables of the environment or of make: `make deploy ORIGIN=... OPERATOR_JWK=...`.
 It never sees the operator's private key: that one stays with the operator, off every server.
 """
@@ -9,7 +10,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,16 +17,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra import package
 from infra.faults import SetUpFault, explained
 from infra.stack import WAKE_UP
+from shared.kernel.errors import Malformed
+from shared.kernel.jsontext import parse
+from shared.kernel.jws import public_key
 
 SAM = package.ROOT / ".venv" / "sam" / "bin" / "sam"
 # A first deployment learns its address only by being made; no token is issued under this one.
 UNKNOWN_URL = "https://unknown.invalid"
-EXPLANATION = """
-make deploy creates one CloudFormation stack: four DynamoDB tables on demand, one S3 bucket, eight Lambda
-functions (arm64), one REST API, eight KMS keys, two schedules, one queue, nine alarms. Idle it costs what
-KMS asks for its keys (about 8 USD a month), the alarms (about 0.90 USD) and the calls of two schedules
-(cents). Tables, bucket and keys stay when the stack is deleted: they hold what people rely on.
-
+CREATES = """
+make deploy creates one CloudFormation stack: 4 DynamoDB tables on demand, 1 S3 bucket, 8 Lambda functions
+(arm64), 1 REST API, 8 KMS keys, 2 schedules, 1 queue, 11 alarms. Idle it costs about 9 USD a month: 8 for
+the keys, 1.10 for the alarms, cents for what two schedules call. Tables, bucket and keys stay when the
+stack is deleted: they hold what people rely on.
+"""
+SETTINGS = """
   ORIGIN        name of the log for ever, such as log.example.org/carevouch               (needed)
   OPERATOR_JWK  file with the operator's public P-256 key as a JWK                        (needed)
   STACK         name of the deployment for ever (default carevouch)
@@ -34,7 +38,9 @@ KMS asks for its keys (about 8 USD a month), the alarms (about 0.90 USD) and the
   BASE_URL      https address that callers use (default: the API's own, found at the first deployment)
   ALARM_TOPIC   ARN of the SNS topic for alarms
   TIME_ZONE, CORS_ORIGIN, LOG_RETENTION_DAYS   as in template.yaml
+  YES           1 to deploy without being asked
 """
+QUESTION = "Deploy? [y/N] "
 OPTIONAL = {
     "ALARM_TOPIC": "AlarmTopic",
     "TIME_ZONE": "TimeZone",
@@ -47,6 +53,9 @@ def deploy() -> int:
     """The whole deployment; a repeated one changes only what changed."""
     stack = os.environ.get("STACK") or "carevouch"
     parameters = _parameters()
+    if not _agreed(stack):
+        print("nothing was created or changed")
+        return 1
     package.build("aws")
     known = os.environ.get("BASE_URL") or _output(stack, "ApiUrl")
     _sam(stack, parameters | {"BaseUrl": known or UNKNOWN_URL})
@@ -61,10 +70,23 @@ def deploy() -> int:
     return 0
 
 
+def _agreed(stack: str) -> bool:
+    """Whether the person at the keyboard agrees, having read what it makes and costs."""
+    print(f"{CREATES}\nThe stack is {stack}.")
+    if os.environ.get("YES") == "1":
+        return True
+    if not sys.stdin.isatty():
+        raise SetUpFault("Nobody is here to be asked: `make deploy YES=1 ...` deploys without asking.")
+    try:
+        return input(QUESTION).strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
+
+
 def _parameters() -> dict[str, str]:
     origin, file = os.environ.get("ORIGIN"), os.environ.get("OPERATOR_JWK")
     if not origin or not file:
-        print(EXPLANATION)
+        print(CREATES + SETTINGS)
         raise SetUpFault(
             "ORIGIN and OPERATOR_JWK are needed, as in `make deploy ORIGIN=... OPERATOR_JWK=...`."
         )
@@ -73,14 +95,23 @@ def _parameters() -> dict[str, str]:
 
 
 def _public_jwk(file: Path) -> str:
-    if not file.exists():
-        raise SetUpFault(f"OPERATOR_JWK names {file}, which is not there: give the file of the public key.")
-    jwk: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    if "d" in jwk:
-        raise SetUpFault(
-            f"{file} holds a private key (member d), which must not leave the operator: remove d."
-        )
-    return json.dumps(jwk, separators=(",", ":"), sort_keys=True)
+    """The key as one line of JSON, with the four members that make it; raises `SetUpFault` for all else.
+
+    Genesis names it for ever, so what is no key, or more than a public one, must not get that far.
+    """
+    if not file.is_file():
+        raise SetUpFault(f"OPERATOR_JWK names {file}, which is not a file: give that of the public key.")
+    try:
+        jwk = parse(file.read_bytes(), "it")
+        if isinstance(jwk, dict) and "d" in jwk:
+            raise SetUpFault(
+                f"{file} holds a private key (member d), which must not leave the operator: remove d."
+            )
+        public_key(jwk)
+    except (OSError, Malformed) as error:
+        said = error.message if isinstance(error, Malformed) else str(error.strerror)
+        raise SetUpFault(f"{file} is no public P-256 key as a JWK: {said}.") from error
+    return json.dumps({name: jwk[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
 
 
 def _sam(stack: str, parameters: dict[str, str]) -> None:
