@@ -8,7 +8,8 @@ erased are the same answer after the same audit. They may differ in time: where 
 it is read and decided first.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import cached_property
@@ -22,7 +23,7 @@ from shared.aws.settings import Store
 from shared.consent.facts import facts_of
 from shared.consent.model import Consent
 from shared.consent.question import Request as Asked
-from shared.events.catalogue import OWN_TYPES
+from shared.events.catalogue import OWN_TYPES, RECORDS
 from shared.identity.admission import Admission, parse_admission
 from shared.identity.binding import is_active
 from shared.identity.caller import ORGANIZATION, Caller
@@ -36,6 +37,7 @@ from shared.records.access import (
     Allowed,
     Refused,
     Target,
+    is_hearsay,
     may_correct,
     may_read,
     may_read_own,
@@ -198,8 +200,26 @@ class Visit:
 
     @cached_property
     def consents(self) -> tuple[Consent, ...]:
-        """All consents of the person as they stand now, each with the verdict on its device signature."""
-        return Consents(self.access.reader, self.access.base, self.access.zone).of(self.partition)
+        """The consents of the person as they stand now, each with the verdict on its device signature.
+
+        What providers recorded counts if `is_hearsay` says so; it is looked up only where there is any.
+        """
+        found = Consents(self.access.reader, self.access.base, self.access.zone).of(self.partition)
+        if all(consent.signed for consent in found):
+            return found
+        silent = set(self._hearsay())
+        return tuple(consent for consent in found if (consent.reference, consent.version) not in silent)
+
+    def _hearsay(self) -> Iterator[tuple[str, int | None]]:
+        recorded = [one for one in self.partition.latest("Consent") if one.event.producer == RECORDS]
+        if not recorded:
+            return
+        first = self.partition.version(Doc("Patient", str(self.patient)), 1)
+        patient = resource_of("Patient", first.body) if first else None
+        for stored in recorded:
+            with suppress(DomainError):  # what cannot be read denies
+                if is_hearsay(resource_of("Consent", stored.body), patient):
+                    yield str(stored.doc), stored.version
 
     def decide(self, stored: Stored, letter: str = "r") -> tuple[JsonObject, Allowed | Refused]:
         """The content of a revision and whether the caller may see it."""

@@ -19,6 +19,7 @@ from shared.identity.roles import AUDITOR, default_purpose, purposes
 from shared.identity.scopes import allows
 from shared.kernel.canonical import JsonObject
 from shared.kernel.errors import Forbidden
+from shared.records.content import author_of
 
 # Of the actions that a consent may cover (R4 Consent.provision.action), that of changing what is stored.
 CORRECT = "correct"
@@ -153,6 +154,17 @@ def parties_of(resource: JsonObject) -> frozenset[str]:
     values = (resource.get(element) for element in _PARTY_ELEMENTS)
     flat = (item for value in values for item in (value if isinstance(value, list) else [value]))
     return frozenset(filter(None, map(_reference, flat)))
+
+
+def is_hearsay(consent: JsonObject, patient: JsonObject | None) -> bool:
+    """Whether a Consent that a provider recorded is only history; `patient` is version 1 of whom it is about.
+
+    It never permits. It denies if the organisation that registered the person recorded it; another's would
+    let anybody who is linked with them switch off what the person signed. Where nobody registered them,
+    denying is the safe side.
+    """
+    registrar = author_of(patient) if patient is not None else None
+    return registrar is not None and author_of(consent) != registrar
 
 
 def purpose_of(caller: Caller, declared: str | None) -> str:

@@ -27,9 +27,11 @@ from tests.world import new_key
 Forge = Callable[[Scene, dict[str, Any]], Stored]
 
 
-def content_of(scene: Scene, consent: dict[str, Any], doc: Doc, version: int = 1) -> bytes:
+def content_of(
+    scene: Scene, consent: dict[str, Any], doc: Doc, version: int = 1, author: str = "Organization/x"
+) -> bytes:
     whole = {**consent, "patient": {"reference": f"Patient/{doc.subject}"}}
-    return render(stamped(whole, doc.id, version, scene.world.clock(), "Organization/x"))
+    return render(stamped(whole, doc.id, version, scene.world.clock(), author))
 
 
 def new_doc(scene: Scene) -> Doc:
@@ -115,7 +117,7 @@ def with_a_signature_that_is_none(scene: Scene, consent: dict[str, Any]) -> Stor
 
 def by_the_records_service(scene: Scene, consent: dict[str, Any], signature: str | None = None) -> Stored:
     doc = new_doc(scene)
-    content = content_of(scene, consent, doc)
+    content = content_of(scene, consent, doc, author=scene.clinic.reference)
     if signature == "signed":
         payload = grant_payload(content, str(doc), 1, None, "r")
         signature = sign_grant(payload, scene.device.key)

@@ -20,7 +20,15 @@ from shared.kernel.times import moment
 from shared.records.content import resource_of
 from tests import people
 from tests.people import Device, Organization
-from tests.service.records.conftest import CONFIDENTIALITY, Scene, patient_of, resources, whole_patient
+from tests.service.records.conftest import (
+    CONFIDENTIALITY,
+    Scene,
+    bundle,
+    entry,
+    patient_of,
+    resources,
+    whole_patient,
+)
 from tests.service.records.paths import OF_VERSIONS, PATHS, latest, revision
 from tests.world import BASE_URL, new_key
 
@@ -202,6 +210,44 @@ def test_a_consent_that_a_provider_recorded_shows_nothing(scene: Scene, patient:
     assert answer.status == 200, answer.body
     shown = shown_on(path, scene, scene.clinic, patient)
     assert shown == set()
+
+
+def recorded_by(scene: Scene, provider: Organization, patient: str) -> Stored:
+    """A Consent that shuts everybody out, as `provider` records one in a Bundle."""
+    consent = people.consent_for(None, None, effect="deny", patient=patient)
+    sent = bundle(entry(consent))
+    answer = scene.call(provider, "POST", "/fhir", sent)
+    assert answer.status == 200, answer.body
+    return next(
+        one for one in scene.stored(patient) if one.doc.type == "Consent" and one.event.producer == "records"
+    )
+
+
+@pytest.mark.parametrize("registered", ["in a Bundle", "at the identity door"])
+def test_a_provider_that_linked_itself_cannot_switch_off_what_the_person_signed(
+    scene: Scene, patient: str, registered: str
+) -> None:
+    person = patient if registered == "in a Bundle" else scene.person()
+    device = scene.device(person)
+    people.grant(scene.world, device, people.consent_for(scene.payer.reference, "HPAYMT"))
+    path = f"/fhir/Patient/{person}"
+    people.link(scene.world, scene.clinic, person)
+    recorded = recorded_by(scene, scene.clinic, person)
+    assert scene.get(scene.payer, path).status == 200
+    # It is kept as what it is: a record of the clinic's, which the person sees.
+    assert scene.get(device, f"/fhir/{recorded.doc}").status == 200
+    recorded_by(scene, scene.hospital, person)
+    assert scene.get(scene.payer, path).status == 404
+
+
+def test_what_the_person_makes_of_a_recorded_denial_counts(scene: Scene, patient: str) -> None:
+    """Once the person's own device has written it, it is the person's word."""
+    device = scene.device(patient)
+    people.grant(scene.world, device, people.consent_for(scene.payer.reference, "HPAYMT"))
+    people.link(scene.world, scene.clinic, patient)
+    recorded = recorded_by(scene, scene.clinic, patient)
+    people.store_consent(scene.world, recorded.doc, recorded.body, recorded)
+    assert scene.get(scene.payer, f"/fhir/Patient/{patient}").status == 404
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -13,7 +13,7 @@ from shared.consent.read import read_consent
 from shared.identity.caller import Caller
 from shared.identity.scopes import parse_scopes
 from shared.kernel.errors import Forbidden
-from shared.records.access import Allowed, Refused, Target, may_read, parties_of, purpose_of
+from shared.records.access import Allowed, Refused, Target, is_hearsay, may_read, parties_of, purpose_of
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 PERSON, OTHER = "a" * 26, "b" * 26
@@ -166,6 +166,17 @@ def test_whom_a_consent_permits_is_its_party_and_whom_it_denies_is_not() -> None
     assert (
         parties_of({"resourceType": "Consent", "provision": {"actor": actor}, "policyRule": both}) == nobody
     )
+
+
+def test_a_recorded_consent_counts_from_whoever_registered_the_person_alone() -> None:
+    def by(author: str | None) -> dict[str, Any]:
+        return {"resourceType": "Consent", "meta": {"source": author} if author else {}}
+
+    assert not is_hearsay(by("Organization/d.a"), by("Organization/d.a"))
+    assert is_hearsay(by("Organization/d.b"), by("Organization/d.a"))
+    assert is_hearsay(by(None), by("Organization/d.a"))
+    assert not is_hearsay(by("Organization/d.b"), by(None))
+    assert not is_hearsay(by("Organization/d.b"), None)
 
 
 def test_a_purpose_is_the_roles_own() -> None:
