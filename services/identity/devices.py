@@ -16,9 +16,11 @@ from shared.aws.documents import Answer, Draft, Naming, Plan, Request
 from shared.aws.http import ABSENT, Incoming, Reply
 from shared.aws.receipts import receipt_headers, receipt_json
 from shared.identity.binding import (
+    REMOVED,
     Offer,
     device_body,
     is_active,
+    parse_device,
     read_offer,
     verify_binding,
 )
@@ -59,6 +61,47 @@ def bind(incoming: Incoming, ports: Ports) -> Reply:
         raise Conflict("this enrolment code was used already; ask the provider for a new one") from None
     body = {"client_id": offer.patient, "device": doc.id, "kid": binding.kid, **receipt_json(committed)}
     return Reply(201, body)
+
+
+def remove(incoming: Incoming, ports: Ports) -> Reply:
+    """DELETE /identity/devices/{id}, by any active device of the same person, the very one too; 204.
+
+    Its tokens are refused from the next request on and it signs nothing more that counts; what it signed
+    before stays the person's word. Removing it again changes nothing.
+    """
+    caller = ports.access.caller(incoming)
+    doc = Doc("BoundDevice", incoming.path["id"])
+
+    def work(visit: Visit) -> Reply:
+        if caller.patient is None or caller.patient != doc.subject:
+            raise NotFound(ABSENT)
+        caller.require_scope("Patient", "u")
+        visit.conclude("removed already")
+        request = Request(f"{caller.id}:{caller.device}", incoming.idempotency_key, incoming.content())
+        try:
+            committed = ports.store.writer.perform(
+                request, lambda _naming: doc, lambda _: _removal(doc, visit)
+            )
+        except _RemovedAlready:
+            return Reply(204)
+        return Reply(204, headers=receipt_headers(committed))
+
+    return ports.access.visit(incoming, caller, doc.subject, "delete").run(work)
+
+
+class _RemovedAlready(Exception):
+    """Nothing is left to do."""
+
+
+def _removal(doc: Doc, visit: Visit) -> Plan:
+    stored = visit.partition.get(doc)
+    if stored is None:
+        raise NotFound(ABSENT)
+    posted, status = parse_device(stored.body)
+    if status == REMOVED:
+        raise _RemovedAlready
+    draft = Draft(doc, device_body(posted, status=REMOVED), stored)
+    return Plan("device.removed", (draft,), Answer(204), (visit.caller.id,))
 
 
 def describe(incoming: Incoming, ports: Ports) -> Reply:

@@ -22,6 +22,7 @@ def register(door: Door, ports: Callable[[], Ports]) -> None:
     at("POST", "/fhir/Patient", people.register)
     at("POST", "/fhir/Organization", organizations.admit)
     at("POST", "/identity/devices", devices.bind)
+    at("DELETE", "/identity/devices/{id}", devices.remove)
     at("GET", "/identity/subjects/{id}", devices.describe)
     at("DELETE", "/identity/subjects/{id}", devices.erase)
     at("GET", "/identity/subjects/{id}/secret", devices.secret)

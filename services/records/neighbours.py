@@ -10,6 +10,7 @@ NEIGHBOURS: tuple[tuple[str, str, str, bool], ...] = (
     ("POST", "/fhir/Patient", "Register a person", False),
     ("POST", "/fhir/Organization", "Admit an organisation, in the operator's signed form", True),
     ("POST", "/identity/devices", "Bind a device under both signatures", True),
+    ("DELETE", "/identity/devices/{id}", "Remove a device, by one of the same person", False),
     ("GET", "/identity/subjects/{id}", "A person's own devices and links", False),
     ("DELETE", "/identity/subjects/{id}", "Erase a person", False),
     ("GET", "/identity/subjects/{id}/secret", "The subject secret, for a bound device", False),

@@ -11,15 +11,13 @@ from collections.abc import Iterator, Sequence
 from shared.aws.documents import Partition, Reader, Stored
 from shared.aws.http import ABSENT
 from shared.identity.admission import parse_admission
-from shared.identity.binding import Binding, Offer, parse_device, read_offer, verify_binding
+from shared.identity.binding import ACTIVE, Binding, Offer, parse_device, read_offer, verify_binding
 from shared.identity.enrolment import ENROLMENT, check_enrolment
 from shared.identity.roles import PROVIDER
 from shared.kernel.canonical import JsonObject
 from shared.kernel.errors import DomainError, Erased, Forbidden, IntegrityFault, NotFound
 from shared.kernel.ids import DIRECTORY, PART, Doc, about, part
 from shared.kernel.jws import Jwk
-
-ACTIVE = "active"
 
 
 class Devices:

@@ -78,6 +78,7 @@ CATALOGUE: dict[str, EventType] = dict(
         _type("patient.registered", IDENTITY, "Patient Enrolment"),
         _type("patient.enrolled", IDENTITY, "Enrolment"),
         _type("device.bound", IDENTITY, "BoundDevice"),
+        _type("device.removed", IDENTITY, "BoundDevice"),
         _type("subject.erased", IDENTITY, "Erasure"),
         _type("consent.requested", CONSENT, "ConsentRequest"),
         _type("consent.refused", CONSENT, "ConsentRequest"),

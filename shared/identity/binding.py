@@ -29,6 +29,7 @@ from shared.kernel.times import later, moment
 OFFER_TYP = "carevouch-offer+jws"
 POSSESSION_TYP = "carevouch-possession+jws"
 BINDING_TYP = "carevouch-binding+jws"
+ACTIVE, REMOVED = "active", "removed"
 SEED_BYTES = 16
 # A code lies about on paper: a day to use it, and an offer that leaks later is worth nothing.
 MAX_OFFER_SECONDS = 86_400
@@ -124,8 +125,8 @@ def verify_binding(body: JsonObject, provider_key: Jwk, time: str) -> Binding:
     return Binding(offer.patient, device, offer.provider, offer)
 
 
-def device_body(posted: JsonObject, *, status: str = "active") -> bytes:
-    """The body of a `BoundDevice` document."""
+def device_body(posted: JsonObject, *, status: str = ACTIVE) -> bytes:
+    """The body of a `BoundDevice` document, whose `status` is `ACTIVE` or `REMOVED`."""
     return jcs({"v": 1, "offer": posted["offer"], "binding": posted["binding"], "status": status})
 
 
@@ -139,7 +140,7 @@ def parse_device(body: bytes) -> tuple[JsonObject, str]:
 
 def is_active(body: bytes) -> bool:
     """Whether a stored device may still speak for its person."""
-    return parse_device(body)[1] == "active"
+    return parse_device(body)[1] == ACTIVE
 
 
 def _inner(outer: JsonObject) -> str:
