@@ -22,6 +22,9 @@ from shared.kernel.errors import DomainError, Invalid, TooLarge
 from shared.records.bundle import Done
 from shared.records.survey import survey
 
+# Each entry is an act with a signature and writes of its own, one after the other within 29 seconds.
+MAX_BATCH = 100
+
 
 def bundle(incoming: Incoming, ports: Ports) -> Reply:
     """Store what a transaction or batch holds; answers entry by entry, in its order."""
@@ -31,6 +34,8 @@ def bundle(incoming: Incoming, ports: Ports) -> Reply:
     # One place of the act is kept for the link with a new person.
     if isinstance(entries, list) and len(entries) >= MAX_COUNT:
         raise TooLarge(f"a Bundle holds fewer than {MAX_COUNT} entries; split it into several, by year say")
+    if value.get("type") == "batch" and isinstance(entries, list) and len(entries) > MAX_BATCH:
+        raise TooLarge(f"a batch holds at most {MAX_BATCH} entries, each an act of its own; split it")
     asked = read_bundle(value)
     if not asked.entries:
         caller.require_role(PROVIDER)

@@ -12,7 +12,7 @@ from shared.fhir.bundle import Entry
 from shared.fhir.references import Target, identifier_query, parse, walk
 from shared.fhir.validate import MAX_ISSUES
 from shared.identity.identifiers import identifiers_of
-from shared.kernel.errors import Conflict, Invalid, Issue, Malformed, NotFound, Unprocessable
+from shared.kernel.errors import Conflict, Invalid, Issue, Malformed, NotFound, TooLarge, Unprocessable
 from shared.kernel.ids import Doc, parse_doc, parse_reference
 from shared.records.write import has_identifiers, why_not_stored, why_not_updated
 
@@ -20,6 +20,10 @@ PATIENT = "Patient"
 # (type, system, value): what an identifier row is found by.
 Identifier = tuple[str, str, str]
 Where = Callable[[int], str]
+# An act ties at most this many identifiers: they are rows of one transaction of the store, which takes 100.
+MAX_IDENTIFIERS = 100
+# Each is a read before anything is decided; more than one for every document of an act is nobody's record.
+MAX_LOOKUPS = 2_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def in_bundle(index: int) -> str:
 
 
 def survey(entries: Sequence[Entry], links: Mapping[str, int], base: str, where: Where = in_bundle) -> Survey:
-    """Everything to be looked up; raises `Unprocessable` for what no lookup could mend."""
+    """Everything to be looked up; raises `Unprocessable` for what no lookup could mend, `TooLarge`."""
     issues = [issue for entry in entries for issue in _refusals(entry, where)]
     places: dict[str, str] = {}
     for entry in entries:
@@ -90,7 +94,19 @@ def survey(entries: Sequence[Entry], links: Mapping[str, int], base: str, where:
     ]
     raise_issues(issues)
     patient = patients[0] if patients else None
-    return Survey(tuple(entries), dict(links), places, queries, local, conditions, patient, where)
+    found = Survey(tuple(entries), dict(links), places, queries, local, conditions, patient, where)
+    _require_few(found)
+    return found
+
+
+def _require_few(asked: Survey) -> None:
+    """Raise `TooLarge` for more than an act can tie or ask for: said before anything is looked up."""
+    if len(asked.claimed()) > MAX_IDENTIFIERS:
+        raise TooLarge(
+            f"an act ties at most {MAX_IDENTIFIERS} identifiers to people and the directory; split it"
+        )
+    if len(asked.queries) + len(asked.local) > MAX_LOOKUPS:
+        raise TooLarge(f"an act refers to at most {MAX_LOOKUPS} documents stored before; split it")
 
 
 def whose(asked: Survey, found: Mapping[Identifier, Doc]) -> str | None:

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from services.records.transaction import MAX_BATCH
 from shared.events.envelope import MAX_COUNT
 from shared.records.content import resource_of
+from shared.records.survey import MAX_LOOKUPS
 from tests import people
 from tests.service.records.conftest import (
     Json,
@@ -346,6 +348,45 @@ def test_many_updates_are_too_many_and_the_sentence_says_so(scene: Scene) -> Non
 def test_more_entries_than_an_act_holds_are_too_many(scene: Scene) -> None:
     sent = {"resourceType": "Bundle", "type": "transaction", "entry": [{}] * MAX_COUNT}
     assert "split it" in issues(post(scene, sent), 413)[0]["diagnostics"]
+
+
+def test_a_longer_batch_is_to_be_split(scene: Scene) -> None:
+    sent = bundle(*(entry(practitioner(str(at))) for at in range(MAX_BATCH + 1)), kind="batch")
+    before = scene.content()
+    assert "split it" in issues(post(scene, sent), 413)[0]["diagnostics"]
+    assert scene.content() == before
+    sent["entry"].pop()
+    assert statuses(post(scene, sent)) == ["201 Created"] * MAX_BATCH
+
+
+def location(number: int, identifiers: int) -> Json:
+    return {
+        "resourceType": "Location",
+        "identifier": [{"system": "s", "value": f"{number}-{at}"} for at in range(identifiers)],
+    }
+
+
+def test_more_identifiers_than_an_act_ties_are_refused_before_any_lookup(scene: Scene) -> None:
+    looked_up: list[int] = []
+    rows: Any = scene.world.rows
+    get_many = rows.get_many
+
+    def counted(keys: Any) -> Any:
+        asked = [key for key in keys if key.pk.startswith("I#")]
+        looked_up.extend([len(asked)] if asked else [])
+        return get_many(keys)
+
+    rows.get_many = counted
+    few = bundle(*(entry(location(number, 40)) for number in range(2)))
+    assert statuses(post(scene, few)) == ["201 Created"] * 2
+    assert looked_up == [80]
+    many = bundle(*(entry(location(number, 40)) for number in range(10, 13)))
+    assert "identifiers" in issues(post(scene, many), 413)[0]["diagnostics"]
+    patient = scene.person()
+    asked = [{"reference": f"Practitioner?identifier=s|{at}"} for at in range(MAX_LOOKUPS + 1)]
+    wide = bundle(entry(people.observation(patient, performer=asked)))
+    assert "refers to" in issues(post(scene, wide), 413)[0]["diagnostics"]
+    assert looked_up == [80]
 
 
 def test_the_same_key_with_another_bundle_is_refused(scene: Scene) -> None:
