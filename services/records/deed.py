@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from services.records.lookups import enrolment_doc, existing, is_enrolled, require_enrolment, resolve
 from services.records.ports import Ports
+from services.records.room import require_room
 from services.records.visits import Visits
 from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
 from shared.aws.http import ABSENT
@@ -71,7 +72,9 @@ class Deed:
         self._admit()
         self._look()
         try:
-            committed = self._ports.store.writer.perform(request, self._first, self._build)
+            committed = self._ports.store.writer.perform(
+                request, self._first, lambda naming: self._build(request, naming)
+            )
         except _AllThere as nothing:
             return Outcome(nothing.placed.done, self._ports.store.clock())
         naming = self._names[event_id(committed)]
@@ -120,7 +123,7 @@ class Deed:
         new = naming.part(asked.patient) if asked.patient is not None else None
         return document_of(asked.first(), self._person or new, naming.part)
 
-    def _build(self, naming: Naming) -> Plan:
+    def _build(self, request: Request, naming: Naming) -> Plan:
         self._names[naming.event_id] = naming
         if not self._fresh:  # a rival was first: the person may be another one by now
             self._look()
@@ -133,7 +136,7 @@ class Deed:
         placed = place(self._asked, world, stamp)
         if not placed.writes:
             raise _AllThere(placed)
-        return self._plan(placed, current)
+        return self._plan(request, placed, current)
 
     def _current(self) -> tuple[dict[Doc, Stored], dict[Doc, str | None]]:
         """The latest revisions of what is to be updated, which the caller may change; and their authors."""
@@ -165,18 +168,21 @@ class Deed:
         if isinstance(visit.may_correct(stored, author), Refused):
             raise NotFound(ABSENT)
 
-    def _plan(self, placed: Placed, current: Mapping[Doc, Stored]) -> Plan:
+    def _plan(self, request: Request, placed: Placed, current: Mapping[Doc, Stored]) -> Plan:
         drafts = [Draft(write.doc, write.body, current.get(write.doc)) for write in placed.writes]
+        answer, blind = Answer(200, remembered(placed)), self._blind(placed)
         if placed.new_person and placed.person is not None:
-            self._ports.store.reader.keys.create(placed.person)
             link = enrolment_doc(self._caller, placed.person, self._ports)
             drafts.append(Draft(link, enrolment_body(placed.person, self._caller.id)))
+            require_room(drafts, len(blind), request, answer)
+            # Last of all: a key once made stays.
+            self._ports.store.reader.keys.create(placed.person)
         return Plan(
             placed.event_type,
             tuple(drafts),
-            Answer(200, remembered(placed)),
+            answer,
             tuple({draft.doc.subject: None for draft in drafts if draft.doc.subject}),
-            self._blind(placed),
+            blind,
             staged=placed.event_type == STORED,
         )
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,7 +11,6 @@ from services.records.ports import Ports, ports_of
 from services.records.routes import register
 from shared.aws.documents import Stored
 from shared.aws.http import Door
-from shared.aws.rows import Row
 from shared.events.catalogue import OWN_TYPES
 from shared.kernel.ids import Key
 from shared.kernel.jsontext import parse
@@ -89,10 +88,11 @@ class Scene:
         found = self.world.reader.month_of_audit(patient, month).latest("AuditEvent")
         return [parse(stored.body) for stored in found]
 
-    def content(self) -> dict[Key, Row]:
-        """The rows that hold somebody's data: all but audit and certificates."""
-        rows: Any = self.world.rows
-        return {key: row for key, row in rows.rows.items() if not key.pk.startswith(("A#", "K#"))}
+    def content(self) -> dict[Key, Any]:
+        """The rows that hold somebody's data, all but audit and certificates; and everybody's keys."""
+        rows, key_rows = cast(Any, self.world.rows), cast(Any, self.world.key_rows)
+        data = {key: row for key, row in rows.rows.items() if not key.pk.startswith(("A#", "K#"))}
+        return data | {Key(pk, "key"): row for pk, row in key_rows.rows.items()}
 
 
 @pytest.fixture

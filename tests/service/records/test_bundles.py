@@ -19,6 +19,7 @@ from tests.service.records.conftest import (
     whole_patient,
 )
 
+XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
 NPI = "http://hl7.org/fhir/sid/us-npi"
 
 
@@ -387,6 +388,31 @@ def test_more_identifiers_than_an_act_ties_are_refused_before_any_lookup(scene: 
     wide = bundle(entry(people.observation(patient, performer=asked)))
     assert "refers to" in issues(post(scene, wide), 413)[0]["diagnostics"]
     assert looked_up == [80]
+
+
+def test_a_refused_bundle_of_a_new_person_leaves_no_key(scene: Scene) -> None:
+    urn = "urn:uuid:00000000-0000-4000-8000-000000000001"
+    person = people.synthetic_patient(71)
+    large = people.observation("", subject={"reference": urn}, note=[{"text": "x" * 380_000}])
+    places = [entry(location(at, 40)) for at in (1, 2)]
+    several = {**person, "identifier": [{"system": "p", "value": str(at)} for at in range(18)]}
+    # One that fits a row, but not together with what a retry must be told: thousands of known places.
+    known = location(9, 1)
+    post(scene, bundle(entry(known)))
+    wide = {**person, "text": {"status": "generated", "div": f"<div {XHTML}>{'x' * 200_000}</div>"}}
+    there = [entry(known, ifNoneExist="identifier=s|9-0") for _ in range(4_000)]
+    before = scene.content()
+    refused = {
+        "KB": bundle(entry(person, urn), entry(large)),
+        "97 identifiers": bundle(entry(several, urn), *places),
+        "answer": bundle(entry(wide, urn), *there),
+    }
+    for said, sent in refused.items():
+        assert said in issues(post(scene, sent, idempotency_key=said), 413)[0]["diagnostics"]
+        assert scene.content() == before
+    several["identifier"].pop()
+    patient = patient_of(post(scene, bundle(entry(several, urn), *places)))
+    assert scene.world.key_rows.get(f"P#{patient}") is not None
 
 
 def test_the_same_key_with_another_bundle_is_refused(scene: Scene) -> None:
