@@ -31,6 +31,8 @@ CONTENT_TYPES = ["application/json", FHIR_JSON]
 MAX_BODY_BYTES = 4_000_000
 # What a stranger may be told about a person that is absent, refused or erased: the same, always.
 ABSENT = "no such resource, or it may not be read"
+# The headers that say when a write is to be done at all (http://hl7.org/fhir/R4/http.html).
+CONDITIONS = ("if-match", "if-none-exist")
 
 STATUS: dict[type[DomainError], int] = {
     errors.Malformed: 400,
@@ -104,8 +106,9 @@ class Incoming:
         return key
 
     def content(self) -> bytes:
-        """What must be the same for the same Idempotency-Key."""
-        return b"\n".join((self.method.encode(), self.url.encode(), self.body))
+        """What must be the same for the same Idempotency-Key: the conditions of a write are part of it."""
+        told = (self.method, self.url, *(self.headers.get(name, "") for name in CONDITIONS))
+        return b"\n".join((*(text.encode() for text in told), self.body))
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,19 @@ def test_an_update_tried_again_under_its_key_is_the_same_version(scene: Scene, m
     assert other.status == 422
 
 
+def test_another_condition_under_the_same_key_is_another_request(scene: Scene, made: Json) -> None:
+    path = f"/fhir/Observation/{made['id']}"
+    sent = {**made, "status": "amended"}
+    first = scene.call(scene.hospital, "PUT", path, sent, if_match='W/"1"', idempotency_key="u")
+    other = scene.call(scene.hospital, "PUT", path, sent, if_match='W/"2"', idempotency_key="u")
+    assert (first.status, other.status) == (200, 422)
+    assert "Idempotency-Key" in other.json()["issue"][0]["diagnostics"]
+    made_one = scene.call(scene.hospital, "POST", "/fhir/Practitioner", PRACTITIONER, idempotency_key="c")
+    asked = {"if_none_exist": "identifier=s|1", "idempotency_key": "c"}
+    condition = scene.call(scene.hospital, "POST", "/fhir/Practitioner", PRACTITIONER, **asked)
+    assert (made_one.status, condition.status) == (201, 422)
+
+
 def test_a_create_tried_again_under_its_key_is_the_same_document(scene: Scene, patient: str) -> None:
     sent = people.observation(patient)
     first = scene.call(scene.hospital, "POST", "/fhir/Observation", sent, idempotency_key="c")
