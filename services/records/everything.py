@@ -1,7 +1,8 @@
 """GET /fhir/Patient/{id}/$everything: all documents about a person that the caller may see, page by page.
 
 Each document is judged by itself, on every page anew. Someone of whom the caller may see nothing looks
-exactly like someone who is not there (404). The documents of the directory that these refer to are read
+exactly like someone who is not there (404); who may see the Patient, and asks for types of which there is
+nothing to show, gets an empty page. The documents of the directory that these refer to are read
 apart. http://hl7.org/fhir/R4/patient-operation-everything.html
 """
 
@@ -41,7 +42,7 @@ def everything(incoming: Incoming, ports: Ports) -> Reply:
         cursor = read_cursor(last(incoming, CURSOR))
         types = _types(last(incoming, "_type"))
         seen = sorted(visit.see(_of(visit, types)), key=_name)
-        if not seen:
+        if not seen and not _may_know(visit, doc):
             raise NotFound(ABSENT)
         page = cut(seen, cursor, count, name=_name, size=size)
         visit.show(page.items)
@@ -56,6 +57,12 @@ def everything(incoming: Incoming, ports: Ports) -> Reply:
         return Reply(200, body)
 
     return visited(incoming, ports, "Patient", "everything", work)
+
+
+def _may_know(visit: Visit, person: Doc) -> bool:
+    """Whether the caller may know of the person, so that an empty answer tells nothing new."""
+    stored = visit.partition.get(person)
+    return stored is not None and bool(visit.see([stored]))
 
 
 def _of(visit: Visit, types: frozenset[str] | None) -> Iterable[Stored]:

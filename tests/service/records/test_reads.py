@@ -333,6 +333,21 @@ def test_the_directory_does_not_tell_who_is_a_person_here(scene: Scene, patient:
     assert b"no such resource, or it may not be read" in answers[0].body
 
 
+def test_everything_of_a_type_that_there_is_none_of_is_an_empty_page(scene: Scene, patient: str) -> None:
+    path = f"/fhir/Patient/{patient}/$everything?_type=Goal"
+    people.grant(
+        scene.world, scene.device(patient), people.consent_for(scene.payer.reference, classes=["Patient"])
+    )
+    for who in (scene.device(patient), scene.hospital, scene.payer):
+        answer = scene.get(who, path)
+        assert (answer.status, answer.json()["total"], resources(answer.json())) == (200, 0, [])
+    # What is there, and not to be seen, is as absent to whoever may see the Patient.
+    assert scene.get(scene.payer, path.replace("Goal", "Observation")).json()["total"] == 0
+    absent = scene.get(scene.clinic, f"/fhir/Patient/{ABSENT}/$everything?_type=Goal")
+    stranger = scene.get(scene.clinic, path)
+    assert (stranger.status, stranger.body) == (absent.status, absent.body) == (404, absent.body)
+
+
 # --- audit -------------------------------------------------------------------------------------------------
 
 
