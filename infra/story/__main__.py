@@ -11,10 +11,13 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from infra import local
-from infra.faults import explained
+from infra.faults import SetUpFault, explained
 from infra.package import ROOT
 from infra.stack import Cloud
 from infra.story import money
@@ -38,12 +41,11 @@ def main() -> int:
     parser.add_argument("--data", default=os.environ.get("DATA") or None, help="folder of FHIR R4 Bundles")
     parser.add_argument("--files", type=Path, default=DEMO_FILES, help="where demo leaves genesis and proofs")
     chosen = parser.parse_args()
-    bundles = read_folder(choose_folder(chosen.data, SHARED_DATA))
     try:
         if chosen.verb == "demo":
-            _demo(bundles, chosen.files)
+            _demo(read_folder(choose_folder(chosen.data, SHARED_DATA)), chosen.files)
         else:
-            _run(bundles)
+            _run(chosen.data)
     except Surprise as surprise:
         print(f"carevouch: the story did not come true: {surprise}", file=sys.stderr)
         return 1
@@ -62,18 +64,45 @@ def _demo(bundles: list[Records], files: Path) -> None:
     print("\nThe demo's cloud is stopped and its state is gone; `make run` keeps both.")
 
 
-def _run(bundles: list[Records]) -> None:
-    cloud = _started()
+def _run(data: str | None) -> None:
     kept = local.STATE / "story.json"
     before = reports.remembered(kept)
-    if before is not None:
-        check_again(cloud, before, local.STATE)
-        return
-    report = tell_story(cloud, local.STATE, bundles)
-    reports.keep(report, kept)
+    refuse_other_data(data, before)
+    folder = choose_folder(data, SHARED_DATA)
+    bundles = [] if before else read_folder(folder)
+    cloud = _started()
+    with left_running(cloud):
+        if before:
+            check_again(cloud, before, local.STATE)
+            return
+        report = tell_story(cloud, local.STATE, bundles)
+        reports.keep(report, kept, folder)
     reports.tell(report, print)
     print(f"\nStill running: {cloud.base_url}")
     print("`make stop` stops it and keeps its state, `make clean` removes it")
+
+
+def refuse_other_data(data: str | None, before: dict[str, Any] | None) -> None:
+    """A state holds one story: raises `SetUpFault` when DATA= names another folder than its own."""
+    if data and before and before.get("data") != str(Path(data).resolve()):
+        told = before.get("data") or "other records"
+        raise SetUpFault(
+            f"DATA={data} was not played: the state here holds the story of {told}. `make clean` first, or "
+            "leave DATA away to go on with that one."
+        )
+
+
+@contextmanager
+def left_running(cloud: Cloud) -> Iterator[None]:
+    """Whatever goes wrong within ends with the words that a cloud is left, and how to end it."""
+    words = f"The cloud is still running at {cloud.base_url}: `make stop` stops it, `make clean` starts over."
+    try:
+        yield
+    except Surprise as surprise:
+        raise Surprise(f"{surprise}\n{words}") from surprise
+    except BaseException:
+        print(words, file=sys.stderr)
+        raise
 
 
 def _started() -> Cloud:

@@ -34,6 +34,18 @@ class Answer:
         """The parsed body."""
         return json.loads(self.body)
 
+    def said(self) -> str:
+        """What a refusal says to people: an OperationOutcome's or problem's own words, else how it begins."""
+        try:
+            value = self.json()
+        except ValueError:
+            value = None
+        if isinstance(value, dict) and value.get("resourceType") == "OperationOutcome":
+            return "; ".join(_sentence(issue) for issue in value.get("issue", [])[:3])
+        if isinstance(value, dict) and "detail" in value:
+            return str(value["detail"])
+        return self.body[:300].decode("utf-8", "replace")
+
 
 @dataclass(slots=True)
 class Http:
@@ -94,8 +106,9 @@ class Party:
         """The same, when only `status` will do; raises `Surprise`."""
         answer = self.call(method, path, body, **headers)
         if answer.status != status:
-            said = answer.body[:600].decode("utf-8", "replace")
-            raise Surprise(f"{self.name}: {method} {path} was answered {answer.status}, not {status}: {said}")
+            raise Surprise(
+                f"{self.name}: {method} {path} was answered {answer.status}, not {status}: {answer.said()}"
+            )
         return answer
 
     def _fetch(self) -> str:
@@ -118,5 +131,10 @@ class Party:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = self.http.call("POST", "/auth/token", urlencode(form).encode(), headers)
         if answer.status != 200:
-            raise Surprise(f"{self.name} got no token: {answer.body[:300].decode('utf-8', 'replace')}")
+            raise Surprise(f"{self.name} got no token: {answer.said()}")
         return str(answer.json()["access_token"])
+
+
+def _sentence(issue: dict[str, Any]) -> str:
+    where = "".join(f"{place}: " for place in issue.get("expression", [])[:1])
+    return where + str(issue.get("diagnostics") or issue.get("code"))

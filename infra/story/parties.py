@@ -76,9 +76,7 @@ class Operator:
         raw = json.dumps(body).encode()
         answer = self._http.call("POST", "/fhir/Organization", raw, {"Content-Type": "application/json"})
         if answer.status != 201:
-            raise Surprise(
-                f"the operator could not admit {name}: {answer.body[:400].decode('utf-8', 'replace')}"
-            )
+            raise Surprise(f"the operator could not admit {name}: {answer.said()}")
         client_id = str(body["documents"][0]["doc"]).partition("/")[2]
         return Party(name, self._http, client_id, keys.make(name, client_id, key))
 
@@ -92,7 +90,7 @@ def enrol_device(hospital: Party, patient: str, name: str, keys: Keys) -> tuple[
     posted = json.dumps(answer_offer(offer, seed, KeyInMemory(key))).encode()
     answer = hospital.http.call("POST", "/identity/devices", posted, {"Content-Type": "application/json"})
     if answer.status != 201:
-        raise Surprise(f"the device could not be bound: {answer.body[:400].decode('utf-8', 'replace')}")
+        raise Surprise(f"the device could not be bound: {answer.said()}")
     device = Party(name, hospital.http, patient, keys.make(name, patient, key), "patient/*.cruds")
     return device, str(answer.json()["device"])
 

@@ -53,9 +53,10 @@ def tell(report: Report, say: Say) -> None:
     say(f"  {shlex.join(verify_command(proved[:1], report.vkey, report.genesis))}")
 
 
-def keep(report: Report, path: Path) -> None:
-    """Remember the story, so that a later run on the same state can check it again."""
+def keep(report: Report, path: Path, data: Path | None = None) -> None:
+    """Remember the story and the folder `data` it was about, so that a later run can check it again."""
     value = {
+        "data": str(data.resolve()) if data else None,
         "base_url": report.base_url,
         "vkey": report.vkey,
         "genesis": str(report.genesis),

@@ -100,7 +100,7 @@ def play(stage: Stage, records: Records, number: int) -> Told:
 def _registered(stage: Stage, records: Records, told: Told) -> None:
     answer = stage.hospital.call("POST", "/fhir/Patient", records.patient)
     if answer.status not in (200, 201):
-        raise Surprise(f"the patient could not be registered: {answer.body[:600].decode('utf-8', 'replace')}")
+        raise Surprise(f"the patient could not be registered: {answer.said()}")
     told.patient = str(answer.json()["id"])
     stage.say("  the hospital registered the person")
 
@@ -179,7 +179,7 @@ def _claim(stage: Stage, records: Records, told: Told) -> str:
     claim = money.claim(told.patient, provider, payer, f"Coverage/{covered['id']}", codes)
     answer = stage.hospital.call("POST", "/fhir/Claim/$submit", claim)
     if answer.status not in (200, 201):
-        raise Surprise(f"the claim was not adjudicated: {answer.body[:600].decode('utf-8', 'replace')}")
+        raise Surprise(f"the claim was not adjudicated: {answer.said()}")
     response = answer.json()
     told.claim = {code: str(amount) for code, amount in money.totals(response).items()}
     stage.say(f"  a claim was adjudicated: {_money(told.claim)}")
