@@ -1,12 +1,15 @@
 """The verbs are what a newcomer meets first."""
 
+import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from infra import ministack
 from tests.contract.template import ROOT
 
 VERBS = {
@@ -63,3 +66,36 @@ def test_an_old_or_missing_python_is_named_with_its_mend(
     assert done.returncode == 2
     assert mend in done.stderr
     assert version is None or version in done.stderr
+
+
+@pytest.mark.local_cloud
+def test_a_crashed_ci_run_leaves_no_cloud_behind(tmp_path: Path) -> None:
+    """Whatever it is named and however deep it lies: the story's and a demo's were left to run for ever."""
+    left = ["carevouch-demo-x", "pytest-of-ci/pytest-0/story-cloud", "pytest-of-ci/pytest-0/a test/deep"]
+    make, told = tmp_path / "bin" / "make", tmp_path / "told.json"
+    make.parent.mkdir()
+    # In place of the real one: starts clouds as tests do, then crashes before it can stop them.
+    make.write_text(
+        f"""#!{sys.executable}
+import json, os, sys
+from pathlib import Path
+sys.path.insert(0, {str(ROOT)!r})
+from infra import ministack
+folders = [Path(os.environ["TMPDIR"], name) for name in {left!r}]
+started = [ministack.start(folder, ministack.free_port(), detached=True) for folder in folders]
+Path({str(told)!r}).write_text(json.dumps([process.port for process in started]))
+os._exit(1)
+"""
+    )
+    make.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / ".ci" / "run"],
+        env=os.environ | {"PATH": f"{make.parent}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    ports = json.loads(told.read_text())
+    assert len(ports) == len(left)
+    assert [port for port in ports if ministack.is_busy(port)] == []
