@@ -10,7 +10,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
@@ -304,11 +304,4 @@ def _where(fault: BaseException) -> str:
     frames = traceback.extract_tb(fault.__traceback__)
     return " < ".join(
         f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames[-4:])
-    )
-
-
-def with_headers(reply: Reply, **headers: str) -> Reply:
-    """The reply with more headers; underscores in names become hyphens."""
-    return replace(
-        reply, headers={**reply.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
     )
