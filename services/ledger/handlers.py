@@ -1,26 +1,22 @@
 """The sealer's one entry point: a batch of stream records, or the clock's sweep.
 
 The stream handler needs only the keys of new rows. It never raises because of what a row says: a bad event is
-sealed as rejected, and one that our code stumbles over is set aside, named in the log and counted, so that
-it blocks nobody. When the world fails (DynamoDB, S3, KMS, a head that went back) it reports the first record,
-and the stream brings the batch again.
+sealed as rejected, and one that our code stumbles over is set aside and counted, so that it blocks nobody;
+its key holds a person's id and is not told. When the world fails (DynamoDB, S3, KMS, a head that went back) it
+reports the first record, and the stream brings the batch again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from services.ledger.apart import WORLD, each_apart
 from services.ledger.ports import HeadWentBack
 from services.ledger.seal import Sealed, Sealer
 from services.ledger.store import may_carry_event
 from services.ledger.sweep import Sweep
-from shared.aws.rows import OutcomeUnknown
-from shared.kernel.errors import Busy, IntegrityFault
+from shared.kernel.errors import IntegrityFault
 from shared.kernel.ids import Key
 
-# Faults of the world: trying again later may help, and giving up would lose a batch.
-WORLD = (OutcomeUnknown, Busy, IntegrityFault, ClientError, BotoCoreError)
 Answer = dict[str, list[dict[str, str]]]
 
 
@@ -67,19 +63,17 @@ def handle_sweep(*, sealers: Sequence[Sealer], sweep: Sweep, tell: Tell) -> None
         raise
     _tell_sealed(swept.sealed, tell)
     tell.count("OldestUnsealedSeconds", swept.oldest_seconds)
+    if swept.stumbled:
+        tell.error("the sweep went on without some rows", fault=", ".join(sorted(set(swept.stumbled))))
+        tell.count("LedgerFaults", len(swept.stumbled))
 
 
 def _seal(sealer: Sealer, keys: Sequence[Key], tell: Tell) -> Sealed:
-    try:
-        return sealer.seal(keys)
-    except WORLD:
-        raise
-    except Exception as bug:  # noqa: BLE001 - a row that our code stumbles over must not block its shard
-        if len(keys) == 1:
-            tell.error("a row was set aside", fault=type(bug).__name__, sk=keys[0].sk)
-            tell.count("RowsSetAside", 1)
-            return Sealed()
-    parts = [_seal(sealer, [key], tell) for key in keys]
+    def set_aside(_key: Key, bug: Exception) -> None:
+        tell.error("a row was set aside", fault=type(bug).__name__)
+        tell.count("RowsSetAside", 1)
+
+    parts = each_apart(sealer.seal, keys, set_aside)
     return Sealed(
         sum(part.events for part in parts),
         sum(part.rejected for part in parts),

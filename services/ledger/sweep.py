@@ -3,12 +3,14 @@
 It walks the certificates of each service in the order they were made, and under each key the dense numbers
 above its cursor, all out of one sparse index that may lag; what it finds is handed to the same sealer as the
 stream's. A cursor stops at a gap until the gap can no longer fill, and a key is left behind when it has
-expired and all its numbers are settled. The stream is a hint, this is the promise.
+expired and all its numbers are settled. The stream is a hint, this is the promise. A row that our code
+stumbles over is left where it is, its key's cursor before it, and the sweep goes on with the others.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from services.ledger.apart import each_apart
 from services.ledger.ports import EventRow, Numbered
 from services.ledger.seal import Sealed, Sealer, World
 from shared.events.certificate import parse_certificate
@@ -30,10 +32,14 @@ CERTIFICATES = "certs#"
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep did, and how old the oldest event was that the stream had not brought."""
+    """What a sweep did, and how old the oldest event was that the stream had not brought.
+
+    `stumbled` names the kind of fault of each row that was left for a later sweep.
+    """
 
     sealed: Sealed
     oldest_seconds: float
+    stumbled: tuple[str, ...] = ()
 
 
 class Sweep:
@@ -44,16 +50,17 @@ class Sweep:
         self._world = world
         self._sealers = sealers
         self._oldest = ""
+        self._aside: dict[Key, str] = {}
 
     def run(self) -> Swept:
         """Seal what is found; returns counts and the age of the oldest unsealed event that was met."""
-        self._oldest = self._world.clock()
+        self._oldest, self._aside = self._world.clock(), {}
         retries = [retry.key for retry in self._world.notes.retries(MAX_RETRIES)]
-        total = self._sealed(self._world.events.fetch(retries))
+        total = self._sealed(self._fetched(retries))
         for kid in self._keys():
             total = _added(total, self._sweep_key(kid))
         age = moment(self._world.clock()) - moment(self._oldest)
-        return Swept(total, max(0.0, age.total_seconds()))
+        return Swept(total, max(0.0, age.total_seconds()), tuple(self._aside.values()))
 
     def _keys(self) -> Iterator[str]:
         yield thumbprint(self._genesis.operator)
@@ -93,12 +100,25 @@ class Sweep:
         while True:
             found = self._world.events.after(kid, at, BATCH)
             if found:
-                rows = self._world.events.fetch([item.key for item in found])
+                rows = self._fetched([item.key for item in found])
                 total = _added(total, self._sealed(rows))
                 self._move(kid, found, rows)
                 at = found[-1].n
             if len(found) < BATCH:
                 return total
+
+    def _fetched(self, keys: Sequence[Key]) -> list[EventRow]:
+        """The rows that can be read; the others are set aside."""
+        fetched = each_apart(self._world.events.fetch, keys, self._set_aside)
+        rows = [row for part in fetched for row in part]
+        return [
+            row
+            for part in each_apart(_read, rows, lambda row, bug: self._set_aside(row.key, bug))
+            for row in part
+        ]
+
+    def _set_aside(self, key: Key, bug: Exception) -> None:
+        self._aside[key] = type(bug).__name__
 
     def _sealed(self, rows: Sequence[EventRow]) -> Sealed:
         """Hand what is not settled to the sealers of their strands."""
@@ -108,8 +128,8 @@ class Sweep:
         total = Sealed()
         for sealer in self._sealers:
             mine = [row.key for row in open_ if sealer.takes(row.text)]
-            if mine:
-                total = _added(total, sealer.seal(mine))
+            for sealed in each_apart(sealer.seal, mine, self._set_aside):
+                total = _added(total, sealed)
         return total
 
     def _move(self, kid: str, found: Sequence[Numbered], rows: Sequence[EventRow]) -> None:
@@ -117,6 +137,8 @@ class Sweep:
         settled, cursor = self._settled(rows), self._world.notes.cursor(kid)
         by_key = {row.key: row for row in rows}
         for n in sorted({item.n for item in found}):
+            if any(item.key in self._aside for item in found if item.n == n):
+                return
             here = [by_key[item.key] for item in found if item.n == n and item.key in by_key]
             if any(row.key not in settled for row in here):
                 return
@@ -142,6 +164,14 @@ class Sweep:
         """Whether a gap below this event can no longer fill (FORMATS.md, 5)."""
         event = event_of(row.text)
         return event is not None and self._world.clock() > later(event.seal_by, GRACE_SECONDS)
+
+
+def _read(rows: Sequence[EventRow]) -> Sequence[EventRow]:
+    """The rows, once everything that the sweep asks of them has been asked."""
+    for row in rows:
+        _marks_of(row)
+        _time(row)
+    return rows
 
 
 def _marks_of(row: EventRow) -> list[str]:

@@ -78,6 +78,9 @@ def test_a_row_that_our_code_stumbles_over_is_set_aside_and_told_without_its_con
     assert deliver(cloud, [record(bad, 1), record(good, 2)], told) == {"batchItemFailures": []}
     assert audit_strand(cloud.house.genesis, 0, cloud.read()).events == 1
     assert told.counts["RowsSetAside"] == 1
+    # A row's key holds the person's id.
+    assert "someone" not in str(told.errors)
+    assert "Observation" not in str(told.errors)
 
 
 def test_a_fault_of_the_world_reports_the_first_record() -> None:
@@ -113,6 +116,17 @@ def test_the_clock_sweeps_publishes_and_tells_the_oldest_age() -> None:
         "EventsWaiting": 0,
         "OldestUnsealedSeconds": 30,
     }
+    assert audit_strand(cloud.house.genesis, 0, cloud.read()).events == 1
+
+
+def test_a_sweep_that_stumbles_over_a_row_counts_it_and_publishes_the_others() -> None:
+    cloud, producer, told = Cloud(), Producer(House()), Told()
+    cloud.act(producer, 1)
+    bad = Key("P#someone", "Observation#bad#v#0000000001")
+    cloud.events.rows[bad] = EventRow(bad, 12345, producer.signer.kid, 2)  # type: ignore[arg-type]
+    handle({}, sealers=[cloud.sealer()], sweep=cloud.sweep(), tell=told)
+    assert (told.counts["LedgerFaults"], told.counts["EventsSealed"]) == (1, 1)
+    assert "someone" not in str(told.errors)
     assert audit_strand(cloud.house.genesis, 0, cloud.read()).events == 1
 
 

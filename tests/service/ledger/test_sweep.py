@@ -1,6 +1,11 @@
 """The sweep finds what the stream lost, and moves its cursors only over what is settled."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from services.ledger.ports import EventRow
 from shared.events.audit import audit_strand
+from shared.kernel.ids import Key
 from shared.kernel.jws import thumbprint
 from tests.service.ledger.fakes import Cloud
 from tests.unit.ledger.acts import House, Producer
@@ -103,3 +108,37 @@ def test_more_events_than_one_page_of_the_index_are_all_sealed() -> None:
         cloud.act(producer, number)
     assert cloud.sweep().run().sealed.events == 1_100
     assert cloud.notes.cursor(producer.signer.kid) == 1_100
+
+
+def test_a_row_that_our_code_stumbles_over_keeps_no_other_from_being_sealed() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    cloud.act(producer, 1)
+    good = cloud.act(producer, 2)
+    bad = cloud.act(producer, 3)
+    cloud.act(Producer(cloud.house, name="another environment"), 4)
+    producer.n += 1
+    cloud.act(producer, 5)
+    sound = cloud.events.rows[bad]
+    cloud.events.rows[bad] = replace(sound, text=12345)  # type: ignore[arg-type]
+    swept = cloud.sweep().run()
+    assert (swept.sealed.events, swept.stumbled) == (4, ("AttributeError",))
+    # Its key's cursor waits before it, so that a later sweep, with better code, seals it.
+    assert cloud.notes.cursor(producer.signer.kid) == cloud.events.rows[good].n
+    cloud.events.rows[bad] = sound
+    assert cloud.sweep().run().sealed.events == 1
+
+
+def test_a_row_that_sealing_stumbles_over_is_found_among_the_others() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    keys = [cloud.act(producer, number) for number in range(4)]
+    fetch = cloud.events.fetch
+
+    def stumbling(asked: Sequence[Key]) -> list[EventRow]:
+        if keys[1] in asked:
+            raise KeyError("a row of another shape")
+        return fetch(asked)
+
+    cloud.events.fetch = stumbling  # type: ignore[method-assign, assignment]
+    swept = cloud.sweep().run()
+    assert (swept.sealed.events, swept.stumbled) == (3, ("KeyError",))
+    assert cloud.notes.cursor(producer.signer.kid) == 1
