@@ -26,7 +26,7 @@ help:
 	@echo "make soak      the property tests for long: SOAK=$(SOAK) times their examples"
 	@echo "make interop   other people's clients on our logs (none is driven yet; it says so)"
 	@echo "make package   build the zips for AWS Lambda (arm64) in build/aws"
-	@echo "make deploy    deploy to AWS; says what it needs, creates and costs"
+	@echo "make deploy    deploy to AWS: says what it needs, creates and costs, and asks (YES=1 agrees)"
 	@echo "make clean     stop the local cloud, remove its state and the zips"
 
 run: .venv/.ready
