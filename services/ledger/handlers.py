@@ -2,8 +2,8 @@
 
 The stream handler needs only the keys of new rows. It never raises because of what a row says: a bad event is
 sealed as rejected, and one that our code stumbles over is set aside and counted, so that it blocks nobody;
-its key holds a person's id and is not told. When the world fails (DynamoDB, S3, KMS, a head that went back) it
-reports the first record, and the stream brings the batch again.
+its key holds a person's id and is not told. When the world fails (DynamoDB, S3, KMS, a head that went back)
+it reports the first record, and the stream brings the batch again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

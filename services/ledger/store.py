@@ -215,8 +215,8 @@ class DynamoEvents:
 
 
 def may_carry_event(key: Key) -> bool:
-    """Whether a row with this key may be an act's: not a certificate, an identifier, or a rejection."""
-    return not key.pk.startswith(("K#", "I#")) and not key.sk.endswith(REJECTED_SUFFIX)
+    """Whether a row with this key may be an act's: no certificate, identifier, note of work, or rejection."""
+    return not key.pk.startswith(("K#", "I#", "E#")) and not key.sk.endswith(REJECTED_SUFFIX)
 
 
 def batch_get(
