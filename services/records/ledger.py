@@ -10,6 +10,7 @@ from services.records.ports import Ports
 from services.records.read import partition_of, version_of, visited
 from shared.aws.access import Visit
 from shared.aws.consents import Consents, devices_of
+from shared.aws.devices import Devices
 from shared.aws.documents import Stored
 from shared.aws.http import ABSENT, Incoming, Reply
 from shared.consent.signature import parse_body
@@ -69,6 +70,6 @@ def _with_device(file: Opening, consent: Stored, visit: Visit) -> Opening:
         # The first version is the binding itself; later ones only say what became of it.
         if device.version == 1 and consents.binding([device], kid, consent.time):
             offer = read_offer(parse_device(device.body)[0]["offer"])
-            provider = consents.provider_key(offer.provider, offer.kid)
+            provider = Devices(visit.access.reader).key_of(offer, device.time)
             return replace(file, device=_opening(device), provider=provider)
     return file

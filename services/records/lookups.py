@@ -14,13 +14,16 @@ from shared.records.survey import Identifier
 
 
 def resolve(identifiers: Iterable[Identifier], ports: Ports) -> dict[Identifier, Doc]:
-    """Those of the identifiers that are taken, each with its document."""
+    """Those of the identifiers that are taken, each with its document.
+
+    Raises `Superseded` for one that a corrected Patient no longer has.
+    """
     listed = list(identifiers)
     if not listed:
         return {}
     key = ports.store.reader.keys.deployment()
     blinds = {key.blind(*identifier): identifier for identifier in listed}
-    return {blinds[blind]: doc for blind, doc in ports.index.find(blinds).items()}
+    return {blinds[blind]: doc for blind, doc in ports.index.current(blinds).items()}
 
 
 def existing(docs: Iterable[Doc], ports: Ports) -> frozenset[Doc]:

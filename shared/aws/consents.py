@@ -11,12 +11,10 @@ from shared.aws.documents import Partition, Reader, Stored
 from shared.consent.model import Consent
 from shared.consent.read import read_consent, unreadable
 from shared.consent.signature import parse_body, verify_grant
-from shared.identity.admission import parse_admission
 from shared.identity.binding import Binding
 from shared.kernel.errors import DomainError, IntegrityFault
-from shared.kernel.ids import Doc
 from shared.kernel.jsontext import parse
-from shared.kernel.jws import Jwk, take_apart
+from shared.kernel.jws import take_apart
 
 __all__ = ["GRANTED", "Consents", "devices_of"]
 GRANTED = "consent.granted"
@@ -68,18 +66,6 @@ class Consents:
         """The verified binding of the device with this key, if it was active at the instant `at`."""
         standing = (binding for _, binding in self._devices.standing(devices, at))
         return next((binding for binding in standing if binding.kid == kid), None)
-
-    def provider_key(self, organization: str, kid: str) -> Jwk | None:
-        """The public key of that thumbprint in any version of an admission, to hand out beside a binding.
-
-        Whether an offer signed with it counts is for `Devices` to say.
-        """
-        doc = Doc("Admission", organization)
-        for stored in reversed(self._reader.partition_of(doc).history(doc)):
-            key = parse_admission(stored.body).key(kid)
-            if key is not None:
-                return {name: str(key[name]) for name in ("kty", "crv", "x", "y") if name in key}
-        return None
 
     def _read(self, stored: Stored, devices: list[Stored]) -> Consent:
         reference, patient = str(stored.doc), f"Patient/{stored.doc.subject}"

@@ -24,7 +24,14 @@ _REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _OBJECT = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 _ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 # http://hl7.org/fhir/R4/valueset-audit-event-action.html; everything else is a read.
-_ACTIONS = {"decision": "E", "create": "C", "update": "U", "transaction": "E", "batch": "E"}
+_ACTIONS = {
+    "decision": "E",
+    "create": "C",
+    "update": "U",
+    "delete": "D",
+    "transaction": "E",
+    "batch": "E",
+}
 # A page shows at most this many documents by name; the rest is counted.
 MAX_ENTITIES = 50
 SUCCESS, REFUSED = "0", "4"
