@@ -42,7 +42,7 @@ test: .venv/.ready
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 check: .venv/.ready .venv/sam/.ready
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

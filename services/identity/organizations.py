@@ -7,10 +7,9 @@ service can forge it.
 
 from typing import Any
 
-from shared.aws.receipts import receipt_headers
-
 from services.identity.ports import Ports
 from shared.aws.http import Incoming, Reply
+from shared.aws.receipts import receipt_headers
 from shared.events.act import Act, Revision, assemble
 from shared.events.catalogue import OPERATOR, may_write
 from shared.events.certificate import verify_event
