@@ -18,6 +18,8 @@ from shared.records.write import has_identifiers, is_served, why_not_created, wh
 
 # The version of the software; a test compares it with pyproject.toml.
 VERSION = "0.1.0"
+# When what is served last changed, so that a client may keep and compare the statement.
+RELEASED = "2026-11-22"
 EVERYTHING = ("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything")
 _FHIR = re.compile(r"/fhir/(?P<type>\{type\}|[A-Z][A-Za-z]+)(?P<rest>(/.*)?)")
 _INTERACTIONS = {
@@ -37,7 +39,7 @@ def capabilities(routes: Iterable[tuple[str, str]], ports: Ports) -> dict[str, A
     statement = capability_statement(
         served,
         base_url=ports.access.base,
-        date=ports.store.clock(),
+        date=RELEASED,
         version=VERSION,
         system=("transaction", "batch"),
     )
@@ -66,7 +68,8 @@ def _served(type_: str, routes: Iterable[tuple[str, str]]) -> Served:
             interaction = _INTERACTIONS.get((method, match["rest"]))
             interactions |= {interaction} if interaction and _is_done(type_, interaction) else set()
             operations |= set(_OPERATIONS.get((method, type_, match["rest"]), ()))
-    return Served(type_, tuple(sorted(interactions)), tuple(sorted(operations)), has_identifiers(type_))
+    conditional = has_identifiers(type_) and "create" in interactions
+    return Served(type_, tuple(sorted(interactions)), tuple(sorted(operations)), conditional)
 
 
 def _resource_of(type_: str) -> str:

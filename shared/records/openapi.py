@@ -9,7 +9,38 @@ from typing import Any
 
 _VARIABLE = re.compile(r"\{(\w+)(\+?)\}")
 _BODIED = ("POST", "PUT")
-_FHIR_JSON = "application/fhir+json"
+_FHIR_JSON, _JSON, _PROBLEM = "application/fhir+json", "application/json", "application/problem+json"
+_FORM = "application/x-www-form-urlencoded"
+_TEXTS = ("/ledger/genesis", "/ledger/{strand}/checkpoint", "/ledger/events/{id}/proof")
+_SEARCHED = re.compile(r"/fhir/(\{type\}|[A-Z][A-Za-z]+)")
+_QUERY = {
+    "patient": "whose records; needed but for directory types (other parameters: see /fhir/metadata)",
+    "_count": "how many a page holds",
+    "_sort": "date or -date",
+    "_cursor": "where the next page goes on, as its link says",
+}
+_HEADERS = {
+    "Idempotency-Key": "1 to 255 visible characters; a retry with the same key gets the same answer",
+    "If-Match": 'the ETag of the version that is changed, such as W/"1"',
+    "Purpose-Of-Use": "a v3-ActReason code that the caller's role may declare; the role's own by default",
+}
+_REFUSALS = {
+    "400": "the request is not what it should be; the answer says where",
+    "401": "no token, or one that is not good any more",
+    "403": "the scope or role does not allow this",
+    "404": "absent, or it may not be read: the two look alike",
+    "409": "somebody else was first",
+    "412": "If-Match names another version than the current one",
+    "413": "too large; the answer says how to split it",
+    "415": "the content type is not taken",
+    "422": "understood, but it cannot be done as asked",
+    "503": "try again after Retry-After",
+}
+_WRITE_REFUSALS = {
+    "POST": ("409", "413", "415", "422"),
+    "PUT": ("409", "412", "413", "415", "422"),
+    "DELETE": ("409",),
+}
 
 
 def openapi_document(
@@ -44,28 +75,71 @@ def openapi_document(
 
 
 def _operation(method: str, path: str, summary: str, is_open: bool) -> dict[str, Any]:
-    kind = _FHIR_JSON if path.startswith("/fhir") else "application/json"
     made: dict[str, Any] = {
         "operationId": _name(method, path),
         "summary": summary,
-        "tags": [path.split("/")[1]],
-        "responses": {
-            "default": {
-                "description": "the answer, or what to mend",
-                "content": {kind: {"schema": {"type": "object"}}},
-            }
-        },
+        "tags": [path.split("/")[1].partition(".")[0] or "well-known"],
+        "responses": _responses(method, path, is_open),
     }
-    names = [name for name, _ in _VARIABLE.findall(path)]
-    if names:
-        made["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-        ]
+    parameters = [*_in_path(path), *_in_query(method, path), *_in_header(method, path, is_open)]
+    if parameters:
+        made["parameters"] = parameters
     if method in _BODIED:
-        made["requestBody"] = {"required": True, "content": {kind: {"schema": {"type": "object"}}}}
+        made["requestBody"] = {"required": True, "content": {_sent(path): {"schema": {"type": "object"}}}}
     if is_open:
         made["security"] = []
     return made
+
+
+def _sent(path: str) -> str:
+    return _FORM if path == "/auth/token" else _FHIR_JSON if path.startswith("/fhir") else _JSON
+
+
+def _told(path: str) -> str:
+    if path.endswith("/tile/{path+}"):
+        return "application/octet-stream"
+    if path in _TEXTS:
+        return "text/plain"
+    return _FHIR_JSON if path.startswith("/fhir/") and ".well-known" not in path else _sent(path)
+
+
+def _responses(method: str, path: str, is_open: bool) -> dict[str, Any]:
+    good = _JSON if path == "/auth/token" else _told(path)
+    schema = {"type": "object"} if good.endswith("json") else {"type": "string"}
+    made: dict[str, Any] = {"2XX": {"description": "done", "content": {good: {"schema": schema}}}}
+    refusal = _FHIR_JSON if path.startswith("/fhir") else _PROBLEM
+    for status in ("400", "404", *(() if is_open else ("401", "403")), *_WRITE_REFUSALS.get(method, ())):
+        made[status] = {
+            "description": _REFUSALS[status],
+            "content": {_JSON if path == "/auth/token" else refusal: {"schema": {"type": "object"}}},
+        }
+    made["503"] = {"description": _REFUSALS["503"]}
+    return made
+
+
+def _in_path(path: str) -> list[dict[str, Any]]:
+    names = [name for name, _ in _VARIABLE.findall(path)]
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def _in_query(method: str, path: str) -> list[dict[str, Any]]:
+    if method != "GET" or not _SEARCHED.fullmatch(path):
+        return []
+    return [
+        {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
+        for name, meaning in _QUERY.items()
+    ]
+
+
+def _in_header(method: str, path: str, is_open: bool) -> list[dict[str, Any]]:
+    names = [] if is_open else ["Idempotency-Key"] if method in _BODIED else ["Purpose-Of-Use"]
+    if method == "PUT":
+        names.append("If-Match")
+    return [
+        {"name": name, "in": "header", "description": _HEADERS[name], "schema": {"type": "string"}}
+        for name in names
+        if name != "Purpose-Of-Use" or path.startswith(("/fhir", "/ledger/documents"))
+    ]
 
 
 def _name(method: str, path: str) -> str:

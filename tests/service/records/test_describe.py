@@ -82,8 +82,36 @@ def test_operations_have_names_of_their_own(scene: Scene) -> None:
     assert len(names) == len(set(names))
     for path, methods in description["paths"].items():
         for operation in methods.values():
-            given = [one["name"] for one in operation.get("parameters", [])]
+            given = [one["name"] for one in operation.get("parameters", []) if one["in"] == "path"]
             assert given == re.findall(r"\{(\w+)\}", path)
+
+
+def test_openapi_says_what_is_sent_and_answered_in_which_form(scene: Scene) -> None:
+    paths = scene.api.call("GET", "/openapi.json").json()["paths"]
+    assert list(paths["/auth/token"]["post"]["requestBody"]["content"]) == [
+        "application/x-www-form-urlencoded"
+    ]
+    forms = {
+        "/ledger/genesis": "text/plain",
+        "/ledger/{strand}/tile/{path}": "application/octet-stream",
+        "/ledger/digest": "application/json",
+        "/fhir/{type}/{id}": "application/fhir+json",
+        "/fhir/.well-known/smart-configuration": "application/json",
+    }
+    for path, form in forms.items():
+        assert list(paths[path]["get"]["responses"]["2XX"]["content"]) == [form]
+    put = paths["/fhir/{type}/{id}"]["put"]
+    assert {"If-Match", "Idempotency-Key"} <= {one["name"] for one in put["parameters"]}
+    assert {"400", "401", "403", "404", "409", "412", "413", "422", "503"} <= set(put["responses"])
+
+
+def test_the_statement_stays_the_same_until_what_is_served_changes(scene: Scene) -> None:
+    first = scene.api.call("GET", "/fhir/metadata").json()
+    scene.world.clock.advance(3600)
+    assert scene.api.call("GET", "/fhir/metadata").json() == first
+    for resource in first["rest"][0]["resource"]:
+        creates = "create" in {one["code"] for one in resource["interaction"]}
+        assert creates or not resource["conditionalCreate"]
 
 
 def test_the_version_is_that_of_the_package() -> None:
