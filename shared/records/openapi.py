@@ -100,7 +100,7 @@ def _told(path: str) -> str:
         return "application/octet-stream"
     if path in _TEXTS:
         return "text/plain"
-    return _FHIR_JSON if path.startswith("/fhir/") and ".well-known" not in path else _sent(path)
+    return _JSON if ".well-known" in path else _sent(path)
 
 
 def _responses(method: str, path: str, is_open: bool) -> dict[str, Any]:
