@@ -11,12 +11,15 @@ from infra.story.bundles import Records
 from infra.story.client import Answer, Party, Surprise
 from infra.story.evidence import Evidence, collect
 from infra.story.parties import Keys, enrol_device, sign_request
+from shared.kernel.jsontext import render
 
 # What the patient lets the insurer see, for payment: these classes and no other.
 GRANTED = ("Encounter", "Observation")
 NOT_GRANTED = ("Condition", "DiagnosticReport", "DocumentReference", "Immunization")
 # Small enough that every patient with an observation to spare has a next page.
 PAGE = 3
+# A batch takes at most a hundred entries, each an act of its own.
+BATCH = 100
 # What the story itself puts under a patient: the consent and its revocation, the coverage, the claim and its
 # answer, beside what came with the records.
 OWN = {"Consent": 1, "Provenance": 1, "Coverage": 1, "Claim": 1, "ClaimResponse": 1}
@@ -63,8 +66,11 @@ class Stage:
 def load_directory(stage: Stage, records: Records) -> None:
     """The hospital posts the organisations and practitioners that its records refer to."""
     began = time.monotonic()
-    answer = stage.hospital.expect(200, "POST", "/fhir", records.raw).json()
-    statuses = [entry["response"]["status"][:3] for entry in answer["entry"]]
+    entries, statuses = records.bundle["entry"], []
+    for at in range(0, len(entries), BATCH):
+        part = render({**records.bundle, "entry": entries[at : at + BATCH]})
+        answer = stage.hospital.expect(200, "POST", "/fhir", part).json()
+        statuses += [entry["response"]["status"][:3] for entry in answer["entry"]]
     if not set(statuses) <= {"200", "201"}:
         raise Surprise(f"the directory was not taken whole: {statuses}")
     stage.say(f"  directory: {len(statuses)} entries in {time.monotonic() - began:.1f} s")
