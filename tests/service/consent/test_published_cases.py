@@ -26,7 +26,7 @@ from shared.kernel.times import instant
 from shared.records.access import Allowed
 from shared.records.content import resource_of
 from tests import people
-from tests.oracles import SHARED, shared_path
+from tests.oracles import SHARED, or_skip, shared_path
 from tests.people import Organization
 from tests.service.consent.conftest import Scene, scene_of
 from tests.world import memory_world
@@ -103,7 +103,7 @@ def test_no_case_slips_away() -> None:
     assert len(READ) == 35
 
 
-@pytest.mark.parametrize("case", SAID, ids=ids(SAID))
+@pytest.mark.parametrize("case", or_skip(SAID, FILE), ids=ids(SAID) or None)
 def test_the_door_answers_the_person_as_published(case: Case) -> None:
     staged = stage(case)
     scene, request = staged.scene, case.request
@@ -130,7 +130,7 @@ def _why(reasons: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     return sorted((reason["rule"], reason.get("clause", ""), reason.get("element", "")) for reason in reasons)
 
 
-@pytest.mark.parametrize("case", READ, ids=ids(READ))
+@pytest.mark.parametrize("case", or_skip(READ, FILE), ids=ids(READ) or None)
 def test_door_and_rule_answer_the_organisation_as_published(case: Case) -> None:
     scene = fresh(case)
     organization = people.admit(scene.world, "Everything Ltd", ROLES)
@@ -155,7 +155,7 @@ def test_door_and_rule_answer_the_organisation_as_published(case: Case) -> None:
     assert isinstance(visit.decide(staged.resource)[1], Allowed) == (case.expected == "permit")
 
 
-@pytest.mark.parametrize("case", UNSAID, ids=ids(UNSAID))
+@pytest.mark.parametrize("case", or_skip(UNSAID, FILE), ids=ids(UNSAID) or None)
 def test_what_no_door_can_say_the_rules_answer_over_the_stored_fhir(case: Case) -> None:
     staged = stage(case)
     scene, request = staged.scene, case.request
@@ -171,7 +171,7 @@ def test_what_no_door_can_say_the_rules_answer_over_the_stored_fhir(case: Case) 
     assert decide(visit.consents, request, facts, case.default).permitted == (case.expected == "permit")
 
 
-@pytest.mark.parametrize("case", SAID, ids=ids(SAID))
+@pytest.mark.parametrize("case", or_skip(SAID, FILE), ids=ids(SAID) or None)
 def test_nothing_is_permitted_once_the_signatures_are_gone(case: Case) -> None:
     """The nearest neighbour of every case: the same consents, stored without the device's signature."""
     scene = fresh(case)
