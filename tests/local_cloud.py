@@ -21,28 +21,35 @@ from infra.stack import Cloud
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The running local cloud of this test run."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "local-cloud"
+    folder = base_folder(tmp_path_factory) / "local-cloud"
     folder.mkdir(exist_ok=True)
-    with _alone(folder) as users:
+    with alone(folder) as users:
         if ministack.running(folder) is None:
             local.start(folder, say=lambda line: None)
-        _count(users, +1)
+        count_users(users, +1)
     yield local.open_cloud(folder)
-    with _alone(folder) as users:
-        if _count(users, -1) == 0:
+    with alone(folder) as users:
+        if count_users(users, -1) == 0:
             ministack.stop(folder)
 
 
+def base_folder(factory: pytest.TempPathFactory) -> Path:
+    """The folder that all workers of this run have in common."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @contextmanager
-def _alone(folder: Path) -> Iterator[Path]:
+def alone(folder: Path) -> Iterator[Path]:
+    """While this holds, no other worker starts or stops the cloud in `folder`; yields its count of users."""
     users = folder / "users"
     with users.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield users
 
 
-def _count(users: Path, change: int) -> int:
+def count_users(users: Path, change: int) -> int:
+    """Change the count of workers that use a cloud; the new count."""
     count = int(users.read_text() or 0) + change
     users.write_text(str(count))
     return count

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.played import Played, base_folder, playing
+from tests.e2e.played import Played, playing
+from tests.local_cloud import base_folder
 
 
 @pytest.fixture(scope="session")

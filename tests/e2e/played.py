@@ -4,16 +4,12 @@ All workers of pytest-xdist share it: the first plays, the others read what it w
 cloud. Tests may refuse things and read, but change nobody's records.
 """
 
-import fcntl
-import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-import pytest
 
 from infra import local, ministack
 from infra.stack import Cloud
@@ -24,6 +20,7 @@ from infra.story.client import Http, Party, Surprise
 from infra.story.parties import Keys
 from infra.story.report import Report
 from infra.story.scenes import search
+from tests.local_cloud import alone, count_users
 from tests.oracles import SHARED
 
 REAL = SHARED / "data" / "synthea"
@@ -68,20 +65,14 @@ def playing(base: Path) -> Iterator[Played]:
     """What the fixture yields; `base` is the same folder for all workers."""
     folder = base / "story-cloud"
     folder.mkdir(exist_ok=True)
-    with _alone(folder) as users:
+    with alone(folder) as users:
         if not (folder / "played.pickle").exists():
             (folder / "played.pickle").write_bytes(_play(folder))
-        _count(users, +1)
+        count_users(users, +1)
     yield pickle.loads((folder / "played.pickle").read_bytes())  # noqa: S301 - written just above
-    with _alone(folder) as users:
-        if _count(users, -1) == 0:
+    with alone(folder) as users:
+        if count_users(users, -1) == 0:
             ministack.stop(folder)
-
-
-def base_folder(factory: pytest.TempPathFactory) -> Path:
-    """The folder that all workers of this run have in common."""
-    base = factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 def _play(folder: Path) -> bytes:
@@ -113,17 +104,3 @@ def _restarted(folder: Path, port: int, report: Report) -> str | None:
     except Surprise as surprise:
         return str(surprise)
     return None
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[Path]:
-    users = folder / "users"
-    with users.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield users
-
-
-def _count(users: Path, change: int) -> int:
-    count = int(users.read_text() or 0) + change
-    users.write_text(str(count))
-    return count
