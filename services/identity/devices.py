@@ -76,6 +76,7 @@ def remove(incoming: Incoming, ports: Ports) -> Reply:
         if caller.patient is None or caller.patient != doc.subject:
             raise NotFound(ABSENT)
         caller.require_scope("Patient", "u")
+        _device_key(caller, ports)
         visit.conclude("removed already")
         request = Request(f"{caller.id}:{caller.device}", incoming.idempotency_key, incoming.content())
         try:
@@ -141,6 +142,7 @@ def erase(incoming: Incoming, ports: Ports) -> Reply:
 
     def work(visit: Visit) -> Reply:
         caller = visit.caller
+        _device_key(caller, ports)  # What cannot be undone needs a device that stands, not just a row.
         return Reply(
             204, headers=receipt_headers(ports.eraser.erase(caller.id, f"BoundDevice/{caller.device}"))
         )

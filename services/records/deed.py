@@ -20,7 +20,9 @@ from shared.aws.receipts import event_id
 from shared.events.envelope import parse_event
 from shared.identity.caller import Caller
 from shared.identity.enrolment import enrolment_body
+from shared.identity.identifiers import identifiers_of
 from shared.identity.roles import PROVIDER
+from shared.kernel.canonical import JsonObject
 from shared.kernel.errors import DomainError, Forbidden, Invalid, NotFound, PreconditionFailed
 from shared.kernel.ids import Doc
 from shared.records.access import Refused
@@ -149,6 +151,8 @@ class Deed:
             self._require_change(stored, authors[doc])
             entry = next(entry for entry in self._asked.entries if entry.index == index)
             _require_match(entry.if_match, stored)
+            if doc.type == "Patient" and authors[doc] != self._caller.reference:
+                _require_identifiers(entry.resource or {}, stored)
             found[doc] = stored
         return found, authors
 
@@ -198,6 +202,12 @@ def _named(asked: Survey) -> str | None:
     with suppress(DomainError):
         return whose(asked, {})
     return None
+
+
+def _require_identifiers(resource: JsonObject, stored: Stored) -> None:
+    """A person is found by these: whoever could change them could make the person unfindable for others."""
+    if identifiers_of(resource) != identifiers_of(resource_of("Patient", stored.body)):
+        raise Forbidden("only the organisation that registered a person changes their identifiers")
 
 
 def _require_match(given: str | None, stored: Stored) -> None:

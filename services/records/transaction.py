@@ -16,11 +16,12 @@ from shared.aws.receipts import receipt_headers
 from shared.events.envelope import MAX_COUNT
 from shared.fhir.bundle import Answer, Entry, read_bundle, response
 from shared.fhir.meta import etag
+from shared.fhir.references import walk
 from shared.identity.caller import Caller
 from shared.identity.roles import PROVIDER
 from shared.kernel.errors import DomainError, Invalid, TooLarge
 from shared.records.bundle import Done
-from shared.records.survey import survey
+from shared.records.survey import MAX_LOOKUPS, survey
 
 # Each entry is an act with a signature and writes of its own, one after the other within 29 seconds.
 MAX_BATCH = 100
@@ -41,6 +42,7 @@ def bundle(incoming: Incoming, ports: Ports) -> Reply:
         caller.require_role(PROVIDER)
     visits = Visits(incoming, caller, ports, asked.kind)
     if asked.kind == "batch":
+        _require_few(asked.entries)
         return Reply(200, response("batch", _batch(asked.entries, caller, incoming, visits, ports)))
     if not asked.entries:
         return Reply(200, response("transaction", []))
@@ -51,6 +53,12 @@ def bundle(incoming: Incoming, ports: Ports) -> Reply:
     answers = [_answer(done, outcome, ports) for done in outcome.done]
     headers = receipt_headers(outcome.committed) if outcome.committed else {}
     return Reply(200, response("transaction", answers), headers)
+
+
+def _require_few(entries: tuple[Entry, ...]) -> None:
+    """What one act may refer to, a whole batch may: its entries are looked up one after the other."""
+    if sum(len(walk(entry.resource)) for entry in entries if entry.resource) > MAX_LOOKUPS:
+        raise TooLarge(f"a batch refers to at most {MAX_LOOKUPS} documents; split it")
 
 
 def _batch(

@@ -91,13 +91,29 @@ def may_correct(
 ) -> Allowed | Refused:
     """Whether `caller` may write the next version of `target`; its `author` is the document's.
 
-    A consent to be read is none to be corrected: only one that covers the action `correct` allows it.
+    A consent to be read is none to be corrected. R4 reads an absent action as all of them; for writing that
+    is too much to assume: the permitting clause, or one around it, must name `correct`.
     """
     if not allows(caller.scopes, target.type, "u"):
         return Refused("scope")
     if target.author == caller.reference:
         return Allowed("author")
-    return _by_consent(replace(asked, action=CORRECT), target, consents)
+    known = tuple(consents)
+    decision = _by_consent(replace(asked, action=CORRECT), target, known)
+    if isinstance(decision, Allowed) and not any(_names_correct(known, why) for why in decision.reasons):
+        return Refused("consent", decision.reasons)
+    return decision
+
+
+def _names_correct(consents: Iterable[Consent], reason: JsonObject) -> bool:
+    decided = str(reason.get("clause"))
+    return any(
+        clause.action is not None and CORRECT in clause.action.codes
+        for consent in consents
+        if consent.reference == reason.get("consent")
+        for clause in consent.root.walk()
+        if decided == clause.path or decided.startswith(f"{clause.path}.")
+    )
 
 
 def may_read_own(

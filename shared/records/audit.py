@@ -10,7 +10,10 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
+from shared.fhir.definitions import resource_types
+from shared.fhir.search import search_parameters
 from shared.identity.caller import Caller
 from shared.kernel.canonical import JsonObject
 from shared.kernel.ids import Doc
@@ -35,8 +38,10 @@ _ACTIONS = {
 # A page shows at most this many documents by name; the rest is counted.
 MAX_ENTITIES = 50
 SUCCESS, REFUSED = "0", "4"
-# A parameter's name as FHIR writes one, with its modifier or chain; anything else may be a slip of the pen.
-_NAMED = re.compile(r"[a-z_][a-z0-9_-]{0,40}(:[A-Za-z]{1,20})?(\.[a-z_-]{1,40})?", re.ASCII)
+# Modifiers that FHIR knows (R4 search, 3.1.1.5.5); whatever else stands behind a name was typed by somebody.
+_MODIFIERS = frozenset(
+    ["missing", "exact", "contains", "text", "not", "above", "below", "in", "not-in", "of-type", "identifier"]
+)
 # Values that are this server's own words: ids it made, a page of its own, and how to order.
 _ID = re.compile(r"(Patient/)?[a-z2-7]{26}|([a-z2-7]{26}|d|none)\.([0-9]{6}-)?[a-z2-7]{26}", re.ASCII)
 _TOLD = {
@@ -89,11 +94,19 @@ def audit_event(doc: Doc, access: Access, time: str, deployment: str) -> bytes:
 
 def told_query(query: Mapping[str, Sequence[str]]) -> str:
     """What an audit keeps of a query: the names of its parameters, and of the values those that are ours."""
-    return "&".join(
-        f"{name if _NAMED.fullmatch(name) else WITHHELD}={_told(name, value)}"
-        for name in sorted(query)
-        for value in query[name]
-    )
+    return "&".join(f"{_named(name)}={_told(name, value)}" for name in sorted(query) for value in query[name])
+
+
+def _named(name: str) -> str:
+    base, colon, modifier = name.partition(":")
+    said = base if base in _known_names() else WITHHELD
+    return said + colon + (modifier if not colon or modifier in _MODIFIERS else WITHHELD)
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    served = (name for type_ in resource_types() for name in search_parameters(type_))
+    return frozenset((*served, *_TOLD, "_type", "_since", "_total", "_format"))
 
 
 def _told(name: str, value: str) -> str:

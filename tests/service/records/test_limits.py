@@ -139,3 +139,18 @@ def test_a_batch_retried_under_its_key_is_done_once(scene: Scene) -> None:
     again = post(scene, sent, idempotency_key="b")
     assert again.json() == first.json()
     assert scene.content() == rows
+
+
+def test_a_batch_refers_to_no_more_than_an_act(scene: Scene) -> None:
+    references = [{"reference": f"Practitioner?identifier=urn:x|{n}"} for n in range(60)]
+    role = {
+        "resourceType": "Provenance",
+        "recorded": "2026-01-01T00:00:00Z",
+        "agent": [{"who": references[0]}],
+    }
+    entries = [
+        {"resource": {**role, "target": references}, "request": {"method": "POST", "url": "Provenance"}}
+        for _ in range(50)
+    ]
+    sent = {"resourceType": "Bundle", "type": "batch", "entry": entries}
+    assert scene.call(scene.hospital, "POST", "/fhir", sent).status == 413

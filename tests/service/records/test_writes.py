@@ -98,9 +98,23 @@ def test_an_update_needs_a_link_and_a_consent_to_correct(scene: Scene, patient: 
         assert scene.call(who, "PUT", path, made, if_match='W/"1"').status in (403, 404)
     people.link(scene.world, scene.clinic, patient)
     assert scene.call(scene.clinic, "PUT", path, made, if_match='W/"1"').status == 404
-    consent = people.consent_for(scene.clinic.reference, "TREAT")
-    people.grant(scene.world, scene.device(patient), consent)
+    consent, device = people.consent_for(scene.clinic.reference, "TREAT"), scene.device(patient)
+    people.grant(scene.world, device, consent)
+    # R4 reads an absent action as all of them; nobody who grants reading means rewriting by that.
+    assert scene.call(scene.clinic, "PUT", path, made, if_match='W/"1"').status == 404
+    people.grant(scene.world, device, actions(consent, "correct"))
     assert scene.call(scene.clinic, "PUT", path, made, if_match='W/"1"').status == 200
+
+
+def test_only_who_registered_a_person_changes_their_identifiers(scene: Scene, patient: str) -> None:
+    people.link(scene.world, scene.clinic, patient)
+    consent = actions(people.consent_for(scene.clinic.reference, "TREAT"), "access", "correct")
+    people.grant(scene.world, scene.device(patient), consent)
+    path = f"/fhir/Patient/{patient}"
+    current = scene.get(scene.clinic, path).json()
+    stolen = {**current, "identifier": [{"system": "urn:other", "value": "1"}]}
+    assert scene.call(scene.clinic, "PUT", path, stolen, if_match='W/"1"').status == 403
+    assert scene.call(scene.clinic, "PUT", path, {**current, "active": True}, if_match='W/"1"').status == 200
 
 
 def actions(consent: Json, *codes: str) -> Json:

@@ -67,7 +67,8 @@ def test_it_is_found_by_its_person_and_by_who_asked() -> None:
         ({"_cursor": ["YWZ0ZXI6"]}, "_cursor=YWZ0ZXI6"),
         ({"patient": ["Aldora Quillfeather"], "_id": ["T-00000001"]}, "_id=…&patient=…"),
         ({"_sort": ["Aldora"], "_count": ["19700101000"]}, "_count=…&_sort=…"),
-        ({"patient:Patient.name": ["x"], "Aldora Quillfeather": ["x"]}, "…=…&patient:Patient.name=…"),
+        ({"patient:Patient.name": ["x"], "Aldora Quillfeather": ["x"]}, "…=…&patient:…=…"),
+        ({"code:Aldora": ["x"], "code:text": ["x"], "quillfeather": ["x"]}, "code:…=…&code:text=…&…=…"),
         ({}, ""),
     ],
 )
