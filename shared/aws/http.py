@@ -19,6 +19,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from chalice.app import Chalice, Response
 
 from shared.aws.rows import OutcomeUnknown
+from shared.fhir.outcome import from_issues
 from shared.identity.caller import Caller
 from shared.identity.token import TokenFacts, caller_of
 from shared.kernel import errors
@@ -200,20 +201,7 @@ def refusal(error: DomainError, *, fhir: bool) -> Reply:
     if not fhir:
         detail = "; ".join(": ".join(filter(None, (issue.where, issue.message))) for issue in issues)
         return _problem(status, code, detail, headers)
-    body = {
-        "resourceType": "OperationOutcome",
-        "issue": [
-            {
-                "severity": "error",
-                "code": issue.code,
-                "details": {"text": code},
-                "diagnostics": issue.message,
-                **({"expression": [issue.where]} if issue.where else {}),
-            }
-            for issue in issues
-        ],
-    }
-    return Reply(status, body, headers)
+    return Reply(status, from_issues(issues, code), headers)
 
 
 def failure(fault: BaseException, *, fhir: bool) -> Reply:
@@ -226,8 +214,7 @@ def failure(fault: BaseException, *, fhir: bool) -> Reply:
         said = "what is stored does not match what was signed; the operator has been alerted"
     if not fhir:
         return _problem(500, "exception", said, {})
-    issue = {"severity": "fatal", "code": "exception", "diagnostics": said}
-    return Reply(500, {"resourceType": "OperationOutcome", "issue": [issue]})
+    return Reply(500, from_issues((errors.Issue(said, code="exception"),), severity="fatal"))
 
 
 class _Chalice(Chalice):
@@ -257,8 +244,7 @@ def _unsupported(*, fhir: bool) -> Reply:
     said = f"send the body with Content-Type {FHIR_JSON} or application/json"
     if not fhir:
         return _problem(415, "unsupported-media-type", said, {})
-    issue = {"severity": "error", "code": "not-supported", "diagnostics": said}
-    return Reply(415, {"resourceType": "OperationOutcome", "issue": [issue]})
+    return Reply(415, from_issues((errors.Issue(said, code="not-supported"),)))
 
 
 def _response(reply: Reply, *, fhir: bool) -> Response:

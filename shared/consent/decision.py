@@ -4,6 +4,7 @@ The trace is collected as small tuples while deciding and turned into JSON only 
 elements, ids of ours and instants; it never holds a name, a clinical code or a value of the resource.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -69,7 +70,7 @@ class Reason(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Decided:
+class _Decided(ABC):
     request: Request
     resource: str
     default: Effect
@@ -78,9 +79,9 @@ class _Decided:
     permitted: ClassVar[bool]
 
     @property
+    @abstractmethod
     def reasons(self) -> tuple[Reason, ...]:
         """Why."""
-        raise NotImplementedError
 
     def explain(self) -> JsonObject:
         """The decision as JSON: answer, reasons, what was asked, what each consent said, clause by clause."""

@@ -5,44 +5,18 @@ The sentences are those of the errors, which hold no personal data; nothing is a
 
 from typing import Any, Final
 
-from shared.kernel.errors import DomainError, Issue
+from shared.kernel.errors import Issue
 
-# The stable code of a DomainError (the API's own) -> FHIR IssueType.
-ISSUE_TYPES: Final[dict[str, str]] = {
-    "malformed": "structure",
-    "invalid": "invalid",
-    "unauthenticated": "login",
-    "forbidden": "forbidden",
-    "not-found": "not-found",
-    "conflict": "conflict",
-    "precondition-failed": "conflict",
-    "unprocessable": "processing",
-    "too-large": "too-long",
-    "busy": "transient",
-    "erased": "deleted",
-}
 ERROR_SYSTEM: Final = "urn:carevouch:error"
 
 
-def outcome(error: DomainError) -> dict[str, Any]:
-    """The answer to a request that failed with `error`: one issue for the error, or one per finding."""
-    issues = error.issues or (Issue(error.message, code=ISSUE_TYPES.get(error.code, "processing")),)
-    return from_issues(issues, error.code)
-
-
-def from_issues(issues: tuple[Issue, ...], error_code: str | None = None) -> dict[str, Any]:
-    """An OperationOutcome with these findings as errors."""
+def from_issues(
+    issues: tuple[Issue, ...], error_code: str | None = None, *, severity: str = "error"
+) -> dict[str, Any]:
+    """An OperationOutcome with these findings; `error_code` is the stable code a client may switch on."""
     return {
         "resourceType": "OperationOutcome",
-        "issue": [_issue("error", issue, error_code) for issue in issues],
-    }
-
-
-def information(message: str) -> dict[str, Any]:
-    """An OperationOutcome that says what went well."""
-    return {
-        "resourceType": "OperationOutcome",
-        "issue": [_issue("information", Issue(message, code="informational"), None)],
+        "issue": [_issue(severity, issue, error_code) for issue in issues],
     }
 
 

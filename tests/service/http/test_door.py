@@ -6,6 +6,7 @@ import pytest
 
 from shared.aws.http import STATUS, Door, Incoming, Reply
 from shared.aws.rows import OutcomeUnknown
+from shared.fhir.validate import check
 from shared.kernel import errors
 from tests.api import Api
 
@@ -42,9 +43,20 @@ def test_every_error_has_its_status_and_says_what_to_mend(kind: type[errors.Doma
 
     answer = door(fail).call("PUT", "/fhir/Observation/a", {})
     issue = answer.json()["issue"][0]
+    assert check(answer.json()) == []
+    # A client may switch on this code; an erased person has the code of one who never was.
+    told = errors.NotFound.code if kind is errors.Erased else kind.code
+    assert issue["details"]["coding"] == [{"system": "urn:carevouch:error", "code": told}]
     assert answer.status == STATUS[kind]
     assert issue["diagnostics"] == ("mend this" if kind is not errors.Erased else issue["diagnostics"])
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
+
+
+def test_no_error_of_ours_is_without_a_status() -> None:
+    kinds = {
+        one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.DomainError)
+    }
+    assert kinds - {errors.DomainError} <= set(STATUS)
 
 
 @pytest.mark.parametrize(
