@@ -21,7 +21,6 @@ from shared.consent.signature import sign_grant
 from shared.events.genesis import Genesis, parse_genesis
 from shared.identity.admit import admission_request
 from shared.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
-from shared.kernel.encoding import b64u
 from shared.kernel.jws import KeyInMemory, private_jwk, private_key
 from shared.kernel.times import instant
 
@@ -98,8 +97,3 @@ def enrol_device(hospital: Party, patient: str, name: str, keys: Keys) -> tuple[
 def sign_request(device: Party, asked: dict[str, Any]) -> str:
     """What the patient's device signs when its owner agrees to a request."""
     return sign_grant(asked["to_sign"], device.key)
-
-
-def fingerprint(party: Party) -> str:
-    """A short name of a party's key, for people to compare."""
-    return b64u(party.key.kid.encode())[:12]

@@ -19,8 +19,6 @@ from shared.kernel.errors import Invalid, Issue
 Kind = Literal["transaction", "batch"]
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
-# The order in which a transaction is processed (http.html#trules).
-_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2, "GET": 3, "HEAD": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +45,6 @@ class Request:
 
     kind: Kind
     entries: tuple[Entry, ...]
-
-    def in_order(self) -> list[Entry]:
-        """The entries as a transaction processes them: deletes, creates, updates, reads."""
-        return sorted(self.entries, key=lambda entry: (_ORDER[entry.method], entry.index))
 
     def links(self) -> dict[str, int]:
         """How entries may be referred to from each other: fullUrl, or `Type/id` of a RESTful one -> index."""

@@ -1,10 +1,9 @@
-"""Money: integer cents in one currency, and the one rounding function of the project.
+"""Money: integer cents, and the one rounding function of the project.
 
 No floats. Amounts arrive as decimals with at most two fraction digits and leave the same way.
 """
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 
 from shared.kernel.errors import Invalid
@@ -13,14 +12,6 @@ from shared.kernel.errors import Invalid
 MAX_CENTS = 10**13
 # `Decimal` also takes white space, underscores, other scripts' digits and words such as Infinity.
 _DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Money:
-    """An amount in cents of `currency` (ISO 4217)."""
-
-    cents: int
-    currency: str = "USD"
 
 
 def round_half_up(numerator: int, denominator: int) -> int:
