@@ -5,12 +5,13 @@ is inconsistent with any it signed before; who signs is told so by `services.led
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.kernel.encoding import b64, unb64
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.ledger.merkle import HASH_LENGTH
-from shared.ledger.note import NoteSigner, Verifier, open_note, sign_note
+from shared.ledger.note import LineSigner, NoteKey, NoteSigner, Verifier, open_note, sign_note, sign_note_with
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
@@ -63,14 +64,22 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(lines[0], int(lines[1]), root, tuple(lines[3:-1]))
 
 
-def open_checkpoint(data: bytes, verifier: Verifier) -> Checkpoint:
-    """The checkpoint of the log that `verifier` names; raises `NoteFault` or `CheckpointFault`."""
-    checkpoint = parse_checkpoint(open_note(data, [verifier]).text)
+def open_checkpoint(data: bytes, verifier: Verifier, also: Sequence[NoteKey] = ()) -> Checkpoint:
+    """The checkpoint of the log that `verifier` names; raises `NoteFault` or `CheckpointFault`.
+
+    A line by one of the keys in `also` may be absent, but not bad.
+    """
+    checkpoint = parse_checkpoint(open_note(data, [verifier, *also]).text)
     if checkpoint.origin != verifier.name:
         raise CheckpointFault(f"the checkpoint is of {checkpoint.origin}, not of {verifier.name}")
     return checkpoint
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner) -> bytes:
-    """The checkpoint as a note, signed under its origin."""
+    """The checkpoint as a note with one Ed25519 line, under its origin."""
     return sign_note(checkpoint.text, checkpoint.origin, signer)
+
+
+def sign_checkpoint_with(checkpoint: Checkpoint, signers: Sequence[LineSigner]) -> bytes:
+    """The checkpoint as a note with a line by each of the signers."""
+    return sign_note_with(checkpoint.text, signers)
