@@ -56,7 +56,7 @@ class NoteKey(Protocol):
         """The key as people write it down."""
 
     def verify(self, message: bytes, signature: bytes) -> None:
-        """Raise `NoteFault` unless `signature`, as it stands in a line, is this key's over the note's text."""
+        """Raise `NoteFault` unless `signature`, as it stands in a line, is this key's over the text."""
 
 
 class LineSigner(Protocol):
@@ -141,7 +141,7 @@ def vkey(name: str, type_: int, public: bytes) -> str:
 
 
 def split_vkey(text: str) -> tuple[str, int, bytes]:
-    """Name, signature type and public key of a vkey; raises `Malformed` for another form or a wrong key id."""
+    """Name, signature type and public key of a vkey; raises `Malformed` for any other text."""
     name, _, rest = text.partition("+")
     named, _, encoded = rest.partition("+")
     key = unb64(encoded, "the vkey's key")

@@ -6,7 +6,6 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from shared.kernel.encoding import b64, sha256
 from shared.kernel.errors import Malformed
-from shared.ledger import cosignature
 from shared.ledger.checkpoint import Checkpoint
 from shared.ledger.cosignature import (
     Ed25519CosignatureSigner,
@@ -18,17 +17,27 @@ from shared.ledger.cosignature import (
     timestamp_of,
 )
 from shared.ledger.logkeys import LogSigner
-from shared.ledger.note import Ed25519InMemory, NoteFault, Verifier, open_note, parse_note, sign_note_with
+from shared.ledger.note import (
+    Ed25519InMemory,
+    LineSigner,
+    NoteFault,
+    NoteKey,
+    Verifier,
+    open_note,
+    parse_note,
+    sign_note_with,
+    vkey,
+)
 
 ED = Ed25519InMemory(sha256(b"witness"))
 ML = Mldsa44InMemory(sha256(b"witness"))
 CHECKPOINT = Checkpoint("example.com/behind-the-sofa", 20852163, sha256(b"root"))
 TIME = 1679315147
-SIGNERS = {
+SIGNERS: dict[str, LineSigner] = {
     "04": Ed25519CosignatureSigner("witness.example/w1", ED, lambda: TIME),
     "06": MldsaCosignatureSigner("witness.example/w1", ML, lambda: TIME),
 }
-KEYS = {
+KEYS: dict[str, NoteKey] = {
     "04": Ed25519Cosigner("witness.example/w1", ED.public),
     "06": MldsaCosigner("witness.example/w1", ML.public),
 }
@@ -111,7 +120,7 @@ def test_an_mldsa_cosignature_is_bound_to_its_signers_name_and_an_ed25519_one_is
 @pytest.mark.parametrize(
     "key", [*KEYS.values(), Verifier("log.example", ED.public)], ids=lambda key: key.vkey[-9:]
 )
-def test_every_kind_of_key_reads_back_from_its_vkey(key: Verifier | Ed25519Cosigner | MldsaCosigner) -> None:
+def test_every_kind_of_key_reads_back_from_its_vkey(key: NoteKey) -> None:
     assert parse_key(key.vkey) == key
     with pytest.raises(Malformed):
         parse_key(key.vkey.replace("+", "+0", 1))
@@ -119,7 +128,7 @@ def test_every_kind_of_key_reads_back_from_its_vkey(key: Verifier | Ed25519Cosig
 
 @pytest.mark.parametrize("type_", [0x02, 0x05, 0xFF])
 def test_a_vkey_of_a_type_we_do_not_know_is_refused(type_: int) -> None:
-    text = cosignature.vkey("log.example", type_, ED.public)
+    text = vkey("log.example", type_, ED.public)
     with pytest.raises(Malformed, match="no type that is known"):
         parse_key(text)
 
