@@ -98,7 +98,7 @@ def parse(name: str, data: bytes) -> Manifest:
     manifest = Manifest(
         _edge(value["before"]),
         tuple(text.encode("ascii") for text in value["entries"]),
-        tuple(Mark(key, index, unb64u(leaf)) for key, index, leaf in value["marks"]),
+        tuple(_mark(key, index, leaf, head) for key, index, leaf in value["marks"]),
         tuple(Answer(Key(pk, sk), seal) for pk, sk, seal in value["answers"]),
         tuple(Settled(Key(pk, sk), kid, n) for pk, sk, kid, n in value["settled"]),
         head,
@@ -107,6 +107,11 @@ def parse(name: str, data: bytes) -> Manifest:
     if name_of(manifest, data) != name or manifest.before.extended(leaves) != head.edge:
         raise HeadWentBack(f"the staged batch {name} is not what its name says")
     return manifest
+
+
+def _mark(key: str, index: int, leaf: str, head: Head) -> Mark:
+    # A batch is one block, so the head after it says which, and of what time.
+    return Mark(key, index, unb64u(leaf), head.block - 1, head.time)
 
 
 def _edge_json(edge: Edge) -> dict[str, object]:
