@@ -99,7 +99,7 @@ def parse(name: str, data: bytes) -> Manifest:
     manifest = Manifest(
         _edge(value["before"]),
         tuple(text.encode("utf-8") for text in value["entries"]),
-        tuple(Mark(key, index, unb64u(leaf)) for key, index, leaf in value["marks"]),
+        tuple(_mark(key, index, leaf, head) for key, index, leaf in value["marks"]),
         tuple(Answer(Key(pk, sk), seal) for pk, sk, seal in value["answers"]),
         tuple(Settled(Key(pk, sk), kid, n) for pk, sk, kid, n in value["settled"]),
         head,
@@ -108,6 +108,14 @@ def parse(name: str, data: bytes) -> Manifest:
     if name_of(manifest, data) != name or manifest.before.extended(leaves) != head.edge:
         raise HeadWentBack(f"the staged batch {name} is not what its name says")
     return manifest
+
+
+def _mark(key: str, index: int, leaf: str, head: Head) -> Mark:
+    # A strand's batch is one block, so the head after it says which, and of what time. The super-log has none.
+    in_block = isinstance(head.log, int)
+    return Mark(
+        key, index, unb64u(leaf), head.block - 1 if in_block else None, head.time if in_block else None
+    )
 
 
 def _edge_json(edge: Edge) -> dict[str, object]:

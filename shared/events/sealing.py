@@ -57,11 +57,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the sealer remembers about an entry: under which key, at which index, with which leaf hash."""
+    """What the sealer remembers about an entry: under which key, at which index, with which leaf hash.
+
+    `block` and `time` are those of the block that holds it; None in marks made before they were kept.
+    """
 
     key: str
     index: int
     leaf: bytes
+    block: int | None = None
+    time: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ def plan(
     found = sort(candidates, marks, genesis, head.log, time)
     if not found.events and not found.rejected:
         return None, found.waiting
-    batch = _Batch(head.edge.size)
+    batch = _Batch(head.edge.size, head.block, time)
     for event, certificate in found.events:
         if certificate is not None and certificate_mark(certificate.kid) not in marks:
             batch.add_once(certificate_mark(certificate.kid), certificate.text)
@@ -290,17 +295,20 @@ class _Waiting(Exception):
 
 
 class _Batch:
-    """Entries in order, each under its mark."""
+    """The entries of a block in order, each under its mark."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, block: int, time: str) -> None:
         self._first = first
+        self._block = block
+        self._time = time
         self.entries: list[bytes] = []
         self.marks: dict[str, Mark] = {}
 
     def add_once(self, key: str, text: str) -> Mark:
         if key not in self.marks:
             entry = text.encode("ascii")
-            self.marks[key] = Mark(key, self._first + len(self.entries), leaf_hash(entry))
+            index = self._first + len(self.entries)
+            self.marks[key] = Mark(key, index, leaf_hash(entry), self._block, self._time)
             self.entries.append(entry)
         return self.marks[key]
 
