@@ -111,7 +111,7 @@ def parse(name: str, data: bytes) -> Manifest:
 
 
 def _mark(key: str, index: int, leaf: str, head: Head) -> Mark:
-    # A strand's batch is one block, so the head after it says which, and of what time. The super-log has none.
+    # A strand's batch is one block: the head after it says which, and of what time. The super-log has none.
     in_block = isinstance(head.log, int)
     return Mark(
         key, index, unb64u(leaf), head.block - 1 if in_block else None, head.time if in_block else None
