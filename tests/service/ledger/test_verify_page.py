@@ -306,7 +306,7 @@ def test_a_refusal_hides_no_earlier_success(page: Page) -> None:
 
 def test_the_chain_over_the_super_log_is_told(page: Page) -> None:
     words = " ".join(judged(page, GOOD["the chain"]).words)
-    assert "itself entry 1 of the 3 in the super-log" in words
+    assert "itself number 1 of 3 entries in the super-log" in words
 
 
 @pytest.mark.parametrize(
@@ -335,14 +335,15 @@ def test_a_quorum_is_met_or_refused(lines: list[str], by: str, met: bool, page: 
         assert [file for file, _ in said.refused] == ["policy"]
         assert "is not met for 1.tlog-proof" in said.refused[0][1]
     elif by:
-        assert "saw the super-log at 22 November 2026, 10:00:00 UTC" in " ".join(said.words)
+        assert "saw the head of the super-log at 22 November 2026, 10:00:00 UTC" in " ".join(said.words)
 
 
 def test_witnesses_of_the_strand_itself_count_too(page: Page) -> None:
     head = W2.cosigned(W1.cosigned(LOG.strand.head), SAW + 60)
     said = judged(page, LOG.case("genesis", "0.tlog-proof", "0.opening.json", head=head).plus(BOTH))
     assert said.verdict == "verified"
-    assert "two saw the strand at 22 November 2026, 10:01:00 UTC." in said.words
+    words = " ".join(said.words)
+    assert "two (witness.example/2) saw the head of the strand at 22 November 2026, 10:01:00 UTC" in words
 
 
 def test_a_cosignature_of_another_checkpoint_refuses_its_proof(page: Page) -> None:
