@@ -1,10 +1,10 @@
 """What a witness decides: C2SP tlog-witness, `add-checkpoint` (https://c2sp.org/tlog-witness). Pure.
 
-A witness cosigns a checkpoint only if it continues the last one that it cosigned of that log. `admit` reads a
-request and judges what needs no memory; `judge` compares it with the state that the witness keeps for the log,
-the size and root it cosigned last. Both answer with a value, never an exception: a refusal is an answer too,
-with the status that the protocol gives it. Whoever acts on `Cosign` must first replace exactly `before` by
-`after` where it keeps its state, and only then sign: else two requests that meet could roll a log back.
+A witness cosigns a checkpoint only if it continues the last one that it cosigned of that log. `admit` reads
+a request and judges what needs no memory; `judge` compares it with the state kept for the log, the size and
+root that were cosigned last. Both answer with a value: a refusal is an answer too, with the status that the
+protocol gives it. Whoever acts on `Cosign` must first replace exactly `before` by `after` where the state is
+kept, and only then sign: else two requests that meet could roll a log back.
 """
 
 import re
