@@ -1,7 +1,7 @@
 """tlog-witness: what an `add-checkpoint` request may be, and which answer each one gets.
 
-Other people's witnesses are the oracle: the statuses that the tests of litewitness (FiloSottile/torchwood) expect,
-and the checkpoints of its test log, which another log implementation (Sigsum) signed.
+Other people's witnesses are the oracle: the statuses that the tests of litewitness expect (torchwood, by
+FiloSottile), and the checkpoints of its test log, which another log implementation (Sigsum) signed.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.kernel.encoding import b64, sha256
 from shared.kernel.errors import Malformed
 from shared.ledger.checkpoint import Checkpoint
-from shared.ledger.cosignature import MldsaCosignatureSigner, MldsaCosigner
+from shared.ledger.cosignature import Mldsa44InMemory, MldsaCosignatureSigner, MldsaCosigner
 from shared.ledger.merkle import EMPTY_ROOT, consistency_proof, leaf_hash
 from shared.ledger.note import Ed25519InMemory, Note, NoteKey, SignatureLine, Verifier, render_note
 from shared.ledger.witness import (
@@ -343,6 +343,12 @@ def test_the_transcript_of_litewitness_gets_the_same_answers() -> None:
     many = admit(sigsum_request(0, 1, SIGSUM_HEADS[3][2][:1] * 64), logs)
     assert isinstance(many, Refusal)
     assert many.status == 400
+
+
+def test_the_mldsa_log_of_litewitness_has_the_same_key_here() -> None:
+    seed = bytes.fromhex("2886adc2b0eabfce67c0472939127998bf886cf256bfee8ba76a253fce1146e0")
+    key = MldsaCosigner("example.com/mldsa-log", Mldsa44InMemory(seed).public)
+    assert key.vkey.startswith("example.com/mldsa-log+b5df45c5+BuhtcL97l3dcitjZ8Y9J54gmQ1TWn/BMF0yePKpTzhlF")
 
 
 def test_a_log_is_called_by_the_hash_of_its_origin() -> None:
