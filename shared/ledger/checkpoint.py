@@ -13,6 +13,9 @@ from shared.kernel.errors import IntegrityFault, Malformed
 from shared.ledger.merkle import HASH_LENGTH
 from shared.ledger.note import LineSigner, NoteKey, NoteSigner, Verifier, open_note, sign_note, sign_note_with
 
+# Names a log of a deployment: a strand by its number, or the log of the strands' checkpoints.
+LogName = int | str
+SUPER = "super"
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -38,6 +41,11 @@ class Checkpoint:
 def strand_origin(origin: str, strand: int) -> str:
     """The origin (and key name) of strand `strand` of the deployment `origin`."""
     return f"{origin}/strand/{strand}"
+
+
+def log_origin(origin: str, log: LogName) -> str:
+    """The origin (and key name) of any log of the deployment `origin`."""
+    return strand_origin(origin, log) if isinstance(log, int) else f"{origin}/{log}"
 
 
 def strand_of_origin(origin: str, checkpoint_origin: str) -> int:
