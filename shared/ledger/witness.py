@@ -14,6 +14,12 @@ from dataclasses import dataclass
 from shared.kernel.encoding import b64, sha256, unb64
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.ledger.checkpoint import Checkpoint, parse_checkpoint
+from shared.ledger.cosignature import (
+    Ed25519CosignatureSigner,
+    Ed25519Cosigner,
+    MldsaCosignatureSigner,
+    MldsaCosigner,
+)
 from shared.ledger.merkle import (
     EMPTY_ROOT,
     HASH_LENGTH,
@@ -21,7 +27,15 @@ from shared.ledger.merkle import (
     ConsistencyFault,
     verify_consistency,
 )
-from shared.ledger.note import Note, NoteFault, NoteKey, open_note, parse_note
+from shared.ledger.note import (
+    Note,
+    NoteFault,
+    NoteKey,
+    NoteSigner,
+    SignatureLine,
+    open_note,
+    parse_note,
+)
 
 TEXT = "text/plain; charset=utf-8"
 # How a witness says which size it cosigned last; no other answer has this type.
@@ -74,6 +88,33 @@ class Refusal:
     status: int
     body: str
     content_type: str = TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessSigner:
+    """A witness's private keys under its name: Ed25519, which all clients know, and ML-DSA-44 or None."""
+
+    name: str
+    ed25519: NoteSigner
+    mldsa: NoteSigner | None = None
+
+    @property
+    def keys(self) -> list[NoteKey]:
+        """The public half."""
+        first = Ed25519Cosigner(self.name, self.ed25519.public)
+        return [first] if self.mldsa is None else [first, MldsaCosigner(self.name, self.mldsa.public)]
+
+    def cosign(self, checkpoint: Checkpoint, time: int) -> tuple[SignatureLine, ...]:
+        """The lines, dated `time` (seconds since the epoch), an instant at which nothing larger was known.
+
+        A checkpoint with extension lines gets no ML-DSA-44 line: that kind does not sign them, and other
+        people's verifiers refuse a note in which it seems to.
+        """
+        lines = [Ed25519CosignatureSigner(self.name, self.ed25519, lambda: time).line(checkpoint.text)]
+        if self.mldsa is not None and not checkpoint.extensions:
+            second = MldsaCosignatureSigner(self.name, self.mldsa, lambda: time)
+            lines.append(second.line(checkpoint.text))
+        return tuple(lines)
 
 
 def origin_hash(origin: str) -> str:
