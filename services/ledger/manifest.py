@@ -72,7 +72,7 @@ def render(manifest: Manifest) -> bytes:
             "v": 1,
             "log": head.log,
             "before": _edge_json(manifest.before),
-            "entries": [entry.decode("ascii") for entry in manifest.entries],
+            "entries": [entry.decode("utf-8") for entry in manifest.entries],
             "marks": [[mark.key, mark.index, b64u(mark.leaf)] for mark in manifest.marks],
             "answers": [[answer.key.pk, answer.key.sk, answer.seal] for answer in manifest.answers],
             "settled": [[item.key.pk, item.key.sk, item.kid, item.n] for item in manifest.settled],
@@ -98,7 +98,7 @@ def parse(name: str, data: bytes) -> Manifest:
     head = Head(value["log"], _edge(after), after["block"], prev, after["time"])
     manifest = Manifest(
         _edge(value["before"]),
-        tuple(text.encode("ascii") for text in value["entries"]),
+        tuple(text.encode("utf-8") for text in value["entries"]),
         tuple(Mark(key, index, unb64u(leaf)) for key, index, leaf in value["marks"]),
         tuple(Answer(Key(pk, sk), seal) for pk, sk, seal in value["answers"]),
         tuple(Settled(Key(pk, sk), kid, n) for pk, sk, kid, n in value["settled"]),

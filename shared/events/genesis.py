@@ -17,6 +17,8 @@ from shared.kernel.times import moment
 from shared.ledger.cosignature import MLDSA44_PUBLIC
 from shared.ledger.logkeys import LogKeys
 
+# More would be more checkpoints to fetch than anybody's audit has patience for.
+MAX_STRANDS = 1_024
 _FIRST_LINES = {1: "carevouch.org/genesis/v1", 2: "carevouch.org/genesis/v2"}
 _MEMBERS = frozenset(
     ["v", "deployment", "origin", "operator", "roots", "seal", "log", "strands", "seal_by_seconds", "time"]
@@ -24,10 +26,20 @@ _MEMBERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Epoch:
+    """From `start` on events may be of epoch `number`, and lie in `strands` strands."""
+
+    number: int
+    strands: int
+    start: str
+
+
+@dataclass(frozen=True, slots=True)
 class Genesis:
     """`roots` by service; `seal` signs block seals (ES256); `log` is the Ed25519 key of all checkpoints.
 
-    `mldsa` is their ML-DSA-44 key; None in version 1, and in a deployment without one.
+    `mldsa` is their ML-DSA-44 key; None in version 1, and in a deployment without one. `epochs` is no part of
+    the note: which epochs are known to have been opened since (`epoch.with_epochs`).
     """
 
     deployment: str
@@ -40,6 +52,7 @@ class Genesis:
     seal_by_seconds: int
     time: str
     mldsa: bytes | None = None
+    epochs: tuple[Epoch, ...] = ()
 
     @property
     def version(self) -> int:
@@ -52,9 +65,24 @@ class Genesis:
         return LogKeys(self.log, self.mldsa)
 
     @property
+    def newest(self) -> Epoch:
+        """The epoch that was opened last: new keys are certified for it."""
+        return self.epochs[-1] if self.epochs else Epoch(1, self.strands, self.time)
+
+    @property
     def epoch(self) -> int:
-        """The epoch that genesis opens."""
-        return 1
+        """The number of the newest epoch."""
+        return self.newest.number
+
+    @property
+    def strand_count(self) -> int:
+        """How many strands there are by now; they are numbered from 0."""
+        return self.newest.strands
+
+    def epoch_of(self, number: int) -> Epoch | None:
+        """The epoch with this number, if it is known."""
+        known = (Epoch(1, self.strands, self.time), *self.epochs)
+        return next((epoch for epoch in known if epoch.number == number), None)
 
 
 def genesis_text(genesis: Genesis) -> str:

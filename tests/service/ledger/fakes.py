@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.ledger.log import World
+from services.ledger.log import Cosign, World
 from services.ledger.ports import (
     EventRow,
     HeadMoved,
@@ -18,7 +18,9 @@ from services.ledger.ports import (
     Stored,
     StoredHead,
 )
+from services.ledger.proofs import Library
 from services.ledger.seal import Sealer
+from services.ledger.superlog import SuperLog
 from services.ledger.sweep import Sweep
 from shared.events.certificate import parse_certificate
 from shared.events.sealing import Head, Mark
@@ -178,6 +180,12 @@ class Cloud:
 
     def sealer(self, strand: int = 0) -> Sealer:
         return Sealer(strand, self.house.genesis, self.world(), seal=self.house.seal, log=self.house.logs)
+
+    def above(self, cosign: Cosign | None = None) -> SuperLog:
+        return SuperLog(self.house.genesis.origin, self.world(), self.house.logs, cosign)
+
+    def library(self) -> Library:
+        return Library(self.objects, self.marks, lambda: self.house.genesis)
 
     def sweep(self) -> Sweep:
         sealers = [self.sealer(strand) for strand in range(self.house.strands)]

@@ -101,7 +101,7 @@ class Producer:
     def facts(self, number: int, time: str) -> EventFacts:
         self.n += 1
         return EventFacts(
-            id=event_id(number, strands=self.house.strands),
+            id=event_id(number, number % self.house.strands, self.house.strands),
             type=TYPES[self.service],
             producer=self.service,
             n=self.n,
