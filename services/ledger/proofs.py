@@ -4,8 +4,8 @@ Only what the published checkpoint covers is said. Every proof is verified here 
 damaged tile becomes an alarm of ours and never a proof that fails at somebody else's.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from services.ledger.ports import Marks, Objects
 from shared.events.envelope import strand_of
@@ -13,29 +13,31 @@ from shared.events.genesis import Genesis
 from shared.events.sealing import block_mark, event_mark, parse_seal
 from shared.kernel.errors import NotFound
 from shared.ledger.block import Block, parse_block
-from shared.ledger.checkpoint import Checkpoint, open_checkpoint, strand_origin
+from shared.ledger.checkpoint import SUPER, Checkpoint, LogName, log_origin
+from shared.ledger.logkeys import LogKeys
 from shared.ledger.merkle import inclusion_proof, leaf_hash
-from shared.ledger.note import Verifier
 from shared.ledger.proof import TlogProof, verify
+from shared.ledger.superlog import head_mark, parse_super_entry
 from shared.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, TileReader, split_bundle, tile_at
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A strand's published checkpoint, parsed and verbatim."""
+    """A log's checkpoint, parsed and verbatim."""
 
-    strand: int
+    log: LogName
     checkpoint: Checkpoint
     note: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An entry and its proof under a published checkpoint."""
+    """An entry and its proof under a checkpoint; `above` proves that checkpoint in the super-log."""
 
     entry: bytes
     proof: TlogProof
     published: Published
+    above: "Placed | None" = None
 
 
 class Library:
@@ -66,20 +68,36 @@ class Library:
             raise NotFound("there is no such strand; genesis says how many there are")
         return number
 
-    def published(self, strand: int) -> Published:
-        """The strand's checkpoint; raises `NotFound` before the first."""
-        note = self.file(f"{self.strand(strand)}/checkpoint")
-        return Published(strand, open_checkpoint(note, self.verifier(strand)), note)
+    def log(self, name: LogName) -> LogName:
+        """`name`, if there is such a log: a strand, or the super-log."""
+        return self.strand(name) if isinstance(name, int) else SUPER
 
-    def verifier(self, strand: int) -> Verifier:
-        """The key of a strand's checkpoints, under the strand's name."""
-        genesis = self.genesis()
-        return Verifier(strand_origin(genesis.origin, strand), genesis.log)
+    def published(self, log: LogName) -> Published:
+        """The log's checkpoint; raises `NotFound` before the first."""
+        note = self.file(f"{self.log(log)}/checkpoint")
+        return Published(log, self.keys.open(note, self.origin(log)), note)
+
+    @property
+    def keys(self) -> LogKeys:
+        """The keys of every log's checkpoints."""
+        return self.genesis().keys
+
+    def origin(self, log: LogName) -> str:
+        """The origin of a log, and the name of its keys."""
+        return log_origin(self.genesis().origin, log)
 
     def event(self, event_id: str) -> Placed:
-        """Where an event stands; raises `NotFound` if it is not in the published log (yet)."""
+        """Where an event stands; raises `NotFound` if it is not in the published log (yet).
+
+        Under a checkpoint that is in the super-log, if one covers it already; else under the newest.
+        """
         strand = strand_of(event_id, self.genesis().strands)
         return self._placed(strand, event_mark(event_id), "no such event in the published log (yet)")
+
+    def checkpoint(self, strand: int, size: int) -> Placed:
+        """Where the checkpoint of this strand and size stands in the super-log; raises `NotFound`."""
+        missing = "no such checkpoint in the published super-log (yet)"
+        return self._found(self.published(SUPER), head_mark(self.strand(strand), size), missing)
 
     def block(self, strand: int, number: int) -> tuple[Block, Placed]:
         """A block and its seal; raises `NotFound` if it is not in the published log (yet)."""
@@ -91,16 +109,52 @@ class Library:
         """The entry at `index` with its proof."""
         size = published.checkpoint.size
         bundle = tile_at(ENTRIES, index // WIDTH, size)
-        entry = split_bundle(self._tile(published.strand, bundle), bundle.path)[index % WIDTH]
-        reader = TileReader(size, lambda tiles: [self._tile(published.strand, tile) for tile in tiles])
+        entry = split_bundle(self._tile(published.log, bundle), bundle.path)[index % WIDTH]
+        reader = TileReader(size, lambda tiles: [self._tile(published.log, tile) for tile in tiles])
         proof = TlogProof(index, tuple(inclusion_proof(reader, index, size)), published.note)
-        verify(proof, leaf_hash(entry), self.verifier(published.strand))
+        verify(proof, leaf_hash(entry), self.keys.verifier(self.origin(published.log)))
         return Placed(entry, proof, published)
 
     def _placed(self, strand: int, key: str, missing: str) -> Placed:
         # The checkpoint first: a mark read after it may be newer than it, never the other way round.
         published = self.published(strand)
-        mark = self._marks.get(strand, [key]).get(key)
+        placed = self._found(published, key, missing)
+        above = self._above(published, placed.proof.index)
+        if above is None:
+            return placed
+        head = parse_super_entry(above.entry, self.genesis().origin, self.keys)
+        under = Published(strand, head.checkpoint, head.entry)
+        return replace(self.place(under, placed.proof.index), above=above)
+
+    def _above(self, published: Published, index: int) -> Placed | None:
+        """A published entry of the super-log that is a checkpoint of this strand over entry `index`.
+
+        An idle strand's newest checkpoint is found by its mark; a busy one's is among the latest entries.
+        """
+        if self._objects.get(f"{SUPER}/checkpoint") is None:
+            return None
+        upper, strand = self.published(SUPER), int(published.log)
+        key = head_mark(strand, published.checkpoint.size)
+        mark = self._marks.get(SUPER, [key]).get(key)
+        if mark is not None and mark.index < upper.checkpoint.size:
+            return self.place(upper, mark.index)
+        for at, entry in self._latest(upper):
+            head = parse_super_entry(entry, self.genesis().origin, self.keys)
+            if head.strand == strand and head.checkpoint.size > index:
+                return self.place(upper, at)
+        return None
+
+    def _latest(self, upper: Published) -> Iterator[tuple[int, bytes]]:
+        """The super-log's last entries with their indices, newest first: those of its last two bundles."""
+        size = upper.checkpoint.size
+        for number in sorted({max(size - 1, 0) // WIDTH, max(size - 1 - WIDTH, 0) // WIDTH}, reverse=True):
+            if size:
+                bundle = tile_at(ENTRIES, number, size)
+                entries = split_bundle(self._tile(SUPER, bundle), bundle.path)
+                yield from reversed(list(enumerate(entries, number * WIDTH)))
+
+    def _found(self, published: Published, key: str, missing: str) -> Placed:
+        mark = self._marks.get(published.log, [key]).get(key)
         if mark is None or mark.index >= published.checkpoint.size:
             raise NotFound(missing)
         placed = self.place(published, mark.index)
@@ -108,8 +162,8 @@ class Library:
             raise TileFault(f"the mark {key} does not name the entry at its index")
         return placed
 
-    def _tile(self, strand: int, tile: Tile) -> bytes:
-        found = self._objects.get(f"{strand}/{tile.path}")
+    def _tile(self, log: LogName, tile: Tile) -> bytes:
+        found = self._objects.get(f"{log}/{tile.path}")
         if found is None:
-            raise TileFault(f"{tile.path} of strand {strand} is missing")
+            raise TileFault(f"{tile.path} of log {log} is missing")
         return found.data

@@ -4,13 +4,15 @@ Paths, content types and caching are those of C2SP tlog-tiles; what is not a fil
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from services.ledger.proofs import Library, Placed
+from services.ledger.proofs import Library, Placed, Published
 from shared.aws.http import Door, Incoming, Reply
 from shared.kernel.encoding import b64u
-from shared.kernel.errors import Malformed
+from shared.kernel.errors import Malformed, NotFound
 from shared.kernel.ids import PART
+from shared.ledger.checkpoint import SUPER, LogName
 from shared.ledger.note import Verifier
 from shared.ledger.proof import render
 from shared.ledger.tiles import parse_path
@@ -30,6 +32,9 @@ def add_routes(door: Door, library: Callable[[], Library]) -> None:
     door.route("GET", "/ledger/blocks/{strand}/{n}", lambda request: block(request, library()))
     door.route("GET", "/ledger/events/{id}", lambda request: event(request, library()))
     door.route("GET", "/ledger/events/{id}/proof", lambda request: event_proof(request, library()))
+    door.route(
+        "GET", "/ledger/checkpoints/{strand}/{n}/proof", lambda request: checkpoint_proof(request, library())
+    )
 
 
 def genesis(library: Library) -> Reply:
@@ -39,36 +44,29 @@ def genesis(library: Library) -> Reply:
 
 
 def digest(library: Library) -> Reply:
-    """Every strand's published checkpoint, and the keys to check them with."""
+    """Every strand's published checkpoint and the super-log's, and the keys to check them with."""
     known = library.genesis()
     strands = [library.published(strand) for strand in range(known.strands)]
-    body = {
+    body: dict[str, object] = {
         "vkey": Verifier(known.origin, known.log).vkey,
-        "strands": [
-            {
-                "strand": item.strand,
-                "vkey": library.verifier(item.strand).vkey,
-                "size": item.checkpoint.size,
-                "root": b64u(item.checkpoint.root),
-                "checkpoint": item.note.decode("utf-8"),
-            }
-            for item in strands
-        ],
+        "strands": [{"strand": item.log, **_digest(item, library)} for item in strands],
     }
+    with suppress(NotFound):  # There is none before the first checkpoint of a strand.
+        body["super"] = _digest(library.published(SUPER), library)
     return Reply(200, body, FRESH)
 
 
 def checkpoint(request: Incoming, library: Library) -> Reply:
-    """A strand's checkpoint."""
-    published = library.published(_number(request, "strand"))
+    """A strand's checkpoint, or the super-log's."""
+    published = library.published(_log(request))
     return Reply(200, published.note.decode("utf-8"), FRESH, TEXT)
 
 
 def tile(request: Incoming, path: str, library: Library) -> Reply:
     """A tile or an entry bundle."""
-    strand = library.strand(_number(request, "strand"))
+    log = library.log(_log(request))
     named = parse_path(f"tile/{path}")
-    return Reply(200, library.file(f"{strand}/{named.path}"), IMMUTABLE, "application/octet-stream")
+    return Reply(200, library.file(f"{log}/{named.path}"), IMMUTABLE, "application/octet-stream")
 
 
 def block(request: Incoming, library: Library) -> Reply:
@@ -85,9 +83,13 @@ def event(request: Incoming, library: Library) -> Reply:
 def event_proof(request: Incoming, library: Library) -> Reply:
     """The proof file of an event."""
     name = _event_id(request)
-    placed = library.event(name)
-    headers = {**FRESH, "Content-Disposition": f'attachment; filename="{name}.tlog-proof"'}
-    return Reply(200, render(placed.proof).decode("utf-8"), headers, TEXT)
+    return _proof(library.event(name), name)
+
+
+def checkpoint_proof(request: Incoming, library: Library) -> Reply:
+    """The proof file of a strand's checkpoint, by its size, in the super-log."""
+    strand, size = _number(request, "strand"), _number(request, "n")
+    return _proof(library.checkpoint(strand, size), f"strand-{strand}-{size}")
 
 
 def _rest(door: Door) -> str:
@@ -96,18 +98,40 @@ def _rest(door: Door) -> str:
     return str((request.uri_params or {}).get("path", ""))
 
 
-def _json(placed: Placed) -> dict[str, object]:
-    published = placed.published
+def _proof(placed: Placed, name: str) -> Reply:
+    headers = {**FRESH, "Content-Disposition": f'attachment; filename="{name}.tlog-proof"'}
+    return Reply(200, render(placed.proof).decode("utf-8"), headers, TEXT)
+
+
+def _digest(published: Published, library: Library) -> dict[str, object]:
+    origin = library.origin(published.log)
     return {
+        "vkey": library.keys.verifier(origin).vkey,
+        "vkeys": [key.vkey for key in (library.keys.verifier(origin), *library.keys.also(origin))],
+        "size": published.checkpoint.size,
+        "root": b64u(published.checkpoint.root),
+        "checkpoint": published.note.decode("utf-8"),
+    }
+
+
+def _json(placed: Placed) -> dict[str, object]:
+    body: dict[str, object] = {
         "entry": placed.entry.decode("ascii"),
-        "place": {
-            "strand": published.strand,
-            "index": placed.proof.index,
-            "size": published.checkpoint.size,
-            "root": b64u(published.checkpoint.root),
-        },
+        "place": {"strand": placed.published.log, **_place(placed)},
         "proof": render(placed.proof).decode("utf-8"),
     }
+    if placed.above is not None:
+        body["super"] = {"place": _place(placed.above), "proof": render(placed.above.proof).decode("utf-8")}
+    return body
+
+
+def _place(placed: Placed) -> dict[str, object]:
+    checkpoint = placed.published.checkpoint
+    return {"index": placed.proof.index, "size": checkpoint.size, "root": b64u(checkpoint.root)}
+
+
+def _log(request: Incoming) -> LogName:
+    return SUPER if request.path.get("strand") == SUPER else _number(request, "strand")
 
 
 def _number(request: Incoming, name: str) -> int:

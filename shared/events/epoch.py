@@ -1,0 +1,117 @@
+"""Epochs: how a deployment grows from N strands to more without ever moving an entry (FORMATS.md, 6).
+
+Genesis opens epoch 1. A later one is ordered by the operator, who alone may, and takes effect as an `epoch`
+entry of strand 0 under the sealer's key. An event says by its signed epoch which number of strands chose its
+strand, so one that is delivered again after a change still belongs where it was, and is sealed once.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shared.events.genesis import MAX_STRANDS, Epoch, Genesis
+from shared.kernel.canonical import JsonObject, is_whole
+from shared.kernel.encoding import b64u, unb64u
+from shared.kernel.errors import IntegrityFault, Malformed
+from shared.kernel.jws import Signed, take_apart, verify
+from shared.kernel.times import moment
+
+EPOCH_TYP = "carevouch-epoch+jws"
+_MEMBERS = frozenset(["v", "origin", "epoch", "strands", "prev", "from"])
+_HASH = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The operator's order to open an epoch; `prev` is the leaf hash of the epoch entry before, if any."""
+
+    origin: str
+    epoch: Epoch
+    prev: bytes | None
+    signed: Signed
+
+    @property
+    def text(self) -> str:
+        """The compact JWS."""
+        return self.signed.text
+
+    @property
+    def data(self) -> JsonObject:
+        """The `data` of the `epoch` entry that carries this order."""
+        return {**_terms(self.epoch, self.prev), "order": self.text}
+
+
+def order_payload(origin: str, epoch: Epoch, prev: bytes | None) -> JsonObject:
+    """What the operator signs, with typ `EPOCH_TYP`."""
+    return {"v": 1, "origin": origin, **_terms(epoch, prev)}
+
+
+def parse_order(text: str) -> Order:
+    """The order that `text` spells, unverified; raises `Malformed`."""
+    signed = take_apart(text)
+    payload = signed.payload
+    if signed.typ != EPOCH_TYP or set(payload) != _MEMBERS or not is_whole(payload["v"], 1, 1):
+        raise Malformed("not an order to open an epoch, with exactly the members of version 1")
+    if not is_whole(payload["epoch"], 2, 2**53) or not is_whole(payload["strands"], 1, MAX_STRANDS):
+        raise Malformed(f"an epoch is numbered from 2 and has 1 to {MAX_STRANDS} strands")
+    if not isinstance(payload["origin"], str):
+        raise Malformed("the order's origin is not text")
+    moment(payload["from"], "the epoch's from")
+    epoch = Epoch(payload["epoch"], payload["strands"], payload["from"])
+    return Order(payload["origin"], epoch, _prev(payload["prev"]), signed)
+
+
+def check_order(order: Order, genesis: Genesis, prev: bytes | None) -> None:
+    """Raise `IntegrityFault` unless the operator ordered exactly the next epoch of this deployment.
+
+    `prev` is the leaf hash of the epoch entry that was the last before.
+    """
+    try:
+        verify(order.signed, genesis.operator, EPOCH_TYP)
+    except IntegrityFault as fault:
+        raise IntegrityFault(f"the epoch is not ordered by the operator: {fault.message}") from fault
+    last = genesis.newest
+    if order.origin != genesis.origin:
+        raise IntegrityFault("the order to open an epoch is for another deployment")
+    if order.epoch.number != last.number + 1:
+        raise IntegrityFault(f"epoch {last.number} is open; the next is {last.number + 1}")
+    if order.epoch.strands < last.strands:
+        raise IntegrityFault(f"the number of strands never shrinks: there are {last.strands}")
+    if order.prev != prev:
+        raise IntegrityFault("the order does not follow the epoch entry before it")
+    if order.epoch.start < last.start:
+        raise IntegrityFault("an epoch does not begin before the one before it")
+
+
+def parse_epoch_data(data: Any) -> Order:
+    """The order in the `data` of an `epoch` entry; raises `Malformed` unless both say the same."""
+    text = data.get("order") if isinstance(data, dict) else None
+    if not isinstance(text, str):
+        raise Malformed("the epoch entry carries no order of the operator")
+    order = parse_order(text)
+    if data != order.data or not all(type(data[name]) is int for name in ("epoch", "strands")):
+        raise Malformed("the epoch entry says another thing than the operator's order in it")
+    return order
+
+
+def with_epochs(genesis: Genesis, orders: Iterable[Order]) -> Genesis:
+    """Genesis, knowing the epochs that were opened after it; the orders are verified already."""
+    return replace(genesis, epochs=tuple(order.epoch for order in orders))
+
+
+def _terms(epoch: Epoch, prev: bytes | None) -> JsonObject:
+    return {
+        "epoch": epoch.number,
+        "strands": epoch.strands,
+        "prev": None if prev is None else b64u(prev),
+        "from": epoch.start,
+    }
+
+
+def _prev(text: Any) -> bytes | None:
+    if text is None:
+        return None
+    if not isinstance(text, str) or not _HASH.fullmatch(text):
+        raise Malformed("the order's prev is not a leaf hash")
+    return unb64u(text, "the order's prev")
