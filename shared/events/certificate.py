@@ -8,7 +8,6 @@ genesis directly.
 """
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric import ec
 

@@ -81,7 +81,8 @@ def public_key(jwk: Any) -> ec.EllipticCurvePublicKey:
     return _point(x, y)
 
 
-@lru_cache(maxsize=KEPT)  # Making the object, with its check that the point is on the curve, is half a verification.
+# Making the object, with its check that the point is on the curve, costs half a verification.
+@lru_cache(maxsize=KEPT)
 def _point(x: bytes, y: bytes) -> ec.EllipticCurvePublicKey:
     numbers = ec.EllipticCurvePublicNumbers(
         int.from_bytes(x, "big"), int.from_bytes(y, "big"), ec.SECP256R1()
