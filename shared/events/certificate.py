@@ -7,14 +7,16 @@ certified, and its producer is the certified service. Operator acts are signed b
 genesis directly.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.events.catalogue import OPERATOR, SERVICES, types_of
 from shared.events.envelope import EVENT_TYP, Event
 from shared.events.genesis import Genesis
 from shared.kernel.canonical import JsonObject, is_whole
 from shared.kernel.errors import IntegrityFault, Malformed
-from shared.kernel.jws import Jwk, Signed, public_key, take_apart, thumbprint, verify
+from shared.kernel.jws import KEPT, Jwk, Signed, public_key, take_apart, thumbprint, verify, verify_by
 from shared.kernel.times import moment
 
 CERT_TYP = "carevouch-cert+jws"
@@ -23,7 +25,7 @@ _MEMBERS = frozenset(["v", "kid", "jwk", "service", "types", "epoch", "nbf", "ex
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A parsed certificate; `text` is its entry."""
+    """A parsed certificate; `text` is its entry, `key` the one that `jwk` spells."""
 
     kid: str
     jwk: Jwk
@@ -33,6 +35,7 @@ class Certificate:
     nbf: str
     exp: str
     signed: Signed
+    key: ec.EllipticCurvePublicKey = field(compare=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -60,7 +63,7 @@ def parse_certificate(text: str) -> Certificate:
     body = signed.payload
     if signed.typ != CERT_TYP or set(body) != _MEMBERS or not is_whole(body["v"], 1, 1):
         raise Malformed("not a certificate with exactly the members of version 1")
-    public_key(body["jwk"])
+    key = public_key(body["jwk"])
     if body["kid"] != thumbprint(body["jwk"]) or body["service"] not in SERVICES:
         raise Malformed("the certificate's kid or service is not of its form")
     types, epoch = body["types"], body["epoch"]
@@ -71,13 +74,33 @@ def parse_certificate(text: str) -> Certificate:
     moment(body["nbf"], "the certificate's nbf")
     moment(body["exp"], "the certificate's exp")
     return Certificate(
-        body["kid"], body["jwk"], body["service"], tuple(types), epoch, body["nbf"], body["exp"], signed
+        body["kid"], body["jwk"], body["service"], tuple(types), epoch, body["nbf"], body["exp"], signed, key
     )
 
 
 def verify_certificate(certificate: Certificate, genesis: Genesis) -> None:
     """Raise `IntegrityFault` unless the root that genesis names for the service signed it."""
-    root = genesis.roots.get(certificate.service)
+    _verify(certificate, genesis.roots)
+
+
+def trusted_certificate(text: str, genesis: Genesis) -> Certificate:
+    """The certificate that `text` spells, once it is verified; raises `Malformed` or `IntegrityFault`.
+
+    One key signs the events of hundreds of batches, so that its certificate is true is kept: under its whole
+    text and all roots of genesis, which is all that it depends on.
+    """
+    return _trusted(text, tuple((service, *root.items()) for service, root in genesis.roots.items()))
+
+
+@lru_cache(maxsize=KEPT)
+def _trusted(text: str, roots: tuple[tuple[Any, ...], ...]) -> Certificate:
+    certificate = parse_certificate(text)
+    _verify(certificate, {service: dict(members) for service, *members in roots})
+    return certificate
+
+
+def _verify(certificate: Certificate, roots: Mapping[str, Jwk]) -> None:
+    root = roots.get(certificate.service)
     if root is None:
         raise IntegrityFault(f"genesis names no root key for the service {certificate.service}")
     try:
@@ -100,7 +123,7 @@ def verify_event(event: Event, certificate: Certificate | None, genesis: Genesis
     if certificate is None or certificate.kid != event.kid:
         raise IntegrityFault("the event comes without the certificate of the key that signed it")
     try:
-        verify(event.signed, certificate.jwk, EVENT_TYP)
+        verify_by(event.signed, certificate.kid, certificate.key, EVENT_TYP)
     except IntegrityFault as fault:
         raise IntegrityFault(f"the event is not by the certified key: {fault.message}") from fault
     if event.producer != certificate.service:

@@ -10,19 +10,28 @@ import hashlib
 
 from shared.kernel.errors import Malformed
 
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+# What is of the standard form only becomes what is of neither, and is refused with the rest.
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
+_PADDING = (b"", b"", b"==", b"=")
+# By the length modulo 4: the characters a text may end in, those whose bits beyond the last byte are zero.
+_ENDS = ("", "", "AQgw", "AEIMQUYcgkosw048")
+
 
 def b64u(data: bytes) -> str:
     """Base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
 
 
 def unb64u(text: str, what: str = "value") -> bytes:
     """Strict inverse of `b64u`; raises `Malformed` naming `what` for every other text."""
+    over = len(text) % 4
     try:
-        data = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (UnicodeEncodeError, binascii.Error, ValueError):
-        data = b""
-    if b64u(data) != text:
+        standard = text.encode("ascii").translate(_FROM_URL) + _PADDING[over]
+        data = binascii.a2b_base64(standard, strict_mode=True)
+    except (UnicodeEncodeError, binascii.Error):
+        data = None
+    if data is None or (over and text[-1] not in _ENDS[over]):
         raise Malformed(f"{what} is not base64url without padding")
     return data
 

@@ -6,7 +6,7 @@ phone), what verifies raises. Tokens and assertions of other people's clients, w
 are the business of the identity service and a full JOSE library.
 """
 
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -17,11 +17,15 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from shared.kernel.canonical import JsonObject, jcs, parse_jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
+from shared.kernel.record import record
 
 Jwk = dict[str, str]
 _ES256 = ec.ECDSA(SHA256())
 # An entry of the log is at most 65,535 bytes (tlog-tiles); nothing longer is worth parsing.
 MAX_LENGTH = 65_535
+# All that a key signs has the same header, so what it says is kept, for as many keys as sign in a day; a
+# header longer than any of ours is not.
+KEPT, KEPT_LENGTH = 1_024, 256
 
 
 class Signer(Protocol):
@@ -39,7 +43,7 @@ class Signer(Protocol):
         """64 bytes, r and s big-endian (RFC 7518 section 3.4)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Signed:
     """A compact JWS, taken apart but not yet verified."""
 
@@ -74,10 +78,17 @@ def public_key(jwk: Any) -> ec.EllipticCurvePublicKey:
     x, y = unb64u(str(jwk.get("x")), "jwk.x"), unb64u(str(jwk.get("y")), "jwk.y")
     if len(x) != 32 or len(y) != 32:
         raise Malformed("jwk.x and jwk.y are 32 bytes each")
+    return _point(x, y)
+
+
+# Making the object, with its check that the point is on the curve, costs half a verification.
+@lru_cache(maxsize=KEPT)
+def _point(x: bytes, y: bytes) -> ec.EllipticCurvePublicKey:
+    numbers = ec.EllipticCurvePublicNumbers(
+        int.from_bytes(x, "big"), int.from_bytes(y, "big"), ec.SECP256R1()
+    )
     try:
-        return ec.EllipticCurvePublicNumbers(
-            int.from_bytes(x, "big"), int.from_bytes(y, "big"), ec.SECP256R1()
-        ).public_key()
+        return numbers.public_key()
     except ValueError as error:
         raise Malformed("the key is not a point of P-256") from error
 
@@ -91,38 +102,85 @@ def sign(payload: JsonObject, typ: str, signer: Signer) -> str:
 
 def take_apart(text: str) -> Signed:
     """Parse without verifying, to learn whose key to fetch; raises `Malformed` for any other form."""
-    if len(text) > MAX_LENGTH or text.count(".") != 2:
+    typ, kid, data, mark = split(text)
+    payload = parse_jcs(data, "the JWS payload")
+    return put_together(text, typ, kid, payload, mark)
+
+
+def split(text: str) -> tuple[str, str, bytes, str]:
+    """Typ, kid, the payload's bytes and the signature's text of a compact JWS; raises `Malformed`.
+
+    For a parser that knows its payloads' form. `put_together` makes a `Signed` of what it finds.
+    """
+    parts = text.split(".") if len(text) <= MAX_LENGTH else ()
+    if len(parts) != 3:
         raise Malformed("not a compact JWS")
-    head, body, mark = text.split(".")
+    head, body, mark = parts
+    typ, kid = _kept_header(head) if len(head) <= KEPT_LENGTH else _header(head)
+    return typ, kid, unb64u(body, "the JWS payload"), mark
+
+
+def put_together(text: str, typ: str, kid: str, payload: JsonObject, mark: str) -> Signed:
+    """The `Signed` of a text that was split; raises `Malformed` if its signature is not base64url."""
+    signing_input = text[: -1 - len(mark)].encode("ascii")
+    return Signed(text, typ, kid, payload, signing_input, unb64u(mark, "the JWS signature"))
+
+
+def _header(head: str) -> tuple[str, str]:
     header = parse_jcs(unb64u(head, "the JWS header"), "the JWS header")
     if set(header) != {"alg", "kid", "typ"} or header["alg"] != "ES256":
         raise Malformed("the JWS header is not exactly alg ES256, kid and typ")
     if not isinstance(header["kid"], str) or not isinstance(header["typ"], str):
         raise Malformed("kid and typ of the JWS header are text")
-    payload = parse_jcs(unb64u(body, "the JWS payload"), "the JWS payload")
-    signature = unb64u(mark, "the JWS signature")
-    return Signed(text, header["typ"], header["kid"], payload, f"{head}.{body}".encode("ascii"), signature)
+    return header["typ"], header["kid"]
+
+
+_kept_header = lru_cache(maxsize=KEPT)(_header)
 
 
 def verify(signed: Signed, jwk: Jwk, typ: str) -> JsonObject:
     """The payload, if `jwk` signed it as `typ`; raises `IntegrityFault` saying what does not match."""
-    if signed.typ != typ:
-        raise IntegrityFault(f"the signed object is a {signed.typ}, not a {typ}")
-    if signed.kid != thumbprint(jwk):
-        raise IntegrityFault("the signature names another key")
+    _check_names(signed, thumbprint(jwk), typ)
     check_signature(public_key(jwk), signed.signing_input, signed.signature)
     return signed.payload
+
+
+def verify_by(signed: Signed, kid: str, key: ec.EllipticCurvePublicKey, typ: str) -> JsonObject:
+    """`verify` by a key that is loaded already and has the thumbprint `kid`."""
+    _check_names(signed, kid, typ)
+    check_signature(key, signed.signing_input, signed.signature)
+    return signed.payload
+
+
+def _check_names(signed: Signed, kid: str, typ: str) -> None:
+    if signed.typ != typ:
+        raise IntegrityFault(f"the signed object is a {signed.typ}, not a {typ}")
+    if signed.kid != kid:
+        raise IntegrityFault("the signature names another key")
 
 
 def check_signature(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> None:
     """Raise `IntegrityFault` unless `signature` (r and s, 64 bytes) over `message` is by `key`."""
     if len(signature) != 64:
         raise IntegrityFault("an ES256 signature has 64 bytes")
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
     try:
-        key.verify(encode_dss_signature(r, s), message, _ES256)
+        key.verify(der_signature(signature), message, _ES256)
     except (InvalidSignature, ValueError) as error:
         raise IntegrityFault("the signature does not match") from error
+
+
+def der_signature(signature: bytes) -> bytes:
+    """The DER form of r and s (64 bytes), as `cryptography` takes it: SEQUENCE of two INTEGER (X.690, 8.3).
+
+    An INTEGER is signed, so a number whose first bit is one gets a zero byte before it; the few that begin
+    with a zero byte, which DER leaves out, are left to the library.
+    """
+    r, s = signature[:32], signature[32:]
+    if not r[0] or not s[0]:
+        return encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+    r = b"\x02\x21\x00" + r if r[0] > 0x7F else b"\x02\x20" + r
+    s = b"\x02\x21\x00" + s if s[0] > 0x7F else b"\x02\x20" + s
+    return b"\x30%c%b%b" % (len(r) + len(s), r, s)
 
 
 def raw_signature(der: bytes) -> bytes:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from shared.kernel.errors import Malformed
 
 # ASCII digits only: with another script's, two texts would be the same instant and text order not time order.
-_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
+_FORM = re.compile(FORM)
 
 
 def instant(moment: datetime) -> str:
@@ -21,9 +22,16 @@ def moment(text: str, what: str = "time") -> datetime:
     if not isinstance(text, str) or not _FORM.fullmatch(text):
         raise Malformed(f"{what} is not an instant like 2026-11-22T10:00:00.000Z")
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+        return moment_of_form(text)
     except ValueError as error:
         raise Malformed(f"{what} is not a time that exists") from error
+
+
+def moment_of_form(text: str) -> datetime:
+    """`moment` of a text that is known to have our form; raises `ValueError` if there is no such time."""
+    if text[11:13] == "24":  # which ISO 8601, and newer Pythons with it, read as the next midnight
+        raise ValueError("there is no hour 24")
+    return datetime.fromisoformat(text)
 
 
 def later(text: str, seconds: float) -> str:

@@ -5,6 +5,7 @@ live (tiles on a disk, S3, a dict in a test) is the reader's business. What veri
 mismatch; sizes and roots must come from a verified checkpoint, never from beside a proof. No other tree.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -46,6 +47,12 @@ def leaf_hash(data: bytes) -> bytes:
     return sha256(b"\x00" + data)
 
 
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """`leaf_hash` of each entry."""
+    digest = hashlib.sha256
+    return [digest(b"\x00" + entry).digest() for entry in entries]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash of an inner node: SHA-256(01 || left || right)."""
     return sha256(b"\x01" + left + right)
@@ -72,18 +79,39 @@ class Edge:
 
     def extended(self, leaf_hashes: Iterable[bytes]) -> "Edge":
         """The edge after appending `leaf_hashes`."""
-        size, stack = self.size, list(self.hashes)
-        for hash_ in leaf_hashes:
-            carry, full = hash_, size
-            while full & 1:
-                carry, full = node_hash(stack.pop(), carry), full >> 1
-            stack.append(carry)
-            size += 1
-        return Edge(size, tuple(stack))
+        return self.grown(list(leaf_hashes)).edge
+
+    def grown(self, leaf_hashes: Sequence[bytes]) -> "Growth":
+        """What appending `leaf_hashes` makes, level by level: each inner node is hashed once."""
+        open_, after = list(self.hashes), []
+        row, levels = leaf_hashes, [leaf_hashes]
+        while row:
+            # The first new node of a level may be the right half of a pair whose left half is an edge hash.
+            if self.size >> (len(levels) - 1) & 1:
+                row = [open_.pop(), *row]
+            if len(row) & 1:
+                after.append(row[-1])
+            row = _paired(row)
+            levels.append(row)
+        edge = Edge(self.size + len(leaf_hashes), (*open_, *reversed(after)))
+        return Growth(self, edge, tuple(levels))
 
     def root(self) -> bytes:
         """The root of the tree with this edge."""
         return _fold(self.hashes) if self.hashes else EMPTY_ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What appending leaves to the tree with edge `before` makes: its edge after, and every new inner node.
+
+    `levels[k]` holds the hashes, left to right, of the subtrees of 2^k leaves that became complete; of level
+    0 the appended leaves themselves.
+    """
+
+    before: Edge
+    edge: Edge
+    levels: tuple[Sequence[bytes], ...]
 
 
 def inclusion_path(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
@@ -230,6 +258,12 @@ def _check_lengths(hashes: Sequence[bytes], fault: type[IntegrityFault]) -> None
 def _split(count: int) -> int:
     """The largest power of two below `count` (at least 2)."""
     return 1 << ((count - 1).bit_length() - 1)
+
+
+def _paired(row: Sequence[bytes]) -> list[bytes]:
+    """`node_hash` of each two neighbours; of an odd number the last one is left."""
+    digest = hashlib.sha256
+    return [digest(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
 
 
 def _fold(hashes: Sequence[bytes]) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.kernel.errors import IntegrityFault, Malformed
-from shared.ledger.merkle import HASH_LENGTH, Edge, Node, leaf_hash, root
+from shared.ledger.merkle import HASH_LENGTH, Edge, Growth, Node, leaf_hash, leaf_hashes, root
 
 WIDTH = 256
 BITS = 8
@@ -93,27 +93,42 @@ def all_tiles(size: int) -> list[Tile]:
     return tiles
 
 
-def grow(edge: Edge, old: Mapping[Tile, bytes], entries: Sequence[bytes]) -> dict[Tile, bytes]:
+def grow(
+    edge: Edge, old: Mapping[Tile, bytes], entries: Sequence[bytes], growth: Growth | None = None
+) -> dict[Tile, bytes]:
     """The tiles and bundles that appending `entries` writes.
 
     `old` holds the contents of `partials(edge.size)`; raises `TileFault` if they are not those of `edge`.
+    `growth` is that of `edge` by the leaves of `entries`, for whoever has computed it already.
     """
     check_partials(edge, old)
-    bundle = Tile(ENTRIES, edge.size // WIDTH, edge.size % WIDTH)
-    held = split_bundle(old[bundle]) if bundle.width else []
-    written = {
-        Tile(ENTRIES, bundle.index + number, len(chunk)): join_bundle(chunk)
-        for number, chunk in enumerate(_chunks([*held, *entries]))
-    }
-    added, level = [leaf_hash(entry) for entry in entries], 0
-    while added:
-        count = edge.size >> (BITS * level)
-        held_hashes = _row(old, Tile(level, count // WIDTH, count % WIDTH))
-        rows = list(_chunks([*held_hashes, *added]))
-        for number, row in enumerate(rows):
-            written[Tile(level, count // WIDTH + number, len(row))] = b"".join(row)
-        added, level = [root(row) for row in rows if len(row) == WIDTH], level + 1
+    grown = growth or edge.grown(leaf_hashes(entries))
+    written = _grown_bundles(edge.size, old, entries)
+    for level, added in enumerate(grown.levels[::BITS]):
+        if added:
+            written.update(_grown_row(level, edge.size >> (BITS * level), old, b"".join(added)))
     return written
+
+
+def _grown_bundles(size: int, old: Mapping[Tile, bytes], entries: Sequence[bytes]) -> dict[Tile, bytes]:
+    last = Tile(ENTRIES, size // WIDTH, size % WIDTH)
+    head = min(WIDTH - last.width, len(entries))
+    first = join_bundle(entries[:head])
+    written = {Tile(ENTRIES, last.index, last.width + head): old[last] + first if last.width else first}
+    for number, at in enumerate(range(head, len(entries), WIDTH), last.index + 1):
+        chunk = entries[at : at + WIDTH]
+        written[Tile(ENTRIES, number, len(chunk))] = join_bundle(chunk)
+    return written if entries else {}
+
+
+def _grown_row(level: int, count: int, old: Mapping[Tile, bytes], added: bytes) -> dict[Tile, bytes]:
+    """The tiles of a level of `count` hashes that get `added` ones."""
+    last = Tile(level, count // WIDTH, count % WIDTH)
+    data, full = (old[last] if last.width else b"") + added, WIDTH * HASH_LENGTH
+    return {
+        Tile(level, last.index + at // full, min(full, len(data) - at) // HASH_LENGTH): data[at : at + full]
+        for at in range(0, len(data), full)
+    }
 
 
 def check_partials(edge: Edge, old: Mapping[Tile, bytes]) -> None:
@@ -137,9 +152,9 @@ def check_bundle(data: bytes, hashes: Sequence[bytes], bundle: Tile) -> list[byt
     entries = split_bundle(data, bundle.path)
     if len(entries) != len(hashes):
         raise TileFault(f"{bundle.path} holds {len(entries)} entries, its tree {len(hashes)}")
-    for number, (entry, hash_) in enumerate(zip(entries, hashes, strict=True)):
-        if leaf_hash(entry) != hash_:
-            raise TileFault(f"entry {bundle.index * WIDTH + number} does not match its leaf in the tree")
+    if leaf_hashes(entries) != list(hashes):
+        odd = next(at for at, entry in enumerate(entries) if leaf_hash(entry) != hashes[at])
+        raise TileFault(f"entry {bundle.index * WIDTH + odd} does not match its leaf in the tree")
     return entries
 
 
@@ -152,21 +167,20 @@ def split_tile(data: bytes, tile: Tile) -> list[bytes]:
 
 def join_bundle(entries: Sequence[bytes]) -> bytes:
     """Entries as a bundle: for each its length in two bytes, big-endian, and itself."""
-    if any(len(entry) > MAX_ENTRY for entry in entries):
+    if max(map(len, entries), default=0) > MAX_ENTRY:
         raise TileFault(f"an entry is longer than {MAX_ENTRY} bytes")
-    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+    return b"".join([len(entry).to_bytes(2, "big") + entry for entry in entries])
 
 
 def split_bundle(data: bytes, path: str = "the entry bundle") -> list[bytes]:
     """The entries of a bundle; raises `TileFault` if it ends within one."""
-    entries, at = [], 0
-    while at < len(data):
-        length = int.from_bytes(data[at : at + 2], "big")
-        entry = data[at + 2 : at + 2 + length]
-        at += 2 + length
-        if at > len(data):
-            raise TileFault(f"{path} ends in the middle of an entry")
-        entries.append(entry)
+    entries, at, end = [], 0, len(data)
+    while at < end:
+        start = at + 2
+        at = start + int.from_bytes(data[at:start], "big")
+        entries.append(data[start:at])
+    if at > end:
+        raise TileFault(f"{path} ends in the middle of an entry")
     return entries
 
 
@@ -196,7 +210,3 @@ class TileReader:
 
 def _row(old: Mapping[Tile, bytes], tile: Tile) -> list[bytes]:
     return split_tile(old[tile], tile) if tile.width else []
-
-
-def _chunks(items: Sequence[bytes]) -> list[Sequence[bytes]]:
-    return [items[at : at + WIDTH] for at in range(0, len(items), WIDTH)]

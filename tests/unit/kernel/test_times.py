@@ -59,6 +59,24 @@ def test_text_order_is_time_order(first: datetime, second: datetime) -> None:
     assert instant(moment(one)) == one
 
 
+@given(
+    st.builds(
+        "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}.{:03d}Z".format,
+        st.integers(0, 9999),
+        *(st.integers(0, most) for most in (13, 32, 25, 61, 62, 999)),
+    )
+)
+def test_the_times_that_exist_are_those_of_a_second_parser(text: str) -> None:
+    try:
+        expected = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    except ValueError:
+        with pytest.raises(Malformed, match="not a time that exists"):
+            moment(text)
+    else:
+        assert moment(text) == expected
+        assert moment(text).tzinfo is UTC
+
+
 def test_later_adds_seconds_across_a_year() -> None:
     assert later("2026-12-31T23:59:59.500Z", 0.5) == "2027-01-01T00:00:00.000Z"
     assert later("2027-01-01T00:00:00.000Z", -1) == "2026-12-31T23:59:59.000Z"
