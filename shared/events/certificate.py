@@ -16,7 +16,7 @@ from shared.events.envelope import EVENT_TYP, Event
 from shared.events.genesis import Genesis
 from shared.kernel.canonical import JsonObject, is_whole
 from shared.kernel.errors import IntegrityFault, Malformed
-from shared.kernel.jws import KEPT, Jwk, Signed, public_key, take_apart, thumbprint, verify, verify_by
+from shared.kernel.jws import Jwk, Signed, public_key, take_apart, thumbprint, verify, verify_by
 from shared.kernel.times import moment
 
 CERT_TYP = "carevouch-cert+jws"
@@ -80,27 +80,7 @@ def parse_certificate(text: str) -> Certificate:
 
 def verify_certificate(certificate: Certificate, genesis: Genesis) -> None:
     """Raise `IntegrityFault` unless the root that genesis names for the service signed it."""
-    _verify(certificate, genesis.roots)
-
-
-def trusted_certificate(text: str, genesis: Genesis) -> Certificate:
-    """The certificate that `text` spells, once it is verified; raises `Malformed` or `IntegrityFault`.
-
-    One key signs the events of hundreds of batches, so that its certificate is true is kept: under its whole
-    text and all roots of genesis, which is all that it depends on.
-    """
-    return _trusted(text, tuple((service, *root.items()) for service, root in genesis.roots.items()))
-
-
-@lru_cache(maxsize=KEPT)
-def _trusted(text: str, roots: tuple[tuple[Any, ...], ...]) -> Certificate:
-    certificate = parse_certificate(text)
-    _verify(certificate, {service: dict(members) for service, *members in roots})
-    return certificate
-
-
-def _verify(certificate: Certificate, roots: Mapping[str, Jwk]) -> None:
-    root = roots.get(certificate.service)
+    root = genesis.roots.get(certificate.service)
     if root is None:
         raise IntegrityFault(f"genesis names no root key for the service {certificate.service}")
     try:
