@@ -83,10 +83,10 @@ def _rekor_entry(evidence: Evidence, size: int) -> Any:
 def pymerkle(evidence: Evidence) -> Counts:
     """Every root, every entry under each of them, and consistency between every two.
 
-    pymerkle knows no signed notes: it confirms size and root of a checkpoint, which sigstore takes apart here.
-    Its paths list the leaf first, which RFC 6962 leaves to the verifier; otherwise they are ours. Its proofs of
-    consistency go down to single leaves and so are not RFC 6962's: it makes them itself, out of the entries,
-    and verifies them between the checkpoints' roots.
+    pymerkle knows no signed notes: it confirms size and root of a checkpoint, which sigstore takes apart for
+    it. Its paths list the leaf first, which RFC 6962 leaves to the verifier; otherwise they are ours. Its
+    proofs of consistency go down to single leaves and so are not RFC 6962's: it makes them itself, out of the
+    entries, and verifies them between the checkpoints' roots.
     """
     untyped: Any = library
     tree = untyped.InmemoryTree(algorithm="sha256")
