@@ -1,7 +1,7 @@
-"""The key that signs checkpoints and genesis: an Ed25519 key in KMS, or a software key that KMS wraps.
+"""The keys that sign checkpoints: Ed25519 and ML-DSA-44, each in KMS or as a software key that KMS wraps.
 
-A software key is for clouds whose KMS has no Ed25519. It lies wrapped in the ledger's own table, is made
-once, and is in clear only in the sealer's memory.
+A software key is for clouds whose KMS lacks the kind. Its seed lies wrapped in the ledger's own table, is
+made once, and is in clear only in the memory of the function that signs with it.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from shared.aws.keys import Wrapper
+from shared.ledger.cosignature import MLDSA44_PUBLIC, Mldsa44InMemory
 from shared.ledger.note import Ed25519InMemory
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 SEED_BYTES = 32
 CONTEXT = "log-key"
+MLDSA_CONTEXT = "log-key-mldsa"
 
 
 class Keep(Protocol):
@@ -48,9 +50,39 @@ class KmsNoteSigner:
         return answer["Signature"]
 
 
+class KmsMldsaSigner:
+    """A `NoteSigner` whose ML-DSA-44 key never leaves KMS."""
+
+    def __init__(self, client: "KMSClient", key_id: str) -> None:
+        self._client = client
+        self._key_id = key_id
+
+    @cached_property
+    def public(self) -> bytes:
+        """The 1,312 bytes of the public key: the end of its SubjectPublicKeyInfo (RFC 9881)."""
+        return self._client.get_public_key(KeyId=self._key_id)["PublicKey"][-MLDSA44_PUBLIC:]
+
+    def sign(self, message: bytes) -> bytes:
+        """A pure ML-DSA-44 signature, with an empty context as tlog-cosignature has it."""
+        answer = self._client.sign(
+            KeyId=self._key_id, Message=message, MessageType="RAW", SigningAlgorithm="ML_DSA_SHAKE_256"
+        )
+        return answer["Signature"]
+
+
 def software_key(keep: Keep, wrapper: Wrapper, entropy: Callable[[int], bytes]) -> Ed25519InMemory:
-    """The deployment's wrapped key, made on first use; two who make it at once end with the same one."""
-    wrapped = keep.kept(CONTEXT)
+    """The deployment's wrapped Ed25519 key, made on first use."""
+    return Ed25519InMemory(_seed(keep, wrapper, entropy, CONTEXT))
+
+
+def software_mldsa_key(keep: Keep, wrapper: Wrapper, entropy: Callable[[int], bytes]) -> Mldsa44InMemory:
+    """The deployment's wrapped ML-DSA-44 key, made on first use."""
+    return Mldsa44InMemory(_seed(keep, wrapper, entropy, MLDSA_CONTEXT))
+
+
+def _seed(keep: Keep, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str) -> bytes:
+    """The seed kept under `context`; two who make it at once end with the same one."""
+    wrapped = keep.kept(context)
     if wrapped is None:
-        wrapped = keep.keep_once(CONTEXT, wrapper.wrap(entropy(SEED_BYTES), CONTEXT))
-    return Ed25519InMemory(wrapper.unwrap(wrapped, CONTEXT))
+        wrapped = keep.keep_once(context, wrapper.wrap(entropy(SEED_BYTES), context))
+    return wrapper.unwrap(wrapped, context)

@@ -12,6 +12,7 @@ from shared.events.sealing import Head, Mark, Plan
 from shared.kernel.canonical import jcs, parse_jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.ids import Key
+from shared.ledger.checkpoint import LogName
 from shared.ledger.merkle import Edge, leaf_hash
 
 # A listing by name is a listing by size.
@@ -55,12 +56,12 @@ def manifest_of(before: Edge, plan: Plan, answers: Sequence[Answer], settled: Se
 def name_of(manifest: Manifest, data: bytes) -> str:
     """Where the manifest is staged: content-addressed, so that two batches never share a name."""
     edge = manifest.head.edge
-    return f"{manifest.head.strand}/staging/{edge.size:0{_DIGITS}d}-{edge.root().hex()}-{sha256(data).hex()}"
+    return f"{manifest.head.log}/staging/{edge.size:0{_DIGITS}d}-{edge.root().hex()}-{sha256(data).hex()}"
 
 
-def commit_name(strand: int, first: int) -> str:
+def commit_name(log: LogName, first: int) -> str:
     """The record that says which manifest continued a tree of `first` entries: there is only ever one."""
-    return f"{strand}/commits/{first:0{_DIGITS}d}"
+    return f"{log}/commits/{first:0{_DIGITS}d}"
 
 
 def render(manifest: Manifest) -> bytes:
@@ -69,7 +70,7 @@ def render(manifest: Manifest) -> bytes:
     return jcs(
         {
             "v": 1,
-            "strand": head.strand,
+            "log": head.log,
             "before": _edge_json(manifest.before),
             "entries": [entry.decode("ascii") for entry in manifest.entries],
             "marks": [[mark.key, mark.index, b64u(mark.leaf)] for mark in manifest.marks],
@@ -94,7 +95,7 @@ def parse(name: str, data: bytes) -> Manifest:
     value = parse_jcs(data, "the manifest")
     after = value["after"]
     prev = None if after["prev"] is None else unb64u(after["prev"])
-    head = Head(value["strand"], _edge(after), after["block"], prev, after["time"])
+    head = Head(value["log"], _edge(after), after["block"], prev, after["time"])
     manifest = Manifest(
         _edge(value["before"]),
         tuple(text.encode("ascii") for text in value["entries"]),

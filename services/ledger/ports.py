@@ -11,6 +11,7 @@ from typing import Protocol
 from shared.events.sealing import Head, Mark
 from shared.kernel.errors import IntegrityFault
 from shared.kernel.ids import Key
+from shared.ledger.checkpoint import LogName
 
 
 class HeadMoved(Exception):
@@ -34,7 +35,7 @@ class ObjectDiffers(IntegrityFault):
 
 @dataclass(frozen=True, slots=True)
 class StoredHead:
-    """A strand's head row: `pending` is the manifest of a committed batch that is not applied yet."""
+    """A log's head row: `pending` is the manifest of a committed batch that is not applied yet."""
 
     head: Head
     version: int = 0
@@ -77,10 +78,10 @@ class Stored:
 
 
 class Heads(Protocol):
-    """One row per strand: consistent reads, and the compare-and-swap that is the only commit point."""
+    """One row per log: consistent reads, and the compare-and-swap that is the only commit point."""
 
-    def read(self, strand: int) -> StoredHead:
-        """The head, strongly consistent; of a strand never written, the empty one."""
+    def read(self, log: LogName) -> StoredHead:
+        """The head, strongly consistent; of a log never written, the empty one."""
 
     def swap(self, before: StoredHead, after: StoredHead) -> None:
         """Replace exactly `before`; raises `HeadMoved`, or `OutcomeUnknown` if no answer came."""
@@ -89,10 +90,10 @@ class Heads(Protocol):
 class Marks(Protocol):
     """What was sealed, by mark key; written again with the same values without harm."""
 
-    def get(self, strand: int, keys: Sequence[str]) -> Mapping[str, Mark]:
+    def get(self, log: LogName, keys: Sequence[str]) -> Mapping[str, Mark]:
         """Those that exist, strongly consistent."""
 
-    def put(self, strand: int, marks: Sequence[Mark]) -> None:
+    def put(self, log: LogName, marks: Sequence[Mark]) -> None:
         """Write them."""
 
 

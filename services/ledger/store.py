@@ -2,7 +2,7 @@
 
 Every read but the sparse index's is strongly consistent. A call that may or may not have happened raises
 `OutcomeUnknown`; a failed condition may also mean that an earlier try of the client library won, so callers
-of `swap` read again. Keys: `S#<strand>` the head, `M#<strand>#<mark>` a mark, `N#…` the sweeper's notes.
+of `swap` read again. Keys: `S#<log>` the head, `M#<log>#<mark>` a mark, `N#…` the sweeper's notes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from shared.aws.documents.layout import home_of, unpack_keys
 from shared.aws.rows import OutcomeUnknown, Row, Value
 from shared.events.sealing import Head, Mark
 from shared.kernel.ids import Key
+from shared.ledger.checkpoint import LogName
 from shared.ledger.merkle import Edge
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ class DynamoLedger:
 
     # --- heads
 
-    def read(self, strand: int) -> StoredHead:
+    def read(self, log: LogName) -> StoredHead:
         """The head, strongly consistent."""
-        item = self._get(f"S#{strand}", "head")
-        return StoredHead(Head(strand)) if item is None else _head(strand, item)
+        item = self._get(f"S#{log}", "head")
+        return StoredHead(Head(log)) if item is None else _head(log, item)
 
     def swap(self, before: StoredHead, after: StoredHead) -> None:
         """Replace exactly `before`."""
@@ -71,19 +72,19 @@ class DynamoLedger:
 
     # --- marks
 
-    def get(self, strand: int, keys: Sequence[str]) -> Mapping[str, Mark]:
+    def get(self, log: LogName, keys: Sequence[str]) -> Mapping[str, Mark]:
         """Those that exist, strongly consistent."""
-        wanted = [Key(f"M#{strand}#{key}", "mark") for key in dict.fromkeys(keys)]
+        wanted = [Key(f"M#{log}#{key}", "mark") for key in dict.fromkeys(keys)]
         found: dict[str, Mark] = {}
         for item in batch_get(self._client, self._table, wanted):
             key = item["pk"]["S"].split("#", 2)[2]
             found[key] = Mark(key, int(item["index"]["N"]), item["leaf"]["B"])
         return found
 
-    def put(self, strand: int, marks: Sequence[Mark]) -> None:
+    def put(self, log: LogName, marks: Sequence[Mark]) -> None:
         """Write them; the same again is harmless."""
         for chunk in _chunks(marks, BATCH_WRITE):
-            left: Any = {self._table: [{"PutRequest": {"Item": _mark_item(strand, mark)}} for mark in chunk]}
+            left: Any = {self._table: [{"PutRequest": {"Item": _mark_item(log, mark)}} for mark in chunk]}
             for _ in range(MAX_ROUNDS):
                 left = self._client.batch_write_item(RequestItems=left).get("UnprocessedItems")
                 if not left:
@@ -242,7 +243,7 @@ def batch_get(
 def _head_item(stored: StoredHead) -> Item:
     head = stored.head
     item: Item = {
-        **_key(Key(f"S#{head.strand}", "head")),
+        **_key(Key(f"S#{head.log}", "head")),
         "version": {"N": str(stored.version)},
         "size": {"N": str(head.edge.size)},
         "root": {"B": head.edge.root()},
@@ -257,15 +258,15 @@ def _head_item(stored: StoredHead) -> Item:
     return item
 
 
-def _head(strand: int, item: Item) -> StoredHead:
+def _head(log: LogName, item: Item) -> StoredHead:
     edge = Edge(int(item["size"]["N"]), tuple(value["B"] for value in item["edge"]["L"]))
     prev = item["prev"]["B"] if "prev" in item else None
-    head = Head(strand, edge, int(item["block"]["N"]), prev, item["time"]["S"])
+    head = Head(log, edge, int(item["block"]["N"]), prev, item["time"]["S"])
     return StoredHead(head, int(item["version"]["N"]), item.get("pending", {}).get("S"))
 
 
-def _mark_item(strand: int, mark: Mark) -> Item:
-    key = Key(f"M#{strand}#{mark.key}", "mark")
+def _mark_item(log: LogName, mark: Mark) -> Item:
+    key = Key(f"M#{log}#{mark.key}", "mark")
     return {**_key(key), "index": {"N": str(mark.index)}, "leaf": {"B": mark.leaf}}
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.ledger.apart import each_apart
+from services.ledger.log import World
 from services.ledger.ports import EventRow, Numbered
-from services.ledger.seal import Sealed, Sealer, World
+from services.ledger.seal import Sealed, Sealer
 from shared.events.certificate import parse_certificate
 from shared.events.genesis import Genesis
 from shared.events.sealing import Candidate, Mark, event_mark, event_of, rejection_mark

@@ -12,15 +12,17 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
 from services.ledger.genesis import ensure_genesis, read_genesis
-from services.ledger.keys import KmsNoteSigner, software_key
+from services.ledger.keys import KmsMldsaSigner, KmsNoteSigner, software_key, software_mldsa_key
+from services.ledger.log import World
 from services.ledger.objects import S3Objects
 from services.ledger.proofs import Library
-from services.ledger.seal import Sealer, World
+from services.ledger.seal import Sealer
 from services.ledger.store import DynamoEvents, DynamoLedger
 from services.ledger.sweep import Sweep
 from shared.aws.kms import KmsSigner, KmsWrapper
 from shared.events.genesis import Genesis
 from shared.kernel.times import instant
+from shared.ledger.logkeys import LogSigner
 from shared.ledger.note import NoteSigner
 
 # A sealer's batch must end well within its function's two minutes.
@@ -76,8 +78,8 @@ def library() -> Library:
 def sealing() -> tuple[list[Sealer], Sweep]:
     """The sealers of all strands and the sweep; makes genesis if there is none."""
     ledger = _ledger()
-    seal, log = KmsSigner(_client("kms"), os.environ["SEAL_KEY"]), _log_key(ledger)
-    genesis = ensure_genesis(_objects(), _wanted(seal, log), log)
+    seal, log = KmsSigner(_client("kms"), os.environ["SEAL_KEY"]), _log_signer(ledger)
+    genesis = ensure_genesis(_objects(), _wanted(seal, log), log.ed25519)
     events = DynamoEvents(_client("dynamodb"), os.environ["DOCUMENTS_TABLE"])
     world = World(ledger, ledger, _objects(), events, ledger, clock)
     sealers = [Sealer(strand, genesis, world, seal=seal, log=log) for strand in range(genesis.strands)]
@@ -90,7 +92,7 @@ def tell() -> EmfTell:
     return EmfTell()
 
 
-def _wanted(seal: KmsSigner, log: NoteSigner) -> Genesis:
+def _wanted(seal: KmsSigner, log: LogSigner) -> Genesis:
     roots: dict[str, str] = json.loads(os.environ["ROOT_KEYS"])
     return Genesis(
         deployment=os.environ["DEPLOYMENT"],
@@ -98,18 +100,33 @@ def _wanted(seal: KmsSigner, log: NoteSigner) -> Genesis:
         operator=json.loads(os.environ["OPERATOR_JWK"]),
         roots={service: KmsSigner(_client("kms"), key).jwk for service, key in sorted(roots.items())},
         seal=seal.jwk,
-        log=log.public,
+        log=log.keys.ed25519,
         strands=int(os.environ.get("STRANDS", "1")),
         seal_by_seconds=int(os.environ["SEAL_BY_SECONDS"]),
         time=clock(),
+        mldsa=log.keys.mldsa,
     )
 
 
-def _log_key(ledger: DynamoLedger) -> NoteSigner:
+def _log_signer(ledger: DynamoLedger) -> LogSigner:
+    return LogSigner(_ed25519_key(ledger), _mldsa_key(ledger))
+
+
+def _ed25519_key(ledger: DynamoLedger) -> NoteSigner:
     if os.environ["LOG_KEY_KIND"] == "kms":
         return KmsNoteSigner(_client("kms"), os.environ["LOG_KEY"])
-    wrapper = KmsWrapper(_client("kms"), os.environ["LOG_KEY"], os.environ["DEPLOYMENT"])
-    return software_key(ledger, wrapper, os.urandom)
+    return software_key(ledger, _wrapper("LOG_KEY"), os.urandom)
+
+
+def _mldsa_key(ledger: DynamoLedger) -> NoteSigner | None:
+    kind = os.environ.get("MLDSA_KEY_KIND", "none")
+    if kind == "kms":
+        return KmsMldsaSigner(_client("kms"), os.environ["MLDSA_KEY"])
+    return software_mldsa_key(ledger, _wrapper("MLDSA_KEY"), os.urandom) if kind == "wrapped" else None
+
+
+def _wrapper(setting: str) -> KmsWrapper:
+    return KmsWrapper(_client("kms"), os.environ[setting], os.environ["DEPLOYMENT"])
 
 
 @cache

@@ -1,20 +1,23 @@
 """Genesis: which keys, which origin, how many strands. The root of all trust, itself under the log's key.
 
-It is published as a C2SP signed note whose text is the line `carevouch.org/genesis/v1` and one line of
+It is published as a C2SP signed note whose text is the line `carevouch.org/genesis/v2` and one line of
 canonical JSON, signed by the log's Ed25519 key under the name `<origin>`. Whoever pins that one key (the
 vkey) can check genesis, with it every certificate, with these every event, and with the same key every
-checkpoint.
+checkpoint. Version 1 is of logs without a second, ML-DSA-44, key.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from shared.kernel.canonical import JsonObject, is_whole, jcs, parse_jcs
 from shared.kernel.encoding import b64u, unb64u
 from shared.kernel.errors import Malformed
 from shared.kernel.jws import Jwk, public_key
 from shared.kernel.times import moment
+from shared.ledger.cosignature import MLDSA44_PUBLIC
+from shared.ledger.logkeys import LogKeys
 
-_FIRST_LINE = "carevouch.org/genesis/v1"
+_FIRST_LINES = {1: "carevouch.org/genesis/v1", 2: "carevouch.org/genesis/v2"}
 _MEMBERS = frozenset(
     ["v", "deployment", "origin", "operator", "roots", "seal", "log", "strands", "seal_by_seconds", "time"]
 )
@@ -22,7 +25,10 @@ _MEMBERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
-    """`roots` by service; `seal` signs block seals (ES256); `log` is the Ed25519 key of all checkpoints."""
+    """`roots` by service; `seal` signs block seals (ES256); `log` is the Ed25519 key of all checkpoints.
+
+    `mldsa` is their ML-DSA-44 key; None in version 1, and in a deployment without one.
+    """
 
     deployment: str
     origin: str
@@ -33,6 +39,17 @@ class Genesis:
     strands: int
     seal_by_seconds: int
     time: str
+    mldsa: bytes | None = None
+
+    @property
+    def version(self) -> int:
+        """The format's version that says all of this."""
+        return 1 if self.mldsa is None else 2
+
+    @property
+    def keys(self) -> LogKeys:
+        """The public keys of every log of the deployment."""
+        return LogKeys(self.log, self.mldsa)
 
     @property
     def epoch(self) -> int:
@@ -43,7 +60,7 @@ class Genesis:
 def genesis_text(genesis: Genesis) -> str:
     """The text to be signed as a note: two lines, each ended by a newline."""
     body: JsonObject = {
-        "v": 1,
+        "v": genesis.version,
         "deployment": genesis.deployment,
         "origin": genesis.origin,
         "operator": genesis.operator,
@@ -54,17 +71,22 @@ def genesis_text(genesis: Genesis) -> str:
         "seal_by_seconds": genesis.seal_by_seconds,
         "time": genesis.time,
     }
-    return f"{_FIRST_LINE}\n{jcs(body).decode('utf-8')}\n"
+    if genesis.mldsa is not None:
+        body["mldsa"] = b64u(genesis.mldsa)
+    return f"{_FIRST_LINES[genesis.version]}\n{jcs(body).decode('utf-8')}\n"
 
 
 def parse_genesis(text: str) -> Genesis:
     """Genesis from the text of its note, the note's signature having been verified; raises `Malformed`."""
     lines = text.split("\n")
-    if len(lines) != 3 or lines[0] != _FIRST_LINE or lines[2]:
+    version = next((number for number, line in _FIRST_LINES.items() if line == lines[0]), None)
+    if len(lines) != 3 or version is None or lines[2]:
         raise Malformed("genesis is not two lines, the first of them its format's name")
     body = parse_jcs(lines[1].encode("utf-8"), "genesis")
-    if set(body) != _MEMBERS or not is_whole(body["v"], 1, 1) or not isinstance(body["roots"], dict):
-        raise Malformed("genesis does not have exactly the members of version 1")
+    members = _MEMBERS if version == 1 else _MEMBERS | {"mldsa"}
+    good = set(body) == members and is_whole(body["v"], version, version)
+    if not good or not isinstance(body["roots"], dict):
+        raise Malformed(f"genesis does not have exactly the members of version {version}")
     for jwk in (body["operator"], body["seal"], *body["roots"].values()):
         public_key(jwk)
     for number in ("strands", "seal_by_seconds"):
@@ -87,4 +109,12 @@ def parse_genesis(text: str) -> Genesis:
         body["strands"],
         body["seal_by_seconds"],
         body["time"],
+        None if version == 1 else _mldsa(body["mldsa"]),
     )
+
+
+def _mldsa(text: Any) -> bytes:
+    public = unb64u(text, "the ML-DSA key of genesis") if isinstance(text, str) else b""
+    if len(public) != MLDSA44_PUBLIC:
+        raise Malformed("the ML-DSA key of genesis is not an ML-DSA-44 key")
+    return public

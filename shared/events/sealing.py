@@ -21,6 +21,7 @@ from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import Signed, Signer, sign, take_apart, verify
 from shared.kernel.times import later, moment
 from shared.ledger.block import Block
+from shared.ledger.checkpoint import LogName
 from shared.ledger.merkle import Edge, leaf_hash
 
 SEAL_TYP = "carevouch-seal+jws"
@@ -32,9 +33,9 @@ _SEAL_MEMBERS = frozenset(["v", "type", "time", "data"])
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a strand ends: its edge, the number of the next block, the last seal's leaf hash and time."""
+    """Where a log ends: its edge, the number of the next block, the last seal's leaf hash and time."""
 
-    strand: int
+    log: LogName
     edge: Edge = field(default_factory=Edge)
     block: int = 0
     prev: bytes | None = None
@@ -157,7 +158,7 @@ def plan(
     later.
     """
     time = max(now, head.time)
-    found = sort(candidates, marks, genesis, head.strand, time)
+    found = sort(candidates, marks, genesis, head.log, time)
     if not found.events and not found.rejected:
         return None, found.waiting
     batch = _Batch(head.edge.size)
@@ -171,13 +172,13 @@ def plan(
     block = Block(head.block, head.edge.size, len(batch.entries) + 1, head.prev)
     closing = batch.add_once(block_mark(block.number), _seal(BLOCK_SEALED, time, block.data, seal))
     edge = head.edge.extended([mark.leaf for mark in batch.marks.values()])
-    after = Head(head.strand, edge, head.block + 1, closing.leaf, time)
+    after = Head(head.log, edge, head.block + 1, closing.leaf, time)
     entries = tuple(batch.entries)
     return Plan(head.edge.size, entries, tuple(batch.marks.values()), rejections, after), found.waiting
 
 
 def sort(
-    candidates: Sequence[Candidate], marks: Mapping[str, Mark], genesis: Genesis, strand: int, time: str
+    candidates: Sequence[Candidate], marks: Mapping[str, Mark], genesis: Genesis, strand: LogName, time: str
 ) -> Sorted:
     """Put each candidate in its place, events in the order (producer, kid, n, id)."""
     judged = Judge(genesis, strand, time)
@@ -212,7 +213,7 @@ def sort(
 class Judge:
     """Says whether events are true at a block's time; verifies each certificate once."""
 
-    def __init__(self, genesis: Genesis, strand: int, time: str) -> None:
+    def __init__(self, genesis: Genesis, strand: LogName, time: str) -> None:
         """`time` is the block's."""
         self._genesis = genesis
         self._strand = strand
@@ -241,7 +242,7 @@ class Judge:
         return self._certificates[text]
 
 
-def check_place(event: Event, genesis: Genesis, strand: int, block_time: str) -> None:
+def check_place(event: Event, genesis: Genesis, strand: LogName, block_time: str) -> None:
     """Raise `IntegrityFault` if a true event does not belong into this strand and block."""
     if event.epoch != genesis.epoch:
         raise IntegrityFault("the event is of an epoch that is not open")

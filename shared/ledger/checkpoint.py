@@ -5,13 +5,17 @@ is inconsistent with any it signed before; who signs is told so by `services.led
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.kernel.encoding import b64, unb64
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.ledger.merkle import HASH_LENGTH
-from shared.ledger.note import NoteSigner, Verifier, open_note, sign_note
+from shared.ledger.note import LineSigner, NoteKey, NoteSigner, Verifier, open_note, sign_note, sign_note_with
 
+# Names a log of a deployment: a strand by its number, or the log of the strands' checkpoints.
+LogName = int | str
+SUPER = "super"
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -39,6 +43,11 @@ def strand_origin(origin: str, strand: int) -> str:
     return f"{origin}/strand/{strand}"
 
 
+def log_origin(origin: str, log: LogName) -> str:
+    """The origin (and key name) of any log of the deployment `origin`."""
+    return strand_origin(origin, log) if isinstance(log, int) else f"{origin}/{log}"
+
+
 def strand_of_origin(origin: str, checkpoint_origin: str) -> int:
     """The inverse of `strand_origin`; raises `CheckpointFault` for another deployment's checkpoint."""
     head, _, digits = checkpoint_origin.rpartition("/strand/")
@@ -63,14 +72,22 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(lines[0], int(lines[1]), root, tuple(lines[3:-1]))
 
 
-def open_checkpoint(data: bytes, verifier: Verifier) -> Checkpoint:
-    """The checkpoint of the log that `verifier` names; raises `NoteFault` or `CheckpointFault`."""
-    checkpoint = parse_checkpoint(open_note(data, [verifier]).text)
+def open_checkpoint(data: bytes, verifier: Verifier, also: Sequence[NoteKey] = ()) -> Checkpoint:
+    """The checkpoint of the log that `verifier` names; raises `NoteFault` or `CheckpointFault`.
+
+    A line by one of the keys in `also` may be absent, but not bad.
+    """
+    checkpoint = parse_checkpoint(open_note(data, [verifier, *also]).text)
     if checkpoint.origin != verifier.name:
         raise CheckpointFault(f"the checkpoint is of {checkpoint.origin}, not of {verifier.name}")
     return checkpoint
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner) -> bytes:
-    """The checkpoint as a note, signed under its origin."""
+    """The checkpoint as a note with one Ed25519 line, under its origin."""
     return sign_note(checkpoint.text, checkpoint.origin, signer)
+
+
+def sign_checkpoint_with(checkpoint: Checkpoint, signers: Sequence[LineSigner]) -> bytes:
+    """The checkpoint as a note with a line by each of the signers."""
+    return sign_note_with(checkpoint.text, signers)

@@ -1,7 +1,8 @@
-"""Signed notes: C2SP signed-note v1.0.0, with Ed25519 (signature type 01) as the algorithm.
+"""Signed notes: C2SP signed-note v1.0.0, with Ed25519 (signature type 01) as the plain algorithm.
 
 A note is a text, a blank line, and signature lines. A bad signature by a known key refuses the note; one by
 an unknown key is passed over. Parsing is strict: one spelling for each note, so that every byte counts.
+Signatures of other types (cosignatures, ML-DSA-44) are `NoteKey`s of `cosignature`.
 """
 
 import re
@@ -29,14 +30,40 @@ class NoteFault(IntegrityFault):
 
 
 class NoteSigner(Protocol):
-    """What signs notes under a name: a key in memory, or one that KMS keeps."""
+    """A private key that signs for notes: one in memory, or one that KMS keeps."""
 
     @property
     def public(self) -> bytes:
-        """The 32 bytes of the Ed25519 public key."""
+        """The public key: 32 bytes of Ed25519, or 1,312 of ML-DSA-44."""
 
     def sign(self, message: bytes) -> bytes:
-        """The 64 bytes of a pure Ed25519 signature (RFC 8032)."""
+        """64 bytes of pure Ed25519 (RFC 8032), or 2,420 of pure ML-DSA-44 (FIPS 204), by the kind of key."""
+
+
+class NoteKey(Protocol):
+    """A public key under a name, of some signature type: what can check signature lines of notes."""
+
+    @property
+    def name(self) -> str:
+        """The key's name, as it stands in the signature line."""
+
+    @property
+    def key_id(self) -> bytes:
+        """The 4 bytes that tell keys of one name apart."""
+
+    @property
+    def vkey(self) -> str:
+        """The key as people write it down."""
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Raise `NoteFault` unless `signature`, as it stands in a line, is this key's over the text."""
+
+
+class LineSigner(Protocol):
+    """What adds a signature line to a note."""
+
+    def line(self, text: str) -> "SignatureLine":
+        """The line for a note of this text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +76,12 @@ class Verifier:
     @property
     def key_id(self) -> bytes:
         """The first 4 bytes of SHA-256(name || 0A || type || public key)."""
-        return sha256(self.name.encode("utf-8") + b"\n" + bytes([ED25519]) + self.public)[:4]
+        return key_id(self.name, ED25519, self.public)
 
     @property
     def vkey(self) -> str:
         """`<name>+<key id in hex>+<base64 of type and key>`."""
-        return f"{self.name}+{self.key_id.hex()}+{b64(bytes([ED25519]) + self.public)}"
+        return vkey(self.name, ED25519, self.public)
 
     def named(self, name: str) -> "Verifier":
         """The same key under another name: a strand's, out of the deployment's."""
@@ -90,17 +117,47 @@ class Note:
     lines: tuple[SignatureLine, ...]
 
 
-def parse_vkey(text: str) -> Verifier:
-    """The key that a vkey spells; raises `Malformed` for another form, type, or a wrong key id."""
+@dataclass(frozen=True, slots=True)
+class Ed25519Line:
+    """Signs notes under a name with a plain Ed25519 line."""
+
+    name: str
+    key: NoteSigner
+
+    def line(self, text: str) -> SignatureLine:
+        """The line for a note of this text."""
+        verifier = Verifier(self.name, self.key.public)
+        return SignatureLine(self.name, verifier.key_id, self.key.sign(text.encode("utf-8")))
+
+
+def key_id(name: str, type_: int, public: bytes) -> bytes:
+    """The first 4 bytes of SHA-256(name || 0A || type || public key)."""
+    return sha256(name.encode("utf-8") + b"\n" + bytes([type_]) + public)[:4]
+
+
+def vkey(name: str, type_: int, public: bytes) -> str:
+    """`<name>+<key id in hex>+<base64 of type and key>`."""
+    return f"{name}+{key_id(name, type_, public).hex()}+{b64(bytes([type_]) + public)}"
+
+
+def split_vkey(text: str) -> tuple[str, int, bytes]:
+    """Name, signature type and public key of a vkey; raises `Malformed` for any other text."""
     name, _, rest = text.partition("+")
-    key_id, _, encoded = rest.partition("+")
+    named, _, encoded = rest.partition("+")
     key = unb64(encoded, "the vkey's key")
-    if not _NAME.fullmatch(name) or len(key) != 33 or key[0] != ED25519:
-        raise Malformed("the key is not a C2SP vkey (name+hash+key) with an Ed25519 key")
-    verifier = Verifier(name, key[1:])
-    if verifier.key_id.hex() != key_id:
+    if not _NAME.fullmatch(name) or len(key) < 2:
+        raise Malformed("the key is not a C2SP vkey (name+hash+key)")
+    if key_id(name, key[0], key[1:]).hex() != named:
         raise Malformed("the vkey's hash does not match its name and key; was it copied whole?")
-    return verifier
+    return name, key[0], key[1:]
+
+
+def parse_vkey(text: str) -> Verifier:
+    """The Ed25519 key that a vkey spells; raises `Malformed` for another form, type, or a wrong key id."""
+    name, type_, public = split_vkey(text)
+    if type_ != ED25519 or len(public) != 32:
+        raise Malformed("the key is not a C2SP vkey (name+hash+key) with an Ed25519 key")
+    return Verifier(name, public)
 
 
 def parse_note(data: bytes) -> Note:
@@ -122,7 +179,7 @@ def parse_note(data: bytes) -> Note:
     return Note(text + "\n", tuple(_line(line) for line in lines))
 
 
-def open_note(data: bytes, known: Sequence[Verifier]) -> Note:
+def open_note(data: bytes, known: Sequence[NoteKey]) -> Note:
     """The note, if one of the `known` keys signed it and none of their signatures is bad.
 
     Signatures of unknown keys are ignored and left out of what is returned. Raises `NoteFault`.
@@ -142,14 +199,21 @@ def open_note(data: bytes, known: Sequence[Verifier]) -> Note:
 
 def sign_note(text: str, name: str, signer: NoteSigner) -> bytes:
     """The note with one Ed25519 line under `name`; the text must end in a newline."""
-    if not text.endswith("\n") or _CONTROL.search(text) or not _NAME.fullmatch(name):
-        raise ValueError(
-            "a note's text ends in a newline and has no control characters; a name no space or +"
-        )
-    message = text.encode("utf-8")
-    verifier = Verifier(name, signer.public)
-    line = SignatureLine(name, verifier.key_id, signer.sign(message))
-    return f"{text}\n{line.text}".encode()
+    if not _NAME.fullmatch(name):
+        raise ValueError("the name of a key has no space and no +")
+    return sign_note_with(text, [Ed25519Line(name, signer)])
+
+
+def sign_note_with(text: str, signers: Sequence[LineSigner]) -> bytes:
+    """The note with a line by each of the signers; the text must end in a newline."""
+    if not text.endswith("\n") or _CONTROL.search(text):
+        raise ValueError("a note's text ends in a newline and has no control characters")
+    return render_note(Note(text, tuple(signer.line(text) for signer in signers)))
+
+
+def render_note(note: Note) -> bytes:
+    """The bytes of a note with these lines."""
+    return f"{note.text}\n{''.join(line.text for line in note.lines)}".encode()
 
 
 def _line(line: str) -> SignatureLine:

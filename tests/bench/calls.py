@@ -16,15 +16,16 @@ from botocore import handlers
 from moto import mock_aws
 
 from services.identity.store import DynamoAssertions
+from services.ledger.log import World as LedgerWorld
 from services.ledger.objects import S3Objects
 from services.ledger.seal import Sealer
-from services.ledger.seal import World as LedgerWorld
 from services.ledger.store import DynamoEvents, DynamoLedger
 from shared.aws.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
 from shared.aws.kms import KmsSigner, KmsWrapper
 from shared.events.catalogue import SERVICES
 from shared.kernel.ids import Doc, Key
 from shared.kernel.jws import KeyInMemory, raw_signature
+from shared.ledger.logkeys import LogSigner
 from shared.ledger.note import Ed25519InMemory
 from tests import people
 from tests.bench.house import House, must
@@ -108,7 +109,7 @@ def _sealed(house: House, meter: Meter) -> Counted:
         ledger, ledger, S3Objects(boto3.client("s3"), BUCKET), events, ledger, house.world.clock
     )
     log = Ed25519InMemory(house.world.log.private_bytes_raw())
-    sealer = Sealer(0, house.world.genesis, world, seal=house.world.seal, log=log)
+    sealer = Sealer(0, house.world.genesis, world, seal=house.world.seal, log=LogSigner(log))
     keys = _event_keys(house)
     sealer.seal(keys[:1])
     sealer.publish()

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from services.ledger.log import World
 from services.ledger.ports import (
     EventRow,
     HeadMoved,
@@ -17,13 +18,14 @@ from services.ledger.ports import (
     Stored,
     StoredHead,
 )
-from services.ledger.seal import Sealer, World
+from services.ledger.seal import Sealer
 from services.ledger.sweep import Sweep
 from shared.events.certificate import parse_certificate
 from shared.events.sealing import Head, Mark
 from shared.kernel.ids import Key
 from shared.kernel.jws import take_apart
 from shared.kernel.times import moment
+from shared.ledger.checkpoint import LogName
 from tests.fakes import Faults
 from tests.unit.ledger.acts import START, House, Producer
 from tests.world import StandingClock
@@ -31,40 +33,38 @@ from tests.world import StandingClock
 
 class MemoryHeads:
     def __init__(self, faults: Faults) -> None:
-        self.rows: dict[int, StoredHead] = {}
+        self.rows: dict[LogName, StoredHead] = {}
         self.lock = threading.Lock()
         self.faults = faults
 
-    def read(self, strand: int) -> StoredHead:
+    def read(self, log: LogName) -> StoredHead:
         with self.lock:
-            return self.rows.get(strand, StoredHead(Head(strand)))
+            return self.rows.get(log, StoredHead(Head(log)))
 
     def swap(self, before: StoredHead, after: StoredHead) -> None:
         def write() -> None:
             with self.lock:
-                if self.rows.get(before.head.strand, StoredHead(Head(before.head.strand))) != before:
+                if self.rows.get(before.head.log, StoredHead(Head(before.head.log))) != before:
                     raise HeadMoved
-                self.rows[before.head.strand] = after
+                self.rows[before.head.log] = after
 
         self.faults.around(write)
 
 
 class MemoryMarks:
     def __init__(self, faults: Faults) -> None:
-        self.rows: dict[tuple[int, str], Mark] = {}
+        self.rows: dict[tuple[LogName, str], Mark] = {}
         self.faults = faults
 
-    def get(self, strand: int, keys: Sequence[str]) -> Mapping[str, Mark]:
-        return {key: self.rows[strand, key] for key in keys if (strand, key) in self.rows}
+    def get(self, log: LogName, keys: Sequence[str]) -> Mapping[str, Mark]:
+        return {key: self.rows[log, key] for key in keys if (log, key) in self.rows}
 
-    def put(self, strand: int, marks: Sequence[Mark]) -> None:
+    def put(self, log: LogName, marks: Sequence[Mark]) -> None:
         for mark in marks:  # not one write: a crash may leave some of them
-            self.faults.around(lambda mark=mark: self._put(strand, mark))  # type: ignore[misc]
+            self.faults.around(lambda mark=mark: self._put(log, mark))  # type: ignore[misc]
 
-    def _put(self, strand: int, mark: Mark) -> None:
-        assert self.rows.setdefault((strand, mark.key), mark) == mark, (
-            "a mark was rewritten with other values"
-        )
+    def _put(self, log: LogName, mark: Mark) -> None:
+        assert self.rows.setdefault((log, mark.key), mark) == mark, "a mark was rewritten with other values"
 
 
 class MemoryObjects:
@@ -177,7 +177,7 @@ class Cloud:
         return World(self.heads, self.marks, self.objects, self.events, self.notes, self.clock)
 
     def sealer(self, strand: int = 0) -> Sealer:
-        return Sealer(strand, self.house.genesis, self.world(), seal=self.house.seal, log=self.house.log)
+        return Sealer(strand, self.house.genesis, self.world(), seal=self.house.seal, log=self.house.logs)
 
     def sweep(self) -> Sweep:
         sealers = [self.sealer(strand) for strand in range(self.house.strands)]

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from services.ledger.log import World
 from services.ledger.objects import S3Objects
 from services.ledger.ports import (
     Events,
@@ -21,7 +22,7 @@ from services.ledger.ports import (
     Objects,
     Retry,
 )
-from services.ledger.seal import Sealer, World
+from services.ledger.seal import Sealer
 from services.ledger.store import DynamoEvents, DynamoLedger
 from services.ledger.sweep import Sweep
 from shared.aws.documents.layout import SignedAct, event_attributes
@@ -116,7 +117,7 @@ def opened(request: pytest.FixtureRequest) -> str:
 
 def grown(head: Head, count: int) -> Head:
     leaves = [leaf_hash(b"%d" % number) for number in range(count)]
-    return Head(head.strand, head.edge.extended(leaves), head.block + 1, leaves[-1], START)
+    return Head(head.log, head.edge.extended(leaves), head.block + 1, leaves[-1], START)
 
 
 def test_a_strand_never_written_has_an_empty_head(ports: Ports) -> None:
@@ -259,7 +260,7 @@ def test_the_life_of_a_batch_on_dynamodb_and_s3_passes_the_audit(suffix: str) ->
     objects = S3Objects(boto3.client("s3"), BUCKET + suffix)
     events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS + suffix)
     world = World(ledger, ledger, objects, events, ledger, StandingClock())
-    sealer = Sealer(0, house.genesis, world, seal=house.seal, log=house.log)
+    sealer = Sealer(0, house.genesis, world, seal=house.seal, log=house.logs)
     producer = Producer(house)
     assert sealer.seal([put_act(producer, 1, suffix), put_act(producer, 2, suffix)]).events == 2
     sealer.publish()

@@ -15,6 +15,8 @@ from shared.kernel.encoding import base32, sha256
 from shared.kernel.ids import Doc
 from shared.kernel.jws import KeyInMemory, key_from_seed, sign
 from shared.kernel.times import later
+from shared.ledger.cosignature import Mldsa44InMemory
+from shared.ledger.logkeys import LogSigner
 from shared.ledger.note import Ed25519InMemory
 
 START = "2026-11-22T10:00:00.000Z"
@@ -49,6 +51,11 @@ class House:
     operator: KeyInMemory = field(default_factory=lambda: key("operator"))
     seal: KeyInMemory = field(default_factory=lambda: key("seal"))
     log: Ed25519InMemory = field(default_factory=lambda: Ed25519InMemory(sha256(b"log")))
+    mldsa: Mldsa44InMemory | None = None
+
+    @property
+    def logs(self) -> LogSigner:
+        return LogSigner(self.log, self.mldsa)
 
     @cached_property
     def genesis(self) -> Genesis:
@@ -62,6 +69,7 @@ class House:
             strands=self.strands,
             seal_by_seconds=600,
             time=START,
+            mldsa=self.logs.keys.mldsa,
         )
 
 

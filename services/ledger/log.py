@@ -1,0 +1,210 @@
+"""The life of a log on storage: stage, compare-and-swap, apply, publish; recovery is the same functions.
+
+The compare-and-swap of the head is the only commit point. Indices are taken there and nowhere else, so there
+is no gap; marks of one batch are applied before the next commits, so there is no repeat; a checkpoint is
+signed only of a head that is committed and applied, never before. Before each commit and each signature the
+head is compared with the commit records and the published checkpoint: a head that went back (a restore) is
+rolled forward through the manifests, or stops with `HeadWentBack`; it is never sealed from.
+
+What the entries are is for others to say: `seal` for the events of a strand, `superlog` for checkpoints.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from services.ledger import manifest as manifests
+from services.ledger.manifest import Manifest, Settled
+from services.ledger.ports import (
+    Events,
+    HeadMoved,
+    Heads,
+    HeadWentBack,
+    Marks,
+    Notes,
+    ObjectMoved,
+    Objects,
+    StoredHead,
+)
+from shared.aws.rows import OutcomeUnknown
+from shared.kernel.errors import Busy
+from shared.ledger.checkpoint import Checkpoint, LogName
+from shared.ledger.logkeys import LogSigner
+from shared.ledger.merkle import consistency_proof, verify_consistency
+from shared.ledger.tiles import Tile, TileFault, TileReader, grow, partials
+
+# A lost race means that another sealer made progress; this many in a row means something else.
+MAX_ATTEMPTS = 8
+# How far a restored head is rolled forward in one go: an hour of one batch a second.
+MAX_ROLL_FORWARD = 3_600
+CHECKPOINT = "checkpoint"
+
+# What a signed checkpoint goes through before it is published: nothing, or witnesses. May refuse by raising.
+Cosign = Callable[[Checkpoint, bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside that the ledger needs, by promise."""
+
+    heads: Heads
+    marks: Marks
+    objects: Objects
+    events: Events
+    notes: Notes
+    clock: Callable[[], str]
+
+
+class Log:
+    """The log `name` (a strand's number, or the super-log) with the origin that its checkpoints bear."""
+
+    def __init__(self, name: LogName, origin: str, world: World, signer: LogSigner) -> None:
+        self.name = name
+        self.origin = origin
+        self._world = world
+        self._signer = signer
+
+    def ready(self) -> StoredHead:
+        """The head to continue from: committed, applied, and not behind what is published."""
+        published = self.published()
+        stored = self.settled()
+        self._check_published(published, stored)
+        return stored
+
+    def settled(self) -> StoredHead:
+        """The head, committed and applied, after finishing what a crash left and undoing a restore."""
+        for _ in range(MAX_ROLL_FORWARD):
+            stored = self._world.heads.read(self.name)
+            if stored.pending is not None:
+                self._recover(stored)
+                continue
+            record = self._world.objects.get(manifests.commit_name(self.name, stored.head.edge.size))
+            if record is None:
+                return stored
+            self._roll_forward(stored, record.data.decode("ascii"))
+        raise HeadWentBack(f"the head of log {self.name} is more than {MAX_ROLL_FORWARD} batches behind")
+
+    def commit(self, stored: StoredHead, staged: Manifest) -> bool:
+        """Stage the batch, move the head from `stored` to it and apply it; False if somebody was faster."""
+        data = manifests.render(staged)
+        name = manifests.name_of(staged, data)
+        self._world.objects.create(name, data)
+        after = stored.committed(staged.head, name)
+        if not self._swapped(stored, after):
+            return False
+        self._apply(after, staged)
+        return True
+
+    def published(self) -> Checkpoint | None:
+        """The published checkpoint; raises an `IntegrityFault` if it is not by the log's key."""
+        found = self._world.objects.get(self.path(CHECKPOINT))
+        return None if found is None else self._signer.keys.open(found.data, self.origin)
+
+    def publish(self, cosign: Cosign = lambda _, note: note) -> Checkpoint:
+        """Sign the settled head, if it is newer than what is published; returns what is published then.
+
+        Raises `HeadWentBack` if the published checkpoint is not one that the head continues.
+        """
+        for _ in range(MAX_ATTEMPTS):
+            # Read before the head, which only grows: so an honest head is never found behind it.
+            found = self._world.objects.get(self.path(CHECKPOINT))
+            edge = self.settled().head.edge
+            head = Checkpoint(self.origin, edge.size, edge.root())
+            old = None if found is None else self._signer.keys.open(found.data, self.origin)
+            if old is not None:
+                self._check_continues(old, head)
+                if old.size == head.size:
+                    return old
+            note = cosign(head, self._signer.sign(head))
+            try:
+                self._world.objects.swap(self.path(CHECKPOINT), found, note)
+            except ObjectMoved:
+                continue
+            return head
+        raise Busy("the checkpoint keeps moving; it is published by somebody else")
+
+    def path(self, name: str) -> str:
+        """The name of one of the log's public files in storage."""
+        return f"{self.name}/{name}"
+
+    def reader(self, size: int) -> TileReader:
+        """The hashes of the tree of `size` entries."""
+        return TileReader(size, lambda tiles: [self._tile(tile) for tile in tiles])
+
+    def _swapped(self, before: StoredHead, after: StoredHead) -> bool:
+        try:
+            self._world.heads.swap(before, after)
+        except (HeadMoved, OutcomeUnknown):
+            # A lost answer, also one that a client library repeated, looks like a lost race. A read tells.
+            now = self._world.heads.read(self.name)
+            return now == after or (now.head == after.head and now.version > after.version)
+        return True
+
+    def _recover(self, stored: StoredHead) -> None:
+        self._apply(stored, self._staged(stored))
+
+    def _apply(self, stored: StoredHead, staged: Manifest) -> None:
+        """Do what a committed batch implies; every step can be done again."""
+        objects = self._world.objects
+        record = manifests.commit_name(self.name, staged.before.size)
+        objects.create(record, (stored.pending or "").encode("ascii"))
+        old = {tile: self._tile(tile) for tile in partials(staged.before.size)}
+        for tile, data in grow(staged.before, old, staged.entries).items():
+            objects.create(self.path(tile.path), data)
+        self._world.marks.put(self.name, staged.marks)
+        for answer in staged.answers:
+            self._world.events.answer(answer.key, answer.seal)
+        for kid, low, high in _runs(staged.settled):
+            self._world.notes.advance(kid, low, high)
+        self._swapped(stored, stored.applied())
+
+    def _staged(self, stored: StoredHead) -> Manifest:
+        name = stored.pending or ""
+        found = self._world.objects.get(name)
+        if found is None:
+            raise HeadWentBack(f"the committed batch {name} is not in storage")
+        staged = manifests.parse(name, found.data)
+        if staged.head != stored.head:
+            raise HeadWentBack(f"the staged batch {name} does not lead to the committed head")
+        return staged
+
+    def _roll_forward(self, stored: StoredHead, name: str) -> None:
+        """The head went back behind a committed batch: commit that very batch again."""
+        found = self._world.objects.get(name)
+        if found is None:
+            raise HeadWentBack(f"log {self.name} went back and the batch {name} is not in storage")
+        staged = manifests.parse(name, found.data)
+        if staged.before != stored.head.edge or staged.head.block != stored.head.block + 1:
+            raise HeadWentBack(f"the batch {name} does not continue the head of log {self.name}")
+        after = stored.committed(staged.head, name)
+        if self._swapped(stored, after):
+            self._apply(after, staged)
+
+    def _check_published(self, published: Checkpoint | None, stored: StoredHead) -> None:
+        edge = stored.head.edge
+        if published is None or published.size < edge.size:
+            return
+        if published.size > edge.size or published.root != edge.root():
+            raise HeadWentBack(f"{self.origin} is published at {published.size}, its head is another tree")
+
+    def _check_continues(self, old: Checkpoint, new: Checkpoint) -> None:
+        if old.size > new.size:
+            raise HeadWentBack(f"log {self.name} is published at {old.size}, its head at {new.size}")
+        proof = consistency_proof(self.reader(new.size), old.size, new.size)
+        verify_consistency(old.size, old.root, new.size, new.root, proof)
+
+    def _tile(self, tile: Tile) -> bytes:
+        found = self._world.objects.get(self.path(tile.path))
+        if found is None:
+            raise TileFault(f"{tile.path} of log {self.name} is missing")
+        return found.data
+
+
+def _runs(settled: Sequence[Settled]) -> list[tuple[str, int, int]]:
+    """Consecutive numbers of each key as (kid, low, high)."""
+    runs: list[tuple[str, int, int]] = []
+    for item in sorted(settled, key=lambda item: (item.kid, item.n)):
+        if runs and runs[-1][0] == item.kid and runs[-1][2] + 1 == item.n:
+            runs[-1] = (item.kid, runs[-1][1], item.n)
+        else:
+            runs.append((item.kid, item.n, item.n))
+    return runs
