@@ -102,7 +102,7 @@ def handle(event: Mapping[str, Any], ports: Ports) -> Answer | None:
 
 
 def handle_stream(records: Sequence[Any], ports: Ports) -> Answer:
-    """Seal and publish what new rows carry, or forward it; the first record stands for all that come again."""
+    """Seal and publish what new rows carry, or forward it; reports the first record to have all again."""
     keys = list(dict.fromkeys(_keys(records)))
     try:
         if len(ports.strands) > 1:

@@ -2,15 +2,12 @@
 
 import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services.ledger.inbox import MAX_ENTRIES, Message, calls
 from shared.aws.rows import OutcomeUnknown
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
 
 # A failed message is seen again after this; its visibility lasts six times the function's timeout.
 AGAIN_SECONDS = 5
@@ -19,7 +16,7 @@ AGAIN_SECONDS = 5
 class SqsInbox:
     """`inbox.Inbox` in the queue at `url`."""
 
-    def __init__(self, client: "SQSClient", url: str) -> None:
+    def __init__(self, client: Any, url: str) -> None:
         self._client = client
         self._url = url
 
