@@ -1,4 +1,4 @@
-"""The drivers in Go and JavaScript, as `make interop` set them up. Each is one process over files in a folder."""
+"""The drivers in Go and JavaScript, as `make interop` set them up: each a process over files in a folder."""
 
 import json
 import os
@@ -18,7 +18,7 @@ DRIVER = ROOT / "tests" / "interop" / "node" / "drive.mjs"
 
 
 def go(evidence: Evidence, folder: Path) -> Counts:
-    """golang.org/x/mod/sumdb and transparency-dev/merkle: every checkpoint, entry and pair, out of the tiles."""
+    """golang.org/x/mod/sumdb and transparency-dev/merkle: each checkpoint, entry and pair, out of the tiles."""
     return Counts(**_run(HOME / "drive", evidence.write(folder), evidence.vkey))
 
 

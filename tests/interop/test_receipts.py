@@ -29,8 +29,8 @@ SECRET = key_from_seed(bytes(16), "receipts that others make")
 def shown(evidence: Evidence) -> dict[str, Any]:
     """A receipt of every entry under the last checkpoint, and one for every pair of checkpoints.
 
-    @transmute/rfc9162 wants a complete old root in the proof, which RFC 9162 (section 2.1.4.1) leaves out: pairs
-    with such an old size are for Go's clients alone.
+    @transmute/rfc9162 wants a complete old root in the proof, which RFC 9162 (section 2.1.4.1) leaves out:
+    pairs with such an old size are for Go's clients alone.
     """
     heads = {size: cose.sign_head(evidence.checkpoint(size), SEAL) for size in evidence.sizes}
     last = evidence.sizes[-1]

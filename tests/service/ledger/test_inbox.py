@@ -30,7 +30,7 @@ from shared.kernel.errors import Malformed
 from shared.kernel.ids import Key
 from tests.fakes import Faults
 from tests.service.ledger.queues import MemoryInbox
-from tests.service.ledger.test_store import ENVIRONMENT
+from tests.contract.stores import ENVIRONMENT
 
 LOCAL_CLOUD = pytest.param("local cloud", marks=pytest.mark.local_cloud)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
