@@ -133,6 +133,8 @@ def _parameters(base_url: str, operator_jwk: Mapping[str, str]) -> dict[str, str
         "Origin": ORIGIN,
         "DeletionProtection": "false",
         "RequireTls": "false",
+        # Its KMS knows Ed25519 and no ML-DSA.
+        "MldsaKeyKind": "wrapped",
         # One machine is its own limit; a story or a load test shall not meet the throttle of production.
         "ThrottleRate": "10000",
         "ThrottleBurst": "5000",

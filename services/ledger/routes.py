@@ -5,6 +5,7 @@ Paths, content types and caching are those of C2SP tlog-tiles; what is not a fil
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from services.ledger.proofs import Library, Placed, Published
@@ -18,6 +19,7 @@ from shared.ledger.proof import render
 from shared.ledger.tiles import parse_path
 
 TEXT = "text/plain; charset=utf-8"
+PAGE = Path(__file__).with_name("verify.html")
 IMMUTABLE = {"Cache-Control": "public, max-age=604800, immutable"}
 # The checkpoint and what is proved under it change with every publication.
 FRESH = {"Cache-Control": "no-cache"}
@@ -30,6 +32,7 @@ def add_routes(door: Door, library: Callable[[], Library]) -> None:
     door.route("GET", "/ledger/{strand}/checkpoint", lambda request: checkpoint(request, library()))
     door.route("GET", "/ledger/{strand}/tile/{path+}", lambda request: tile(request, _rest(door), library()))
     door.route("GET", "/ledger/blocks/{strand}/{n}", lambda request: block(request, library()))
+    door.route("GET", "/ledger/verify", lambda _: page())
     door.route("GET", "/ledger/events/{id}", lambda request: event(request, library()))
     door.route("GET", "/ledger/events/{id}/proof", lambda request: event_proof(request, library()))
     door.route(
@@ -41,6 +44,11 @@ def genesis(library: Library) -> Reply:
     """The signed note that is the root of trust."""
     library.genesis()
     return Reply(200, library.file("genesis").decode("utf-8"), IMMUTABLE, TEXT)
+
+
+def page() -> Reply:
+    """The page on which a person checks proofs and openings; it needs this door for nothing else."""
+    return Reply(200, PAGE.read_text("utf-8"), FRESH, "text/html; charset=utf-8")
 
 
 def digest(library: Library) -> Reply:

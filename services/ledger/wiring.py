@@ -22,6 +22,7 @@ from services.ledger.proofs import Library
 from services.ledger.queue import SqsInbox
 from services.ledger.seal import Sealer
 from services.ledger.store import DynamoEvents, DynamoLedger
+from services.ledger.superlog import SuperLog
 from services.ledger.sweep import Sweep
 from shared.aws.kms import KmsSigner, KmsWrapper
 from shared.events.envelope import strand_of
@@ -89,6 +90,7 @@ def sealing() -> Ports:
     genesis = ensure_genesis(_objects(), _wanted(seal, log), log.ed25519)
     events = DynamoEvents(_client("dynamodb"), os.environ["DOCUMENTS_TABLE"])
     world = World(ledger, ledger, _objects(), events, ledger, clock)
+    super_log = SuperLog(genesis.origin, world, log)
     sealers = {
         strand: Sealer(strand, genesis, world, seal=seal, log=log) for strand in range(genesis.strands)
     }
@@ -97,12 +99,16 @@ def sealing() -> Ports:
         event = event_of(text)
         return 0 if event is None else strand_of(event.id, genesis.strands)
 
+    def above() -> None:
+        super_log.append(sealers)
+        super_log.publish()
+
     return Ports(
         strands=sealers,
         place=place,
         fetch=events.fetch,
         sweep=Sweep(genesis, world, list(sealers.values())),
-        above=lambda: None,
+        above=above,
         inbox=SqsInbox(_client("sqs"), os.environ["INBOX_URL"]),
         pace=Pace(time.monotonic, time.sleep),
         clock=clock,

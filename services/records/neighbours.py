@@ -35,4 +35,11 @@ NEIGHBOURS: tuple[tuple[str, str, str, bool], ...] = (
     ("GET", "/ledger/blocks/{strand}/{n}", "A sealed block", True),
     ("GET", "/ledger/events/{id}", "An event, its entry and place", True),
     ("GET", "/ledger/events/{id}/proof", "The inclusion proof of an event", True),
+    (
+        "GET",
+        "/ledger/checkpoints/{strand}/{n}/proof",
+        "The proof of a strand's checkpoint, by its size, in the super-log",
+        True,
+    ),
+    ("GET", "/ledger/verify", "A page that checks proofs in a browser, offline", True),
 )

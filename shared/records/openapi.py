@@ -11,7 +11,13 @@ _VARIABLE = re.compile(r"\{(\w+)(\+?)\}")
 _BODIED = ("POST", "PUT")
 _FHIR_JSON, _JSON, _PROBLEM = "application/fhir+json", "application/json", "application/problem+json"
 _FORM = "application/x-www-form-urlencoded"
-_TEXTS = ("/ledger/genesis", "/ledger/{strand}/checkpoint", "/ledger/events/{id}/proof")
+_TEXTS = (
+    "/ledger/genesis",
+    "/ledger/{strand}/checkpoint",
+    "/ledger/events/{id}/proof",
+    "/ledger/checkpoints/{strand}/{n}/proof",
+)
+_PAGE = "/ledger/verify"
 _SEARCHED = re.compile(r"/fhir/(\{type\}|[A-Z][A-Za-z]+)")
 _QUERY = {
     "patient": "whose records; needed but for directory types (other parameters: see /fhir/metadata)",
@@ -100,6 +106,8 @@ def _told(path: str) -> str:
         return "application/octet-stream"
     if path in _TEXTS:
         return "text/plain"
+    if path == _PAGE:
+        return "text/html"
     return _JSON if ".well-known" in path else _sent(path)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.ledger.handlers import FULL_INBOX, FULL_STREAM
 from tests.contract.template import ROOT, SERVICES, deployed, functions, resources, written
 
 COMMON = {
@@ -37,6 +38,9 @@ ENVIRONMENT = {
         "SEAL_KEY",
         "LOG_KEY_KIND",
         "LOG_KEY",
+        "MLDSA_KEY_KIND",
+        "MLDSA_KEY",
+        "INBOX_URL",
         "ROOT_KEYS",
         "OPERATOR_JWK",
         "ORIGIN",
@@ -48,6 +52,10 @@ ENVIRONMENT = {
 
 def _table(name: str) -> dict[str, Any]:
     return dict(resources("AWS::DynamoDB::Table"))[name]
+
+
+def _mapping(having: str) -> dict[str, Any]:
+    return next(item for _, item in resources("AWS::Lambda::EventSourceMapping") if having in item)
 
 
 def test_functions_get_the_variables_that_they_read() -> None:
@@ -113,8 +121,9 @@ def test_the_bucket_is_versioned_encrypted_and_closed() -> None:
 
 
 def test_the_stream_mapping_stops_at_the_first_failure_and_gives_up_into_a_queue() -> None:
-    ((_, mapping),) = resources("AWS::Lambda::EventSourceMapping")
+    mapping = _mapping("StartingPosition")
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == FULL_STREAM
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {
         "Fn::GetAtt": ["SealerDeadLetters", "Arn"]
     }
@@ -122,13 +131,30 @@ def test_the_stream_mapping_stops_at_the_first_failure_and_gives_up_into_a_queue
     assert mapping.get("ParallelizationFactor", 1) == 1
 
 
+def test_the_inbox_is_ordered_by_strand_and_gives_up_into_a_queue_of_its_own() -> None:
+    queues = dict(resources("AWS::SQS::Queue"))
+    inbox, dead = queues["Inbox"], queues["InboxDeadLetters"]
+    assert inbox["FifoQueue"] is True
+    assert dead["FifoQueue"] is True
+    assert (inbox["DeduplicationScope"], inbox["FifoThroughputLimit"]) == (
+        "messageGroup",
+        "perMessageGroupId",
+    )
+    assert inbox["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["InboxDeadLetters", "Arn"]}
+    assert inbox["VisibilityTimeout"] == 6 * functions()["SealerFunction"]["Timeout"]
+    mappings = [item for _, item in resources("AWS::Lambda::EventSourceMapping")]
+    (mapping,) = (item for item in mappings if item["EventSourceArn"] == {"Fn::GetAtt": ["Inbox", "Arn"]})
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == FULL_INBOX
+
+
 def test_the_sealer_may_read_the_stream_before_it_is_attached() -> None:
     """CloudFormation makes what is independent in any order; too early, the first deployment fails."""
     sealer = deployed()["Resources"]["SealerFunction"]
     needs = sealer["DependsOn"]
     assert "SealerPolicy" in ([needs] if isinstance(needs, str) else needs)
-    ((_, mapping),) = resources("AWS::Lambda::EventSourceMapping")
-    assert mapping["FunctionName"] == {"Ref": "SealerFunction"}
+    for _, mapping in resources("AWS::Lambda::EventSourceMapping"):
+        assert mapping["FunctionName"] == {"Ref": "SealerFunction"}
 
 
 def test_alarms_tell_of_unsealed_quarantined_dead_silent_and_failed() -> None:
@@ -139,6 +165,7 @@ def test_alarms_tell_of_unsealed_quarantined_dead_silent_and_failed() -> None:
         "RowsSetAside",
         "HeadWentBack",
         "LedgerFaults",
+        "MessagesUnread",
         "ErasuresFailed",
         "ApproximateNumberOfMessagesVisible",
         "Invocations",

@@ -26,6 +26,7 @@ STAR_RESOURCES = {
             "ClaimsRootKey",
             "SealKey",
             "LogKey",
+            "MldsaKey",
             "LogWrapKey",
         ],
         "a key's own policy speaks of that key",
@@ -42,6 +43,7 @@ KEY_USES = {
     "TokenKey": {"IdentityRole": {"kms:Sign", "kms:GetPublicKey"}, "AuthorizerRole": {"kms:GetPublicKey"}},
     "SealKey": {"SealerRole": {"kms:Sign", "kms:GetPublicKey"}},
     "LogKey": {"SealerRole": {"kms:Sign", "kms:GetPublicKey"}},
+    "MldsaKey": {"SealerRole": {"kms:Sign", "kms:GetPublicKey"}},
     "LogWrapKey": {"SealerRole": {"kms:Encrypt", "kms:Decrypt"}},
     "IdentityRootKey": {
         "IdentityRole": {"kms:Sign", "kms:GetPublicKey"},

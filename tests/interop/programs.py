@@ -18,7 +18,7 @@ DRIVER = ROOT / "tests" / "interop" / "node" / "drive.mjs"
 
 
 def go(evidence: Evidence, folder: Path) -> Counts:
-    """golang.org/x/mod/sumdb and transparency-dev/merkle: each checkpoint, entry and pair, out of the tiles."""
+    """x/mod sumdb and transparency-dev/merkle: each checkpoint, entry and pair, out of the tiles."""
     return Counts(**_run(HOME / "drive", evidence.write(folder), evidence.vkey))
 
 

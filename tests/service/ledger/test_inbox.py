@@ -28,9 +28,9 @@ from services.ledger.queue import SqsInbox
 from shared.aws.rows import OutcomeUnknown
 from shared.kernel.errors import Malformed
 from shared.kernel.ids import Key
+from tests.contract.stores import ENVIRONMENT
 from tests.fakes import Faults
 from tests.service.ledger.queues import MemoryInbox
-from tests.contract.stores import ENVIRONMENT
 
 LOCAL_CLOUD = pytest.param("local cloud", marks=pytest.mark.local_cloud)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
