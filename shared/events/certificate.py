@@ -7,7 +7,9 @@ certified, and its producer is the certified service. Operator acts are signed b
 genesis directly.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -20,6 +22,7 @@ from shared.kernel.jws import KEPT, Jwk, Signed, public_key, take_apart, thumbpr
 from shared.kernel.times import moment
 
 CERT_TYP = "carevouch-cert+jws"
+_LOOKED_AT = ("crv", "d", "kty", "x", "y")
 _MEMBERS = frozenset(["v", "kid", "jwk", "service", "types", "epoch", "nbf", "exp"])
 
 
@@ -86,16 +89,20 @@ def verify_certificate(certificate: Certificate, genesis: Genesis) -> None:
 def trusted_certificate(text: str, genesis: Genesis) -> Certificate:
     """The certificate that `text` spells, once it is verified; raises `Malformed` or `IntegrityFault`.
 
-    One key signs the events of hundreds of batches, so that its certificate is true is kept: under its whole
-    text and all roots of genesis, which is all that it depends on.
+    A key signs the events of hundreds of batches. That its certificate is true is therefore kept, under its
+    whole text and under all that is looked at of every root in genesis: all that its truth depends on.
     """
-    return _trusted(text, tuple((service, *root.items()) for service, root in genesis.roots.items()))
+    roots = tuple(
+        (service, tuple((name, root[name]) for name in _LOOKED_AT if name in root))
+        for service, root in genesis.roots.items()
+    )
+    return _trusted(text, roots)
 
 
 @lru_cache(maxsize=KEPT)
-def _trusted(text: str, roots: tuple[tuple[Any, ...], ...]) -> Certificate:
+def _trusted(text: str, roots: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> Certificate:
     certificate = parse_certificate(text)
-    _verify(certificate, {service: dict(members) for service, *members in roots})
+    _verify(certificate, {service: dict(members) for service, members in roots})
     return certificate
 
 
