@@ -70,14 +70,18 @@ class KmsMldsaSigner:
         return answer["Signature"]
 
 
-def software_key(keep: Keep, wrapper: Wrapper, entropy: Callable[[int], bytes]) -> Ed25519InMemory:
-    """The deployment's wrapped Ed25519 key, made on first use."""
-    return Ed25519InMemory(_seed(keep, wrapper, entropy, CONTEXT))
+def software_key(
+    keep: Keep, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str = CONTEXT
+) -> Ed25519InMemory:
+    """The deployment's wrapped Ed25519 key of that name, made on first use."""
+    return Ed25519InMemory(_seed(keep, wrapper, entropy, context))
 
 
-def software_mldsa_key(keep: Keep, wrapper: Wrapper, entropy: Callable[[int], bytes]) -> Mldsa44InMemory:
-    """The deployment's wrapped ML-DSA-44 key, made on first use."""
-    return Mldsa44InMemory(_seed(keep, wrapper, entropy, MLDSA_CONTEXT))
+def software_mldsa_key(
+    keep: Keep, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str = MLDSA_CONTEXT
+) -> Mldsa44InMemory:
+    """The deployment's wrapped ML-DSA-44 key of that name, made on first use."""
+    return Mldsa44InMemory(_seed(keep, wrapper, entropy, context))
 
 
 def _seed(keep: Keep, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str) -> bytes:

@@ -58,7 +58,7 @@ class Manifest:
     @property
     def marks(self) -> tuple[Mark, ...]:
         """What the entries are remembered by."""
-        return marks_of(self.keys, self.growth)
+        return marks_of(self.keys, self.growth, self.head)
 
 
 def manifest_of(plan: Plan, answers: Sequence[Answer]) -> Manifest:

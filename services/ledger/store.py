@@ -77,8 +77,8 @@ class DynamoLedger:
         wanted = [Key(f"M#{log}#{key}", "mark") for key in dict.fromkeys(keys)]
         found: dict[str, Mark] = {}
         for item in batch_get(self._client, self._table, wanted):
-            key = item["pk"]["S"].split("#", 2)[2]
-            found[key] = Mark(key, int(item["index"]["N"]), item["leaf"]["B"])
+            mark = _mark(item)
+            found[mark.key] = mark
         return found
 
     def put(self, log: LogName, marks: Sequence[Mark]) -> None:
@@ -267,7 +267,16 @@ def _head(log: LogName, item: Item) -> StoredHead:
 
 def _mark_item(log: LogName, mark: Mark) -> Item:
     key = Key(f"M#{log}#{mark.key}", "mark")
-    return {**_key(key), "index": {"N": str(mark.index)}, "leaf": {"B": mark.leaf}}
+    item = {**_key(key), "index": {"N": str(mark.index)}, "leaf": {"B": mark.leaf}}
+    if mark.block is not None and mark.time is not None:
+        item |= {"block": {"N": str(mark.block)}, "time": {"S": mark.time}}
+    return item
+
+
+def _mark(item: Item) -> Mark:
+    block, time = item.get("block", {}).get("N"), item.get("time", {}).get("S")
+    key, index, leaf = item["pk"]["S"].split("#", 2)[2], int(item["index"]["N"]), item["leaf"]["B"]
+    return Mark(key, index, leaf, None if block is None else int(block), time)
 
 
 def _event_row(item: Item) -> EventRow | None:

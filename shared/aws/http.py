@@ -134,9 +134,16 @@ class Door:
         self.logger = Logger(service=service)
         self.metrics = Metrics(namespace="Carevouch", service=service)
 
-    def route(self, method: str, path: str, handler: Handler, *, form: bool = False) -> None:
-        """Serve `method path` by `handler`; `form` also takes application/x-www-form-urlencoded."""
+    def route(
+        self, method: str, path: str, handler: Handler, *, form: bool = False, any_type: bool = False
+    ) -> None:
+        """Serve `method path` by `handler`; `form` also takes application/x-www-form-urlencoded.
+
+        `any_type` takes a body whatever it is called, for protocols whose clients name no type or their own.
+        """
         content_types = [*CONTENT_TYPES, *(["application/x-www-form-urlencoded"] if form else [])]
+        if any_type:
+            content_types.append("*/*")
 
         def view(**variables: str) -> Response:
             return self._serve(method, path, handler, variables)

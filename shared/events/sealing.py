@@ -66,11 +66,16 @@ class Candidate:
 
 @record
 class Mark:
-    """What the sealer remembers about an entry: under which key, at which index, with which leaf hash."""
+    """What the sealer remembers about an entry: under which key, at which index, with which leaf hash.
+
+    `block` and `time` are those of the block that holds it; None in marks made before they were kept.
+    """
 
     key: str
     index: int
     leaf: bytes
+    block: int | None = None
+    time: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ class Plan:
     @property
     def marks(self) -> tuple[Mark, ...]:
         """The marks that the entries leave."""
-        return marks_of(self.keys, self.growth)
+        return marks_of(self.keys, self.growth, self.head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +155,11 @@ def block_mark(number: int) -> str:
     return f"block#{number}"
 
 
-def marks_of(keys: Sequence[str], growth: Growth) -> tuple[Mark, ...]:
-    """The marks of appended entries, whose keys these are."""
-    numbered = zip(keys, growth.levels[0], strict=True)
-    return tuple([Mark(key, index, leaf) for index, (key, leaf) in enumerate(numbered, growth.before.size)])
+def marks_of(keys: Sequence[str], growth: Growth, head: Head) -> tuple[Mark, ...]:
+    """The marks of a batch's entries, whose keys these are; `head` is the one after it, one block further."""
+    block, time = (head.block - 1, head.time) if head.time else (None, None)
+    numbered = enumerate(zip(keys, growth.levels[0], strict=True), growth.before.size)
+    return tuple([Mark(key, index, leaf, block, time) for index, (key, leaf) in numbered])
 
 
 def mark_keys(candidates: Sequence[Candidate]) -> list[str]:

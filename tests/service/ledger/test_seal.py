@@ -9,6 +9,7 @@ from services.ledger.ports import HeadWentBack, ObjectDiffers
 from shared.aws.rows import OutcomeUnknown
 from shared.events.audit import Report, audit_strand, find_gaps
 from shared.events.envelope import strand_of
+from shared.events.sealing import Seal, parse_seal
 from shared.kernel.encoding import b64u, base32, sha256
 from shared.kernel.errors import Busy
 from shared.kernel.ids import Key
@@ -49,6 +50,26 @@ def test_a_batch_is_sealed_published_and_passes_the_audit() -> None:
     assert cloud.sealer().publish().size == 5
     report = audited(cloud)
     assert (report.events, report.certificates, report.blocks) == (3, 1, 1)
+
+
+def test_every_mark_names_the_block_of_its_entry_also_after_a_crash() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    cloud.sealer().seal([cloud.act(producer, 1)])
+    cloud.clock.advance(7)
+    keys = [cloud.act(producer, 2), cloud.act(producer, 3)]
+    # The writes before the marks: manifest, head, commit record, and two tiles.
+    cloud.faults.plan[cloud.faults.writes + 6] = "before"
+    with pytest.raises(Crash):
+        cloud.sealer().seal(keys)
+    cloud.sealer().publish()
+    entries = split_bundle(cloud.read()("tile/entries/000.p/6") or b"")
+    closed: dict[int, Seal] = {}
+    for seal in (parse_seal(entries[at].decode()) for at in (2, 5)):
+        closed |= dict.fromkeys(range(seal.data["first"], seal.data["first"] + seal.data["count"]), seal)
+    assert sorted(mark.index for mark in cloud.marks.rows.values()) == list(range(6))
+    for mark in cloud.marks.rows.values():
+        seal = closed[mark.index]
+        assert (mark.block, mark.time) == (seal.data["number"], seal.time)
 
 
 def test_nothing_is_published_of_an_empty_log_but_its_empty_root() -> None:

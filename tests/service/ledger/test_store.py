@@ -152,6 +152,12 @@ def test_marks_read_back_and_may_be_written_again(ports: Ports) -> None:
     assert ports.marks.get(0, []) == {}
 
 
+def test_a_mark_keeps_its_block_and_one_of_before_reads_without(ports: Ports) -> None:
+    marks = [Mark("event#new", 7, leaf_hash(b"new"), 3, START), Mark("event#old", 2, leaf_hash(b"old"))]
+    ports.marks.put(0, marks)
+    assert ports.marks.get(0, ["event#new", "event#old"]) == {mark.key: mark for mark in marks}
+
+
 def test_an_object_is_written_once(ports: Ports) -> None:
     ports.objects.create("0/tile/0/000", b"bytes")
     ports.objects.create("0/tile/0/000", b"bytes")

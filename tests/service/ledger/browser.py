@@ -1,0 +1,134 @@
+"""A headless Chromium with the page in it, and the command beside it: what each says of the same files.
+
+Playwright drives the browser that Debian packages and never downloads one. Where there is none, tests skip and
+say so.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from services.cli.app import main
+from shared.kernel.errors import DomainError, IntegrityFault
+from shared.ledger import proof as proofs
+from shared.ledger.checkpoint import parse_checkpoint
+from shared.ledger.merkle import InclusionFault, leaf_hash
+from shared.ledger.note import Verifier, open_note, parse_note, parse_vkey
+from tests.oracles import ROOT
+from tests.service.ledger.evidence import Case, File
+
+PAGE = ROOT / "services" / "ledger" / "verify.html"
+CHROMIUM = Path("/usr/bin/chromium")
+# Nothing that the browser does on its own account: no updates, no first-run calls.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+FLAGS = {"opening": "--opening", "entry": "--entry", "certificate": "--certificate"}
+_JUDGE = """async ([base, key, changes]) => {
+  const said = [];
+  for (const change of changes) {
+    const files = base.map(({ name, data }) => ({ name, bytes: unb64(change[name] ?? data, name) }));
+    const { verdict, findings, missing, accounts } = await judge(files, change.key ?? key);
+    const words = accounts.map((one) => accountWords(one, "log").flatMap(([, lines]) => lines.filter(isText)));
+    const of = (wanted) => findings.filter(({ state }) => state === wanted).map((one) => [one.file, one.sentence]);
+    said.push({ verdict, missing, refused: of(REFUSED), held: of(HELD), words: words.flat() });
+  }
+  return said;
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The page's answer: `refused` and `held` are (file, sentence), `words` what the accounts say."""
+
+    verdict: str
+    missing: list[str]
+    refused: list[tuple[str, str]]
+    held: list[tuple[str, str]]
+    words: list[str]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The machine's browser; skips the test where there is none."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not on this machine (Debian: apt-get install chromium)")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def judged(page: Page, case: Case) -> Said:
+    """The page's verdict on a case."""
+    return all_judged(page, case, [{}])[0]
+
+
+def all_judged(page: Page, case: Case, changes: Sequence[dict[str, bytes | str]]) -> list[Said]:
+    """The verdict on the case with each of these changes: other bytes by file name, another key as `key`."""
+    base = [{"name": file.name, "data": _text(file.data)} for file in case.files]
+    texts = [{name: _text(data) for name, data in change.items()} for change in changes]
+    answers: list[dict[str, Any]] = page.evaluate(_JUDGE, [base, case.key, texts])
+    return [
+        Said(
+            one["verdict"],
+            one["missing"],
+            [(name, sentence) for name, sentence in one["refused"]],
+            [(name, sentence) for name, sentence in one["held"]],
+            one["words"],
+        )
+        for one in answers
+    ]
+
+
+def accepted(case: Case, folder: Path) -> bool:
+    """Whether `carevouch verify` accepts the case; of the super-log's proofs, whether `shared.ledger` does.
+
+    The command reads no super-log proofs: those are held against the library that it is made of.
+    """
+    try:
+        return _command(case, folder) and _chain(case)
+    except (DomainError, IntegrityFault):
+        return False
+
+
+def _command(case: Case, folder: Path) -> bool:
+    for file in case.files:
+        (folder / file.name).write_bytes(file.data)
+    proved = [str(folder / file.name) for file in case.files if file.kind == "proof"]
+    words = ["verify", *proved, "--key", case.key, "--genesis", str(folder / "genesis")]
+    for file in case.files:
+        if file.kind in FLAGS:
+            words += [FLAGS[file.kind], str(folder / file.name)]
+    return main(words) == 0
+
+
+def _chain(case: Case) -> bool:
+    heads = [_super_entry(file, case.key) for file in case.files if file.kind == "proof"]
+    return all(_shown(file, heads, case.key) for file in case.files if file.kind == "super")
+
+
+def _super_entry(file: File, key: str) -> bytes:
+    note = proofs.parse(file.data).checkpoint
+    origin = parse_checkpoint(parse_note(note).text).origin
+    opened = open_note(note, [parse_vkey(key).named(origin)])
+    return f"{opened.text}\n{opened.lines[0].text}".encode()
+
+
+def _shown(file: File, heads: Sequence[bytes], key: str) -> bool:
+    proof, pinned = proofs.parse(file.data), parse_vkey(key)
+    for head in heads:
+        try:
+            proofs.verify(proof, leaf_hash(head), Verifier(f"{pinned.name}/super", pinned.public))
+        except InclusionFault:
+            continue
+        return True
+    return False
+
+
+def _text(data: bytes | str) -> str:
+    return data if isinstance(data, str) else base64.b64encode(data).decode()
