@@ -1,4 +1,4 @@
-"""Two Lambda entry points: `app`, the public door, and `sealer`, for the stream and the clock."""
+"""Two Lambda entry points: `app`, the public door, and `sealer`, for the stream, the inbox and the clock."""
 
 from typing import Any
 
@@ -13,10 +13,8 @@ app = door.chalice
 
 
 def sealer(event: dict[str, Any], _context: object) -> Any:
-    """Seal what the stream brings, or sweep."""
-    tell = wiring.tell()
+    """Seal what the stream or the inbox brings, or sweep."""
     try:
-        sealers, sweep = wiring.sealing()
-        return handle(event, sealers=sealers, sweep=sweep, tell=tell)
+        return handle(event, wiring.sealing())
     finally:
-        tell.flush()
+        wiring.tell().flush()

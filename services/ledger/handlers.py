@@ -1,21 +1,33 @@
-"""The sealer's one entry point: a batch of stream records, or the clock's sweep.
+"""The sealer's one entry point: a batch of stream records, messages of the inbox, or the clock's sweep.
 
-The stream handler needs only the keys of new rows. It never raises because of what a row says: a bad event is
-sealed as rejected, and one that our code stumbles over is set aside and counted, so that it blocks nobody;
-its key holds a person's id and is not told. When the world fails (DynamoDB, S3, KMS, a head that went back)
-it reports the first record, and the stream brings the batch again.
+With one strand a stream's batch is sealed at once; with more, its keys go to the inbox, whose messages are
+sealed strand by strand. Neither ever raises because of what a row says: a bad event is sealed as rejected,
+and one that our code stumbles over is set aside and counted, so that it blocks nobody; its key holds a
+person's id and is not told. When the world fails (DynamoDB, S3, KMS, a head that went back) the stream's
+first record is reported, or all messages of the strand that failed, and they come again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from services.ledger.apart import WORLD, each_apart
-from services.ledger.ports import HeadWentBack
-from services.ledger.seal import Sealed, Sealer
+from services.ledger.inbox import Inbox, Wake, nudge, pack, parse, wake
+from services.ledger.pace import Pace
+from services.ledger.ports import EventRow, HeadWentBack
+from services.ledger.seal import Sealed
 from services.ledger.store import may_carry_event
-from services.ledger.sweep import Sweep
-from shared.kernel.errors import IntegrityFault
+from services.ledger.sweep import Swept
+from shared.kernel.errors import Busy, IntegrityFault, Malformed
 from shared.kernel.ids import Key
+from shared.kernel.times import moment
+
+# The template's BatchSize of either source: a batch of so many has more behind it.
+FULL_STREAM, FULL_INBOX = 1_000, 10
+# Keys sealed in one go: a manifest of 6 MB, and a few seconds of one core.
+MAX_SEAL = 4_000
+SQS = "aws:sqs"
 
 Answer = dict[str, list[dict[str, str]]]
 
@@ -30,34 +42,114 @@ class Tell(Protocol):
         """A line for whoever is woken by an alarm."""
 
 
-def handle(event: Mapping[str, Any], *, sealers: Sequence[Sealer], sweep: Sweep, tell: Tell) -> Answer | None:
+class Strand(Protocol):
+    """One strand's sealer."""
+
+    def seal(self, keys: Sequence[Key]) -> Sealed:
+        """Seal the events of this strand in these rows."""
+
+    def publish(self) -> object:
+        """Sign and publish the settled head."""
+
+
+class Sweeping(Protocol):
+    """What finds the events that stream and inbox lost."""
+
+    def run(self) -> Swept:
+        """Seal what is found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message of the inbox as its queue names it: what to report, and what to ask for it again."""
+
+    id: str
+    receipt: str
+    keys: tuple[Key, ...] = ()
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the entry point works with.
+
+    `fetch` reads the rows that carry events; `place` says into which strand a text belongs, 0 for what is no
+    event; `above` appends the strands' new checkpoints to the super-log and publishes that; `salt` is another
+    text each time it is asked.
+    """
+
+    strands: Mapping[int, Strand]
+    place: Callable[[str], int]
+    fetch: Callable[[Sequence[Key]], Sequence[EventRow]]
+    sweep: Sweeping
+    above: Callable[[], object]
+    inbox: Inbox
+    pace: Pace
+    clock: Callable[[], str]
+    salt: Callable[[], str]
+    tell: Tell
+
+
+def handle(event: Mapping[str, Any], ports: Ports) -> Answer | None:
     """Serve one invocation, told apart by the event's shape."""
     records = event.get("Records")
-    if isinstance(records, list):
-        return handle_records(records, sealers=sealers, tell=tell)
-    handle_sweep(sealers=sealers, sweep=sweep, tell=tell)
-    return None
+    if not isinstance(records, list):
+        handle_sweep(ports)
+        return None
+    if records and isinstance(records[0], dict) and records[0].get("eventSource") == SQS:
+        return handle_inbox(records, ports)
+    return handle_stream(records, ports)
 
 
-def handle_records(records: Sequence[Any], *, sealers: Sequence[Sealer], tell: Tell) -> Answer:
-    """Seal and publish what new rows carry; reports the first record if all have to come again."""
+def handle_stream(records: Sequence[Any], ports: Ports) -> Answer:
+    """Seal and publish what new rows carry, or forward it; reports the first record to have all again."""
     keys = list(dict.fromkeys(_keys(records)))
     try:
-        for sealer in sealers:
-            _tell_sealed(_seal(sealer, keys, tell), tell)
-            sealer.publish()
+        if len(ports.strands) > 1:
+            _forward(keys, ports)
+        else:
+            _seal(0, keys, ports)
+            if _publish(0, ports, full=len(records) >= FULL_STREAM):
+                ports.above()
     except WORLD as fault:
-        _tell_fault(fault, tell)
-        return {"batchItemFailures": [{"itemIdentifier": _sequence_number(records[0])}]}
-    return {"batchItemFailures": []}
+        _tell_fault(fault, ports.tell)
+        return _failures([_sequence_number(records[0])])
+    return _failures([])
 
 
-def handle_sweep(*, sealers: Sequence[Sealer], sweep: Sweep, tell: Tell) -> None:
-    """Seal what the stream lost, then publish; a fault of the world is told and raised, for the next run."""
+def handle_inbox(records: Sequence[Any], ports: Ports) -> Answer:
+    """Seal the messages strand by strand, publish those strands, then wake the super-log, or be its wake-up.
+
+    Reports every message of a strand that failed, and of no other: later ones of its group wait for them.
+    """
+    hints, wakes = _received(records, ports.tell)
+    full = len(records) >= FULL_INBOX
+    sealed = [
+        strand
+        for strand, mine in hints.items()
+        if _tried(partial(_seal, strand, [key for one in mine for key in one.keys], ports), ports.tell)
+    ]
+    published = [
+        strand
+        for strand in sealed
+        if _tried(partial(_publish_and_wake, strand, ports, full=full), ports.tell)
+    ]
+    failed = [one for strand, mine in hints.items() if strand not in published for one in mine]
+    if wakes and not _tried(partial(_rise, wakes, ports), ports.tell):
+        failed += wakes
+    ports.inbox.again([one.receipt for one in failed])
+    return _failures([one.id for one in failed])
+
+
+def handle_sweep(ports: Ports) -> None:
+    """Seal what was lost on the way, then publish; a fault of the world is told and raised."""
+    tell = ports.tell
     try:
-        swept = sweep.run()
-        for sealer in sealers:
-            sealer.publish()
+        swept = ports.sweep.run()
+        for strand in ports.strands:
+            ports.strands[strand].publish()
+            ports.pace.done(strand)
+        ports.above()
     except WORLD as fault:
         _tell_fault(fault, tell)
         raise
@@ -68,17 +160,97 @@ def handle_sweep(*, sealers: Sequence[Sealer], sweep: Sweep, tell: Tell) -> None
         tell.count("LedgerFaults", len(swept.stumbled))
 
 
-def _seal(sealer: Sealer, keys: Sequence[Key], tell: Tell) -> Sealed:
-    def set_aside(_key: Key, bug: Exception) -> None:
-        tell.error("a row was set aside", fault=type(bug).__name__)
-        tell.count("RowsSetAside", 1)
+def _forward(keys: Sequence[Key], ports: Ports) -> None:
+    """Send the keys of rows that carry events to their strands, where they are read again and judged."""
 
-    parts = each_apart(sealer.seal, keys, set_aside)
-    return Sealed(
-        sum(part.events for part in parts),
-        sum(part.rejected for part in parts),
-        sum(part.waiting for part in parts),
-    )
+    def placed(rows: Sequence[EventRow]) -> list[tuple[int, Key]]:
+        return [(ports.place(row.text), row.key) for row in rows]
+
+    tell = ports.tell
+    rows = [row for part in each_apart(ports.fetch, keys, partial(_set_aside, tell)) for row in part]
+    found: dict[int, list[Key]] = {}
+    for part in each_apart(placed, rows, lambda row, bug: _set_aside(tell, row.key, bug)):
+        for strand, key in part:
+            found.setdefault(strand, []).append(key)
+    if found:
+        ports.inbox.send(pack(found, ports.salt()))
+
+
+def _received(records: Sequence[Any], tell: Tell) -> tuple[dict[int, list[Received]], list[Received]]:
+    """The messages of each strand, and those for the super-log; what cannot be read is the sweep's."""
+    hints: dict[int, list[Received]] = {}
+    wakes: list[Received] = []
+    for record in records:
+        id_, receipt = str(record.get("messageId", "")), str(record.get("receiptHandle", ""))
+        try:
+            said = parse(str(record["attributes"]["MessageGroupId"]), str(record["body"]))
+        except (Malformed, KeyError, TypeError):
+            tell.error("a message of the inbox could not be read")
+            tell.count("MessagesUnread", 1)
+            continue
+        if isinstance(said, Wake):
+            wakes.append(Received(id_, receipt, until=said.until))
+        else:
+            hints.setdefault(said.strand, []).append(Received(id_, receipt, said.keys))
+    return hints, wakes
+
+
+def _tried(work: Callable[[], object], tell: Tell) -> bool:
+    """Whether it went well; a fault of the world is told."""
+    try:
+        work()
+    except WORLD as fault:
+        _tell_fault(fault, tell)
+        return False
+    return True
+
+
+def _seal(strand: int, keys: Sequence[Key], ports: Ports) -> None:
+    sealer = ports.strands.get(strand)
+    if sealer is None:
+        raise Busy("this environment does not know the strand yet; the message will be tried again")
+    unique = list(dict.fromkeys(keys))
+    for at in range(0, len(unique), MAX_SEAL):
+        parts = each_apart(sealer.seal, unique[at : at + MAX_SEAL], partial(_set_aside, ports.tell))
+        _tell_sealed(
+            Sealed(
+                sum(part.events for part in parts),
+                sum(part.rejected for part in parts),
+                sum(part.waiting for part in parts),
+            ),
+            ports.tell,
+        )
+
+
+def _publish(strand: int, ports: Ports, *, full: bool) -> bool:
+    if not ports.pace.due(strand, full=full):
+        # Whether more comes is not known, only likely: what is sent now comes last, and publishes.
+        ports.inbox.send([nudge(strand, ports.salt())])
+        return False
+    ports.strands[strand].publish()
+    ports.pace.done(strand)
+    return True
+
+
+def _publish_and_wake(strand: int, ports: Ports, *, full: bool) -> None:
+    if _publish(strand, ports, full=full):
+        ports.inbox.send([wake(ports.clock())])
+
+
+def _rise(wakes: Sequence[Received], ports: Ports) -> None:
+    """Take the strands' checkpoints up, once the second is over in which others said that they published."""
+    until = max(one.until for one in wakes)
+    ports.pace.wait((moment(until) - moment(ports.clock())).total_seconds())
+    ports.above()
+
+
+def _set_aside(tell: Tell, _key: Key, bug: Exception) -> None:
+    tell.error("a row was set aside", fault=type(bug).__name__)
+    tell.count("RowsSetAside", 1)
+
+
+def _failures(ids: Sequence[str]) -> Answer:
+    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in ids]}
 
 
 def _keys(records: Sequence[Any]) -> Iterator[Key]:

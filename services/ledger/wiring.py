@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -12,19 +13,25 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
 from services.ledger.genesis import ensure_genesis, read_genesis
+from services.ledger.handlers import Ports
 from services.ledger.keys import KmsMldsaSigner, KmsNoteSigner, software_key, software_mldsa_key
 from services.ledger.log import World
 from services.ledger.objects import S3Objects
+from services.ledger.pace import Pace
 from services.ledger.proofs import Library
+from services.ledger.queue import SqsInbox
 from services.ledger.seal import Sealer
 from services.ledger.store import DynamoEvents, DynamoLedger
 from services.ledger.sweep import Sweep
 from shared.aws.kms import KmsSigner, KmsWrapper
+from shared.events.envelope import strand_of
 from shared.events.genesis import Genesis
+from shared.events.sealing import event_of
 from shared.kernel.times import instant
 from shared.ledger.logkeys import LogSigner
 from shared.ledger.note import NoteSigner
 
+SALT_BYTES = 16
 # A sealer's batch must end well within its function's two minutes.
 _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 4, "mode": "standard"})
 
@@ -75,15 +82,33 @@ def library() -> Library:
 
 
 @cache
-def sealing() -> tuple[list[Sealer], Sweep]:
-    """The sealers of all strands and the sweep; makes genesis if there is none."""
+def sealing() -> Ports:
+    """All that the sealer's entry point works with; makes genesis if there is none."""
     ledger = _ledger()
     seal, log = KmsSigner(_client("kms"), os.environ["SEAL_KEY"]), _log_signer(ledger)
     genesis = ensure_genesis(_objects(), _wanted(seal, log), log.ed25519)
     events = DynamoEvents(_client("dynamodb"), os.environ["DOCUMENTS_TABLE"])
     world = World(ledger, ledger, _objects(), events, ledger, clock)
-    sealers = [Sealer(strand, genesis, world, seal=seal, log=log) for strand in range(genesis.strands)]
-    return sealers, Sweep(genesis, world, sealers)
+    sealers = {
+        strand: Sealer(strand, genesis, world, seal=seal, log=log) for strand in range(genesis.strands)
+    }
+
+    def place(text: str) -> int:
+        event = event_of(text)
+        return 0 if event is None else strand_of(event.id, genesis.strands)
+
+    return Ports(
+        strands=sealers,
+        place=place,
+        fetch=events.fetch,
+        sweep=Sweep(genesis, world, list(sealers.values())),
+        above=lambda: None,
+        inbox=SqsInbox(_client("sqs"), os.environ["INBOX_URL"]),
+        pace=Pace(time.monotonic, time.sleep),
+        clock=clock,
+        salt=lambda: os.urandom(SALT_BYTES).hex(),
+        tell=tell(),
+    )
 
 
 @cache

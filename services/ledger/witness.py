@@ -1,9 +1,9 @@
 """A witness for other people's logs: C2SP tlog-witness, the use case behind `add-checkpoint`.
 
-It reads what it cosigned last, judges the request (`shared.ledger.witness`), has the log audited where that is
-asked for, moves its state by one compare-and-swap, and only then signs. So a cosignature never leaves before
-the state that forbids its contradiction is stored, and of two requests that meet one is told of the other.
-It never signs for a log that its operator did not name, and what it answers says nothing about anybody.
+It reads what it cosigned last, judges the request (`shared.ledger.witness`), has the log audited where that
+is asked for, moves its state by one compare-and-swap, and only then signs. So a cosignature never leaves
+before the state that forbids its contradiction is stored, and of two requests that meet one is told of the
+other. It never signs for a log that its operator did not name, and says nothing about anybody.
 """
 
 from collections.abc import Callable, Mapping, Sequence

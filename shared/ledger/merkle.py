@@ -194,10 +194,22 @@ def verify_consistency(
     """
     if not 0 <= old_size <= new_size:
         raise ConsistencyFault(f"a tree of {new_size} leaves does not continue one of {old_size}")
-    _check_lengths(proof, ConsistencyFault)
     if old_size in (0, new_size):
         _check_trivial(old_size, old_root, new_size, new_root, proof)
         return
+    if root_from_consistency(old_size, old_root, new_size, proof) != new_root:
+        raise ConsistencyFault(f"the proof does not lead to the new root at size {new_size}")
+
+
+def root_from_consistency(old_size: int, old_root: bytes, new_size: int, proof: Sequence[bytes]) -> bytes:
+    """The root of the tree of `new_size` leaves to which `proof` leads from the old one.
+
+    The sizes are those of two different trees, neither empty. Raises `ConsistencyFault` for other sizes, if
+    the proof has not the one right length, or if it does not lead to `old_root` as well.
+    """
+    if not 0 < old_size < new_size:
+        raise ConsistencyFault(f"no proof leads from a tree of {old_size} leaves to one of {new_size}")
+    _check_lengths([old_root, *proof], ConsistencyFault)
     # A complete old tree is itself a node of the new one and so is left out of the proof.
     path = list(proof) if old_size & (old_size - 1) else [old_root, *proof]
     if not path:
@@ -220,8 +232,7 @@ def verify_consistency(
         raise ConsistencyFault("the consistency proof is too short")
     if old != old_root:
         raise ConsistencyFault(f"the proof does not lead to the old root at size {old_size}")
-    if new != new_root:
-        raise ConsistencyFault(f"the proof does not lead to the new root at size {new_size}")
+    return new
 
 
 def cover(low: int, high: int) -> list[Node]:

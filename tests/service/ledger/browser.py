@@ -1,7 +1,7 @@
 """A headless Chromium with the page in it, and the command beside it: what each says of the same files.
 
-Playwright drives the browser that Debian packages and never downloads one. Where there is none, tests skip and
-say so.
+Playwright drives the browser that Debian packages and never downloads one. Where there is none, tests skip
+and say so.
 """
 
 import base64
@@ -33,8 +33,10 @@ _JUDGE = """async ([base, key, changes]) => {
   for (const change of changes) {
     const files = base.map(({ name, data }) => ({ name, bytes: unb64(change[name] ?? data, name) }));
     const { verdict, findings, missing, accounts } = await judge(files, change.key ?? key);
-    const words = accounts.map((one) => accountWords(one, "log").flatMap(([, lines]) => lines.filter(isText)));
-    const of = (wanted) => findings.filter(({ state }) => state === wanted).map((one) => [one.file, one.sentence]);
+    const words = accounts.map((one) =>
+      accountWords(one, "log").flatMap(([, lines]) => lines.filter(isText)));
+    const of = (wanted) =>
+      findings.filter(({ state }) => state === wanted).map((one) => [one.file, one.sentence]);
     said.push({ verdict, missing, refused: of(REFUSED), held: of(HELD), words: words.flat() });
   }
   return said;

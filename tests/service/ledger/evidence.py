@@ -1,8 +1,8 @@
-"""Files as a patient would hold them, made by the product's own code: proofs, openings, a super-log, witnesses.
+"""Files as a patient would hold them, by the product's own code: proofs, openings, a super-log, witnesses.
 
-One deployment with two strands. Its strand 0 holds an observation, a consent that a device signed, an act of the
-operator, a certificate and a seal; its super-log holds strands' checkpoints; two witnesses cosign. Everything is
-deterministic, so that a flipped byte can be found again.
+One deployment with two strands. Its strand 0 holds an observation, a consent that a device signed, an act of
+the operator, a certificate and a seal; its super-log holds strands' checkpoints; two witnesses cosign.
+Everything is deterministic, so that a flipped byte can be found again.
 """
 
 from collections.abc import Sequence

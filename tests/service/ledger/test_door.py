@@ -183,6 +183,7 @@ def deployed(aws: None, monkeypatch: pytest.MonkeyPatch) -> Any:
         "OPERATOR_JWK": json.dumps(House().operator.jwk),
         "ORIGIN": ORIGIN,
         "STRANDS": "1",
+        "INBOX_URL": "https://sqs.eu-central-1.amazonaws.com/1/inbox.fifo",
         "SEAL_BY_SECONDS": "600",
         "DEPLOYMENT": "test",
     }.items():

@@ -55,7 +55,7 @@ def event_id(cloud: Cloud, key: Key) -> str:
 
 def test_each_checkpoint_of_each_strand_is_an_entry_once() -> None:
     cloud = cloud_of(3)
-    producer = Producer(cloud.house)
+    producer = Producer(cloud.house, spread=True)
     for batch in range(4):
         seal(cloud, [cloud.act(producer, batch * 10 + at) for at in range(10)])
         above(cloud)
@@ -70,7 +70,7 @@ def test_each_checkpoint_of_each_strand_is_an_entry_once() -> None:
 
 def test_the_proof_of_an_event_is_two_standard_proofs_whose_join_is_verbatim() -> None:
     cloud = cloud_of(2)
-    producer = Producer(cloud.house)
+    producer = Producer(cloud.house, spread=True)
     keys = [cloud.act(producer, number) for number in range(8)]
     seal(cloud, keys)
     above(cloud)
@@ -91,7 +91,7 @@ def test_the_proof_of_an_event_is_two_standard_proofs_whose_join_is_verbatim() -
 
 def test_an_event_of_a_busy_strand_is_proved_under_the_newest_checkpoint_above_it() -> None:
     cloud = cloud_of(1)
-    producer = Producer(cloud.house)
+    producer = Producer(cloud.house, spread=True)
     first = cloud.act(producer, 0)
     seal(cloud, [first])
     above(cloud)
@@ -109,7 +109,7 @@ def test_an_event_of_a_busy_strand_is_proved_under_the_newest_checkpoint_above_i
 
 def test_an_entry_carries_the_one_line_that_every_client_knows() -> None:
     cloud = cloud_of(1)
-    seal(cloud, [cloud.act(Producer(cloud.house), 0)])
+    seal(cloud, [cloud.act(Producer(cloud.house, spread=True), 0)])
     published = cloud.objects.files["0/checkpoint"]
     assert len(parse_note(published).lines) == 2, "Ed25519 and ML-DSA-44"
     entry = super_entry(published, cloud.house.logs.keys.verifier(f"{ORIGIN}/strand/0"))
@@ -120,7 +120,7 @@ def test_an_entry_carries_the_one_line_that_every_client_knows() -> None:
 
 def test_an_entry_by_another_key_or_of_another_log_is_refused() -> None:
     cloud = cloud_of(1)
-    seal(cloud, [cloud.act(Producer(cloud.house), 0)])
+    seal(cloud, [cloud.act(Producer(cloud.house, spread=True), 0)])
     entry = super_entry(
         cloud.objects.files["0/checkpoint"], cloud.house.logs.keys.verifier(f"{ORIGIN}/strand/0")
     )
@@ -133,7 +133,7 @@ def test_an_entry_by_another_key_or_of_another_log_is_refused() -> None:
 
 def test_a_crash_at_any_write_repeats_and_loses_no_checkpoint() -> None:
     def run(cloud: Cloud) -> None:
-        producer = Producer(cloud.house)
+        producer = Producer(cloud.house, spread=True)
         for batch in range(2):
             seal(cloud, [cloud.act(producer, batch * 4 + at) for at in range(4)])
             above(cloud)
@@ -159,7 +159,7 @@ def test_a_crash_at_any_write_repeats_and_loses_no_checkpoint() -> None:
 
 def test_a_slow_appender_never_puts_an_older_checkpoint_behind_a_newer_one() -> None:
     cloud = cloud_of(1)
-    producer = Producer(cloud.house)
+    producer = Producer(cloud.house, spread=True)
     seal(cloud, [cloud.act(producer, 0)])
     slow, swap = cloud.above(), cloud.heads.swap
 
@@ -178,7 +178,7 @@ def test_a_slow_appender_never_puts_an_older_checkpoint_behind_a_newer_one() -> 
 
 def test_a_super_log_that_went_back_is_never_continued() -> None:
     cloud = cloud_of(1)
-    producer = Producer(cloud.house)
+    producer = Producer(cloud.house, spread=True)
     seal(cloud, [cloud.act(producer, 0)])
     above(cloud)
     del cloud.heads.rows[SUPER]
@@ -197,7 +197,7 @@ def test_without_a_quorum_the_old_checkpoint_stays() -> None:
         raise Missing
 
     cloud = cloud_of(1)
-    producer = Producer(cloud.house)
+    producer = Producer(cloud.house, spread=True)
     seal(cloud, [cloud.act(producer, 0)])
     above(cloud)
     old = cloud.objects.files["super/checkpoint"]
@@ -212,7 +212,7 @@ def test_what_is_no_place_in_the_super_log_is_not_found() -> None:
     cloud = cloud_of(1)
     with pytest.raises(NotFound):
         cloud.library().checkpoint(0, 3)
-    seal(cloud, [cloud.act(Producer(cloud.house), 0)])
+    seal(cloud, [cloud.act(Producer(cloud.house, spread=True), 0)])
     above(cloud)
     assert cloud.library().checkpoint(0, 3).entry.startswith(b"log.example/strand/0\n3\n")
     for strand, size in ((0, 2), (0, 4), (1, 3)):

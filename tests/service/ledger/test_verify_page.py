@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 from shared.events.opening import render_opening
 from shared.kernel.encoding import b64, sha256
 from shared.kernel.times import later
-from shared.ledger.checkpoint import Checkpoint, sign_checkpoint
+from shared.ledger.checkpoint import Checkpoint
 from shared.ledger.merkle import root
 from shared.ledger.note import Verifier
 from tests.service.ledger.browser import PAGE, accepted, all_judged, chromium, judged

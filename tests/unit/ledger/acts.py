@@ -82,6 +82,8 @@ class Producer:
     name: str = "session"
     made: str = START
     n: int = 0
+    # Whether its events go to all strands in turn, or all to the first.
+    spread: bool = False
 
     @property
     def signer(self) -> KeyInMemory:
@@ -101,7 +103,7 @@ class Producer:
     def facts(self, number: int, time: str) -> EventFacts:
         self.n += 1
         return EventFacts(
-            id=event_id(number, number % self.house.strands, self.house.strands),
+            id=event_id(number, number % self.house.strands if self.spread else 0, self.house.strands),
             type=TYPES[self.service],
             producer=self.service,
             n=self.n,

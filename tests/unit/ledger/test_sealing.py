@@ -133,7 +133,7 @@ def test_an_event_at_the_edge_of_the_clock_skew_is_sealed() -> None:
 def test_an_event_of_another_strand_is_rejected() -> None:
     house = House(strands=2)
     made, _ = sealing.plan(
-        Head(1), [Producer(house).candidate(2)], {}, house.genesis, house.seal, later(START, 1)
+        Head(1), [Producer(house).candidate(1)], {}, house.genesis, house.seal, later(START, 1)
     )
     assert made is not None
     assert reasons(made) == ["the event belongs into another strand"]
