@@ -9,11 +9,11 @@ rolled forward through the manifests, or stops with `HeadWentBack`; it is never 
 What the entries are is for others to say: `seal` for the events of a strand, `superlog` for checkpoints.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.ledger import manifest as manifests
-from services.ledger.manifest import Manifest, Settled
+from services.ledger.manifest import Manifest
 from services.ledger.ports import (
     Events,
     HeadMoved,
@@ -148,13 +148,13 @@ class Log:
         record = manifests.commit_name(self.name, staged.before.size)
         objects.create(record, (stored.pending or "").encode("ascii"))
         old = {tile: self._tile(tile) for tile in partials(staged.before.size)}
-        for tile, data in grow(staged.before, old, staged.entries).items():
+        for tile, data in grow(staged.before, old, staged.entries, staged.growth).items():
             objects.create(self.path(tile.path), data)
         self._world.marks.put(self.name, staged.marks)
         for answer in staged.answers:
             self._world.events.answer(answer.key, answer.seal)
-        for kid, low, high in _runs(staged.settled):
-            self._world.notes.advance(kid, low, high)
+        for settled in staged.settled:
+            self._world.notes.advance(settled.kid, settled.low, settled.high)
         self._swapped(stored, stored.applied())
 
     def _staged(self, stored: StoredHead) -> Manifest:
@@ -197,14 +197,3 @@ class Log:
         if found is None:
             raise TileFault(f"{tile.path} of log {self.name} is missing")
         return found.data
-
-
-def _runs(settled: Sequence[Settled]) -> list[tuple[str, int, int]]:
-    """Consecutive numbers of each key as (kid, low, high)."""
-    runs: list[tuple[str, int, int]] = []
-    for item in sorted(settled, key=lambda item: (item.kid, item.n)):
-        if runs and runs[-1][0] == item.kid and runs[-1][2] + 1 == item.n:
-            runs[-1] = (item.kid, runs[-1][1], item.n)
-        else:
-            runs.append((item.kid, item.n, item.n))
-    return runs

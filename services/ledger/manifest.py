@@ -1,19 +1,23 @@
 """The manifest of a batch: all that applying it needs, staged in one object before the commit. Pure.
 
 Its name holds the size and root it leads to and the hash of its bytes; its content is not trusted: read back,
-it must lead from an edge to exactly the head that was committed.
+it must lead from an edge to exactly the head that was committed. The bytes are nobody's format but the
+sealer's own: a line of JSON, then the entries as a bundle of C2SP tlog-tiles. Two sealers may write the same
+batch differently; under its own hash each is right.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.ledger.ports import HeadWentBack
-from shared.events.sealing import Head, Mark, Plan
-from shared.kernel.canonical import jcs, parse_jcs
+from shared.events.envelope import Event
+from shared.events.sealing import Head, Mark, Plan, marks_of
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.ids import Key
 from shared.ledger.checkpoint import LogName
-from shared.ledger.merkle import Edge, leaf_hash
+from shared.ledger.merkle import Edge, Growth, leaf_hashes
+from shared.ledger.tiles import join_bundle, split_bundle
 
 # A listing by name is a listing by size.
 _DIGITS = 20
@@ -29,28 +33,52 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """An event row that this batch settles, for the sweeper's cursors."""
+    """Numbers of one key, `low` to `high`, that this batch settles, for the sweeper's cursors."""
 
-    key: Key
     kid: str
-    n: int
+    low: int
+    high: int
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A staged batch: the edge before, what is appended, what is noted beside it, and the head after."""
+    """A staged batch: the edge before, what is appended, what is noted beside it, and the head after.
+
+    `keys` are those of the entries' marks, in their order; `growth` is what the entries make of the tree.
+    """
 
     before: Edge
     entries: tuple[bytes, ...]
-    marks: tuple[Mark, ...]
+    keys: tuple[str, ...]
     answers: tuple[Answer, ...]
     settled: tuple[Settled, ...]
     head: Head
+    growth: Growth = field(repr=False)
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """What the entries are remembered by."""
+        return marks_of(self.keys, self.growth, self.head)
 
 
-def manifest_of(before: Edge, plan: Plan, answers: Sequence[Answer], settled: Sequence[Settled]) -> Manifest:
+def manifest_of(plan: Plan, answers: Sequence[Answer]) -> Manifest:
     """The manifest of a planned batch."""
-    return Manifest(before, plan.entries, plan.marks, tuple(answers), tuple(settled), plan.head)
+    settled, before = settled_by(plan.events), plan.growth.before
+    return Manifest(before, plan.entries, plan.keys, tuple(answers), settled, plan.head, plan.growth)
+
+
+def settled_by(events: Sequence[Event]) -> tuple[Settled, ...]:
+    """The numbers of these events, which stand in the order of an entry: by key, then by number."""
+    runs: list[Settled] = []
+    kid, low, high = "", 0, 0
+    for event in events:
+        if event.kid == kid and event.n == high + 1:
+            high = event.n
+            continue
+        if high:
+            runs.append(Settled(kid, low, high))
+        kid, low, high = event.kid, event.n, event.n
+    return (*runs, Settled(kid, low, high)) if high else ()
 
 
 def name_of(manifest: Manifest, data: bytes) -> str:
@@ -67,23 +95,24 @@ def commit_name(log: LogName, first: int) -> str:
 def render(manifest: Manifest) -> bytes:
     """The bytes that are staged."""
     head = manifest.head
-    return jcs(
+    line = json.dumps(
         {
-            "v": 1,
+            "v": 2,
             "log": head.log,
             "before": _edge_json(manifest.before),
-            "entries": [entry.decode("utf-8") for entry in manifest.entries],
-            "marks": [[mark.key, mark.index, b64u(mark.leaf)] for mark in manifest.marks],
+            "keys": manifest.keys,
             "answers": [[answer.key.pk, answer.key.sk, answer.seal] for answer in manifest.answers],
-            "settled": [[item.key.pk, item.key.sk, item.kid, item.n] for item in manifest.settled],
+            "settled": [[item.kid, item.low, item.high] for item in manifest.settled],
             "after": {
                 **_edge_json(head.edge),
                 "block": head.block,
                 "prev": None if head.prev is None else b64u(head.prev),
                 "time": head.time,
             },
-        }
+        },
+        separators=(",", ":"),
     )
+    return line.encode("ascii") + b"\n" + join_bundle(manifest.entries)
 
 
 def parse(name: str, data: bytes) -> Manifest:
@@ -92,30 +121,23 @@ def parse(name: str, data: bytes) -> Manifest:
     Checks that appending its entries to its edge gives its head; whether that head is the committed one is
     for the caller to compare.
     """
-    value = parse_jcs(data, "the manifest")
-    after = value["after"]
+    line, _, bundle = data.partition(b"\n")
+    value = json.loads(line)
+    before, after, entries = _edge(value["before"]), value["after"], tuple(split_bundle(bundle))
     prev = None if after["prev"] is None else unb64u(after["prev"])
-    head = Head(value["log"], _edge(after), after["block"], prev, after["time"])
+    growth = before.grown(leaf_hashes(entries))
     manifest = Manifest(
-        _edge(value["before"]),
-        tuple(text.encode("utf-8") for text in value["entries"]),
-        tuple(_mark(key, index, leaf, head) for key, index, leaf in value["marks"]),
+        before,
+        entries,
+        tuple(value["keys"]),
         tuple(Answer(Key(pk, sk), seal) for pk, sk, seal in value["answers"]),
-        tuple(Settled(Key(pk, sk), kid, n) for pk, sk, kid, n in value["settled"]),
-        head,
+        tuple(Settled(*item) for item in value["settled"]),
+        Head(value["log"], _edge(after), after["block"], prev, after["time"]),
+        growth,
     )
-    leaves = [leaf_hash(entry) for entry in manifest.entries]
-    if name_of(manifest, data) != name or manifest.before.extended(leaves) != head.edge:
+    if name_of(manifest, data) != name or growth.edge != manifest.head.edge:
         raise HeadWentBack(f"the staged batch {name} is not what its name says")
     return manifest
-
-
-def _mark(key: str, index: int, leaf: str, head: Head) -> Mark:
-    # A strand's batch is one block: the head after it says which, and of what time. The super-log has none.
-    in_block = isinstance(head.log, int)
-    return Mark(
-        key, index, unb64u(leaf), head.block - 1 if in_block else None, head.time if in_block else None
-    )
 
 
 def _edge_json(edge: Edge) -> dict[str, object]:

@@ -4,14 +4,14 @@
 `shared.events.sealing`, and handed over. Every row ends sealed, rejected, or waiting for its certificate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.ledger.log import MAX_ATTEMPTS, Log, World
-from services.ledger.manifest import Answer, Settled, manifest_of
+from services.ledger.manifest import Answer, manifest_of
 from services.ledger.ports import EventRow, Retry, StoredHead
 from shared.events import sealing
-from shared.events.envelope import strand_of
+from shared.events.envelope import Event, strand_of
 from shared.events.genesis import Genesis
 from shared.events.sealing import Candidate, Head, Plan, event_of
 from shared.kernel.errors import Busy
@@ -44,7 +44,9 @@ class Sealer:
 
     def takes(self, text: str) -> bool:
         """Whether an event belongs into this strand; what is no event at all goes into the first."""
-        event = event_of(text)
+        return self._takes(event_of(text))
+
+    def _takes(self, event: Event | None) -> bool:
         return self.strand == (0 if event is None else strand_of(event.id, self._genesis.strands))
 
     def seal(self, keys: Sequence[Key]) -> Sealed:
@@ -54,12 +56,13 @@ class Sealer:
         would fork the log.
         """
         found = self._world.events.fetch(list(dict.fromkeys(keys)))
-        rows = {row.text: row for row in found if self.takes(row.text)}
+        events = {row.text: event_of(row.text) for row in found}
+        rows = {row.text: row for row in found if self._takes(events[row.text])}
         if not rows:
             return Sealed()
         for _ in range(MAX_ATTEMPTS):
             stored = self._log.ready()
-            plan, waiting = self._plan(stored.head, list(rows.values()))
+            plan, waiting = self._plan(stored.head, {text: events[text] for text in rows})
             for candidate in waiting:
                 self._world.notes.remember(Retry(rows[candidate.text].key))
             if plan is None:
@@ -67,8 +70,7 @@ class Sealer:
                 return Sealed(waiting=len(waiting))
             if self._commit(stored, plan, rows):
                 self._forget(rows, waiting)
-                counted = sum(mark.key.startswith("event#") for mark in plan.marks)
-                return Sealed(counted, len(plan.rejections), len(waiting))
+                return Sealed(len(plan.events), len(plan.rejections), len(waiting))
         raise Busy("the head of the strand keeps moving; the batch will be tried again")
 
     def settled(self) -> StoredHead:
@@ -79,19 +81,25 @@ class Sealer:
         """Sign and publish the settled head, if it is newer than what is published."""
         return self._log.publish()
 
-    def _plan(self, head: Head, rows: Sequence[EventRow]) -> tuple[Plan | None, tuple[Candidate, ...]]:
+    def _plan(
+        self, head: Head, events: Mapping[str, Event | None]
+    ) -> tuple[Plan | None, tuple[Candidate, ...]]:
         # The kid in the signed text decides, not the row's attribute, which anybody with the table may write.
-        kids = {row.text: event.kid for row in rows if (event := event_of(row.text))}
-        certificates = {kid: self._world.events.certificate(kid) for kid in set(kids.values())}
-        candidates = [Candidate(row.text, certificates.get(kids.get(row.text, ""))) for row in rows]
+        kids = {event.kid for event in events.values() if event is not None}
+        certificates = {kid: self._world.events.certificate(kid) for kid in kids}
+        candidates = [
+            Candidate(text, None if event is None else certificates[event.kid], event)
+            for text, event in events.items()
+        ]
         marks = self._world.marks.get(self.strand, sealing.mark_keys(candidates))
         return sealing.plan(head, candidates, marks, self._genesis, self._seal, self._world.clock())
 
     def _commit(self, stored: StoredHead, plan: Plan, rows: dict[str, EventRow]) -> bool:
-        answers, settled = self._answers(plan, rows), _settled(plan, rows)
-        return self._log.commit(stored, manifest_of(stored.head.edge, plan, answers, settled))
+        return self._log.commit(stored, manifest_of(plan, self._answers(plan, rows)))
 
     def _answers(self, plan: Plan, rows: dict[str, EventRow]) -> list[Answer]:
+        if not plan.rejections:
+            return []
         by_hash = {Candidate(text, None).hash: row for text, row in rows.items()}
         return [
             Answer(Key(key.pk, key.sk + REJECTED_SUFFIX), rejection.seal)
@@ -104,10 +112,3 @@ class Sealer:
         for retry in self._world.notes.retries(limit=1_000):
             if any(row.key == retry.key and text not in still for text, row in rows.items()):
                 self._world.notes.forget(retry.key)
-
-
-def _settled(plan: Plan, rows: dict[str, EventRow]) -> list[Settled]:
-    """The numbers that true events took; those of rejected rows are for the sweep to judge."""
-    sealed = {entry.decode("ascii") for entry in plan.entries} & rows.keys()
-    events = [(event_of(text), rows[text].key) for text in sorted(sealed)]
-    return [Settled(key, event.kid, event.n) for event, key in events if event is not None]

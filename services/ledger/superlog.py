@@ -11,11 +11,11 @@ from collections.abc import Collection
 from services.ledger.log import MAX_ATTEMPTS, Cosign, Log, World
 from services.ledger.manifest import Manifest
 from services.ledger.ports import StoredHead
-from shared.events.sealing import Head, Mark
+from shared.events.sealing import Head
 from shared.kernel.errors import Busy
 from shared.ledger.checkpoint import SUPER, Checkpoint, log_origin, strand_origin
 from shared.ledger.logkeys import LogSigner
-from shared.ledger.merkle import leaf_hash
+from shared.ledger.merkle import leaf_hashes
 from shared.ledger.superlog import StrandHead, head_mark, super_entry
 
 
@@ -59,13 +59,10 @@ class SuperLog:
 
 def _batch(stored: StoredHead, heads: list[StrandHead]) -> Manifest:
     edge = stored.head.edge
-    leaves = [leaf_hash(head.entry) for head in heads]
-    marks = tuple(
-        Mark(_mark(head), edge.size + at, leaf)
-        for at, (head, leaf) in enumerate(zip(heads, leaves, strict=True))
-    )
-    after = Head(SUPER, edge.extended(leaves), stored.head.block + 1, leaves[-1])
-    return Manifest(edge, tuple(head.entry for head in heads), marks, (), (), after)
+    entries, keys = tuple(head.entry for head in heads), tuple(map(_mark, heads))
+    growth = edge.grown(leaf_hashes(entries))
+    after = Head(SUPER, growth.edge, stored.head.block + 1, growth.levels[0][-1])
+    return Manifest(edge, entries, keys, (), (), after, growth)
 
 
 def _mark(head: StrandHead) -> str:

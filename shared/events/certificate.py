@@ -7,7 +7,9 @@ certified, and its producer is the certified service. Operator acts are signed b
 genesis directly.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -16,10 +18,11 @@ from shared.events.envelope import EVENT_TYP, Event
 from shared.events.genesis import Genesis
 from shared.kernel.canonical import JsonObject, is_whole
 from shared.kernel.errors import IntegrityFault, Malformed
-from shared.kernel.jws import Jwk, Signed, public_key, take_apart, thumbprint, verify, verify_by
+from shared.kernel.jws import KEPT, Jwk, Signed, public_key, take_apart, thumbprint, verify, verify_by
 from shared.kernel.times import moment
 
 CERT_TYP = "carevouch-cert+jws"
+_LOOKED_AT = ("crv", "d", "kty", "x", "y")
 _MEMBERS = frozenset(["v", "kid", "jwk", "service", "types", "epoch", "nbf", "exp"])
 
 
@@ -80,7 +83,31 @@ def parse_certificate(text: str) -> Certificate:
 
 def verify_certificate(certificate: Certificate, genesis: Genesis) -> None:
     """Raise `IntegrityFault` unless the root that genesis names for the service signed it."""
-    root = genesis.roots.get(certificate.service)
+    _verify(certificate, genesis.roots)
+
+
+def trusted_certificate(text: str, genesis: Genesis) -> Certificate:
+    """The certificate that `text` spells, once it is verified; raises `Malformed` or `IntegrityFault`.
+
+    A key signs the events of hundreds of batches. That its certificate is true is therefore kept, under its
+    whole text and under all that is looked at of every root in genesis: all that its truth depends on.
+    """
+    roots = tuple(
+        (service, tuple((name, root[name]) for name in _LOOKED_AT if name in root))
+        for service, root in genesis.roots.items()
+    )
+    return _trusted(text, roots)
+
+
+@lru_cache(maxsize=KEPT)
+def _trusted(text: str, roots: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> Certificate:
+    certificate = parse_certificate(text)
+    _verify(certificate, {service: dict(members) for service, members in roots})
+    return certificate
+
+
+def _verify(certificate: Certificate, roots: Mapping[str, Jwk]) -> None:
+    root = roots.get(certificate.service)
     if root is None:
         raise IntegrityFault(f"genesis names no root key for the service {certificate.service}")
     try:

@@ -4,9 +4,9 @@ Parsing is strict: exactly the members of version 1, each of its kind. An event 
 one: `certificate.verify_event` decides that.
 
 Because an event has one spelling, one regular expression over its payload proves that it is canonical and
-takes its members out; so a true event is read. Whatever it does not match goes to the general parser,
-which alone says what is wrong. The expression never accepts what the parser would not (tests hold the two
-against each other), so it may fall behind the format, but never ahead of it.
+takes its members out; that is how a true event is read. Whatever it does not match goes to the general
+parser, which alone says what is wrong. The expression never accepts what the parser would not (tests hold
+the two against each other), so it may fall behind the format, but never ahead of it.
 """
 
 import hmac

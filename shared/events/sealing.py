@@ -12,17 +12,18 @@ from functools import lru_cache
 from typing import Any
 
 from shared.events.catalogue import OPERATOR
-from shared.events.certificate import Certificate, parse_certificate, verify_certificate, verify_event
+from shared.events.certificate import Certificate, trusted_certificate, verify_event
 from shared.events.envelope import Event, parse_event, strand_of
 from shared.events.genesis import Genesis
 from shared.kernel.canonical import JsonObject, jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import Signed, Signer, sign, take_apart, verify
-from shared.kernel.times import later, moment
+from shared.kernel.record import record
+from shared.kernel.times import later, moment, moment_of_form
 from shared.ledger.block import Block
 from shared.ledger.checkpoint import LogName
-from shared.ledger.merkle import Edge, leaf_hash
+from shared.ledger.merkle import Edge, Growth, leaf_hash, leaf_hashes
 
 SEAL_TYP = "carevouch-seal+jws"
 BLOCK_SEALED, EVENT_REJECTED = "block.sealed", "event.rejected"
@@ -44,10 +45,18 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An event's text as it lies in its row, and the text of its key's certificate, if there is one."""
+    """An event's text as it lies in its row, and the text of its key's certificate, if there is one.
+
+    `event` is what the text spells, None if it spells none: worked out here, unless it is handed in.
+    """
 
     text: str
     certificate: str | None
+    event: Event | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.event is None or self.event.text != self.text:
+            object.__setattr__(self, "event", event_of(self.text))
 
     @property
     def hash(self) -> bytes:
@@ -55,7 +64,7 @@ class Candidate:
         return sha256(self.text.encode("utf-8", "surrogatepass"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mark:
     """What the sealer remembers about an entry: under which key, at which index, with which leaf hash.
 
@@ -81,13 +90,22 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A batch, ready to be staged: entries from `first`, the marks they leave, and the head that follows."""
+    """A batch, ready to be staged: entries, each under the key of its mark, and the head that follows.
 
-    first: int
+    `events` are those that are sealed, in their order; `growth` is what the entries make of the tree.
+    """
+
     entries: tuple[bytes, ...]
-    marks: tuple[Mark, ...]
+    keys: tuple[str, ...]
+    events: tuple[Event, ...]
     rejections: tuple[Rejection, ...]
+    growth: Growth
     head: Head
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The marks that the entries leave."""
+        return marks_of(self.keys, self.growth, self.head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +127,6 @@ class Seal:
     signed: Signed
 
 
-@lru_cache(maxsize=2_048)  # A batch asks several times about each text; parsing costs as much as verifying.
 def event_of(text: str) -> Event | None:
     """The event that `text` spells, unverified; None if it spells none."""
     try:
@@ -138,14 +155,19 @@ def block_mark(number: int) -> str:
     return f"block#{number}"
 
 
+def marks_of(keys: Sequence[str], growth: Growth, head: Head) -> tuple[Mark, ...]:
+    """The marks of a batch's entries, whose keys these are; `head` is the one after it, one block further."""
+    block, time = (head.block - 1, head.time) if head.time else (None, None)
+    numbered = enumerate(zip(keys, growth.levels[0], strict=True), growth.before.size)
+    return tuple([Mark(key, index, leaf, block, time) for index, (key, leaf) in numbered])
+
+
 def mark_keys(candidates: Sequence[Candidate]) -> list[str]:
     """The marks that have to be looked up, consistently, before these candidates are planned."""
-    keys: list[str] = []
-    for candidate in candidates:
-        keys.append(rejection_mark(candidate.hash))
-        event = event_of(candidate.text)
-        if event is not None:
-            keys += [event_mark(event.id), certificate_mark(event.kid)]
+    events = [candidate.event for candidate in candidates if candidate.event is not None]
+    keys = [rejection_mark(candidate.hash) for candidate in candidates]
+    keys += [event_mark(event.id) for event in events]
+    keys += [certificate_mark(kid) for kid in dict.fromkeys(event.kid for event in events)]
     return list(dict.fromkeys(keys))
 
 
@@ -166,34 +188,44 @@ def plan(
     found = sort(candidates, marks, genesis, head.log, time)
     if not found.events and not found.rejected:
         return None, found.waiting
-    batch = _Batch(head.edge.size, head.block, time)
-    for event, certificate in found.events:
-        if certificate is not None and certificate_mark(certificate.kid) not in marks:
-            batch.add_once(certificate_mark(certificate.kid), certificate.text)
-        batch.add_once(event_mark(event.id), event.text)
+    texts = _texts(found.events, marks)
     rejections = tuple(_rejection(*item, seal, time) for item in found.rejected)
-    for rejection in rejections:
-        batch.add_once(rejection_mark(rejection.hash), rejection.seal)
-    block = Block(head.block, head.edge.size, len(batch.entries) + 1, head.prev)
-    closing = batch.add_once(block_mark(block.number), _seal(BLOCK_SEALED, time, block.data, seal))
-    edge = head.edge.extended([mark.leaf for mark in batch.marks.values()])
-    after = Head(head.log, edge, head.block + 1, closing.leaf, time)
-    entries = tuple(batch.entries)
-    return Plan(head.edge.size, entries, tuple(batch.marks.values()), rejections, after), found.waiting
+    texts |= {rejection_mark(rejection.hash): rejection.seal for rejection in rejections}
+    block = Block(head.block, head.edge.size, len(texts) + 1, head.prev)
+    texts[block_mark(block.number)] = _seal(BLOCK_SEALED, time, block.data, seal)
+    entries = tuple([text.encode("ascii") for text in texts.values()])
+    growth = head.edge.grown(leaf_hashes(entries))
+    after = Head(head.log, growth.edge, head.block + 1, growth.levels[0][-1], time)
+    events = tuple([event for event, _ in found.events])
+    return Plan(entries, tuple(texts), events, rejections, growth, after), found.waiting
+
+
+def _texts(events: Sequence[tuple[Event, Certificate | None]], marks: Mapping[str, Mark]) -> dict[str, str]:
+    """The entries of these events by the keys of their marks, each certificate before its first use."""
+    texts: dict[str, str] = {}
+    met: set[str] = set()
+    for event, certificate in events:
+        if certificate is not None and certificate.kid not in met:
+            met.add(certificate.kid)
+            key = certificate_mark(certificate.kid)
+            if key not in marks:
+                texts[key] = certificate.text
+        texts[event_mark(event.id)] = event.text
+    return texts
 
 
 def sort(
     candidates: Sequence[Candidate], marks: Mapping[str, Mark], genesis: Genesis, strand: LogName, time: str
 ) -> Sorted:
     """Put each candidate in its place, events in the order (producer, kid, n, id)."""
-    judged = Judge(genesis, strand, time)
-    events: dict[str, tuple[Event, Certificate | None]] = {}
+    judge, answered = Judge(genesis, strand, time), any(key.startswith("rejected#") for key in marks)
+    true: dict[str, tuple[Event, Certificate | None]] = {}
     rejected: list[tuple[Candidate, str | None, str]] = []
     waiting: list[Candidate] = []
-    for candidate in sorted(set(candidates), key=lambda item: (item.text, item.certificate or "")):
-        if rejection_mark(candidate.hash) in marks:
+    for candidate in _in_order(candidates):
+        if answered and rejection_mark(candidate.hash) in marks:
             continue
-        event = event_of(candidate.text)
+        event = candidate.event
         if event is None:
             rejected.append((candidate, None, "not an event of version 1"))
             continue
@@ -201,18 +233,31 @@ def sort(
         if known is not None and known.leaf == leaf_hash(candidate.text.encode("ascii")):
             continue
         try:
-            certificate = judged.check(event, candidate.certificate)
+            certificate = judge.check(event, candidate.certificate)
         except _Waiting:
             waiting.append(candidate)
         except (IntegrityFault, Malformed) as fault:
             rejected.append((candidate, event.id, fault.message))
         else:
-            if known is not None or event.id in events:
+            if known is not None or event.id in true:
                 rejected.append((candidate, event.id, "another event has this id"))
             else:
-                events[event.id] = (event, certificate)
-    ordered = sorted(events.values(), key=lambda pair: (pair[0].producer, pair[0].kid, pair[0].n, pair[0].id))
+                true[event.id] = (event, certificate)
+    ordered = sorted(true.values(), key=_place)
     return Sorted(tuple(ordered), tuple(rejected), tuple(waiting))
+
+
+def _in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates in an order that does not depend on how they came, each once."""
+    by_text = {candidate.text: candidate for candidate in candidates}
+    if len(by_text) == len(candidates):
+        return [by_text[text] for text in sorted(by_text)]
+    return sorted(set(candidates), key=lambda item: (item.text, item.certificate or ""))
+
+
+def _place(pair: tuple[Event, Certificate | None]) -> tuple[str, str, int, str]:
+    event = pair[0]
+    return event.producer, event.kid, event.n, event.id
 
 
 class Judge:
@@ -241,9 +286,7 @@ class Judge:
 
     def _certificate(self, text: str) -> Certificate:
         if text not in self._certificates:
-            parsed = parse_certificate(text)
-            verify_certificate(parsed, self._genesis)
-            self._certificates[text] = parsed
+            self._certificates[text] = trusted_certificate(text, self._genesis)
         return self._certificates[text]
 
 
@@ -253,10 +296,16 @@ def check_place(event: Event, genesis: Genesis, strand: LogName, block_time: str
         raise IntegrityFault("the event is of an epoch that is not open")
     if strand_of(event.id, genesis.strands) != strand:
         raise IntegrityFault("the event belongs into another strand")
-    if event.seal_by != later(event.time, genesis.seal_by_seconds):
+    allowed = moment_of_form(event.seal_by) - moment_of_form(event.time)
+    if allowed.total_seconds() != genesis.seal_by_seconds:
         raise IntegrityFault("the event's seal_by is not its time plus the constant of genesis")
-    if event.time > later(block_time, SKEW_SECONDS):
+    if event.time > _latest(block_time):
         raise IntegrityFault(f"the event's time is more than {SKEW_SECONDS} s ahead of its block")
+
+
+@lru_cache(maxsize=8)  # All events of a block are asked about the same time.
+def _latest(block_time: str) -> str:
+    return later(block_time, SKEW_SECONDS)
 
 
 def parse_seal(text: str) -> Seal:
@@ -292,25 +341,6 @@ def _check_rejection(data: Any) -> None:
 
 class _Waiting(Exception):
     """The certificate may still arrive."""
-
-
-class _Batch:
-    """The entries of a block in order, each under its mark."""
-
-    def __init__(self, first: int, block: int, time: str) -> None:
-        self._first = first
-        self._block = block
-        self._time = time
-        self.entries: list[bytes] = []
-        self.marks: dict[str, Mark] = {}
-
-    def add_once(self, key: str, text: str) -> Mark:
-        if key not in self.marks:
-            entry = text.encode("ascii")
-            index = self._first + len(self.entries)
-            self.marks[key] = Mark(key, index, leaf_hash(entry), self._block, self._time)
-            self.entries.append(entry)
-        return self.marks[key]
 
 
 def _rejection(candidate: Candidate, event_id: str | None, reason: str, seal: Signer, time: str) -> Rejection:

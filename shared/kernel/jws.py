@@ -112,8 +112,8 @@ def split(text: str) -> tuple[str, str, bytes, str]:
 
     For a parser that knows its payloads' form. `put_together` makes a `Signed` of what it finds.
     """
-    parts = text.split(".") if len(text) <= MAX_LENGTH else ()
-    if len(parts) != 3:
+    parts = text.split(".", 3)
+    if len(parts) != 3 or len(text) > MAX_LENGTH:
         raise Malformed("not a compact JWS")
     head, body, mark = parts
     typ, kid = _kept_header(head) if len(head) <= KEPT_LENGTH else _header(head)
