@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+# A deadline is a timed assertion: it fails on a busy machine and tells nothing of the code.
+settings.register_profile("carevouch", deadline=None)
+settings.load_profile("carevouch")
 # How many times as many examples; 1 is the everyday suite.
 SOAK = int(os.environ.get("CAREVOUCH_SOAK") or 1)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
@@ -67,6 +67,7 @@ def test_many_keys_become_several_messages_none_over_its_limit() -> None:
     assert sum(len(json.loads(message.body)["keys"]) for message in messages) == 5_000
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 3_000), min_size=1, max_size=40))
 def test_every_call_is_one_that_sqs_takes(counts: list[int]) -> None:
     messages = pack(
