@@ -78,7 +78,7 @@ class _Wanted:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the body to post. Whatever the server would refuse is refused here, before a number is spent."""
-    genesis = parse_genesis(_note_text(chosen.genesis))
+    genesis = parse_genesis(note_text(chosen.genesis))
     operator = KeyInMemory(private_key(parse(chosen.key.read_bytes(), "the operator's key")))
     if operator.jwk != genesis.operator:
         raise Invalid("the key is not the operator's of this genesis; sign with the one it names")
@@ -152,7 +152,7 @@ def draw() -> Drawn:
     return Drawn(os.urandom(16), os.urandom(16), (os.urandom(32), os.urandom(32)), os.urandom(32))
 
 
-def _note_text(genesis: Path) -> str:
+def note_text(genesis: Path) -> str:
     """The signed text of the note: its signature is the business of `carevouch verify`."""
     return genesis.read_bytes().decode("utf-8", "replace").split("\n\n", 1)[0] + "\n"
 

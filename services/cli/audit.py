@@ -8,6 +8,7 @@ takes comparing checkpoints (`--against`), and a dropped last event takes a rece
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -108,16 +109,19 @@ def _audit(
         findings.append(Finding("genesis", "genesis", "the log serves another genesis than the one given"))
     genesis = open_genesis(note, key)
     old = None if against is None else _strand_of(against, genesis)
-    reports = [
-        audit_strand(
+    reports: list[Report] = []
+    # Strand 0 first: it says which epochs were opened, and so how many strands there are.
+    while len(reports) < genesis.strand_count:
+        strand = len(reports)
+        report = audit_strand(
             genesis,
             strand,
             _of_strand(read, strand, genesis),
             against=against if strand == old else None,
             progress=_progress if sys.stderr.isatty() else None,
         )
-        for strand in range(genesis.strands)
-    ]
+        reports.append(report)
+        genesis = replace(genesis, epochs=reports[0].epochs)
     for report in reports:
         findings += report.findings
     return reports, findings + find_gaps(reports)

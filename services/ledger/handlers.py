@@ -1,4 +1,4 @@
-"""The sealer's one entry point: a batch of stream records, messages of the inbox, or the clock's sweep.
+"""The sealer's one entry point: stream records, messages of the inbox, the clock, an operator's order.
 
 With one strand a stream's batch is sealed at once; with more, its keys go to the inbox, whose messages are
 sealed strand by strand. Neither ever raises because of what a row says: a bad event is sealed as rejected,
@@ -59,6 +59,16 @@ class Sweeping(Protocol):
         """Seal what is found."""
 
 
+class Opening(Protocol):
+    """What opens epochs."""
+
+    def open(self, text: str) -> object:
+        """Carry out the operator's order."""
+
+    def finish(self) -> object:
+        """Finish what a crash left of an opening."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A message of the inbox as its queue names it: what to report, and what to ask for it again."""
@@ -73,9 +83,9 @@ class Received:
 class Ports:
     """What the entry point works with.
 
-    `fetch` reads the rows that carry events; `place` says into which strand a text belongs, 0 for what is no
-    event; `above` appends the strands' new checkpoints to the super-log and publishes that; `salt` is another
-    text each time it is asked.
+    `epochs` opens new ones; `fetch` reads the rows that carry events; `place` says into which strand a text
+    belongs, 0 for what is no event; `above` appends the strands' new checkpoints to the super-log and
+    publishes that; `salt` is another text each time it is asked.
     """
 
     strands: Mapping[int, Strand]
@@ -85,6 +95,7 @@ class Ports:
     above: Callable[[], object]
     inbox: Inbox
     pace: Pace
+    epochs: Opening
     clock: Callable[[], str]
     salt: Callable[[], str]
     tell: Tell
@@ -92,7 +103,11 @@ class Ports:
 
 def handle(event: Mapping[str, Any], ports: Ports) -> Answer | None:
     """Serve one invocation, told apart by the event's shape."""
-    records = event.get("Records")
+    order, records = event.get("open_epoch"), event.get("Records")
+    if isinstance(order, str):
+        # Whoever may call the function hands it in; the operator's signature in it is what counts.
+        ports.epochs.open(order)
+        return None
     if not isinstance(records, list):
         handle_sweep(ports)
         return None
@@ -145,6 +160,7 @@ def handle_sweep(ports: Ports) -> None:
     """Seal what was lost on the way, then publish; a fault of the world is told and raised."""
     tell = ports.tell
     try:
+        ports.epochs.finish()
         swept = ports.sweep.run()
         for strand in ports.strands:
             ports.strands[strand].publish()

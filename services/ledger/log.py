@@ -128,7 +128,7 @@ class Log:
 
     def reader(self, size: int) -> TileReader:
         """The hashes of the tree of `size` entries."""
-        return TileReader(size, lambda tiles: [self._tile(tile) for tile in tiles])
+        return TileReader(size, lambda tiles: [self.tile(tile) for tile in tiles])
 
     def _swapped(self, before: StoredHead, after: StoredHead) -> bool:
         try:
@@ -147,7 +147,7 @@ class Log:
         objects = self._world.objects
         record = manifests.commit_name(self.name, staged.before.size)
         objects.create(record, (stored.pending or "").encode("ascii"))
-        old = {tile: self._tile(tile) for tile in partials(staged.before.size)}
+        old = {tile: self.tile(tile) for tile in partials(staged.before.size)}
         for tile, data in grow(staged.before, old, staged.entries, staged.growth).items():
             objects.create(self.path(tile.path), data)
         self._world.marks.put(self.name, staged.marks)
@@ -192,7 +192,8 @@ class Log:
         proof = consistency_proof(self.reader(new.size), old.size, new.size)
         verify_consistency(old.size, old.root, new.size, new.root, proof)
 
-    def _tile(self, tile: Tile) -> bytes:
+    def tile(self, tile: Tile) -> bytes:
+        """A stored tile or bundle of the log; raises `TileFault` where it is missing."""
         found = self._world.objects.get(self.path(tile.path))
         if found is None:
             raise TileFault(f"{tile.path} of log {self.name} is missing")

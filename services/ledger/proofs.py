@@ -7,6 +7,7 @@ damaged tile becomes an alarm of ours and never a proof that fails at somebody e
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from services.ledger.epochs import NAME as EPOCHS
 from services.ledger.ports import Marks, Objects
 from shared.events.envelope import strand_of
 from shared.events.genesis import Genesis
@@ -55,6 +56,12 @@ class Library:
             raise NotFound("there is no genesis yet; the sealer makes it within a minute of the deployment")
         return genesis
 
+    def epochs(self) -> bytes:
+        """The file of epochs; empty before the first is opened."""
+        self.genesis()
+        found = self._objects.get(EPOCHS)
+        return b"" if found is None else found.data
+
     def file(self, name: str) -> bytes:
         """A stored file; raises `NotFound`."""
         found = self._objects.get(name)
@@ -64,8 +71,8 @@ class Library:
 
     def strand(self, number: int) -> int:
         """`number`, if there is such a strand."""
-        if not 0 <= number < self.genesis().strands:
-            raise NotFound("there is no such strand; genesis says how many there are")
+        if not 0 <= number < self.genesis().strand_count:
+            raise NotFound("there is no such strand; genesis and epochs say how many there are")
         return number
 
     def log(self, name: LogName) -> LogName:
@@ -91,8 +98,13 @@ class Library:
 
         Under a checkpoint that is in the super-log, if one covers it already; else under the newest.
         """
-        strand = strand_of(event_id, self.genesis().strands)
-        return self._placed(strand, event_mark(event_id), "no such event in the published log (yet)")
+        missing, key = "no such event in the published log (yet)", event_mark(event_id)
+        # Its epoch is not known before it is found: as many places as there are numbers of strands.
+        strands = dict.fromkeys(strand_of(event_id, epoch.strands) for epoch in self.genesis().known[::-1])
+        for strand in strands:
+            if key in self._marks.get(strand, [key]):
+                return self._placed(strand, key, missing)
+        raise NotFound(missing)
 
     def checkpoint(self, strand: int, size: int) -> Placed:
         """Where the checkpoint of this strand and size stands in the super-log; raises `NotFound`."""

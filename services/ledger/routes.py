@@ -28,6 +28,7 @@ FRESH = {"Cache-Control": "no-cache"}
 def add_routes(door: Door, library: Callable[[], Library]) -> None:
     """Put the ledger's routes on the door; `library` is asked for at the first request, not at import."""
     door.route("GET", "/ledger/genesis", lambda _: genesis(library()))
+    door.route("GET", "/ledger/epochs", lambda _: epochs(library()))
     door.route("GET", "/ledger/digest", lambda _: digest(library()))
     door.route("GET", "/ledger/{strand}/checkpoint", lambda request: checkpoint(request, library()))
     door.route("GET", "/ledger/{strand}/tile/{path+}", lambda request: tile(request, _rest(door), library()))
@@ -46,6 +47,11 @@ def genesis(library: Library) -> Reply:
     return Reply(200, library.file("genesis").decode("utf-8"), IMMUTABLE, TEXT)
 
 
+def epochs(library: Library) -> Reply:
+    """The operator's orders to open epochs after genesis, one a line; none at first."""
+    return Reply(200, library.epochs().decode("ascii"), FRESH, TEXT)
+
+
 def page() -> Reply:
     """The page on which a person checks proofs and openings; it needs this door for nothing else."""
     return Reply(200, PAGE.read_text("utf-8"), FRESH, "text/html; charset=utf-8")
@@ -54,7 +60,7 @@ def page() -> Reply:
 def digest(library: Library) -> Reply:
     """Every strand's published checkpoint and the super-log's, and the keys to check them with."""
     known = library.genesis()
-    strands = [library.published(strand) for strand in range(known.strands)]
+    strands = [library.published(strand) for strand in range(known.strand_count)]
     body: dict[str, object] = {
         "vkey": Verifier(known.origin, known.log).vkey,
         "strands": [{"strand": item.log, **_digest(item, library)} for item in strands],

@@ -11,9 +11,9 @@ from services.ledger.log import MAX_ATTEMPTS, Log, World
 from services.ledger.manifest import Answer, manifest_of
 from services.ledger.ports import EventRow, Retry, StoredHead
 from shared.events import sealing
-from shared.events.envelope import Event, strand_of
+from shared.events.envelope import Event
 from shared.events.genesis import Genesis
-from shared.events.sealing import Candidate, Head, Plan, event_of
+from shared.events.sealing import Candidate, Head, Plan, event_of, strand_for
 from shared.kernel.errors import Busy
 from shared.kernel.ids import Key
 from shared.kernel.jws import Signer
@@ -47,7 +47,7 @@ class Sealer:
         return self._takes(event_of(text))
 
     def _takes(self, event: Event | None) -> bool:
-        return self.strand == (0 if event is None else strand_of(event.id, self._genesis.strands))
+        return self.strand == strand_for(event, self._genesis)
 
     def seal(self, keys: Sequence[Key]) -> Sealed:
         """Seal the events in these rows; on return each is sealed, rejected, waiting, or was sealed before.

@@ -12,6 +12,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
+from services.ledger.epochs import NAME as EPOCHS
+from services.ledger.epochs import Epochs
 from services.ledger.genesis import ensure_genesis, read_genesis
 from services.ledger.handlers import Ports
 from services.ledger.keys import KmsMldsaSigner, KmsNoteSigner, software_key, software_mldsa_key
@@ -25,9 +27,9 @@ from services.ledger.store import DynamoEvents, DynamoLedger
 from services.ledger.superlog import SuperLog
 from services.ledger.sweep import Sweep
 from shared.aws.kms import KmsSigner, KmsWrapper
-from shared.events.envelope import strand_of
+from shared.events.epoch import read_epochs
 from shared.events.genesis import Genesis
-from shared.events.sealing import event_of
+from shared.events.sealing import event_of, strand_for
 from shared.kernel.times import instant
 from shared.ledger.logkeys import LogSigner
 from shared.ledger.note import NoteSigner
@@ -77,27 +79,51 @@ def library() -> Library:
             if read is None:
                 return None
             found.append(read)
-        return found[0]
+        epochs = objects.get(EPOCHS)
+        return found[0] if epochs is None else read_epochs(epochs.data, found[0])
 
     return Library(objects, _ledger(), genesis)
 
 
-@cache
 def sealing() -> Ports:
-    """All that the sealer's entry point works with; makes genesis if there is none."""
-    ledger = _ledger()
-    seal, log = KmsSigner(_client("kms"), os.environ["SEAL_KEY"]), _log_signer(ledger)
+    """All that the sealer's entry point works with, at the epochs that are open now."""
+    return _ports(_epochs().known())
+
+
+@cache
+def _signers() -> tuple[KmsSigner, LogSigner]:
+    return KmsSigner(_client("kms"), os.environ["SEAL_KEY"]), _log_signer(_ledger())
+
+
+@cache
+def _events() -> DynamoEvents:
+    return DynamoEvents(_client("dynamodb"), os.environ["DOCUMENTS_TABLE"])
+
+
+@cache
+def _world() -> World:
+    return World(_ledger(), _ledger(), _objects(), _events(), _ledger(), clock)
+
+
+@cache
+def _epochs() -> Epochs:
+    """What opens epochs; makes genesis if there is none."""
+    seal, log = _signers()
     genesis = ensure_genesis(_objects(), _wanted(seal, log), log.ed25519)
-    events = DynamoEvents(_client("dynamodb"), os.environ["DOCUMENTS_TABLE"])
-    world = World(ledger, ledger, _objects(), events, ledger, clock)
+    return Epochs(genesis, _world(), seal=seal, log=log)
+
+
+@cache
+def _pace() -> Pace:
+    return Pace(time.monotonic, time.sleep)
+
+
+def _ports(genesis: Genesis) -> Ports:
+    world, (seal, log) = _world(), _signers()
     super_log = SuperLog(genesis.origin, world, log)
     sealers = {
-        strand: Sealer(strand, genesis, world, seal=seal, log=log) for strand in range(genesis.strands)
+        strand: Sealer(strand, genesis, world, seal=seal, log=log) for strand in range(genesis.strand_count)
     }
-
-    def place(text: str) -> int:
-        event = event_of(text)
-        return 0 if event is None else strand_of(event.id, genesis.strands)
 
     def above() -> None:
         super_log.append(sealers)
@@ -105,12 +131,13 @@ def sealing() -> Ports:
 
     return Ports(
         strands=sealers,
-        place=place,
-        fetch=events.fetch,
+        place=lambda text: strand_for(event_of(text), genesis),
+        fetch=_events().fetch,
         sweep=Sweep(genesis, world, list(sealers.values())),
         above=above,
         inbox=SqsInbox(_client("sqs"), os.environ["INBOX_URL"]),
-        pace=Pace(time.monotonic, time.sleep),
+        pace=_pace(),
+        epochs=_epochs(),
         clock=clock,
         salt=lambda: os.urandom(SALT_BYTES).hex(),
         tell=tell(),

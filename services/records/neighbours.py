@@ -29,6 +29,7 @@ NEIGHBOURS: tuple[tuple[str, str, str, bool], ...] = (
     ("POST", "/claims/contracts", "Register a benefit contract", False),
     ("GET", "/claims/contracts/{id}", "A benefit contract by its hash", False),
     ("GET", "/ledger/genesis", "The root of trust", True),
+    ("GET", "/ledger/epochs", "The operator's orders that opened later epochs", True),
     ("GET", "/ledger/digest", "The newest digest", True),
     ("GET", "/ledger/{strand}/checkpoint", "The signed checkpoint of a strand", True),
     ("GET", "/ledger/{strand}/tile/{path+}", "Tiles and entry bundles of a strand", True),

@@ -6,7 +6,7 @@ see is said elsewhere: a revision's bytes need its opening, a dropped last event
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.events.catalogue import OPERATOR
 from shared.events.certificate import (
@@ -17,14 +17,15 @@ from shared.events.certificate import (
     verify_event,
 )
 from shared.events.envelope import EVENT_TYP, Event, parse_event
-from shared.events.genesis import Genesis
-from shared.events.sealing import BLOCK_SEALED, SEAL_TYP, Seal, check_place, parse_seal, verify_seal
+from shared.events.epoch import opened, parse_epoch_data
+from shared.events.genesis import Epoch, Genesis
+from shared.events.sealing import BLOCK_SEALED, EPOCH, SEAL_TYP, Seal, check_place, parse_seal, verify_seal
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import take_apart
 from shared.ledger.block import check_follows, parse_block
-from shared.ledger.checkpoint import Checkpoint, open_checkpoint, strand_origin
+from shared.ledger.checkpoint import Checkpoint, strand_origin
+from shared.ledger.logkeys import LogKeys
 from shared.ledger.merkle import HASH_LENGTH, Edge, leaf_hash, root
-from shared.ledger.note import Verifier
 from shared.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, split_bundle, split_tile, tile_at
 
 # Reads one public file of a strand by its path below the strand ("checkpoint", "tile/0/000"); None if absent.
@@ -54,7 +55,10 @@ class Numbered:
 
 @dataclass
 class Report:
-    """What an audit of one strand saw; `numbers` are its events by signing key, for `find_gaps`."""
+    """What an audit of one strand saw; `numbers` are its events by signing key, for `find_gaps`.
+
+    `epochs` are those that strand 0 opened: the other strands are audited with genesis knowing them.
+    """
 
     strand: int
     size: int = 0
@@ -65,6 +69,7 @@ class Report:
     certificates: int = 0
     rejected: int = 0
     last_time: str = ""
+    epochs: tuple[Epoch, ...] = ()
     numbers: dict[str, list[Numbered]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
@@ -82,16 +87,21 @@ def audit_strand(
     against: bytes | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Check a whole strand under the log key of `genesis` (itself verified); `against`: an old checkpoint."""
+    """Check a whole strand under the log keys of `genesis` (itself verified); `against`: an old checkpoint.
+
+    Strand 0 finds the later epochs itself; for the others genesis has to know them (`Report.epochs`).
+    """
     report = Report(strand)
-    verifier = Verifier(strand_origin(genesis.origin, strand), genesis.log)
-    head = _checkpoint(report, "checkpoint", read("checkpoint"), verifier)
+    if strand == 0:
+        genesis = replace(genesis, epochs=())
+    origin = strand_origin(genesis.origin, strand)
+    head = _checkpoint(report, "checkpoint", read("checkpoint"), genesis.keys, origin)
     if head is None:
         return report
     report.size, report.root = head.size, head.root
     old = None
     if against is not None:
-        old = _checkpoint(report, "the old checkpoint", against, verifier)
+        old = _checkpoint(report, "the old checkpoint", against, genesis.keys, origin)
         if old is not None:
             report.old_size = old.size
             if old.size > head.size:
@@ -130,12 +140,14 @@ def find_gaps(reports: Sequence[Report]) -> list[Finding]:
     return findings
 
 
-def _checkpoint(report: Report, where: str, data: bytes | None, verifier: Verifier) -> Checkpoint | None:
+def _checkpoint(
+    report: Report, where: str, data: bytes | None, keys: LogKeys, origin: str
+) -> Checkpoint | None:
     if data is None:
         report.find("missing", where, "there is no checkpoint")
         return None
     try:
-        return open_checkpoint(data, verifier)
+        return keys.open(data, origin)
     except IntegrityFault as fault:
         report.find("checkpoint", where, fault.message)
         return None
@@ -319,6 +331,9 @@ class _Entries:
         self._certificates[certificate.kid] = certificate
 
     def _seal(self, seal: Seal, hash_: bytes) -> None:
+        if seal.type == EPOCH:
+            self._epoch(seal)
+            return
         if seal.type != BLOCK_SEALED:
             self._report.rejected += 1
             verify_seal(seal, self._genesis)
@@ -337,6 +352,16 @@ class _Entries:
             raise IntegrityFault(f"block {number} is dated before the block before it")
         self._report.last_time = seal.time
         self._check_places(seal.time)
+
+    def _epoch(self, seal: Seal) -> None:
+        verify_seal(seal, self._genesis)
+        if self._report.strand:
+            raise IntegrityFault("epochs are opened in strand 0 alone")
+        order = parse_epoch_data(seal.data)
+        self._genesis = opened(self._genesis, order)
+        self._report.epochs = self._genesis.epochs
+        if seal.time < order.epoch.start:
+            raise IntegrityFault(f"epoch {order.epoch.number} is opened before it begins")
 
     def _check_places(self, block_time: str) -> None:
         pending, self._pending = self._pending, []

@@ -2,17 +2,17 @@
 
 Genesis opens epoch 1. A later one is ordered by the operator, who alone may, and takes effect as an `epoch`
 entry of strand 0 under the sealer's key. An event says by its signed epoch which number of strands chose its
-strand, so one that is delivered again after a change still belongs where it was, and is sealed once.
+strand, so one that is delivered again after a change still belongs where it was, and is sealed once. The
+orders so far are published as a file of their own, one a line, which whoever has genesis can check alone.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.events.genesis import MAX_STRANDS, Epoch, Genesis
 from shared.kernel.canonical import JsonObject, is_whole
-from shared.kernel.encoding import b64u, unb64u
+from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import Signed, take_apart, verify
 from shared.kernel.times import moment
@@ -24,7 +24,7 @@ _HASH = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The operator's order to open an epoch; `prev` is the leaf hash of the epoch entry before, if any."""
+    """The operator's order to open an epoch; `prev` is the hash of the order before it, if any."""
 
     origin: str
     epoch: Epoch
@@ -58,15 +58,12 @@ def parse_order(text: str) -> Order:
     if not isinstance(payload["origin"], str):
         raise Malformed("the order's origin is not text")
     moment(payload["from"], "the epoch's from")
-    epoch = Epoch(payload["epoch"], payload["strands"], payload["from"])
+    epoch = Epoch(payload["epoch"], payload["strands"], payload["from"], sha256(text.encode("ascii")))
     return Order(payload["origin"], epoch, _prev(payload["prev"]), signed)
 
 
-def check_order(order: Order, genesis: Genesis, prev: bytes | None) -> None:
-    """Raise `IntegrityFault` unless the operator ordered exactly the next epoch of this deployment.
-
-    `prev` is the leaf hash of the epoch entry that was the last before.
-    """
+def check_order(order: Order, genesis: Genesis) -> None:
+    """Raise `IntegrityFault` unless the operator ordered exactly the next epoch after those of `genesis`."""
     try:
         verify(order.signed, genesis.operator, EPOCH_TYP)
     except IntegrityFault as fault:
@@ -78,8 +75,8 @@ def check_order(order: Order, genesis: Genesis, prev: bytes | None) -> None:
         raise IntegrityFault(f"epoch {last.number} is open; the next is {last.number + 1}")
     if order.epoch.strands < last.strands:
         raise IntegrityFault(f"the number of strands never shrinks: there are {last.strands}")
-    if order.prev != prev:
-        raise IntegrityFault("the order does not follow the epoch entry before it")
+    if order.prev != last.order:
+        raise IntegrityFault("the order does not follow the one before it")
     if order.epoch.start < last.start:
         raise IntegrityFault("an epoch does not begin before the one before it")
 
@@ -95,9 +92,23 @@ def parse_epoch_data(data: Any) -> Order:
     return order
 
 
-def with_epochs(genesis: Genesis, orders: Iterable[Order]) -> Genesis:
-    """Genesis, knowing the epochs that were opened after it; the orders are verified already."""
-    return replace(genesis, epochs=tuple(order.epoch for order in orders))
+def opened(genesis: Genesis, order: Order) -> Genesis:
+    """Genesis, knowing one epoch more; raises as `check_order`."""
+    check_order(order, genesis)
+    return replace(genesis, epochs=(*genesis.epochs, order.epoch))
+
+
+def read_epochs(data: bytes, genesis: Genesis) -> Genesis:
+    """Genesis, knowing the epochs whose orders `data` holds; raises `IntegrityFault` or `Malformed`."""
+    try:
+        lines = data.decode("ascii").split("\n")
+    except UnicodeDecodeError as error:
+        raise Malformed("the file of epochs is not ASCII") from error
+    if lines.pop():
+        raise Malformed("the file of epochs does not end with a whole line")
+    for line in lines:
+        genesis = opened(genesis, parse_order(line))
+    return genesis
 
 
 def _terms(epoch: Epoch, prev: bytes | None) -> JsonObject:
@@ -113,5 +124,5 @@ def _prev(text: Any) -> bytes | None:
     if text is None:
         return None
     if not isinstance(text, str) or not _HASH.fullmatch(text):
-        raise Malformed("the order's prev is not a leaf hash")
+        raise Malformed("the order's prev is not the hash of an order")
     return unb64u(text, "the order's prev")

@@ -27,11 +27,15 @@ _MEMBERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """From `start` on events may be of epoch `number`, and lie in `strands` strands."""
+    """From `start` on events may be of epoch `number`, and lie in `strands` strands.
+
+    `order` is the hash of the operator's order that opened it; None for the epoch that genesis opens.
+    """
 
     number: int
     strands: int
     start: str
+    order: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Genesis:
     """`roots` by service; `seal` signs block seals (ES256); `log` is the Ed25519 key of all checkpoints.
 
     `mldsa` is their ML-DSA-44 key; None in version 1, and in a deployment without one. `epochs` is no part of
-    the note: which epochs are known to have been opened since (`epoch.with_epochs`).
+    the note: which epochs are known to have been opened since (`shared.events.epoch`).
     """
 
     deployment: str
@@ -67,7 +71,7 @@ class Genesis:
     @property
     def newest(self) -> Epoch:
         """The epoch that was opened last: new keys are certified for it."""
-        return self.epochs[-1] if self.epochs else Epoch(1, self.strands, self.time)
+        return self.known[-1]
 
     @property
     def epoch(self) -> int:
@@ -79,10 +83,14 @@ class Genesis:
         """How many strands there are by now; they are numbered from 0."""
         return self.newest.strands
 
+    @property
+    def known(self) -> tuple[Epoch, ...]:
+        """All epochs that are known, the first one first."""
+        return (Epoch(1, self.strands, self.time), *self.epochs)
+
     def epoch_of(self, number: int) -> Epoch | None:
         """The epoch with this number, if it is known."""
-        known = (Epoch(1, self.strands, self.time), *self.epochs)
-        return next((epoch for epoch in known if epoch.number == number), None)
+        return self.known[number - 1] if 1 <= number <= len(self.epochs) + 1 else None
 
 
 def genesis_text(genesis: Genesis) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from shared.events.catalogue import OPERATOR
 from shared.events.certificate import Certificate, trusted_certificate, verify_event
 from shared.events.envelope import Event, parse_event, strand_of
+from shared.events.epoch import Order, parse_epoch_data
 from shared.events.genesis import Genesis
 from shared.kernel.canonical import JsonObject, jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
@@ -26,7 +27,7 @@ from shared.ledger.checkpoint import LogName
 from shared.ledger.merkle import Edge, Growth, leaf_hash, leaf_hashes
 
 SEAL_TYP = "carevouch-seal+jws"
-BLOCK_SEALED, EVENT_REJECTED = "block.sealed", "event.rejected"
+BLOCK_SEALED, EVENT_REJECTED, EPOCH = "block.sealed", "event.rejected", "epoch"
 # Clocks of producers and sealer differ; an event further ahead of its block than this is not true.
 SKEW_SECONDS = 60
 _SEAL_MEMBERS = frozenset(["v", "type", "time", "data"])
@@ -155,6 +156,11 @@ def block_mark(number: int) -> str:
     return f"block#{number}"
 
 
+def epoch_mark(number: int) -> str:
+    """The key of the mark that the entry which opens an epoch leaves."""
+    return f"epoch#{number}"
+
+
 def marks_of(keys: Sequence[str], growth: Growth, head: Head) -> tuple[Mark, ...]:
     """The marks of a batch's entries, whose keys these are; `head` is the one after it, one block further."""
     block, time = (head.block - 1, head.time) if head.time else (None, None)
@@ -193,11 +199,33 @@ def plan(
     texts |= {rejection_mark(rejection.hash): rejection.seal for rejection in rejections}
     block = Block(head.block, head.edge.size, len(texts) + 1, head.prev)
     texts[block_mark(block.number)] = _seal(BLOCK_SEALED, time, block.data, seal)
+    events = tuple([event for event, _ in found.events])
+    return _closed(head, texts, time, events, rejections), found.waiting
+
+
+def plan_epoch(head: Head, order: Order, seal: Signer, now: str) -> Plan:
+    """The batch of strand 0 that opens an epoch; the order is checked already (`epoch.check_order`)."""
+    time = max(now, head.time)
+    block = Block(head.block, head.edge.size, 2, head.prev)
+    texts = {
+        epoch_mark(order.epoch.number): _seal(EPOCH, time, order.data, seal),
+        block_mark(block.number): _seal(BLOCK_SEALED, time, block.data, seal),
+    }
+    return _closed(head, texts, time)
+
+
+def _closed(
+    head: Head,
+    texts: Mapping[str, str],
+    time: str,
+    events: tuple[Event, ...] = (),
+    rejections: tuple[Rejection, ...] = (),
+) -> Plan:
+    """The plan of these entries, the last of them the block's seal, and the head after it."""
     entries = tuple([text.encode("ascii") for text in texts.values()])
     growth = head.edge.grown(leaf_hashes(entries))
     after = Head(head.log, growth.edge, head.block + 1, growth.levels[0][-1], time)
-    events = tuple([event for event, _ in found.events])
-    return Plan(entries, tuple(texts), events, rejections, growth, after), found.waiting
+    return Plan(entries, tuple(texts), events, rejections, growth, after)
 
 
 def _texts(events: Sequence[tuple[Event, Certificate | None]], marks: Mapping[str, Mark]) -> dict[str, str]:
@@ -260,6 +288,12 @@ def _place(pair: tuple[Event, Certificate | None]) -> tuple[str, str, int, str]:
     return event.producer, event.kid, event.n, event.id
 
 
+def strand_for(event: Event | None, genesis: Genesis) -> int:
+    """The strand that deals with an event: 0 for what is none, and for one of an epoch nobody knows yet."""
+    epoch = None if event is None else genesis.epoch_of(event.epoch)
+    return 0 if event is None or epoch is None else strand_of(event.id, epoch.strands)
+
+
 class Judge:
     """Says whether events are true at a block's time; verifies each certificate once."""
 
@@ -281,6 +315,8 @@ class Judge:
         else:
             known = self._certificate(certificate)
         verify_event(event, known, self._genesis)
+        if self._genesis.epoch_of(event.epoch) is None and self._time <= event.seal_by:
+            raise _Waiting
         check_place(event, self._genesis, self._strand, self._time)
         return known
 
@@ -292,9 +328,10 @@ class Judge:
 
 def check_place(event: Event, genesis: Genesis, strand: LogName, block_time: str) -> None:
     """Raise `IntegrityFault` if a true event does not belong into this strand and block."""
-    if event.epoch != genesis.epoch:
+    epoch = genesis.epoch_of(event.epoch)
+    if epoch is None or (event.time < epoch.start and epoch.order is not None):
         raise IntegrityFault("the event is of an epoch that is not open")
-    if strand_of(event.id, genesis.strands) != strand:
+    if strand_of(event.id, epoch.strands) != strand:
         raise IntegrityFault("the event belongs into another strand")
     allowed = moment_of_form(event.seal_by) - moment_of_form(event.time)
     if allowed.total_seconds() != genesis.seal_by_seconds:
@@ -314,11 +351,13 @@ def parse_seal(text: str) -> Seal:
     payload = signed.payload
     if signed.typ != SEAL_TYP or set(payload) != _SEAL_MEMBERS or jcs(payload["v"]) != b"1":
         raise Malformed("not a seal with exactly the members of version 1")
-    if payload["type"] not in (BLOCK_SEALED, EVENT_REJECTED):
+    if payload["type"] not in (BLOCK_SEALED, EVENT_REJECTED, EPOCH):
         raise Malformed("the seal is of no known type")
     moment(payload["time"], "the seal's time")
     if payload["type"] == EVENT_REJECTED:
         _check_rejection(payload["data"])
+    if payload["type"] == EPOCH:
+        parse_epoch_data(payload["data"])
     return Seal(payload["type"], payload["time"], payload["data"], signed)
 
 
@@ -340,7 +379,7 @@ def _check_rejection(data: Any) -> None:
 
 
 class _Waiting(Exception):
-    """The certificate may still arrive."""
+    """The certificate may still arrive, or the epoch be opened."""
 
 
 def _rejection(candidate: Candidate, event_id: str | None, reason: str, seal: Signer, time: str) -> Rejection:

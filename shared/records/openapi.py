@@ -13,6 +13,7 @@ _FHIR_JSON, _JSON, _PROBLEM = "application/fhir+json", "application/json", "appl
 _FORM = "application/x-www-form-urlencoded"
 _TEXTS = (
     "/ledger/genesis",
+    "/ledger/epochs",
     "/ledger/{strand}/checkpoint",
     "/ledger/events/{id}/proof",
     "/ledger/checkpoints/{strand}/{n}/proof",

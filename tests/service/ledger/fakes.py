@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from services.ledger.epochs import Epochs
 from services.ledger.log import Cosign, World
 from services.ledger.ports import (
     EventRow,
@@ -179,17 +180,22 @@ class Cloud:
         return World(self.heads, self.marks, self.objects, self.events, self.notes, self.clock)
 
     def sealer(self, strand: int = 0) -> Sealer:
-        return Sealer(strand, self.house.genesis, self.world(), seal=self.house.seal, log=self.house.logs)
+        genesis = self.epochs().known()
+        return Sealer(strand, genesis, self.world(), seal=self.house.seal, log=self.house.logs)
+
+    def epochs(self) -> Epochs:
+        return Epochs(self.house.genesis, self.world(), seal=self.house.seal, log=self.house.logs)
 
     def above(self, cosign: Cosign | None = None) -> SuperLog:
         return SuperLog(self.house.genesis.origin, self.world(), self.house.logs, cosign)
 
     def library(self) -> Library:
-        return Library(self.objects, self.marks, lambda: self.house.genesis)
+        return Library(self.objects, self.marks, lambda: self.epochs().known())
 
     def sweep(self) -> Sweep:
-        sealers = [self.sealer(strand) for strand in range(self.house.strands)]
-        return Sweep(self.house.genesis, self.world(), sealers)
+        genesis = self.epochs().known()
+        sealers = [self.sealer(strand) for strand in range(genesis.strand_count)]
+        return Sweep(genesis, self.world(), sealers)
 
     def put(self, text: str, certificate: str | None, name: str = "") -> Key:
         """Store an event's row and its certificate's, as the document store does."""

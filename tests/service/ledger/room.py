@@ -57,6 +57,7 @@ class Room:
             sweep=self.cloud.sweep(),
             above=lambda: self.risen.append(self.cloud.clock()),
             inbox=self.inbox,
+            epochs=self.cloud.epochs(),
             pace=Pace(lambda: self.seconds, self.pass_),
             clock=self.cloud.clock,
             salt=self.salt,

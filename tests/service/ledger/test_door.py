@@ -197,15 +197,9 @@ def deployed(aws: None, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def forget() -> None:
     """Make the next invocation a cold start."""
-    for cached in (
-        wiring.library,
-        wiring.sealing,
-        wiring.tell,
-        wiring._objects,
-        wiring._ledger,
-        wiring._client,
-    ):
-        cached.cache_clear()
+    for cached in vars(wiring).values():
+        if hasattr(cached, "cache_clear"):
+            cached.cache_clear()
 
 
 def test_the_wired_sealer_makes_genesis_seals_and_publishes_and_the_door_serves_it(

@@ -9,10 +9,11 @@ from shared.events.epoch import (
     EPOCH_TYP,
     Order,
     check_order,
+    opened,
     order_payload,
     parse_epoch_data,
     parse_order,
-    with_epochs,
+    read_epochs,
 )
 from shared.events.genesis import Epoch, genesis_text, parse_genesis
 from shared.kernel.encoding import b64u, sha256
@@ -22,7 +23,7 @@ from shared.kernel.times import later
 from tests.unit.ledger.acts import ORIGIN, START, House, key
 
 HOUSE = House(strands=2)
-PREV = sha256(b"the epoch entry before")
+PREV = sha256(b"another order")
 
 
 def order(signer: str = "operator", **changes: Any) -> Order:
@@ -32,10 +33,10 @@ def order(signer: str = "operator", **changes: Any) -> Order:
 
 def test_the_operator_opens_the_next_epoch_and_genesis_then_knows_it() -> None:
     wanted = order()
-    check_order(wanted, HOUSE.genesis, None)
-    known = with_epochs(HOUSE.genesis, [wanted])
+    known = opened(HOUSE.genesis, wanted)
     assert (known.epoch, known.strand_count, known.strands) == (2, 4, 2)
     assert known.epoch_of(1) == Epoch(1, 2, START)
+    assert known.newest.order == sha256(wanted.text.encode())
     assert known.epoch_of(2) == wanted.epoch
     assert known.epoch_of(3) is None
     assert parse_genesis(genesis_text(known)) == HOUSE.genesis, "epochs are no part of the note"
@@ -54,17 +55,32 @@ def test_the_operator_opens_the_next_epoch_and_genesis_then_knows_it() -> None:
 )
 def test_an_order_that_does_not_follow_is_refused(changed: Order, said: str) -> None:
     with pytest.raises(IntegrityFault, match=said):
-        check_order(changed, HOUSE.genesis, None)
+        check_order(changed, HOUSE.genesis)
 
 
-def test_the_third_epoch_follows_the_entry_of_the_second() -> None:
-    known = with_epochs(HOUSE.genesis, [order()])
-    third = order(epoch=3, strands=4, prev=b64u(PREV))
-    check_order(third, known, PREV)
+def test_the_third_epoch_follows_the_order_of_the_second() -> None:
+    second = order()
+    known = opened(HOUSE.genesis, second)
+    third = order(epoch=3, strands=4, prev=b64u(sha256(second.text.encode())))
+    check_order(third, known)
     with pytest.raises(IntegrityFault, match="does not follow"):
-        check_order(third, known, sha256(b"another entry"))
+        check_order(order(epoch=3, strands=4, prev=b64u(PREV)), known)
     with pytest.raises(IntegrityFault, match="the next is 3"):
-        check_order(order(), known, PREV)
+        check_order(second, known)
+
+
+def test_the_file_of_epochs_is_checked_with_genesis_alone() -> None:
+    second = order()
+    third = order(epoch=3, strands=4, prev=b64u(sha256(second.text.encode())))
+    data = f"{second.text}\n{third.text}\n".encode()
+    assert read_epochs(b"", HOUSE.genesis) == HOUSE.genesis
+    assert [epoch.strands for epoch in read_epochs(data, HOUSE.genesis).epochs] == [4, 4]
+    for broken in (data[:-1], data + b"\n", b"\xff\n", f"{third.text}\n{second.text}\n".encode()):
+        with pytest.raises((Malformed, IntegrityFault)):
+            read_epochs(broken, HOUSE.genesis)
+    for at in range(0, len(data), 9):
+        with pytest.raises((Malformed, IntegrityFault)):
+            read_epochs(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], HOUSE.genesis)
 
 
 @pytest.mark.parametrize(
@@ -104,4 +120,4 @@ def test_an_epoch_entry_says_exactly_what_the_order_in_it_says() -> None:
 def test_two_orders_by_one_operator_for_two_deployments_cannot_be_swapped() -> None:
     elsewhere = replace(HOUSE.genesis, origin="other.example")
     with pytest.raises(IntegrityFault, match="another deployment"):
-        check_order(order(), elsewhere, None)
+        check_order(order(), elsewhere)

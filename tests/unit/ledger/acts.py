@@ -84,6 +84,7 @@ class Producer:
     n: int = 0
     # Whether its events go to all strands in turn, or all to the first.
     spread: bool = False
+    epoch: int = 1
 
     @property
     def signer(self) -> KeyInMemory:
@@ -92,7 +93,7 @@ class Producer:
     @cached_property
     def certificate(self) -> str:
         payload = certificate_payload(
-            self.signer.jwk, self.service, 1, later(self.made, -60), later(self.made, 24 * 3600)
+            self.signer.jwk, self.service, self.epoch, later(self.made, -60), later(self.made, 24 * 3600)
         )
         return sign(payload, CERT_TYP, key(f"root {self.service}"))
 
@@ -107,7 +108,7 @@ class Producer:
             type=TYPES[self.service],
             producer=self.service,
             n=self.n,
-            epoch=1,
+            epoch=self.epoch,
             time=time,
             seal_by=later(time, 600),
             tags=(sha256(b"tag %d" % number),),
