@@ -15,7 +15,6 @@ from services.ledger.seal import Sealer
 from services.ledger.superlog import SuperLog
 from services.ledger.sweep import Sweep
 from shared.events.sealing import event_of, strand_for
-from shared.ledger.logkeys import LogSigner
 from tests.fakes import Faults
 from tests.service.ledger.fakes import MemoryEvents, MemoryObjects
 from tests.service.ledger.queues import MemoryInbox
@@ -31,7 +30,7 @@ from tests.simulator.stores import (
     SteppedObjects,
     Table,
 )
-from tests.simulator.watch import Watch, WatchedKey
+from tests.simulator.watch import Watch, WatchedKey, WatchedSigner
 from tests.simulator.weather import Weather, weather_of
 from tests.unit.ledger.acts import ORIGIN, START
 from tests.world import StandingClock
@@ -75,7 +74,7 @@ class Deployment:
     def environment(self) -> Ports:
         """What one invocation works with, in a fresh execution environment."""
         genesis, world = self.house.genesis, self._world()
-        log = LogSigner(WatchedKey(self.house.log, self.watch))
+        log = WatchedSigner(WatchedKey(self.house.log, self.watch))
         sealers = {
             strand: self.plan.sealer(strand, genesis, world, seal=self.house.seal, log=log)
             for strand in range(self.strands)

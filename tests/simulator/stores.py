@@ -58,15 +58,11 @@ class Table:
     def copy(self, name: str) -> "Table":
         """A backup, or what one is restored to."""
         copied = Table(name)
-        copied.restore(self)
+        copied.heads.rows = dict(self.heads.rows)
+        copied.marks.rows = dict(self.marks.rows)
+        copied.notes.cursors = dict(self.notes.cursors)
+        copied.notes.waiting = dict(self.notes.waiting)
         return copied
-
-    def restore(self, backup: "Table") -> None:
-        """Put everything back to what it was."""
-        self.heads.rows = dict(backup.heads.rows)
-        self.marks.rows = dict(backup.marks.rows)
-        self.notes.cursors = dict(backup.notes.cursors)
-        self.notes.waiting = dict(backup.notes.waiting)
 
 
 class SteppedHeads:

@@ -5,6 +5,7 @@ anybody. What must hold in the end is in `verdict`.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from services.ledger.ports import StoredHead
 from services.ledger.sweep import CERTIFICATES
@@ -12,6 +13,7 @@ from shared.events.sealing import Mark, event_mark, rejection_mark
 from shared.kernel.errors import IntegrityFault
 from shared.kernel.jws import thumbprint
 from shared.ledger.checkpoint import Checkpoint, LogName, log_origin, parse_checkpoint
+from shared.ledger.logkeys import LogKeys, LogSigner
 from shared.ledger.merkle import EMPTY_ROOT, leaf_hash
 from shared.ledger.note import NoteSigner, parse_note
 from shared.ledger.tiles import all_tiles
@@ -120,6 +122,26 @@ class Watch:
 
     def error(self, message: str, **facts: str) -> None:
         """`handlers.Tell`: a line."""
+
+
+class Keys(LogKeys):
+    """The log's public keys, which remember what they opened: thousands of schedules open the same notes."""
+
+    def open(self, data: bytes, origin: str) -> Checkpoint:
+        return _opened(self.ed25519, data, origin)
+
+
+@lru_cache(maxsize=4_096)
+def _opened(public: bytes, data: bytes, origin: str) -> Checkpoint:
+    return LogKeys(public).open(data, origin)
+
+
+class WatchedSigner(LogSigner):
+    """The log's signer under watch."""
+
+    @property
+    def keys(self) -> LogKeys:
+        return Keys(self.ed25519.public)
 
 
 class WatchedKey:
