@@ -6,10 +6,12 @@ Paths, content types and caching are those of C2SP tlog-tiles; what is not a fil
 from collections.abc import Callable
 from typing import Any
 
+from services.ledger.feed import page_limit, read_feed
 from services.ledger.proofs import Library, Placed
 from shared.aws.http import Door, Incoming, Reply
+from shared.events.position import parse_position, render_position
 from shared.kernel.encoding import b64u
-from shared.kernel.errors import Malformed
+from shared.kernel.errors import Invalid, Malformed
 from shared.kernel.ids import PART
 from shared.ledger.note import Verifier
 from shared.ledger.proof import render
@@ -25,6 +27,7 @@ def add_routes(door: Door, library: Callable[[], Library]) -> None:
     """Put the ledger's routes on the door; `library` is asked for at the first request, not at import."""
     door.route("GET", "/ledger/genesis", lambda _: genesis(library()))
     door.route("GET", "/ledger/digest", lambda _: digest(library()))
+    door.route("GET", "/ledger/feed", lambda request: feed(request, library()))
     door.route("GET", "/ledger/{strand}/checkpoint", lambda request: checkpoint(request, library()))
     door.route("GET", "/ledger/{strand}/tile/{path+}", lambda request: tile(request, _rest(door), library()))
     door.route("GET", "/ledger/blocks/{strand}/{n}", lambda request: block(request, library()))
@@ -56,6 +59,15 @@ def digest(library: Library) -> Reply:
         ],
     }
     return Reply(200, body, FRESH)
+
+
+def feed(request: Incoming, library: Library) -> Reply:
+    """What was sealed and published after a position, and the position after that."""
+    if not {"position", "limit"}.issuperset(request.query):
+        raise Invalid("the feed takes position and limit only")
+    limit = page_limit(_once(request, "limit"))
+    page = read_feed(library, parse_position(_once(request, "position") or ""), limit)
+    return Reply(200, {"records": list(page.records), "next": render_position(page.next)}, FRESH)
 
 
 def checkpoint(request: Incoming, library: Library) -> Reply:
@@ -108,6 +120,13 @@ def _json(placed: Placed) -> dict[str, object]:
         },
         "proof": render(placed.proof).decode("utf-8"),
     }
+
+
+def _once(request: Incoming, name: str) -> str | None:
+    given = request.query.get(name, [])
+    if len(given) > 1:
+        raise Invalid(f"{name} is given once")
+    return given[0] if given else None
 
 
 def _number(request: Incoming, name: str) -> int:
