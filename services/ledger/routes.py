@@ -8,10 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from services.ledger.feed import page_limit, read_feed
 from services.ledger.proofs import Library, Placed, Published
 from shared.aws.http import Door, Incoming, Reply
+from shared.events.position import parse_position, render_position
 from shared.kernel.encoding import b64u
-from shared.kernel.errors import Malformed, NotFound
+from shared.kernel.errors import Invalid, Malformed, NotFound
 from shared.kernel.ids import PART
 from shared.ledger.checkpoint import SUPER, LogName
 from shared.ledger.note import Verifier
@@ -30,6 +32,7 @@ def add_routes(door: Door, library: Callable[[], Library]) -> None:
     door.route("GET", "/ledger/genesis", lambda _: genesis(library()))
     door.route("GET", "/ledger/epochs", lambda _: epochs(library()))
     door.route("GET", "/ledger/digest", lambda _: digest(library()))
+    door.route("GET", "/ledger/feed", lambda request: feed(request, library()))
     door.route("GET", "/ledger/{strand}/checkpoint", lambda request: checkpoint(request, library()))
     door.route("GET", "/ledger/{strand}/tile/{path+}", lambda request: tile(request, _rest(door), library()))
     door.route("GET", "/ledger/blocks/{strand}/{n}", lambda request: block(request, library()))
@@ -68,6 +71,15 @@ def digest(library: Library) -> Reply:
     with suppress(NotFound):  # There is none before the first checkpoint of a strand.
         body["super"] = _digest(library.published(SUPER), library)
     return Reply(200, body, FRESH)
+
+
+def feed(request: Incoming, library: Library) -> Reply:
+    """What was sealed and published after a position, and the position after that."""
+    if not {"position", "limit"}.issuperset(request.query):
+        raise Invalid("the feed takes position and limit only")
+    limit = page_limit(_once(request, "limit"))
+    page = read_feed(library, parse_position(_once(request, "position") or ""), limit)
+    return Reply(200, {"records": list(page.records), "next": render_position(page.next)}, FRESH)
 
 
 def checkpoint(request: Incoming, library: Library) -> Reply:
@@ -146,6 +158,13 @@ def _place(placed: Placed) -> dict[str, object]:
 
 def _log(request: Incoming) -> LogName:
     return SUPER if request.path.get("strand") == SUPER else _number(request, "strand")
+
+
+def _once(request: Incoming, name: str) -> str | None:
+    given = request.query.get(name, [])
+    if len(given) > 1:
+        raise Invalid(f"{name} is given once")
+    return given[0] if given else None
 
 
 def _number(request: Incoming, name: str) -> int:

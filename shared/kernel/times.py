@@ -8,6 +8,9 @@ from shared.kernel.errors import Malformed
 # ASCII digits only: with another script's, two texts would be the same instant and text order not time order.
 FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
 _FORM = re.compile(FORM)
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
 
 
 def instant(moment: datetime) -> str:
@@ -37,3 +40,16 @@ def moment_of_form(text: str) -> datetime:
 def later(text: str, seconds: float) -> str:
     """The instant `seconds` after the instant `text`."""
     return instant(moment(text) + timedelta(seconds=seconds))
+
+
+def rfc3339(text: str, what: str = "time") -> str:
+    """The instant that an RFC 3339 time of any zone spells, to the millisecond; raises `Malformed`."""
+    try:
+        if _RFC_3339.fullmatch(text):
+            return instant(datetime.fromisoformat(text.upper()))
+    except (ValueError, OverflowError):
+        pass  # a day or hour that no calendar has, or one before the first year
+    raise Malformed(
+        f"{what} is not an RFC 3339 time such as 2026-11-22T10:00:00Z or 2026-11-22T11:00:00.000%2B01:00 "
+        "(in an address a plus is written %2B)"
+    )
