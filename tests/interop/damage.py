@@ -92,7 +92,7 @@ FILES: tuple[Damage, ...] = (tile, consistency)
 
 
 def cosigned(evidence: Evidence) -> Evidence:
-    """Every checkpoint with lines of other keys before and behind the log's own: of its name, and a witness's.
+    """Every checkpoint with lines of other keys around the log's own: under its name, and a witness's.
 
     Who does not know the keys passes them over, so any bytes of the right length will do: an ML-DSA-44
     signature of the log, and a witness's Ed25519 cosignature, each with its time (C2SP tlog-cosignature).
