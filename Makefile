@@ -88,11 +88,11 @@ clean:
 
 # What the clients are built from is pinned by go.sum and package-lock.json; nothing of it goes into a zip.
 INTEROP := tests/interop
-.venv/interop/.ready: .venv/.ready $(INTEROP)/go/go.mod $(INTEROP)/go/go.sum $(INTEROP)/go/main.go $(INTEROP)/node/package-lock.json
+.venv/interop/.ready: .venv/.ready $(INTEROP)/go/go.mod $(INTEROP)/go/go.sum $(INTEROP)/go/main.go $(INTEROP)/node/package.json $(INTEROP)/node/package-lock.json
 	@for tool in go node npm; do command -v $$tool >/dev/null || { echo "carevouch: $$tool is missing: make interop drives clients in Go and JavaScript (Debian: apt install golang-go nodejs npm)." >&2; exit 2; }; done
 	@echo "setting up other people's clients (once)"
 	@mkdir -p .venv/interop/node
-	@cd $(INTEROP)/go && go build -o ../../../.venv/interop/drive .
+	@cd $(INTEROP)/go && GOPATH=$(CURDIR)/.venv/interop/go CGO_ENABLED=0 go build -modcacherw -buildvcs=false -o $(CURDIR)/.venv/interop/drive .
 	@cp $(INTEROP)/node/package.json $(INTEROP)/node/package-lock.json $(INTEROP)/node/.npmrc .venv/interop/node
 	@cd .venv/interop/node && npm ci --silent --no-progress
 	@touch $@
