@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 
 from services.ledger.epochs import NAME as EPOCHS
 from services.ledger.ports import Marks, Objects
+from services.ledger.receipts import NAME as RECEIPTS
 from shared.events.envelope import strand_of
 from shared.events.genesis import Genesis
 from shared.events.sealing import block_mark, certificate_mark, event_mark, parse_seal
 from shared.kernel.errors import NotFound
 from shared.ledger.block import Block, parse_block
 from shared.ledger.checkpoint import SUPER, Checkpoint, LogName, log_origin
+from shared.ledger.cose import inclusion_receipt, parse_head, statement_of, verify_inclusion_receipt
 from shared.ledger.logkeys import LogKeys
 from shared.ledger.merkle import inclusion_proof, leaf_hash, verify_inclusion
 from shared.ledger.proof import TlogProof, verify
@@ -114,6 +116,17 @@ class Library:
             if key in self._marks.get(strand, [key]):
                 return self._placed(strand, key, missing)
         raise NotFound(missing)
+
+    def receipt(self, event_id: str) -> bytes:
+        """The COSE receipt of an event, under the newest signed head of its strand; raises `NotFound`."""
+        placed = self.event(event_id)
+        strand, index = int(placed.published.log), placed.proof.index
+        head = parse_head(self.file(f"{strand}/{RECEIPTS}"))
+        size = statement_of(head).size
+        reader = TileReader(size, lambda tiles: [self._tile(strand, tile) for tile in tiles])
+        receipt = inclusion_receipt(head, index, inclusion_proof(reader, index, size))
+        verify_inclusion_receipt(receipt, leaf_hash(placed.entry), self.genesis().seal)
+        return receipt
 
     def checkpoint(self, strand: int, size: int) -> Placed:
         """Where the checkpoint of this strand and size stands in the super-log; raises `NotFound`."""

@@ -39,6 +39,7 @@ def add_routes(door: Door, library: Callable[[], Library]) -> None:
     door.route("GET", "/ledger/verify", lambda _: page())
     door.route("GET", "/ledger/events/{id}", lambda request: event(request, library()))
     door.route("GET", "/ledger/events/{id}/proof", lambda request: event_proof(request, library()))
+    door.route("GET", "/ledger/events/{id}/receipt", lambda request: event_receipt(request, library()))
     door.route(
         "GET", "/ledger/checkpoints/{strand}/{n}/proof", lambda request: checkpoint_proof(request, library())
     )
@@ -110,6 +111,11 @@ def event_proof(request: Incoming, library: Library) -> Reply:
     """The proof file of an event."""
     name = _event_id(request)
     return _proof(library.event(name), name)
+
+
+def event_receipt(request: Incoming, library: Library) -> Reply:
+    """The COSE receipt of an event (RFC 9942)."""
+    return Reply(200, library.receipt(_event_id(request)), FRESH, "application/cose")
 
 
 def checkpoint_proof(request: Incoming, library: Library) -> Reply:

@@ -37,6 +37,7 @@ NEIGHBOURS: tuple[tuple[str, str, str, bool], ...] = (
     ("GET", "/ledger/blocks/{strand}/{n}", "A sealed block", True),
     ("GET", "/ledger/events/{id}", "An event, its entry and place", True),
     ("GET", "/ledger/events/{id}/proof", "The inclusion proof of an event", True),
+    ("GET", "/ledger/events/{id}/receipt", "The COSE receipt of an event (RFC 9942)", True),
     (
         "GET",
         "/ledger/checkpoints/{strand}/{n}/proof",

@@ -124,9 +124,11 @@ class SteppedObjects:
     def swap(self, name: str, before: Stored | None, data: bytes) -> None:
         def effect() -> None:
             self._objects.swap(name, before, data)
-            self._watch.published(name, data)
+            if name.endswith("/checkpoint"):
+                self._watch.published(name, data)
 
-        self._schedule.write(Write(f"objects.swap {name} {_size(data)}", effect, CLIENT))
+        size = _size(data) if name.endswith("/checkpoint") else ""
+        self._schedule.write(Write(f"objects.swap {name} {size}".rstrip(), effect, CLIENT))
 
 
 class SteppedEvents:
