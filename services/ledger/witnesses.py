@@ -94,14 +94,14 @@ class Witnesses:
         """Add the good lines to `found` as they come, until all came or time is up."""
         until, waiting, met = time.monotonic() + WAIT_SECONDS, set(asked), False
         while waiting:
+            if not met and self._met(note, found):
+                until, met = min(until, time.monotonic() + GRACE_SECONDS), True
             done, waiting = wait(waiting, max(until - time.monotonic(), 0), FIRST_COMPLETED)
             if not done:
                 self._tell.error("witnesses do not answer", witnesses=" ".join(asked[one] for one in waiting))
                 return
             for one in done:
                 found |= _good_lines(note, one.result(), self._urls[asked[one]])
-            if not met and self._met(note, found):
-                until, met = min(until, time.monotonic() + GRACE_SECONDS), True
 
     def _ask(self, url: str, checkpoint: Checkpoint, note: bytes) -> bytes:
         """The lines that a witness answers; empty where it gives none."""
