@@ -131,6 +131,19 @@ def follow(watch: Watch, checkpoint: Checkpoint, deployment: Deployment, enough:
     return watch
 
 
+def proof_between(deployment: Deployment, old: int, size: int) -> list[bytes]:
+    """The consistency proof of the super-log from `old` to `size`, unverified, as `add-checkpoint` takes it.
+
+    Raises `AuditFault` (a tile is missing or of the wrong length, or the log was larger before).
+    """
+    try:
+        return _Files(deployment).proof(SUPER, old, size)
+    except ConsistencyFault as fault:
+        raise AuditFault("shrunk", fault.message) from fault
+    except TileFault as fault:
+        raise AuditFault("tile", fault.message) from fault
+
+
 class _Bundle:
     """The entries of the super-log from the last one seen to the end of its bundle."""
 
@@ -223,14 +236,18 @@ class _Files:
 
     def check_part(self, log: LogName, part: Checkpoint, whole: Checkpoint, code: str) -> None:
         """Raise `AuditFault` unless the tree `part` is the beginning of the tree `whole` of that log."""
-        reader = TileReader(whole.size, lambda tiles: self._fetch([(log, tile) for tile in tiles]))
         try:
-            proof = consistency_proof(reader, part.size, whole.size)
+            proof = self.proof(log, part.size, whole.size)
             verify_consistency(part.size, part.root, whole.size, whole.root, proof)
         except (ConsistencyFault, TileFault) as fault:
             origin = log_origin(self._deployment.origin, log)
             message = f"{origin} at {part.size} is not the beginning of it at {whole.size}: {fault.message}"
             raise AuditFault(code, message) from fault
+
+    def proof(self, log: LogName, old: int, size: int) -> list[bytes]:
+        """The consistency proof between two sizes of a log; raises `ConsistencyFault`, `TileFault`."""
+        reader = TileReader(size, lambda tiles: self._fetch([(log, tile) for tile in tiles]))
+        return consistency_proof(reader, old, size)
 
     def _fetch(self, wanted: Sequence[tuple[LogName, Tile]]) -> list[bytes]:
         """The files; in place of a partial one that is gone, because it became full, the full one."""
