@@ -160,7 +160,10 @@ class _Bundle:
         # First that the entries are the signed ones; only then what they say may be held against anybody.
         self._files.check_part(SUPER, head, checkpoint, "root")
         self._heads = [self._head(entry, deployment, above.size + at) for at, entry in enumerate(entries)]
-        self._horizon = {head.strand: head.checkpoint.size for head in self._heads}
+        # The largest size of each strand here, at which its files are read; not the last one, which may be less.
+        self._horizon: dict[int, int] = {}
+        for head in self._heads:
+            self._horizon[head.strand] = max(head.checkpoint.size, self._horizon.get(head.strand, 0))
 
     def follow(self, enough: Enough) -> Watch:
         """Follow each strand through its checkpoints, in their order."""
