@@ -156,11 +156,11 @@ class _Bundle:
         entries = self._files.entries(SUPER, number, checkpoint.size)[start:]
         self._leaves = leaf_hashes(entries)
         after = above.extended(self._leaves)
-        head = Checkpoint(checkpoint.origin, after.size, after.root())
+        part = Checkpoint(checkpoint.origin, after.size, after.root())
         # First that the entries are the signed ones; only then what they say may be held against anybody.
-        self._files.check_part(SUPER, head, checkpoint, "root")
+        self._files.check_part(SUPER, part, checkpoint, "root")
         self._heads = [self._head(entry, deployment, above.size + at) for at, entry in enumerate(entries)]
-        # The largest size of each strand here, at which its files are read; not the last one, which may be less.
+        # The largest size of each strand here, at which its files are read: the last one may be smaller.
         self._horizon: dict[int, int] = {}
         for head in self._heads:
             self._horizon[head.strand] = max(head.checkpoint.size, self._horizon.get(head.strand, 0))
