@@ -26,8 +26,8 @@ SAM = package.ROOT / ".venv" / "sam" / "bin" / "sam"
 UNKNOWN_URL = "https://unknown.invalid"
 CREATES = """
 make deploy creates one CloudFormation stack: 4 DynamoDB tables on demand, 1 S3 bucket, 8 Lambda functions
-(arm64), 1 REST API, 9 KMS keys, 2 schedules, 3 queues, 13 alarms. Idle it costs about 10 USD a month: 9 for
-the keys, 1.30 for the alarms, cents for what two schedules call. Tables, bucket and keys stay when the
+(arm64), 1 REST API, 9 KMS keys, 2 schedules, 3 queues, 14 alarms. Idle it costs about 10 USD a month: 9 for
+the keys, 1.40 for the alarms, cents for what two schedules call. Tables, bucket and keys stay when the
 stack is deleted: they hold what people rely on.
 """
 SETTINGS = """

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -17,7 +18,7 @@ from services.ledger.epochs import Epochs
 from services.ledger.genesis import ensure_genesis, read_genesis
 from services.ledger.handlers import Ports
 from services.ledger.keys import KmsMldsaSigner, KmsNoteSigner, software_key, software_mldsa_key
-from services.ledger.log import World
+from services.ledger.log import Log, World
 from services.ledger.objects import S3Objects
 from services.ledger.pace import Pace
 from services.ledger.proofs import Library
@@ -26,13 +27,16 @@ from services.ledger.seal import Sealer
 from services.ledger.store import DynamoEvents, DynamoLedger
 from services.ledger.superlog import SuperLog
 from services.ledger.sweep import Sweep
+from services.ledger.witnesses import QuorumMissing, Witnesses
 from shared.aws.kms import KmsSigner, KmsWrapper
 from shared.events.epoch import read_epochs
 from shared.events.genesis import Genesis
 from shared.events.sealing import event_of, strand_for
 from shared.kernel.times import instant
+from shared.ledger.checkpoint import SUPER, log_origin
 from shared.ledger.logkeys import LogSigner
 from shared.ledger.note import NoteSigner
+from shared.ledger.policy import parse_policy
 
 SALT_BYTES = 16
 # A sealer's batch must end well within its function's two minutes.
@@ -114,20 +118,34 @@ def _epochs() -> Epochs:
 
 
 @cache
+def _witnesses() -> Witnesses | None:
+    """Who cosigns the super-log, by the policy in the settings; they are remembered with their last sizes."""
+    text = os.environ.get("WITNESS_POLICY", "").strip()
+    if not text:
+        return None
+    origin, signer = log_origin(os.environ["ORIGIN"], SUPER), _signers()[1]
+    keys = [signer.keys.verifier(origin), *signer.keys.also(origin)]
+    reader = Log(SUPER, origin, _world(), signer).reader
+    return Witnesses(parse_policy(f"{text}\n".encode()), keys, reader, tell())
+
+
+@cache
 def _pace() -> Pace:
     return Pace(time.monotonic, time.sleep)
 
 
 def _ports(genesis: Genesis) -> Ports:
     world, (seal, log) = _world(), _signers()
-    super_log = SuperLog(genesis.origin, world, log)
+    super_log = SuperLog(genesis.origin, world, log, _witnesses())
     sealers = {
         strand: Sealer(strand, genesis, world, seal=seal, log=log) for strand in range(genesis.strand_count)
     }
 
     def above() -> None:
         super_log.append(sealers)
-        super_log.publish()
+        # Too few witnesses is an alarm of its own: the old checkpoint stays, and no batch comes again for it.
+        with suppress(QuorumMissing):
+            super_log.publish()
 
     return Ports(
         strands=sealers,

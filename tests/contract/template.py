@@ -68,6 +68,33 @@ def resources(kind: str, template: dict[str, Any] | None = None) -> Iterator[tup
             yield name, resource.get("Properties", {})
 
 
+def created(kind: str, **parameters: str) -> set[str]:
+    """Logical ids of the resources of a type that a deployment with these parameters creates."""
+    holds = {name: _holds(said, parameters) for name, said in written()["Conditions"].items()}
+    template = deployed()["Resources"]
+    return {name for name, _ in resources(kind) if holds.get(template[name].get("Condition", ""), True)}
+
+
+def _holds(said: dict[str, Any], parameters: dict[str, str]) -> bool:
+    """What a condition comes to, with the defaults of the template for what is not given."""
+    ((function, given),) = said.items()
+    match function:
+        case "Condition":
+            return _holds(written()["Conditions"][given], parameters)
+        case "Fn::Not":
+            return not _holds(given[0], parameters)
+        case "Fn::And":
+            return all(_holds(each, parameters) for each in given)
+        case "Fn::Or":
+            return any(_holds(each, parameters) for each in given)
+        case "Fn::Equals":
+            name = given[0]["Ref"]
+            return bool(
+                str(parameters.get(name, written()["Parameters"][name].get("Default", ""))) == given[1]
+            )
+    raise ValueError(f"a condition with {function}")
+
+
 def functions() -> dict[str, dict[str, Any]]:
     """Properties of every function, as written."""
     return dict(resources("AWS::Serverless::Function", written()))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.ledger.handlers import FULL_INBOX, FULL_STREAM
-from tests.contract.template import ROOT, SERVICES, deployed, functions, resources, written
+from tests.contract.template import ROOT, SERVICES, created, deployed, functions, resources, written
 
 COMMON = {
     "DEPLOYMENT",
@@ -46,6 +46,17 @@ ENVIRONMENT = {
         "ORIGIN",
         "STRANDS",
         "SEAL_BY_SECONDS",
+        "WITNESS_POLICY",
+    },
+    "WitnessFunction": NAMED
+    | {
+        "WITNESS_NAME",
+        "WITNESS_LOGS",
+        "WITNESS_TABLE",
+        "WITNESS_KEY",
+        "WITNESS_KEY_KIND",
+        "WITNESS_MLDSA_KEY",
+        "WITNESS_MLDSA_KEY_KIND",
     },
 }
 
@@ -90,11 +101,61 @@ def test_an_erased_key_cannot_come_back() -> None:
     assert "StreamSpecification" not in keys
 
 
-@pytest.mark.parametrize("name", ["Documents", "Keys", "LedgerTable"])
+@pytest.mark.parametrize("name", ["Documents", "Keys", "LedgerTable", "WitnessTable"])
 def test_tables_of_record_refuse_deletion_unless_told(name: str) -> None:
     assert _table(name)["DeletionProtectionEnabled"] == {"Fn::If": ["Protected", True, False]}
     assert written()["Parameters"]["DeletionProtection"]["Default"] == "true"
     assert deployed()["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_a_witness_that_forgot_would_cosign_the_contrary() -> None:
+    said = _table("WitnessTable")["PointInTimeRecoverySpecification"]
+    assert said["PointInTimeRecoveryEnabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("kinds", "keys"),
+    [
+        pytest.param(("kms", "kms"), {"WitnessKey", "WitnessMldsaKey"}, id="both in KMS"),
+        pytest.param(("kms", "wrapped"), {"WitnessKey", "WitnessWrapKey"}, id="one wrapped"),
+        pytest.param(("wrapped", "none"), {"WitnessWrapKey"}, id="one line only"),
+    ],
+)
+def test_a_witness_deploys_alone_and_with_nothing_else(kinds: tuple[str, str], keys: set[str]) -> None:
+    given = {"Parts": "witness", "LogKeyKind": kinds[0], "MldsaKeyKind": kinds[1]}
+    made = {kind: created(kind, **given) for kind in {each["Type"] for each in _everything()}}
+    assert made["AWS::Lambda::Function"] == {"WitnessFunction"}
+    assert made["AWS::DynamoDB::Table"] == {"WitnessTable"}
+    assert made["AWS::KMS::Key"] == keys
+    assert made["AWS::ApiGateway::RestApi"] == {"WitnessApi"}
+    assert not made["AWS::S3::Bucket"] | made["AWS::SQS::Queue"] | made["AWS::Scheduler::Schedule"]
+
+
+def test_a_log_deploys_without_a_witness() -> None:
+    made = set().union(*(created(each["Type"]) for each in _everything()))
+    assert not {name for name in made if name.startswith("Witness")}
+    assert {"LedgerBucket", "SealerFunction", "Api"} <= made
+
+
+@pytest.mark.parametrize("parts", ["log", "witness"])
+def test_what_a_deployment_creates_refers_to_nothing_that_it_does_not(parts: str) -> None:
+    made = set().union(*(created(each["Type"], Parts=parts) for each in _everything()))
+    for name in made:
+        told = json.dumps(_without_choices(deployed()["Resources"][name]))
+        named = set(re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)', told))
+        needs = {one for found in named for one in found if one in deployed()["Resources"]}
+        assert needs <= made, name
+
+
+def _everything() -> list[dict[str, Any]]:
+    return list(deployed()["Resources"].values())
+
+
+def _without_choices(value: Any) -> Any:
+    """The value without what stands under an Fn::If, of which each condition is tried elsewhere."""
+    if isinstance(value, dict):
+        return {name: _without_choices(each) for name, each in value.items() if name != "Fn::If"}
+    return [_without_choices(each) for each in value] if isinstance(value, list) else value
 
 
 def test_keys_outlive_the_stack() -> None:
@@ -166,6 +227,9 @@ def test_alarms_tell_of_unsealed_quarantined_dead_silent_and_failed() -> None:
         "HeadWentBack",
         "LedgerFaults",
         "MessagesUnread",
+        "QuorumMissing",
+        "TwoTrees",
+        "AuditFaults",
         "ErasuresFailed",
         "ApproximateNumberOfMessagesVisible",
         "Invocations",
