@@ -64,6 +64,13 @@ class Cloud:
         """Name of the ledger's bucket."""
         return self.outputs["LedgerBucket"]
 
+    def resource(self, logical_id: str) -> str:
+        """The physical id of a resource of the template."""
+        found = self.client("cloudformation").describe_stack_resource(
+            StackName=STACK, LogicalResourceId=logical_id
+        )
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
     def client(self, service: str) -> Any:
         """A boto3 client of the account's administrator, whom no role bounds."""
         return boto3.client(
