@@ -41,28 +41,29 @@ QLDB_WRITE_MILLION, QLDB_IOS_OF_UPDATE = 0.70, (4, 12)
 
 @dataclass(frozen=True)
 class Sealed:
-    """One batch: what its writing and its sealing used, and the bytes it left in tables and bucket."""
+    """One batch: what writing, sealing and publishing it used, and the bytes it left in tables and bucket."""
 
     events: int
     keys: int
     written: Counted
     sealed: Counted
+    published: Counted
     table_bytes: int
     object_bytes: int
 
     @property
     def write_units(self) -> float:
         """Write units per event, the document's own included."""
-        return (self.written.write + self.sealed.write) / self.events
+        return (self.written.write + self.sealed.write + self.published.write) / self.events
 
     @property
     def read_units(self) -> float:
-        """Read units of sealing per event."""
-        return self.sealed.read / self.events
+        """Read units of sealing and publishing per event."""
+        return (self.sealed.read + self.published.read) / self.events
 
     def calls(self, name: str) -> float:
-        """How many calls of this kind the sealer made for the batch."""
-        return float(self.sealed.calls.get(name, 0))
+        """How many calls of this kind the sealer made for the batch and the checkpoint after it."""
+        return float(self.sealed.calls.get(name, 0) + self.published.calls.get(name, 0))
 
     def per_thousand(self, name: str) -> float:
         """The same per 1,000 events."""
@@ -131,10 +132,13 @@ def _sealed(events: int, keys: int) -> Sealed:
         meter.reset()
         before = sum(meter.sizes.known.values())
         done = sealer.seal(rows)
-        sealer.publish()
         assert done.events == events, done
+        sealed, objects = meter.counted("sealed"), meter.stored
+        meter.reset()
+        sealer.publish()
         stored = sum(meter.sizes.known.values()) - before
-        return Sealed(events, keys, written, meter.counted("sealed"), stored, meter.stored)
+        published = meter.counted("published")
+        return Sealed(events, keys, written, sealed, published, stored, objects + meter.stored)
 
 
 def _sealer(world: World) -> Sealer:
