@@ -68,27 +68,33 @@ class Message:
 
 @dataclass(slots=True)
 class Served:
-    """What became of a queue: waits of published events, instants of sealed ones, busy seconds, counts."""
+    """What became of a queue: waits of published events, instants of sealed ones, seconds of calls, counts.
+
+    `worked` are seconds in the second half of the run that were neither idle nor spent on waiting.
+    """
 
     waits: list[float] = field(default_factory=list)
     sealed: list[float] = field(default_factory=list)
     busy: float = 0.0
+    worked: float = 0.0
     calls: int = 0
     checkpoints: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Waits in seconds, shares of time that shards and strands are busy, and rates per second.
+    """Waits in seconds, shares of time, and rates per second; `growth` is that of the unsealed events.
 
-    `growth` is by how many events a second the unsealed ones become more.
+    A shard is busy and a strand works for such a share of its time; for `strand_held` a call holds it, which
+    may only wait for the strand's second.
     """
 
     p50: float
     p99: float
     growth: float
     shard_busy: float
-    strand_busy: float
+    strand_works: float
+    strand_held: float
     messages: float
     seals: float
     checkpoints: float
@@ -100,20 +106,21 @@ def simulate(load: Load, design: Design, seconds: float, seed: int) -> Outcome:
     groups: list[list[Message]] = [[] for _ in range(load.strands)]
     busy = 0.0
     for _ in range(load.shards):
-        used, batches = forwarded(list(arrivals(load.rate / load.shards, seconds, random)), design, load)
+        # Shards do not begin their windows together.
+        begin, accepted = random.random() * design.window, arrivals(load.rate / load.shards, seconds, random)
+        used, batches = forwarded(list(accepted), design, load, begin)
         busy += used
         for at, batch in batches:
-            for strand, accepted in _spread(batch, load.strands, random).items():
-                groups[strand].append(Message(at, tuple(accepted)))
+            for strand, mine in _spread(batch, load.strands, random).items():
+                groups[strand].append(Message(at, tuple(mine)))
     served = [serve(sorted(group, key=lambda one: one.at), design, load, seconds) for group in groups]
     waits = [wait for one in served for wait in one.waits]
-    sealed = [at for one in served for at in one.sealed]
-    late = load.rate * seconds / 2 - (len(sealed) - sum(at <= seconds / 2 for at in sealed))
     return Outcome(
         quantile(waits, 0.5) if waits else float("inf"),
         quantile(waits, 0.99) if waits else float("inf"),
-        late / (seconds / 2),
+        load.rate - sum(sealing_rate(one.sealed, seconds) for one in served),
         busy / (load.shards * seconds),
+        sum(one.worked for one in served) / (load.strands * seconds / 2),
         sum(one.busy for one in served) / (load.strands * seconds),
         sum(map(len, groups)) / seconds,
         sum(one.calls for one in served) / seconds,
@@ -129,11 +136,15 @@ def arrivals(rate: float, seconds: float, random: Random) -> Iterator[float]:
         at += random.expovariate(rate)
 
 
-def forwarded(accepted: Times, design: Design, load: Load) -> tuple[float, list[tuple[float, Times]]]:
-    """A shard: the batches that it forwards, each with the instant at which its messages are sent, and the
-    seconds that its calls took. One call at a time; a batch is closed by its window or its size."""
+def forwarded(
+    accepted: Times, design: Design, load: Load, free: float = 0.0
+) -> tuple[float, list[tuple[float, Times]]]:
+    """A shard that is `free` from then on: seconds of its calls, and its batches, each with when it was sent.
+
+    One call at a time; a batch is closed by its window or by its size.
+    """
     batches: list[tuple[float, Times]] = []
-    free, begin, busy = 0.0, 0, 0.0
+    begin, busy = 0, 0.0
     while begin < len(accepted):
         opened = max(free, accepted[begin])
         end = begin
@@ -166,17 +177,28 @@ def serve(messages: Sequence[Message], design: Design, load: Load, seconds: floa
             served.sealed += [now] * len(events)
             served.calls += 1
             unpublished += events
+        served.worked += _overlap(began, now, seconds)
         left = last + design.pace - now
         if left > 0 and len(taken) == design.messages:
             # More is behind it, or this message, which only lets the strand publish, is the last.
             queue.append(Message(now))
         else:
-            now = last = now + max(0.0, left) + design.publish
+            now += max(0.0, left)
+            served.worked += _overlap(now, now + design.publish, seconds)
+            now = last = now + design.publish
             served.checkpoints += 1
             served.waits += [now - at for at in unpublished if now <= seconds]
             unpublished = []
         served.busy += min(now, seconds) - began
     return served
+
+
+def sealing_rate(sealed: Times, seconds: float) -> float:
+    """Events a second, from one batch to a later one, both in the second half of the run."""
+    late = [at for at in sealed if at > seconds / 2]
+    if not late or late[-1] == late[0]:
+        return 0.0
+    return sum(at > late[0] for at in late) / (late[-1] - late[0])
 
 
 def distinct(events: int, keys: int) -> float:
@@ -192,6 +214,11 @@ def highest(good: Callable[[float], bool], low: float, high: float, steps: int =
         middle = (low * high) ** 0.5
         low, high = (middle, high) if good(middle) else (low, middle)
     return low
+
+
+def _overlap(begin: float, end: float, seconds: float) -> float:
+    """How much of it lies in the second half of the run."""
+    return max(0.0, min(end, seconds) - max(begin, seconds / 2))
 
 
 def _taken(queue: deque[Message], limit: int, now: float) -> list[Message]:

@@ -16,6 +16,7 @@ from tests.bench.strands import (
     distinct,
     forwarded,
     highest,
+    sealing_rate,
     serve,
     simulate,
 )
@@ -55,6 +56,14 @@ def test_a_second_message_waits_for_its_strand_s_second() -> None:
     """The first is published at 0.31. The second, sealed at 0.42, is published at 1.31 + 0.2."""
     served = serve([Message(0.0, (0.0,)), Message(0.1, (0.1,))], DESIGN, ONE, 100)
     assert served.waits == pytest.approx([0.31, 1.41])
+    assert served.busy == pytest.approx(0.31 + 1.2)
+
+
+def test_only_work_of_the_second_half_counts_and_waiting_is_none() -> None:
+    """As before. In a run of 1 s it waits from 0.42 on; in one of 2 s it signs the last checkpoint."""
+    messages = [Message(0.0, (0.0,)), Message(0.1, (0.1,))]
+    assert serve(messages, DESIGN, ONE, 1).worked == pytest.approx(0)
+    assert serve(messages, DESIGN, ONE, 2).worked == pytest.approx(0.2)
 
 
 def test_a_full_call_leaves_publishing_to_the_message_behind_it() -> None:
@@ -78,6 +87,14 @@ def test_what_is_published_after_the_end_has_no_wait() -> None:
     assert serve([Message(2.0, (1.0,))], DESIGN, ONE, 2.0).calls == 0
 
 
+@pytest.mark.parametrize(
+    ("sealed", "rate"),
+    [([0.5, 2.0, 2.0, 3.0, 3.0, 3.0, 4.0], 2.0), ([0.5, 1.0], 0.0), ([2.0, 2.0], 0.0), ([], 0.0)],
+)
+def test_the_rate_of_sealing_is_told_from_batch_to_batch(sealed: list[float], rate: float) -> None:
+    assert sealing_rate(sealed, 3) == rate
+
+
 @pytest.mark.parametrize(("events", "keys", "found"), [(1, 7, 1.0), (5, 1, 1.0), (2, 2, 1.5), (0, 3, 0.0)])
 def test_distinct_keys_are_those_of_a_fair_draw(events: int, keys: int, found: float) -> None:
     assert distinct(events, keys) == pytest.approx(found)
@@ -93,10 +110,10 @@ def test_below_its_limit_a_queue_does_not_grow_and_above_it_grows_by_the_differe
     design = Design(Work(0), Work(0, 0.01), publish=0, window=0.1, pace=0)
     below = simulate(Load(50, 2, 1, 1), design, 60, seed=1)
     above = simulate(Load(200, 2, 1, 1), design, 60, seed=1)
-    assert below.growth == pytest.approx(0, abs=5)
-    assert below.strand_busy == pytest.approx(0.5, abs=0.05)
-    assert above.growth == pytest.approx(100, rel=0.1)
-    assert above.strand_busy == pytest.approx(1, abs=0.02)
+    assert below.growth == pytest.approx(0, abs=3)
+    assert below.strand_works == pytest.approx(0.5, abs=0.05)
+    assert above.growth == pytest.approx(100, rel=0.02)
+    assert above.strand_works == pytest.approx(1, abs=0.001)
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_one_others() -> None:
