@@ -23,6 +23,7 @@ from shared.ledger.logkeys import LogSigner
 from shared.ledger.note import Ed25519InMemory
 from tests import people
 from tests.bench.calls import BUCKET, DOCUMENTS, LEDGER, Counted, metered, moto_world
+from tests.bench.latency import LATENCY, LINES, SEALER_CPU, SEALER_GB, seconds
 from tests.bench.table import READ_UNITS_MILLION, S3_GET_THOUSAND, S3_PUT_THOUSAND, WRITE_UNITS_MILLION
 from tests.bench.times import present, quiet
 from tests.world import World
@@ -31,10 +32,10 @@ from tests.world import World
 BATCHES = ((10, 1), (100, 1), (1_000, 1), (1_000, 500))
 MILLION = 1_000_000
 # Signatures with an asymmetric KMS key; a checkpoint has an Ed25519 and an ML-DSA-44 line, a block one ES256.
-KMS_SIGN_TEN_THOUSAND, SIGNATURES_OF_CHECKPOINT, SIGNATURES_OF_BLOCK = 0.15, 2, 1
+KMS_SIGN_TEN_THOUSAND, SIGNATURES = 0.15, 1 + LINES
 SQS_FIFO_MILLION = 0.50
 # Lambda on arm64: per GB-second, and per million calls.
-LAMBDA_GB_SECOND, LAMBDA_MILLION, SEALER_GB = 0.0000133334, 0.20, 1.0
+LAMBDA_GB_SECOND, LAMBDA_MILLION = 0.0000133334, 0.20
 DYNAMO_GB_MONTH, S3_GB_MONTH = 0.25, 0.023
 QLDB_WRITE_MILLION, QLDB_IOS_OF_UPDATE = 0.70, (4, 12)
 
@@ -91,16 +92,19 @@ def cost() -> list[Sealed]:
 
 
 def bill(one: Sealed, cpu_seconds: float) -> Bill:
-    """The bill of a million events in such batches; `cpu_seconds` is what an event's sealing takes."""
+    """The bill of a million events in such batches; `cpu_seconds` is what an event takes on one whole core.
+
+    A function is paid while it waits: its seconds are those of its calls, one after the other, and its own.
+    """
     batches = MILLION / one.events
     dynamo = one.write_units * WRITE_UNITS_MILLION + one.read_units * READ_UNITS_MILLION
     s3 = one.calls("s3:PutObject") * S3_PUT_THOUSAND + one.calls("s3:GetObject") * S3_GET_THOUSAND
-    signatures = batches * (SIGNATURES_OF_BLOCK + SIGNATURES_OF_CHECKPOINT)
-    gb_seconds = MILLION * cpu_seconds * SEALER_GB
+    waiting = seconds(one.sealed) + seconds(one.published) + LINES * LATENCY["kms:Sign"]
+    gb_seconds = (batches * waiting + MILLION * cpu_seconds / SEALER_CPU) * SEALER_GB
     return Bill(
         dynamo,
         batches * s3 / 1_000,
-        signatures * KMS_SIGN_TEN_THOUSAND / 10_000,
+        batches * SIGNATURES * KMS_SIGN_TEN_THOUSAND / 10_000,
         gb_seconds * LAMBDA_GB_SECOND + batches * LAMBDA_MILLION / MILLION,
     )
 

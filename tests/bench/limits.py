@@ -1,40 +1,24 @@
 """Where the first limit of 64 strands at 64,000 events a second lies: the simulation, calibrated.
 
 What a batch asks of AWS is counted (`cost.py`) and what it costs our own code is measured in this run; how
-long each call takes and what an account may use are assumptions, listed here so that a reader can put in
-their own: latencies as a function beside its table sees them, quotas as AWS publishes them as defaults.
+long each call takes (`latency.py`) and what an account may use are assumptions, quotas as AWS publishes them
+as defaults.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
-from tests.bench.calls import Counted
 from tests.bench.cost import Sealed
+from tests.bench.latency import CALL_SECONDS, LATENCY, LINES, SEALER_CPU, seconds
 from tests.bench.strands import Design, Load, Outcome, Work, distinct, highest, simulate
 
 STRANDS, RATE, SECONDS, SEED = 64, 64_000, 10.0, 64
 # The search for the highest rate that a design keeps up with: how long it looks, from where, and the share of
 # its time that a server works which has more than it can do. Waits are told at a rate somewhat below.
 SEARCH_SECONDS, LOWEST, OVERLOAD, BELOW = 8.0, 500, 0.99, 0.8
-# Seconds of a call, and until an invocation begins.
-LATENCY = {
-    "dynamodb:BatchGetItem": 0.008,
-    "dynamodb:BatchWriteItem": 0.012,
-    "dynamodb:GetItem": 0.004,
-    "dynamodb:PutItem": 0.006,
-    "dynamodb:Query": 0.005,
-    "dynamodb:UpdateItem": 0.006,
-    "kms:Sign": 0.012,
-    "s3:GetObject": 0.025,
-    "s3:PutObject": 0.035,
-    "sqs:SendMessageBatch": 0.012,
-}
-CALL_SECONDS = 0.02
-# A function gets a whole CPU at 1,769 MB.
-SEALER_CPU = 1_024 / 1_769
-# Keys in a BatchGetItem, messages in a SendMessageBatch, lines of a checkpoint.
-BATCH_GET, BATCH_SEND, LINES = 100, 10, 2
+# Keys in a BatchGetItem, messages in a SendMessageBatch.
+BATCH_GET, BATCH_SEND = 100, 10
 # How full a partition of documents is kept, for people are not asked for evenly.
 FILL = 0.7
 # How long an act holds the key that signs it, and with it one environment of a door.
@@ -45,8 +29,8 @@ PARTITION_UNITS, NEW_TABLE_UNITS, PREFIX_PUTS, GROUP_CALLS, SHARD_RECORDS = 1_00
 # An account's defaults, which AWS raises when asked: units of a table, signatures, calls at once, and calls
 # of a FIFO queue in Frankfurt (70,000 in Ireland).
 TABLE_UNITS, KMS_ECC, KMS_MLDSA, CONCURRENCY, FIFO_CALLS = 40_000, 1_000, 1_000, 1_000, 19_000
-# What the designs that are not deployed would do: keys in one call, seconds of window, calls side by side.
-SHARD_BATCH, LONG_WINDOW, SIDE_BY_SIDE = 10_000, 3.0, 4
+# What the designs that are not deployed would do: keys in one call, calls side by side.
+SHARD_BATCH, SIDE_BY_SIDE = 10_000, 4
 
 
 @dataclass(frozen=True)
@@ -88,11 +72,10 @@ def limits(sealed: Sequence[Sealed], cpu_seconds: float) -> list[Found]:
     ordered = replace(shared, messages=SHARD_BATCH)
     wide = replace(ordered, seal=Work(work.fixed, cpu + (work.event - cpu) / SIDE_BY_SIDE))
     designs = {
-        "as deployed": deployed,
-        "certificates remembered, cursors left to the sweep": shared,
-        f"that, and a window of {LONG_WINDOW:g} s": replace(shared, window=LONG_WINDOW),
-        "that with 1 s, and a Kinesis shard a strand": ordered,
-        f"that, and {SIDE_BY_SIDE} calls of a batch side by side": wide,
+        "A: as deployed": deployed,
+        "B: certificates remembered, cursors left to the sweep": shared,
+        "C: B, and a Kinesis shard a strand": ordered,
+        f"D: C, and {SIDE_BY_SIDE} calls of a batch side by side": wide,
     }
     return [_found(name, one, sealed) for name, one in designs.items()]
 
@@ -115,11 +98,6 @@ def design(sealed: Sequence[Sealed], cpu_seconds: float) -> Design:
     )
 
 
-def seconds(counted: Counted, latency: Mapping[str, float] = LATENCY) -> float:
-    """How long these calls take, one after the other."""
-    return sum(number * latency[name] for name, number in counted.calls.items())
-
-
 def load_of(rate: float, units: float) -> Load:
     """The rate over as many shards as the table needs partitions, signed by as many keys as it keeps busy."""
     shards = ceil(max(rate * units / FILL, NEW_TABLE_UNITS) / PARTITION_UNITS)
@@ -136,19 +114,18 @@ def uses(found: "Found", load: Load, path: Design, sealed: Sealed) -> tuple[Use,
     works = max(outcome.strand_works, load.rate / found.keeps_up if found.keeps_up < load.rate else 0.0)
     held = load.strands * max(outcome.strand_held, works)
     records = outcome.messages / load.strands
+    per_strand = GROUP_CALLS if path.messages < SHARD_BATCH else SHARD_RECORDS
     return (
-        Use("a strand's one sealer: its time", works, 1),
-        Use("a shard's one forwarder: its time", outcome.shard_busy, 1),
+        Use("a strand's one sealer", works, 1),
+        Use("a shard's one forwarder", outcome.shard_busy, 1),
         Use("DynamoDB: a partition of documents", load.rate * units / load.shards, PARTITION_UNITS),
-        Use("SQS: calls that send to a group", records, GROUP_CALLS)
-        if path.messages < SHARD_BATCH
-        else Use("Kinesis: records to a shard", records, SHARD_RECORDS),
+        Use("inbox: sent to one strand", records, per_strand),
         Use("S3: puts under a strand's prefix", puts / load.strands, PREFIX_PUTS),
         Use("KMS: ECC signatures", seals + outcome.checkpoints + 1, KMS_ECC, asked=True),
         Use("KMS: ML-DSA signatures", outcome.checkpoints + 1, KMS_MLDSA, asked=True),
         Use("DynamoDB: the table of documents", load.rate * units, TABLE_UNITS, asked=True),
         Use("DynamoDB: the ledger's table", load.rate + cursors, TABLE_UNITS, asked=True),
-        Use("SQS: calls that send", outcome.messages / BATCH_SEND, FIFO_CALLS, asked=True),
+        Use("inbox: calls that send", outcome.messages / BATCH_SEND, FIFO_CALLS, asked=True),
         Use(
             "Lambda: forwarders and sealers", outcome.shard_busy * load.shards + held, CONCURRENCY, asked=True
         ),
