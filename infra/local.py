@@ -28,6 +28,8 @@ from shared.ledger.note import Verifier
 STATE = Path(os.environ.get("CAREVOUCH_STATE") or package.ROOT / ".carevouch")
 # MiniStack's own, and that of the emulators before it.
 PORT = 4566
+# As the template's: enough for one machine. `STRANDS=` and an epoch make it more.
+STRANDS = 1
 OLDEST_PYTHON = (3, 11)
 
 Say = Callable[[str], None]
@@ -35,10 +37,15 @@ Say = Callable[[str], None]
 
 @contextmanager
 def local_cloud(
-    folder: Path, *, port: int | None = None, root: Path = package.ROOT, say: Say = print
+    folder: Path,
+    *,
+    port: int | None = None,
+    strands: int | None = None,
+    root: Path = package.ROOT,
+    say: Say = print,
 ) -> Iterator[Cloud]:
     """A cloud of its own in `folder`, on a free port unless one is named; stopped at the end, state kept."""
-    cloud = start(folder, port=port, root=root, detached=False, say=say)
+    cloud = start(folder, port=port, strands=strands, root=root, detached=False, say=say)
     try:
         yield cloud
     finally:
@@ -49,13 +56,18 @@ def start(
     folder: Path = STATE,
     *,
     port: int | None = None,
+    strands: int | None = None,
     root: Path = package.ROOT,
     detached: bool = True,
     say: Say = print,
 ) -> Cloud:
-    """Package, start and deploy; on state that was kept, everything is where it was left."""
+    """Package, start and deploy; on state that was kept, everything is where it was left.
+
+    `strands` is the number of genesis; None keeps what the state has, or makes one.
+    """
     _check_python()
     folder = folder.resolve()
+    strands = _agreed(folder, strands)
     began = time.monotonic()
     say("packaging the functions")
     packages = package.build("local", root=root, say=say)
@@ -63,7 +75,7 @@ def start(
     process = ministack.start(folder, port or ministack.free_port(), detached=detached)
     try:
         say("deploying template.yaml")
-        return _deploy(process, folder, packages, root, say)
+        return _deploy(process, folder, packages, strands, root, say)
     except BaseException:
         ministack.stop(folder)
         raise
@@ -82,6 +94,17 @@ def port_of(text: str | None) -> int:
     return int(text)
 
 
+def strands_of(text: str | None) -> int | None:
+    """The number in STRANDS=, None when there is none; raises `SetUpFault` for what the template refuses."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= stack.MAX_STRANDS):
+        raise SetUpFault(
+            f"STRANDS={text} is no number of strands: give 1 to {stack.MAX_STRANDS}, as in STRANDS=4."
+        )
+    return int(text)
+
+
 def open_cloud(folder: Path = STATE) -> Cloud:
     """The cloud that runs on this folder; raises `SetUpFault` if none does."""
     process, card = ministack.running(folder), folder / "cloud.json"
@@ -96,7 +119,8 @@ def redeploy(folder: Path = STATE, *, root: Path = package.ROOT, say: Say = prin
     process = ministack.running(folder)
     if process is None:
         raise SetUpFault("The local cloud is not running: `make run` starts it.")
-    return _deploy(process, folder, package.build("local", root=root, say=say), root, say)
+    strands = _agreed(folder, None)
+    return _deploy(process, folder, package.build("local", root=root, say=say), strands, root, say)
 
 
 def log_key(cloud: Cloud) -> str:
@@ -116,14 +140,43 @@ def clean(folder: Path = STATE) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _agreed(folder: Path, wanted: int | None) -> int:
+    """The strands to deploy with. Those of a genesis that exists never change, so another wish is refused."""
+    card = folder / "cloud.json"
+    if not card.exists():
+        return wanted or STRANDS
+    kept = int(json.loads(card.read_text()).get("strands", STRANDS))
+    if wanted not in (None, kept):
+        raise SetUpFault(
+            f"STRANDS={wanted} does not fit: genesis here says {kept}. `carevouch epoch` orders more for the "
+            "log that is here, `make clean` makes way for another one."
+        )
+    return kept
+
+
 def _deploy(
-    process: ministack.Process, folder: Path, packages: Mapping[str, Path], root: Path, say: Say
+    process: ministack.Process,
+    folder: Path,
+    packages: Mapping[str, Path],
+    strands: int,
+    root: Path,
+    say: Say,
 ) -> Cloud:
     deployed = stack.deploy(
-        process.endpoint_url, root / "template.yaml", packages, _operator(folder), say=say
+        process.endpoint_url,
+        root / "template.yaml",
+        packages,
+        _operator(folder),
+        strands=strands,
+        say=say,
     )
     cloud = replace(deployed, folder=folder)
-    card = {"base_url": cloud.base_url, "endpoint_url": cloud.endpoint_url, "outputs": dict(cloud.outputs)}
+    card = {
+        "base_url": cloud.base_url,
+        "endpoint_url": cloud.endpoint_url,
+        "outputs": dict(cloud.outputs),
+        "strands": strands,
+    }
     (folder / "cloud.json").write_text(json.dumps(card, indent=2))
     return cloud
 
@@ -172,9 +225,12 @@ def main() -> int:
         "--state", type=Path, default=STATE, help="folder of its state (default: %(default)s)"
     )
     parser.add_argument("--port", default=os.environ.get("PORT"), help=f"default: $PORT, or {PORT}")
+    parser.add_argument(
+        "--strands", default=os.environ.get("STRANDS"), help=f"of a new log; default: $STRANDS, or {STRANDS}"
+    )
     chosen = parser.parse_args()
     if chosen.verb == "start":
-        start(chosen.state, port=port_of(chosen.port))
+        start(chosen.state, port=port_of(chosen.port), strands=strands_of(chosen.strands))
     elif chosen.verb == "stop":
         print("stopped, state kept" if ministack.stop(chosen.state) else "not running")
     elif chosen.verb == "deploy":

@@ -1,29 +1,39 @@
-"""MiniStack 1.5.33, started with one difference to its gateway mended: which requests `*/*` is about.
+"""MiniStack 1.5.33, started with three of its differences to AWS mended.
 
-API Gateway decodes a binary answer whenever the API's binary types hold `*/*`, whatever the request says that
-it takes; MiniStack does so only for a request that has an Accept header, and hands base64 to all others. A
-mirror of the log that sends no Accept must see the same bytes here as on AWS. Its folder stands on the
-command line, so that a stop ends the process of that folder and no other.
+- **Binary answers.** API Gateway decodes them whenever the API's binary types hold `*/*`, whatever the
+  request says that it takes; MiniStack does so only for a request that has an Accept header, and hands base64
+  to all others. A mirror of the log that sends no Accept must see the same bytes here as on AWS.
+- **Batches of SQS.** IAM knows no actions for them: whoever may send a message may send ten. MiniStack asks
+  for `sqs:SendMessageBatch`, which no policy on AWS can name, and so no message would ever reach the inbox.
+- **The batching window of streams.** MiniStack calls a function for each record or two, and the inbox would
+  fill with messages of one key.
+
+Its folder stands on the command line, so that a stop ends the process of that folder and no other.
 """
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any
 
 ANY = "*/*"
-# Its function (media type, binary types) -> bool, private and pinned with the release.
-MATCHES = "_media_type_matches"
+# MiniStack's own functions, some of them private, all pinned with the release.
+MATCHES, ACTION, POLL = "_media_type_matches", "extract_iam_action", "_poll_dynamodb_streams"
+SQS, BATCH = "sqs:", "Batch"
+# The template's MaximumBatchingWindowInSeconds, held equal by a test.
+WINDOW_SECONDS = 1
 
 
 def main() -> None:
     """Serve until told to stop; the settings come from the environment."""
     from ministack import app  # type: ignore[import-untyped]
-    from ministack.services import apigateway_v1  # type: ignore[import-untyped]
+    from ministack.core import iam_actions  # type: ignore[import-untyped]
+    from ministack.services import apigateway_v1, lambda_svc  # type: ignore[import-untyped]
 
-    gateway = vars(apigateway_v1)
-    if MATCHES not in gateway:
-        raise SystemExit("MiniStack decides on binary answers elsewhere by now: see infra/server.py.")
-    gateway[MATCHES] = matching(gateway[MATCHES])
+    _mend(apigateway_v1, MATCHES, matching)
+    _mend(iam_actions, ACTION, single)
+    _mend(lambda_svc, POLL, windowed)
     sys.argv[1:] = []
     app.main()
 
@@ -35,6 +45,38 @@ def matching(theirs: Any) -> Any:
         return ANY in binary_types or bool(theirs(media_type, binary_types))
 
     return matches
+
+
+def single(theirs: Any) -> Any:
+    """MiniStack's finding of a call's IAM action, in which a batch of SQS needs what one message needs."""
+
+    def action(*call: Any, **named: Any) -> str | None:
+        found: str | None = theirs(*call, **named)
+        return found.removesuffix(BATCH) if found is not None and found.startswith(SQS) else found
+
+    return action
+
+
+def windowed(theirs: Any, now: Callable[[], float] = time.monotonic) -> Any:
+    """MiniStack's look at the streams, which takes records once a window; says whether there were any."""
+    last = -float(WINDOW_SECONDS)
+
+    def poll() -> bool:
+        nonlocal last
+        started = now()
+        if started - last < WINDOW_SECONDS or not theirs():
+            return False
+        last = started
+        return True
+
+    return poll
+
+
+def _mend(module: ModuleType, name: str, mended: Any) -> None:
+    inside = vars(module)
+    if name not in inside:
+        raise SystemExit(f"MiniStack's {module.__name__} has no {name} by now: see infra/server.py.")
+    inside[name] = mended(inside[name])
 
 
 if __name__ == "__main__":

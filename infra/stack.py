@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -25,6 +26,8 @@ REGION = "eu-central-1"
 PACKAGES = "carevouch-packages"
 ORIGIN = "log.carevouch.local/carevouch"
 DEPLOY_SECONDS = 120
+# As the template bounds them.
+MAX_STRANDS = 64
 # As the one-minute schedule sends it.
 WAKE_UP = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
 
@@ -61,6 +64,13 @@ class Cloud:
         """Name of the ledger's bucket."""
         return self.outputs["LedgerBucket"]
 
+    def resource(self, logical_id: str) -> str:
+        """The physical id of a resource of the template."""
+        found = self.client("cloudformation").describe_stack_resource(
+            StackName=STACK, LogicalResourceId=logical_id
+        )
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
     def client(self, service: str) -> Any:
         """A boto3 client of the account's administrator, whom no role bounds."""
         return boto3.client(
@@ -85,6 +95,10 @@ class Cloud:
         """Run the sealer now, as its schedule would; returns what it answered."""
         return self._invoke(self.outputs["SealerFunction"])
 
+    def open_epoch(self, order: str) -> None:
+        """Hand the sealer the operator's order to open an epoch, as `carevouch epoch` prints it."""
+        self._invoke(self.outputs["SealerFunction"], {"open_epoch": order.strip()})
+
     def sweep(self) -> Any:
         """Run the sweeper of erasures now."""
         return self._invoke(self.outputs["SweeperFunction"])
@@ -96,8 +110,8 @@ class Cloud:
             for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
                 yield from (event["message"] for event in page["events"])
 
-    def _invoke(self, function: str) -> Any:
-        answer = self.client("lambda").invoke(FunctionName=function, Payload=json.dumps(WAKE_UP))
+    def _invoke(self, function: str, event: Mapping[str, Any] = MappingProxyType(WAKE_UP)) -> Any:
+        answer = self.client("lambda").invoke(FunctionName=function, Payload=json.dumps(dict(event)))
         payload = answer["Payload"].read()
         if "FunctionError" in answer:
             raise RuntimeError(f"{function} failed: {payload.decode()}")
@@ -110,12 +124,16 @@ def deploy(
     packages: Mapping[str, Path],
     operator_jwk: Mapping[str, str],
     *,
+    strands: int,
     say: Callable[[str], None],
 ) -> Cloud:
-    """Create or update the stack, then wake the sealer once, which writes genesis where there is none."""
+    """Create or update the stack, then wake the sealer once, which writes genesis where there is none.
+
+    `strands` counts for a genesis that is yet to be made; to a log that exists, an epoch adds more.
+    """
     base_url = f"{endpoint_url}/_aws/execute-api/{API_ID}/{STAGE}"
     cloud = Cloud(base_url, endpoint_url, {}, operator_jwk)
-    parameters = _parameters(base_url, operator_jwk)
+    parameters = _parameters(base_url, operator_jwk, strands)
     outputs = _apply(cloud.client("cloudformation"), _upload(cloud, template, packages), parameters)
     gateway.complete(cloud.client("cloudformation"), cloud.client("apigateway"), STACK, STAGE, parameters)
     cloud = Cloud(base_url, endpoint_url, outputs, operator_jwk)
@@ -124,13 +142,14 @@ def deploy(
     return cloud
 
 
-def _parameters(base_url: str, operator_jwk: Mapping[str, str]) -> dict[str, str]:
+def _parameters(base_url: str, operator_jwk: Mapping[str, str], strands: int) -> dict[str, str]:
     public = {name: value for name, value in operator_jwk.items() if name != "d"}
     return {
         "Stage": STAGE,
         "BaseUrl": base_url,
         "OperatorJwk": json.dumps(public, separators=(",", ":"), sort_keys=True),
         "Origin": ORIGIN,
+        "Strands": str(strands),
         "DeletionProtection": "false",
         "RequireTls": "false",
         # Its KMS knows Ed25519 and no ML-DSA.

@@ -106,7 +106,8 @@ def left_running(cloud: Cloud) -> Iterator[None]:
 
 
 def _started() -> Cloud:
-    return local.start(port=local.port_of(os.environ.get("PORT")))
+    given = os.environ
+    return local.start(port=local.port_of(given.get("PORT")), strands=local.strands_of(given.get("STRANDS")))
 
 
 def tell_story(cloud: Cloud, folder: Path, bundles: list[Records], *, files: Path | None = None) -> Report:

@@ -52,9 +52,13 @@ class Counted:
 
 @dataclass
 class Meter:
-    """Counts what passes; `sizes` is never forgotten, for it says how large the stored items are."""
+    """Counts what passes; `sizes` is never forgotten, for it says how large the stored items are.
+
+    `stored` counts the bytes that were put into S3.
+    """
 
     calls: Counter[str] = field(default_factory=Counter)
+    stored: int = 0
     units: Units = field(default_factory=Units)
     sizes: Sizes = field(default_factory=Sizes)
 
@@ -66,12 +70,15 @@ class Meter:
         """Count the call."""
         service = model.service_model.service_name
         self.calls[f"{service}:{model.name}"] += 1
+        if model.name == "PutObject" and "Error" not in parsed:
+            # The SDK has made a file of it by now.
+            self.stored += context["asked"]["Body"].getbuffer().nbytes
         if service == "dynamodb":
             self.units += consumed(model.name, context["asked"], parsed, self.sizes)
 
     def reset(self) -> None:
         """Begin anew."""
-        self.calls, self.units = Counter(), Units()
+        self.calls, self.units, self.stored = Counter(), Units(), 0
 
     def counted(self, name: str) -> Counted:
         """What passed since."""
@@ -80,8 +87,10 @@ class Meter:
 
 def calls() -> list[Counted]:
     """Every kind: in a warm environment that knows the person; then what a first request adds."""
-    with quiet(), _metered() as meter:
-        house = House(present(_world()), DynamoAssertions(boto3.client("dynamodb"), ASSERTIONS), _kms_key())
+    with quiet(), metered() as meter:
+        house = House(
+            present(moto_world()), DynamoAssertions(boto3.client("dynamodb"), ASSERTIONS), _kms_key()
+        )
         found = []
         for kind in kinds(house):
             kind.prepare()()
@@ -132,7 +141,8 @@ def _event_keys(house: House) -> list[Key]:
 
 
 @contextmanager
-def _metered() -> Iterator[Meter]:
+def metered() -> Iterator[Meter]:
+    """Within, this process's AWS clients talk to moto, past a meter."""
     meter = Meter()
     hooks = [("before-parameter-build", meter.before), ("after-call", meter.after)]
     before = dict(os.environ)
@@ -148,7 +158,8 @@ def _metered() -> Iterator[Meter]:
         os.environ.update(before)
 
 
-def _world() -> World:
+def moto_world() -> World:
+    """A world whose tables, bucket and keys are moto's; to be called within `metered`."""
     boto3.setup_default_session(region_name=REGION)
     client = boto3.client("dynamodb")
     tables = {DOCUMENTS: ("pk", "sk"), KEYS: ("pk",), ASSERTIONS: ("pk",), LEDGER: ("pk", "sk")}

@@ -53,7 +53,7 @@ def _cold(colds: Sequence[Cold]) -> str:
         ]
         for one in colds
     ]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _requests(timed: Sequence[Timed], counted: Sequence[Counted]) -> str:
@@ -71,7 +71,7 @@ def _requests(timed: Sequence[Timed], counted: Sequence[Counted]) -> str:
     ]
     names = dict.fromkeys([*times, *(one.name for one in counted)])
     used = {one.name: one for one in counted}
-    return _table(head, [[name, *_timed(times.get(name)), *_used(used.get(name))] for name in names])
+    return table(head, [[name, *_timed(times.get(name)), *_used(used.get(name))] for name in names])
 
 
 def _timed(one: Timed | None) -> list[str]:
@@ -94,7 +94,7 @@ def _used(one: Counted | None) -> list[str]:
 
 def _bare(bare: Sequence[Bare]) -> str:
     rows = [[one.name, f"{one.microseconds:.1f}", f"{1e6 / one.microseconds:,.0f}"] for one in bare]
-    return _table(["bare, in the same run", "µs", "per second"], rows)
+    return table(["bare, in the same run", "µs", "per second"], rows)
 
 
 def _ratios(timed: Sequence[Timed], bare: Sequence[Bare]) -> str:
@@ -120,7 +120,7 @@ def _notes() -> str:
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join(_line(row, widths) for row in [head, rule, *rows])

@@ -145,6 +145,24 @@ def test_a_port_is_a_number_or_the_usual_one(said: str | None, port: int) -> Non
     assert local.port_of(said) == port
 
 
+@pytest.mark.parametrize("said", ["abc", "0", "65", "-1", "2x", "٤", "9" * 5000])
+def test_what_is_no_number_of_strands_is_named_with_its_mend(said: str) -> None:
+    with pytest.raises(SetUpFault, match="give 1 to 64"):
+        local.strands_of(said)
+
+
+@pytest.mark.parametrize(("said", "strands"), [(None, None), ("", None), ("1", 1), ("64", 64)])
+def test_strands_are_a_number_or_as_they_were(said: str | None, strands: int | None) -> None:
+    assert local.strands_of(said) == strands
+
+
+def test_strands_that_the_log_does_not_have_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "cloud.json").write_text(json.dumps({"strands": 2}))
+    with pytest.raises(SetUpFault, match=r"STRANDS=4 .* genesis .* says 2.*`carevouch epoch`.*`make clean`"):
+        local.start(tmp_path, strands=4, say=lambda line: None)
+    assert not (tmp_path / "running.json").exists()
+
+
 def _until_gone(folder: Path) -> None:
     for _ in range(600):
         if ministack.running(folder) is None and not _listed(folder):

@@ -1,0 +1,85 @@
+"""Signed acts made ahead, to be written into a deployed documents table as fast as it takes them.
+
+The rows are what the records function writes: the product's writer signs each event with a key in memory that
+the deployment's own KMS root certified, and the certificate's row comes first. Only the person is nobody's:
+the key that encrypts these bodies stays here, so nothing of them can ever be read.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from infra.stack import STACK, Cloud
+from shared.aws.documents import Answer, Draft, Plan, Reader, Request, Writer
+from shared.aws.dynamo import DynamoRows, document_model, key_model
+from shared.aws.keys import KeyRing
+from shared.aws.kms import KmsSigner
+from shared.aws.rows import Row
+from shared.aws.session import Session
+from shared.aws.settings import genesis_source, system_clock
+from shared.events.envelope import Event, parse_event
+from shared.events.genesis import Genesis
+from shared.kernel.ids import Doc, about, part
+from shared.kernel.jsontext import render
+from tests.fakes import MemoryKeyRows, MemoryRows, MemoryWrapper
+from tests.people import observation
+
+SERVICE = "records"
+ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Acts in the order in which they were signed: a row and its event each, after the key's certificate."""
+
+    genesis: Genesis
+    certificate: Row
+    rows: tuple[Row, ...]
+    events: tuple[Event, ...]
+
+
+@contextmanager
+def reached(cloud: Cloud) -> Iterator[None]:
+    """Within, this process's own AWS clients talk to `cloud`."""
+    before = dict(os.environ)
+    os.environ.update(cloud.environment())
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def backlog(cloud: Cloud, count: int) -> Backlog:
+    """`count` acts of one fresh environment of the records function; to be called within `reached`."""
+    root = KmsSigner(cloud.client("kms"), cloud.resource("RecordsRootKey"))
+    source = genesis_source(cloud.ledger_bucket, cloud.region, SERVICE, root)
+    key_rows = MemoryKeyRows()
+    rows = MemoryRows(key_rows)
+    reader = Reader(rows, KeyRing(key_rows, MemoryWrapper(), os.urandom), source, STACK)
+    writer = Writer(reader, Session(SERVICE, root, rows, source, system_clock), os.urandom)
+    patient = part(os.urandom(ID_BYTES))
+    reader.keys.create(patient)
+    events = tuple(_act(writer, patient) for _ in range(count))
+    certificate, *acts = rows.rows.values()
+    return Backlog(source(), certificate, tuple(acts), events)
+
+
+def table(cloud: Cloud) -> DynamoRows:
+    """The cloud's documents table as the functions see it; to be called within `reached`."""
+    models = document_model(cloud.documents_table, cloud.region), key_model(cloud.keys_table, cloud.region)
+    return DynamoRows(*models, cloud.region)
+
+
+def write(rows: DynamoRows, acts: Backlog) -> None:
+    """Write all of it: the certificate before anything that its key signed."""
+    rows.put_new(acts.certificate)
+    rows.stage(acts.rows)
+
+
+def _act(writer: Writer, patient: str) -> Event:
+    doc = Doc("Observation", about(patient, part(os.urandom(ID_BYTES))))
+    plan = Plan("records.stored", (Draft(doc, render(observation(patient))),), Answer(201), (patient,))
+    done = writer.perform(Request("Organization/of-the-test", None, b""), lambda _: doc, lambda _: plan)
+    return parse_event(done.event)

@@ -1,0 +1,109 @@
+"""More than one strand on the local cloud: stream, ordered inbox, each strand, super-log, one epoch more."""
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from infra import local
+from infra.stack import Cloud
+from infra.story.client import Answer, Http
+from shared.events.envelope import strand_of
+from shared.events.epoch import EPOCH_TYP, order_payload
+from shared.events.genesis import Epoch, parse_genesis
+from shared.kernel.jws import KeyInMemory, private_key, sign
+from shared.kernel.times import instant
+from shared.ledger.merkle import leaf_hash
+from shared.ledger.note import parse_note
+from shared.ledger.proof import parse as parse_proof
+from shared.ledger.proof import verify
+from tests.backlog import Backlog, backlog, reached, table, write
+
+pytestmark = pytest.mark.local_cloud
+STRANDS, ACTS = 2, 24
+# What a busy machine may need for a cold sealer, the inbox and the second of the super-log.
+PATIENCE_SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def strands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A cloud of its own, whose log begins with two strands."""
+    folder = tmp_path_factory.mktemp("strands")
+    with (
+        local.local_cloud(folder, strands=STRANDS, say=lambda line: None) as cloud,
+        reached(cloud),
+    ):
+        yield cloud
+
+
+def acts(cloud: Cloud) -> Backlog:
+    """Acts that lie in the documents table."""
+    made = backlog(cloud, ACTS)
+    write(table(cloud), made)
+    return made
+
+
+def placed(http: Http, event_id: str) -> dict[str, Any]:
+    """What the door says of an event, once the super-log covers it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        answer = http.call("GET", f"/ledger/events/{event_id}")
+        if answer.status == 200 and "super" in answer.json():
+            found: dict[str, Any] = answer.json()
+            return found
+        assert time.monotonic() < deadline, answer.body
+        time.sleep(0.2)
+
+
+def digest(http: Http) -> Mapping[str, Any]:
+    answer: Answer = http.call("GET", "/ledger/digest")
+    assert answer.status == 200
+    said: Mapping[str, Any] = answer.json()
+    return said
+
+
+def test_events_of_every_strand_are_published_and_in_the_super_log(strands: Cloud) -> None:
+    made, http = acts(strands), Http(strands.base_url)
+    found = {event.id: placed(http, event.id) for event in made.events}
+    where = {name: answer["place"]["strand"] for name, answer in found.items()}
+    assert where == {event.id: strand_of(event.id, STRANDS) for event in made.events}
+    assert set(where.values()) == set(range(STRANDS))
+    above = made.genesis.keys.verifier(f"{made.genesis.origin}/super")
+    for event in made.events:
+        answer = found[event.id]
+        proof, higher = parse_proof(answer["proof"].encode()), parse_proof(answer["super"]["proof"].encode())
+        strand = made.genesis.keys.verifier(f"{made.genesis.origin}/strand/{where[event.id]}")
+        verify(proof, leaf_hash(event.text.encode()), strand)
+        verify(higher, leaf_hash(proof.checkpoint), above)
+
+
+def test_no_message_is_left_and_none_was_given_up_on(strands: Cloud) -> None:
+    http, sqs = Http(strands.base_url), strands.client("sqs")
+    for event in acts(strands).events:
+        placed(http, event.id)
+    names = ["ApproximateNumberOfMessages"]
+    for queue in ("InboxDeadLetters", "SealerDeadLetters"):
+        said = sqs.get_queue_attributes(QueueUrl=strands.resource(queue), AttributeNames=names)
+        assert said["Attributes"] == {"ApproximateNumberOfMessages": "0"}, queue
+    assert not [line for line in strands.log_lines() if '"level":"ERROR"' in line]
+
+
+def test_an_epoch_adds_a_strand_which_new_environments_use(strands: Cloud) -> None:
+    """After it the same table holds events of both epochs, and each lies in the strand of its own."""
+    http = Http(strands.base_url)
+    before = backlog(strands, ACTS)
+    note = http.call("GET", "/ledger/genesis").body.decode()
+    genesis = parse_genesis(parse_note(note.encode()).text)
+    epoch = Epoch(2, STRANDS + 1, instant(datetime.now(UTC)))
+    operator = KeyInMemory(private_key(dict(strands.operator_jwk)))
+    strands.open_epoch(sign(order_payload(genesis.origin, epoch, None), EPOCH_TYP, operator))
+    after = acts(strands)
+    write(table(strands), before)
+    assert (before.genesis.epoch, after.genesis.epoch) == (1, 2)
+    for made, count in ((before, STRANDS), (after, STRANDS + 1)):
+        for event in made.events:
+            assert placed(http, event.id)["place"]["strand"] == strand_of(event.id, count)
+    assert len(digest(http)["strands"]) == STRANDS + 1
+    assert any(strand_of(event.id, STRANDS + 1) == STRANDS for event in after.events)
