@@ -7,13 +7,12 @@ takes comparing checkpoints (`--against`), and a dropped last event takes a rece
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
 
-from services.cli.files import address, fetch, read_text, read_vkey
+from services.cli.files import read_text, read_vkey
+from services.cli.progress import progress
+from services.cli.source import Read, reader, said_of
 from shared.events.audit import Finding, Report, audit_strand, find_gaps
 from shared.events.genesis import Genesis
 from shared.events.opening import open_genesis
@@ -24,7 +23,6 @@ from shared.ledger.checkpoint import parse_checkpoint, strand_of_origin
 from shared.ledger.note import Verifier, parse_note
 
 SOUND, FAULTY, BAD_INPUT = 0, 1, 2
-Read = Callable[[str], bytes | None]
 
 _DESCRIPTION = """\
 Check a whole log: every tile against every entry, every block link, every certificate and
@@ -72,29 +70,12 @@ def run(args: argparse.Namespace) -> int:
         kept = read_text(args.genesis) if args.genesis else None
         against = read_text(args.against) if args.against else None
         reports, findings = _audit(read, key, kept, against)
-    except DomainError as error:
-        return _stop(error.message, BAD_INPUT)
     except IntegrityFault as fault:
         return _stop(f"refused: {fault.message}", FAULTY)
-    except HTTPError as error:
-        return _stop(f"{error.url} answered {error.code}", BAD_INPUT)
-    except URLError as error:
-        return _stop(f"{args.log} cannot be reached: {error.reason}", BAD_INPUT)
-    except OSError as error:
-        return _stop(f"{error.filename or args.log}: {error.strerror or 'cannot be read'}", BAD_INPUT)
+    except (DomainError, OSError) as error:
+        return _stop(said_of(error, args.log), BAD_INPUT)
     _print(reports, findings, as_json=args.json)
     return FAULTY if findings else SOUND
-
-
-def reader(log: str) -> Read:
-    """Reads one file of the log by its path below `/ledger`; None where there is none."""
-    if log.startswith(("http://", "https://")):
-        base = address(log, "DIR|URL", "https://api.example/ledger").rstrip("/")
-        return lambda path: fetch(f"{base}/{path}")
-    folder = Path(log)
-    if not folder.is_dir():
-        raise NotADirectoryError(20, "is no folder and no http(s) address", log)
-    return lambda path: _file(folder / path)
 
 
 def _audit(
@@ -118,7 +99,7 @@ def _audit(
             strand,
             _of_strand(read, strand, genesis),
             against=against if strand == old else None,
-            progress=_progress if sys.stderr.isatty() else None,
+            progress=progress(f"strand {strand}", "entries"),
         )
         reports.append(report)
         genesis = replace(genesis, epochs=reports[0].epochs)
@@ -135,14 +116,6 @@ def _of_strand(read: Read, strand: int, genesis: Genesis) -> Read:
     if genesis.strands == 1 and read(f"{strand}/checkpoint") is None:
         return read
     return lambda path: read(f"{strand}/{path}")
-
-
-def _file(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
-
-
-def _progress(done: int, size: int) -> None:
-    print(f"\r{done} of {size} entries", end="\n" if done == size else "", file=sys.stderr)
 
 
 def _print(reports: list[Report], findings: list[Finding], *, as_json: bool) -> None:
