@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.cli.consent import check_consent
 from services.cli.files import read_text, read_vkey
-from shared.consent.signature import parse_body, verify_grant
 from shared.events.catalogue import OPERATOR
 from shared.events.certificate import (
     CERT_TYP,
@@ -25,12 +25,12 @@ from shared.events.envelope import EVENT_TYP, parse_event, strand_of
 from shared.events.genesis import Genesis
 from shared.events.opening import Proved, open_genesis, parse_opening, verify_opening
 from shared.events.sealing import parse_seal, verify_seal
-from shared.identity.binding import parse_device, verify_binding
+from shared.identity.binding import parse_device
 from shared.kernel.canonical import JsonObject
 from shared.kernel.encoding import b64, b64u
 from shared.kernel.errors import DomainError, IntegrityFault, Malformed
 from shared.kernel.jsontext import render
-from shared.kernel.jws import Jwk, take_apart
+from shared.kernel.jws import take_apart
 from shared.ledger.checkpoint import Checkpoint, parse_checkpoint, strand_of_origin
 from shared.ledger.merkle import InclusionFault, leaf_hash
 from shared.ledger.note import Verifier, parse_note
@@ -110,29 +110,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n\n".join("\n".join(item.words()) for item in shown))
     return VERIFIED
-
-
-def check_consent(consent: Proved, device: Proved, provider: Jwk) -> None:
-    """Raise unless the consent is signed by a device that was bound to its person by then."""
-    posted, status = parse_device(device.body)
-    binding = verify_binding(posted, provider, device.event.time)
-    if device.event.type != "device.bound" or status != "active":
-        raise IntegrityFault("the device's opening does not show an active binding")
-    if not binding.patient == device.doc.subject == consent.doc.subject:
-        raise IntegrityFault("the device is bound to another person than the consent is about")
-    if device.event.time > consent.event.time:
-        raise IntegrityFault("the device was bound only after the consent was given")
-    content, signature = parse_body(consent.body)
-    if signature is None:
-        raise IntegrityFault("the consent carries no signature of a device")
-    verify_grant(
-        signature,
-        binding.device,
-        content=content,
-        doc=str(consent.doc),
-        version=consent.version,
-        prev=consent.prev,
-    )
 
 
 class _Mismatch(Exception):
