@@ -13,13 +13,19 @@ from shared.ledger.note import Verifier, parse_vkey
 
 def read_text(name: str) -> bytes:
     """The bytes of a text file; raises `OSError`, or `Malformed` for an empty file or another kind."""
-    data = Path(name).read_bytes()
-    if not data.strip():
-        raise Malformed(f"{name} is empty")
+    data = read_bytes(name)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(f"{name} is not a text file") from error
+    return data
+
+
+def read_bytes(name: str) -> bytes:
+    """The bytes of a file; raises `OSError`, or `Malformed` for an empty one."""
+    data = Path(name).read_bytes()
+    if not data.strip():
+        raise Malformed(f"{name} is empty")
     return data
 
 

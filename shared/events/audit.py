@@ -54,10 +54,12 @@ class Report(Findings):
     """What an audit of one strand saw; `numbers` are its events by signing key, for `find_gaps`.
 
     `epochs` are those that strand 0 opened: the other strands are audited with genesis knowing them. `ids`
-    are its events with their indices, `seen` all entries about the events that were watched for.
+    are its events with their indices, `seen` all entries about the events that were watched for. `whole`:
+    all entries were there and have the signed root, so what was not met is not in the strand.
     """
 
     strand: int
+    whole: bool = False
     size: int = 0
     root: bytes = b""
     old_sizes: tuple[int, ...] = ()
@@ -103,6 +105,7 @@ def audit_strand(
         entries.add(entry, hash_)
     if walk.whole:
         entries.finish()
+    report.whole = walk.signed
     return report
 
 

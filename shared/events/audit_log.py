@@ -28,6 +28,7 @@ class Audit:
     """What an audit of a whole log saw; `findings` are those that concern more than one of its logs.
 
     `time` is the log's own: that of its witnesses where a policy is met, else that of the strands' blocks.
+    It is empty, and nothing is due, where a strand has no block or is not whole.
     """
 
     genesis: Genesis
@@ -101,13 +102,21 @@ def _find_between(audit: Audit, epochs: bytes | None, policy: Policy | None) -> 
         audit.findings += find_behind(audit.above, audit.strands)
     if policy is not None:
         _witness(audit, policy)
-    witnessed = audit.witnessed
-    if witnessed is not None and witnessed.met and witnessed.as_of is not None:
-        audit.time = instant(datetime.fromtimestamp(witnessed.as_of, UTC))
-    else:
-        audit.time = time_of(audit.strands)
+    audit.time = _time(audit)
     audit.findings += find_twice(audit.strands)
     audit.findings += find_gaps(audit.strands, audit.time)
+
+
+def _time(audit: Audit) -> str:
+    witnessed = audit.witnessed
+    if not all(report.whole for report in audit.strands):
+        return ""
+    if witnessed is None or not witnessed.met or witnessed.as_of is None:
+        return time_of(audit.strands)
+    try:
+        return instant(datetime.fromtimestamp(witnessed.as_of, UTC))
+    except (ValueError, OverflowError, OSError):
+        return ""  # A witness that claims a year beyond 9999 makes nothing due.
 
 
 def find_twice(reports: Sequence[Report]) -> list[Finding]:

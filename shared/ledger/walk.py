@@ -51,13 +51,16 @@ class Known:
 
 
 class Walk:
-    """Goes through the entries in order, bundle by bundle; `whole` once it has met them all."""
+    """Goes through the entries in order, bundle by bundle.
+
+    `whole` is true once it has met them all; `signed`, if they are also those of the signed root.
+    """
 
     def __init__(
         self, head: Checkpoint, read: Read, to: Findings, known: Sequence[Known], progress: Progress | None
     ) -> None:
         """`head` is what the log signed; `known` are roots of earlier sizes."""
-        self.whole = False
+        self.whole = self.signed = False
         self._head = head
         self._read = read
         self._to = to
@@ -80,7 +83,7 @@ class Walk:
                 self._progress(self._tree.edge.size, size)
         self.whole = True
         self._tree.finish()
-        self._tree.tell(self._head)
+        self.signed = self._tree.tell(self._head)
 
     def _bundle(self, tile: Tile) -> list[bytes] | None:
         data = self._read(tile.path)
@@ -129,8 +132,8 @@ class _Tree:
             if row:
                 self._compare(level, row)
 
-    def tell(self, head: Checkpoint) -> None:
-        """Name what differs. If the entries have the signed root it is the tiles, else it is entries."""
+    def tell(self, head: Checkpoint) -> bool:
+        """Name what differs: tiles if the entries have the signed root, else entries; whether they have."""
         matches = self.edge.root() == head.root
         if not matches:
             message = f"the {head.size} entries do not have the root in the checkpoint"
@@ -139,9 +142,10 @@ class _Tree:
         if not matches and entries:
             for index in entries:
                 self._to.find("entry", f"entry {index}", "the entry does not match its leaf in the tree")
-            return
+            return False
         for tile, _ in self._odd:
             self._to.find("tile", tile.path, "the tile does not match the entries below it")
+        return matches
 
     def _add(self, level: int, hashes: Sequence[bytes]) -> None:
         if level == len(self._rows):
