@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from services.cli.app import main
 from tests.oracles import ROOT
-from tests.service.ledger.evidence import Case, File
+from tests.service.ledger.evidence import Case
 
 PAGE = ROOT / "services" / "ledger" / "verify.html"
 CHROMIUM = Path("/usr/bin/chromium")
