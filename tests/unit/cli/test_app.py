@@ -14,7 +14,19 @@ from shared.kernel.jws import private_jwk
 from shared.ledger.note import Ed25519InMemory, Verifier
 
 VKEY = Verifier("carevouch.test", Ed25519InMemory(bytes(32)).public).vkey
-VERBS = ("verify", "audit", "mirror", "decide", "adjudicate", "key", "admit", "epoch", "assertion", "sign")
+VERBS = (
+    "verify",
+    "audit",
+    "mirror",
+    "scan",
+    "decide",
+    "adjudicate",
+    "key",
+    "admit",
+    "epoch",
+    "assertion",
+    "sign",
+)
 
 
 def test_without_a_verb_it_teaches(capsys: pytest.CaptureFixture[str]) -> None:
