@@ -24,7 +24,7 @@ help:
 	@echo "make vectors   write the frozen test vectors again (git diff must stay empty)"
 	@echo "make bench     measure: imports, request times, AWS calls and units per kind of request"
 	@echo "make soak      the property tests for long: SOAK=$(SOAK) times their examples"
-	@echo "make interop   other people's clients on our logs (none is driven yet; it says so)"
+	@echo "make interop   other people's clients, in Go and JavaScript, on our logs (needs go, node and npm)"
 	@echo "make package   build the zips for AWS Lambda (arm64) in build/aws"
 	@echo "make deploy    deploy to AWS: says what it needs, creates and costs, and asks (YES=1 agrees)"
 	@echo "make clean     stop the local cloud, remove its state and the zips"
@@ -60,8 +60,8 @@ bench: .venv/.ready
 soak: .venv/.ready
 	CAREVOUCH_SOAK=$(SOAK) $(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not local_cloud"
 
-interop:
-	@echo "Nothing to drive yet: the Go and Node clients come with witnesses. make test has pymerkle and joserfc." >&2; exit 1
+interop: .venv/.ready .venv/interop/.ready
+	$(BIN)/pytest -m interop tests/interop
 
 package: .venv/.ready
 	@$(RUN) -m infra.package --for aws
@@ -84,6 +84,17 @@ clean:
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
 	@$(BIN)/uv pip install --quiet --python $(RUN) --require-hashes --requirement requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(RUN) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What the clients are built from is pinned by go.sum and package-lock.json; nothing of it goes into a zip.
+INTEROP := tests/interop
+.venv/interop/.ready: .venv/.ready $(INTEROP)/go/go.mod $(INTEROP)/go/go.sum $(INTEROP)/go/main.go $(INTEROP)/node/package.json $(INTEROP)/node/package-lock.json
+	@for tool in go node npm; do command -v $$tool >/dev/null || { echo "carevouch: $$tool is missing: make interop drives clients in Go and JavaScript (Debian: apt install golang-go nodejs npm)." >&2; exit 2; }; done
+	@echo "setting up other people's clients (once)"
+	@mkdir -p .venv/interop/node
+	@cd $(INTEROP)/go && GOPATH=$(CURDIR)/.venv/interop/go CGO_ENABLED=0 go build -modcacherw -buildvcs=false -o $(CURDIR)/.venv/interop/drive .
+	@cp $(INTEROP)/node/package.json $(INTEROP)/node/package-lock.json $(INTEROP)/node/.npmrc .venv/interop/node
+	@cd .venv/interop/node && npm ci --silent --no-progress
 	@touch $@
 
 # The SAM command line pins libraries that ours need newer, so it lives apart.

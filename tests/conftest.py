@@ -1,4 +1,4 @@
-"""What all tests share: `make soak` runs the property tests alone, each with many times its examples."""
+"""What all tests share: `make soak` runs property tests and the simulator, with many times their examples."""
 
 import os
 from typing import Any
@@ -14,12 +14,15 @@ SOAK = int(os.environ.get("CAREVOUCH_SOAK") or 1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a soak, keep the property tests and multiply what they try."""
+    """In a soak, keep the property tests and what is marked for it, and multiply what the former try."""
     if SOAK <= 1:
         return
     kept, left = [], []
     for item in items:
         test: Any = getattr(item, "obj", None)
+        if item.get_closest_marker("soak"):
+            kept.append(item)
+            continue
         if getattr(test, "hypothesis", None) is None:
             left.append(item)
             continue

@@ -4,19 +4,22 @@ Only what the published checkpoint covers is said. Every proof is verified here 
 damaged tile becomes an alarm of ours and never a proof that fails at somebody else's.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from services.ledger.epochs import NAME as EPOCHS
 from services.ledger.ports import Marks, Objects
+from services.ledger.receipts import NAME as RECEIPTS
 from shared.events.envelope import strand_of
 from shared.events.genesis import Genesis
-from shared.events.sealing import block_mark, event_mark, parse_seal
+from shared.events.sealing import block_mark, certificate_mark, event_mark, parse_seal
 from shared.kernel.errors import NotFound
 from shared.ledger.block import Block, parse_block
 from shared.ledger.checkpoint import SUPER, Checkpoint, LogName, log_origin
+from shared.ledger.cose import inclusion_receipt, parse_head, statement_of, verify_inclusion_receipt
 from shared.ledger.logkeys import LogKeys
-from shared.ledger.merkle import inclusion_proof, leaf_hash
+from shared.ledger.merkle import inclusion_proof, leaf_hash, verify_inclusion
 from shared.ledger.proof import TlogProof, verify
 from shared.ledger.superlog import head_mark, parse_super_entry
 from shared.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, TileReader, split_bundle, tile_at
@@ -93,6 +96,14 @@ class Library:
         """The origin of a log, and the name of its keys."""
         return log_origin(self.genesis().origin, log)
 
+    def all_published(self) -> dict[int, Published]:
+        """The checkpoint of every strand that has one."""
+        found = {}
+        for strand in range(self.genesis().strand_count):
+            with suppress(NotFound):
+                found[strand] = self.published(strand)
+        return found
+
     def event(self, event_id: str) -> Placed:
         """Where an event stands; raises `NotFound` if it is not in the published log (yet).
 
@@ -105,6 +116,17 @@ class Library:
             if key in self._marks.get(strand, [key]):
                 return self._placed(strand, key, missing)
         raise NotFound(missing)
+
+    def receipt(self, event_id: str) -> bytes:
+        """The COSE receipt of an event, under the newest signed head of its strand; raises `NotFound`."""
+        placed = self.event(event_id)
+        strand, index = int(placed.published.log), placed.proof.index
+        head = parse_head(self.file(f"{strand}/{RECEIPTS}"))
+        size = statement_of(head).size
+        reader = TileReader(size, lambda tiles: [self._tile(strand, tile) for tile in tiles])
+        receipt = inclusion_receipt(head, index, inclusion_proof(reader, index, size))
+        verify_inclusion_receipt(receipt, leaf_hash(placed.entry), self.genesis().seal)
+        return receipt
 
     def checkpoint(self, strand: int, size: int) -> Placed:
         """Where the checkpoint of this strand and size stands in the super-log; raises `NotFound`."""
@@ -126,6 +148,33 @@ class Library:
         proof = TlogProof(index, tuple(inclusion_proof(reader, index, size)), published.note)
         verify(proof, leaf_hash(entry), self.keys.verifier(self.origin(published.log)))
         return Placed(entry, proof, published)
+
+    def bundle(self, published: Published, number: int) -> list[bytes]:
+        """All entries of a bundle, each of them shown to stand under the published root.
+
+        One path does it: that of the last entry, whose lower hashes are made here, out of all the others.
+        """
+        size, root = published.checkpoint.size, published.checkpoint.root
+        tile = tile_at(ENTRIES, number, size)
+        entries = split_bundle(self._tile(published.log, tile), tile.path)
+        if len(entries) != tile.width:
+            raise TileFault(f"{tile.path} holds {len(entries)} entries, its tree {tile.width}")
+        leaves = [leaf_hash(entry) for entry in entries]
+        made = {tile_at(0, number, size): b"".join(leaves)}
+
+        def fetch(tiles: Sequence[Tile]) -> list[bytes]:
+            return [made.get(wanted) or self._tile(published.log, wanted) for wanted in tiles]
+
+        last = number * WIDTH + len(entries) - 1
+        path = inclusion_proof(TileReader(size, fetch), last, size)
+        verify_inclusion(last, size, leaves[-1], path, root)
+        return entries
+
+    def certificates(self, strand: int, kids: Iterable[str]) -> dict[str, int]:
+        """Where in the strand the certificates of these keys stand; the operator's key has none."""
+        marks = {certificate_mark(kid): kid for kid in kids}
+        found = self._marks.get(strand, sorted(marks))
+        return {marks[key]: mark.index for key, mark in found.items()}
 
     def _placed(self, strand: int, key: str, missing: str) -> Placed:
         # The checkpoint first: a mark read after it may be newer than it, never the other way round.

@@ -8,10 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from services.ledger.feed import page_limit, read_feed
 from services.ledger.proofs import Library, Placed, Published
 from shared.aws.http import Door, Incoming, Reply
+from shared.events.position import parse_position, render_position
 from shared.kernel.encoding import b64u
-from shared.kernel.errors import Malformed, NotFound
+from shared.kernel.errors import Invalid, Malformed, NotFound
 from shared.kernel.ids import PART
 from shared.ledger.checkpoint import SUPER, LogName
 from shared.ledger.note import Verifier
@@ -30,12 +32,14 @@ def add_routes(door: Door, library: Callable[[], Library]) -> None:
     door.route("GET", "/ledger/genesis", lambda _: genesis(library()))
     door.route("GET", "/ledger/epochs", lambda _: epochs(library()))
     door.route("GET", "/ledger/digest", lambda _: digest(library()))
+    door.route("GET", "/ledger/feed", lambda request: feed(request, library()))
     door.route("GET", "/ledger/{strand}/checkpoint", lambda request: checkpoint(request, library()))
     door.route("GET", "/ledger/{strand}/tile/{path+}", lambda request: tile(request, _rest(door), library()))
     door.route("GET", "/ledger/blocks/{strand}/{n}", lambda request: block(request, library()))
     door.route("GET", "/ledger/verify", lambda _: page())
     door.route("GET", "/ledger/events/{id}", lambda request: event(request, library()))
     door.route("GET", "/ledger/events/{id}/proof", lambda request: event_proof(request, library()))
+    door.route("GET", "/ledger/events/{id}/receipt", lambda request: event_receipt(request, library()))
     door.route(
         "GET", "/ledger/checkpoints/{strand}/{n}/proof", lambda request: checkpoint_proof(request, library())
     )
@@ -70,6 +74,15 @@ def digest(library: Library) -> Reply:
     return Reply(200, body, FRESH)
 
 
+def feed(request: Incoming, library: Library) -> Reply:
+    """What was sealed and published after a position, and the position after that."""
+    if not {"position", "limit"}.issuperset(request.query):
+        raise Invalid("the feed takes position and limit only")
+    limit = page_limit(_once(request, "limit"))
+    page = read_feed(library, parse_position(_once(request, "position") or ""), limit)
+    return Reply(200, {"records": list(page.records), "next": render_position(page.next)}, FRESH)
+
+
 def checkpoint(request: Incoming, library: Library) -> Reply:
     """A strand's checkpoint, or the super-log's."""
     published = library.published(_log(request))
@@ -98,6 +111,11 @@ def event_proof(request: Incoming, library: Library) -> Reply:
     """The proof file of an event."""
     name = _event_id(request)
     return _proof(library.event(name), name)
+
+
+def event_receipt(request: Incoming, library: Library) -> Reply:
+    """The COSE receipt of an event (RFC 9942)."""
+    return Reply(200, library.receipt(_event_id(request)), FRESH, "application/cose")
 
 
 def checkpoint_proof(request: Incoming, library: Library) -> Reply:
@@ -146,6 +164,13 @@ def _place(placed: Placed) -> dict[str, object]:
 
 def _log(request: Incoming) -> LogName:
     return SUPER if request.path.get("strand") == SUPER else _number(request, "strand")
+
+
+def _once(request: Incoming, name: str) -> str | None:
+    given = request.query.get(name, [])
+    if len(given) > 1:
+        raise Invalid(f"{name} is given once")
+    return given[0] if given else None
 
 
 def _number(request: Incoming, name: str) -> int:

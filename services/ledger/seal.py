@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from services.ledger.log import MAX_ATTEMPTS, Log, World
 from services.ledger.manifest import Answer, manifest_of
 from services.ledger.ports import EventRow, Retry, StoredHead
+from services.ledger.receipts import NAME, publish_head
 from shared.events import sealing
 from shared.events.envelope import Event
 from shared.events.genesis import Genesis
@@ -79,7 +80,12 @@ class Sealer:
 
     def publish(self) -> Checkpoint:
         """Sign and publish the settled head, if it is newer than what is published."""
-        return self._log.publish()
+        return self._log.publish(self._with_receipts)
+
+    def _with_receipts(self, head: Checkpoint, note: bytes) -> bytes:
+        if head.size:
+            publish_head(self._world.objects, self._log.path(NAME), head, self._seal)
+        return note
 
     def _plan(
         self, head: Head, events: Mapping[str, Event | None]

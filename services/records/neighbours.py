@@ -31,11 +31,13 @@ NEIGHBOURS: tuple[tuple[str, str, str, bool], ...] = (
     ("GET", "/ledger/genesis", "The root of trust", True),
     ("GET", "/ledger/epochs", "The operator's orders that opened later epochs", True),
     ("GET", "/ledger/digest", "The newest digest", True),
+    ("GET", "/ledger/feed", "What was sealed and published after a position", True),
     ("GET", "/ledger/{strand}/checkpoint", "The signed checkpoint of a strand", True),
     ("GET", "/ledger/{strand}/tile/{path+}", "Tiles and entry bundles of a strand", True),
     ("GET", "/ledger/blocks/{strand}/{n}", "A sealed block", True),
     ("GET", "/ledger/events/{id}", "An event, its entry and place", True),
     ("GET", "/ledger/events/{id}/proof", "The inclusion proof of an event", True),
+    ("GET", "/ledger/events/{id}/receipt", "The COSE receipt of an event (RFC 9942)", True),
     (
         "GET",
         "/ledger/checkpoints/{strand}/{n}/proof",

@@ -4,13 +4,16 @@ import os
 from functools import cache
 
 from services.records.ports import Ports, ports_of
+from shared.aws.sealed import build_sealed
 from shared.aws.settings import build_store
 
 
 @cache
 def ports() -> Ports:
     """What the door works with."""
-    return ports_of(build_store("records", os.environ))
+    store = build_store("records", os.environ)
+    table, bucket, region = (os.environ[name] for name in ("LEDGER_TABLE", "LEDGER_BUCKET", "AWS_REGION"))
+    return ports_of(store, build_sealed(store.reader.genesis, table, bucket, region))
 
 
 def cors_origin() -> str:

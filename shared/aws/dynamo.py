@@ -110,6 +110,27 @@ def key_model(table: str, region: str) -> type[Model]:
     return PersonKeyRow
 
 
+def mark_model(table: str, region: str) -> type[Model]:
+    """The model of the marks in the ledger's table, as its store writes them; for reading."""
+
+    class MarkRow(Model):
+        class Meta:
+            table_name = table
+            read_timeout_seconds = READ_SECONDS
+            connect_timeout_seconds = CONNECT_SECONDS
+            max_retry_attempts = RETRIES
+
+        pk = UnicodeAttribute(hash_key=True)
+        sk = UnicodeAttribute(range_key=True)
+        index = NumberAttribute()
+        leaf = BinaryAttribute(legacy_encoding=False)
+        block = NumberAttribute(null=True)
+        time = UnicodeAttribute(null=True)
+
+    _place(MarkRow, region)
+    return MarkRow
+
+
 class DynamoRows:
     """`rows.Rows` on DynamoDB."""
 

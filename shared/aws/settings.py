@@ -6,6 +6,7 @@ are built once per execution environment, when the first request needs them.
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -19,11 +20,12 @@ from shared.aws.keys import KeyRing
 from shared.aws.kms import KmsSigner, KmsWrapper
 from shared.aws.rows import KeyRows, Rows
 from shared.aws.session import Session
+from shared.events.epoch import read_epochs
 from shared.events.genesis import Genesis, parse_genesis
 from shared.kernel.errors import Busy, IntegrityFault
 from shared.kernel.times import instant
 
-GENESIS_OBJECT = "genesis"
+GENESIS_OBJECT, EPOCHS_OBJECT = "genesis", "epochs"
 # A request answers within API Gateway's 29 s; a KMS or S3 call that takes longer than this is repeated.
 CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
 
@@ -75,7 +77,7 @@ def build_store(service: str, env: Mapping[str, str]) -> Store:
 
 
 def genesis_source(bucket: str, region: str, service: str, root: KmsSigner) -> Callable[[], Genesis]:
-    """Genesis, read once from the ledger's bucket.
+    """Genesis and the epochs opened since, read once from the ledger's bucket.
 
     A service believes it only if it names the service's own KMS root; whoever could write the bucket could
     thus not make this service accept another one's keys unnoticed by the verifiers, who pin the log's key.
@@ -91,6 +93,10 @@ def genesis_source(bucket: str, region: str, service: str, root: KmsSigner) -> C
         genesis = parse_genesis(note.split("\n\n", 1)[0] + "\n")
         if genesis.roots.get(service) != root.jwk:
             raise IntegrityFault(f"genesis names another root key for {service}")
+        # Read once: an environment certifies its keys for the epoch in which it began, and that stays good.
+        with suppress(s3.exceptions.NoSuchKey):
+            epochs = s3.get_object(Bucket=bucket, Key=EPOCHS_OBJECT)["Body"].read()
+            genesis = read_epochs(epochs, genesis)
         return genesis
 
     return read

@@ -7,6 +7,7 @@ checkpoint. Version 1 is of logs without a second, ML-DSA-44, key.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from shared.kernel.canonical import JsonObject, is_whole, jcs, parse_jcs
@@ -86,11 +87,16 @@ class Genesis:
     @property
     def known(self) -> tuple[Epoch, ...]:
         """All epochs that are known, the first one first."""
-        return (Epoch(1, self.strands, self.time), *self.epochs)
+        return _known(self.strands, self.time, self.epochs)
 
     def epoch_of(self, number: int) -> Epoch | None:
         """The epoch with this number, if it is known."""
         return self.known[number - 1] if 1 <= number <= len(self.epochs) + 1 else None
+
+
+@lru_cache(maxsize=16)  # Asked for each event; a deployment has one answer until an epoch is opened.
+def _known(strands: int, time: str, epochs: tuple[Epoch, ...]) -> tuple[Epoch, ...]:
+    return (Epoch(1, strands, time), *epochs)
 
 
 def genesis_text(genesis: Genesis) -> str:

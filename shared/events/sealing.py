@@ -21,7 +21,7 @@ from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import Signed, Signer, sign, take_apart, verify
 from shared.kernel.record import record
-from shared.kernel.times import later, moment, moment_of_form
+from shared.kernel.times import later, moment, seconds_between
 from shared.ledger.block import Block
 from shared.ledger.checkpoint import LogName
 from shared.ledger.merkle import Edge, Growth, leaf_hash, leaf_hashes
@@ -333,8 +333,7 @@ def check_place(event: Event, genesis: Genesis, strand: LogName, block_time: str
         raise IntegrityFault("the event is of an epoch that is not open")
     if strand_of(event.id, epoch.strands) != strand:
         raise IntegrityFault("the event belongs into another strand")
-    allowed = moment_of_form(event.seal_by) - moment_of_form(event.time)
-    if allowed.total_seconds() != genesis.seal_by_seconds:
+    if seconds_between(event.time, event.seal_by) != genesis.seal_by_seconds:
         raise IntegrityFault("the event's seal_by is not its time plus the constant of genesis")
     if event.time > _latest(block_time):
         raise IntegrityFault(f"the event's time is more than {SKEW_SECONDS} s ahead of its block")

@@ -8,6 +8,9 @@ from shared.kernel.errors import Malformed
 # ASCII digits only: with another script's, two texts would be the same instant and text order not time order.
 FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
 _FORM = re.compile(FORM)
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
 
 
 def instant(moment: datetime) -> str:
@@ -34,6 +37,30 @@ def moment_of_form(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def seconds_between(start: str, end: str) -> float:
+    """How many seconds the instant `end` is after `start`; both are known to be instants."""
+    if start[:10] == end[:10] and start[19:] == end[19:]:  # The same day and millisecond: most promises.
+        return float(_second_of_day(end) - _second_of_day(start))
+    return (moment_of_form(end) - moment_of_form(start)).total_seconds()
+
+
+def _second_of_day(text: str) -> int:
+    return int(text[11:13]) * 3_600 + int(text[14:16]) * 60 + int(text[17:19])
+
+
 def later(text: str, seconds: float) -> str:
     """The instant `seconds` after the instant `text`."""
     return instant(moment(text) + timedelta(seconds=seconds))
+
+
+def rfc3339(text: str, what: str = "time") -> str:
+    """The instant that an RFC 3339 time of any zone spells, to the millisecond; raises `Malformed`."""
+    try:
+        if _RFC_3339.fullmatch(text):
+            return instant(datetime.fromisoformat(text.upper()))
+    except (ValueError, OverflowError):
+        pass  # a day or hour that no calendar has, or one before the first year
+    raise Malformed(
+        f"{what} is not an RFC 3339 time such as 2026-11-22T10:00:00Z or 2026-11-22T11:00:00.000%2B01:00 "
+        "(in an address a plus is written %2B)"
+    )

@@ -111,6 +111,11 @@ def parse_head(data: bytes) -> SignedHead:
     return head
 
 
+def statement_of(head: SignedHead) -> Statement:
+    """What the head's protected header says, unverified; raises `ReceiptFault`."""
+    return _statement(head.protected)
+
+
 def verify_head(head: SignedHead, checkpoint: Checkpoint, jwk: Jwk) -> None:
     """Raise `ReceiptFault` unless `jwk` signed exactly this checkpoint's origin, size and root."""
     statement = _statement(head.protected)

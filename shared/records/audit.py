@@ -52,6 +52,8 @@ _TOLD = {
     "_cursor": re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII),
     "_sort": re.compile(r"-?[a-z_-]{1,40}(,-?[a-z_-]{1,40}){0,9}", re.ASCII),
 }
+# Parameters that are no search parameters: their names are kept, their values may hold a date of somebody's.
+_OTHERS = ("_type", "_since", "_total", "_format", "from", "to", "at", "position", "limit", "data")
 WITHHELD = "…"
 
 
@@ -106,7 +108,7 @@ def _named(name: str) -> str:
 @cache
 def _known_names() -> frozenset[str]:
     served = (name for type_ in resource_types() for name in search_parameters(type_))
-    return frozenset((*served, *_TOLD, "_type", "_since", "_total", "_format"))
+    return frozenset((*served, *_TOLD, *_OTHERS))
 
 
 def _told(name: str, value: str) -> str:

@@ -18,7 +18,7 @@ _TEXTS = (
     "/ledger/events/{id}/proof",
     "/ledger/checkpoints/{strand}/{n}/proof",
 )
-_PAGE = "/ledger/verify"
+_PAGE, _RECEIPT = "/ledger/verify", "/ledger/events/{id}/receipt"
 _SEARCHED = re.compile(r"/fhir/(\{type\}|[A-Z][A-Za-z]+)")
 _QUERY = {
     "patient": "whose records; needed but for directory types (other parameters: see /fhir/metadata)",
@@ -109,6 +109,8 @@ def _told(path: str) -> str:
         return "text/plain"
     if path == _PAGE:
         return "text/html"
+    if path == _RECEIPT:
+        return "application/cose"
     return _JSON if ".well-known" in path else _sent(path)
 
 

@@ -25,6 +25,7 @@ from shared.kernel.jsontext import render
 from shared.kernel.jws import Signer
 from tests import people
 from tests.api import Answer, Api
+from tests.log_of import log_of
 from tests.oracles import SHARED
 from tests.people import Device, Organization
 from tests.world import BASE_URL, World
@@ -69,7 +70,7 @@ class House:
         register_identity(identity, lambda: ports)
         consent_ports = ConsentPorts(stores[1], Access(stores[1]))
         register_consent(consent, lambda: consent_ports)
-        records_ports = ports_of(stores[2])
+        records_ports = ports_of(stores[2], log_of(self.world).sealed)
         register_records(records, lambda: records_ports)
         claims_ports = ClaimsPorts(stores[3], Access(stores[3]))
         register_claims(claims, lambda: claims_ports)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,32 @@ def test_an_old_or_missing_python_is_named_with_its_mend(
     assert version is None or version in done.stderr
 
 
+@pytest.mark.parametrize("missing", ["go", "node", "npm"])
+def test_a_missing_tool_of_the_interop_clients_is_named_with_its_mend(tmp_path: Path, missing: str) -> None:
+    tools, copy = tmp_path / "bin", tmp_path / "clone"
+    tools.mkdir()
+    for tool in {"go", "node", "npm"} - {missing}:
+        (tools / tool).write_text("#!/bin/sh\nexit 1\n")
+        (tools / tool).chmod(0o755)
+    shutil.copytree(ROOT / "tests" / "interop", copy / "tests" / "interop")
+    (copy / "Makefile").write_text((ROOT / "Makefile").read_text())
+    for name in ("requirements.lock", "pyproject.toml", ".venv/.ready"):
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).touch()
+    make = shutil.which("make")
+    assert make is not None
+    done = subprocess.run(
+        [make, "-C", str(copy), "interop"],
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"{missing} is missing" in done.stderr
+    assert "apt install golang-go nodejs npm" in done.stderr
+
+
 @pytest.mark.local_cloud
 def test_a_crashed_ci_run_leaves_no_cloud_behind(tmp_path: Path) -> None:
     """Whatever it is named and however deep it lies: the story's and a demo's were left to run for ever."""
@@ -88,6 +115,10 @@ os._exit(1)
 """
     )
     make.chmod(0o755)
+    # What the script would install for other tests than this one.
+    for tool in ("chromium", "go", "node", "npm"):
+        (make.parent / tool).write_text("#!/bin/sh\nexit 1\n")
+        (make.parent / tool).chmod(0o755)
     done = subprocess.run(
         [ROOT / ".ci" / "run"],
         env=os.environ | {"PATH": f"{make.parent}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)},

@@ -28,8 +28,10 @@ WITHOUT_TOKEN = {
     ("GET", "/ledger/blocks/{strand}/{n}"): "the log is public",
     ("GET", "/ledger/events/{id}"): "the log is public",
     ("GET", "/ledger/events/{id}/proof"): "the log is public",
+    ("GET", "/ledger/events/{id}/receipt"): "the log is public",
     ("GET", "/ledger/checkpoints/{strand}/{n}/proof"): "the log is public",
     ("GET", "/ledger/epochs"): "the log is public",
+    ("GET", "/ledger/feed"): "the log is public",
     ("GET", "/ledger/verify"): "a page that says nothing about anybody",
 }
 Route = tuple[str, str]

@@ -283,9 +283,19 @@ def test_every_partition_that_the_code_names_is_in_the_policies(service: str) ->
     text = "".join(file.read_text() for file in source_files(ROOT, service) if file.suffix == ".py")
     named = {f"{letter}#*" for letter in re.findall(r"""["']([A-Z])#""", text)}
     (read,) = [s for s in ALLOWED if s.holder == "DocumentsReading" and "dynamodb:Query" in s.actions]
-    allowed = set(read.said["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+    marks = [
+        s for s in ALLOWED if s.holder == f"{service.capitalize()}Role" and "LedgerTable.Arn" in s.resources
+    ]
+    allowed = {leading for statement in (read, *marks) for leading in _leading(statement)}
     assert "P#*" in named
     assert named <= allowed | WRITES[f"{service.capitalize()}Role"]
+
+
+def test_a_door_reads_marks_of_the_ledger_and_nothing_else_of_its_table() -> None:
+    read = [s for s in ALLOWED if "LedgerTable.Arn" in s.resources and s.holder == "RecordsRole"]
+    assert [(set(s.actions), _leading(s)) for s in read] == [({"dynamodb:BatchGetItem"}, ["M#*"])]
+    holders = {s.holder for s in ALLOWED if "LedgerTable.Arn" in s.resources}
+    assert holders == {"SealerPolicy", "LedgerRole", "RecordsRole"}
 
 
 def test_the_sealer_adds_rejection_markers_and_nothing_that_could_pass_for_a_revision() -> None:

@@ -92,9 +92,9 @@ FILES: tuple[Damage, ...] = (tile, consistency)
 
 
 def cosigned(evidence: Evidence) -> Evidence:
-    """Every checkpoint with lines of other algorithms around the log's own, under its name and a witness's.
+    """Every checkpoint with lines of other keys around the log's own: under its name, and a witness's.
 
-    Who does not know their keys passes them over, so any bytes of the right length will do: an ML-DSA-44
+    Who does not know the keys passes them over, so any bytes of the right length will do: an ML-DSA-44
     signature of the log, and a witness's Ed25519 cosignature, each with its time (C2SP tlog-cosignature).
     """
     log = SignatureLine(evidence.verifier.name, b"\x06log", bytes(8 + 2420)).text.encode()

@@ -2,7 +2,7 @@
 
 Two logs: one of more than a thousand entries, sealed and published by the product's own code over the fakes
 of the ledger's tests; and the one that Tessera wrote, with which each driver is itself tried first. Keys, ids
-and times are fixed, so that both are the same bytes in every run.
+and times are fixed, so that both are the same bytes in every run, but for the hedged ML-DSA-44 signatures.
 """
 
 import json
@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.kernel.encoding import b64
+from shared.kernel.encoding import b64, sha256
 from shared.ledger.checkpoint import Checkpoint, open_checkpoint, strand_origin
+from shared.ledger.cosignature import Mldsa44InMemory
 from shared.ledger.merkle import consistency_proof, inclusion_proof
 from shared.ledger.note import Verifier, parse_vkey
 from shared.ledger.tiles import ENTRIES, Tile, TileReader, all_tiles, split_bundle
 from tests.service.ledger.fakes import Cloud
-from tests.unit.ledger.acts import Producer
+from tests.unit.ledger.acts import House, Producer
 from tests.unit.ledger.logs import TESSERA, tessera_log
 
 # Where the ten checkpoints stand: a complete tree, its neighbours, both sides of every tile's border.
@@ -111,8 +112,11 @@ def tessera() -> Evidence:
 
 
 def carevouch() -> Evidence:
-    """Our log, grown in ten batches: events, certificates, block seals, and a rejected event."""
-    cloud, notes = Cloud(), {}
+    """Our log, grown in ten batches: events, certificates, block seals, and a rejected event.
+
+    Its checkpoints carry both lines of a deployment's log, as they do in production.
+    """
+    cloud, notes = Cloud(house=House(mldsa=Mldsa44InMemory(sha256(b"log's second key")))), {}
     producers = [
         Producer(cloud.house),
         Producer(cloud.house, name="another session"),

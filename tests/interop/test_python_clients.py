@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.ledger.cosignature import ED25519_SIGNATURE, MLDSA44_SIGNATURE
+from shared.ledger.note import parse_note
 from tests.interop import clients, damage
 from tests.interop.clients import Counts, Refused
 from tests.interop.damage import Damage
@@ -34,6 +36,12 @@ def test_the_driver_verifies_another_implementations_log(client: Client, theirs:
 def test_every_checkpoint_and_every_entry_under_each_is_accepted(client: Client, ours: Evidence) -> None:
     assert client(ours) == complete(client, ours)
     assert (len(ours.sizes), len(ours.entries), ours.inclusions, ours.consistencies) == (10, 1027, 3698, 45)
+
+
+def test_every_checkpoint_shown_to_the_clients_carries_both_lines_of_the_log(ours: Evidence) -> None:
+    for size in ours.sizes:
+        lengths = [len(line.signature) for line in parse_note(ours.note(size)).lines]
+        assert lengths == [ED25519_SIGNATURE, 8 + MLDSA44_SIGNATURE]
 
 
 @CLIENTS

@@ -5,8 +5,6 @@ The files are read, never made here: a change of bytes fails these tests, and ma
 
 import hmac
 import json
-from pathlib import Path
-from typing import Any
 
 import jwt
 import pytest
@@ -22,7 +20,7 @@ from shared.events.act import inclusion_paths
 from shared.events.catalogue import OPERATOR, types_of
 from shared.events.certificate import parse_certificate, verify_certificate, verify_event
 from shared.events.envelope import EVENT_TYP, event_payload, parse_event, strand_of, tag
-from shared.events.genesis import Genesis, genesis_text, parse_genesis
+from shared.events.genesis import Genesis, parse_genesis
 from shared.events.leaf import commit, leaf
 from shared.events.opening import parse_opening, render_opening, verify_opening
 from shared.kernel.canonical import jcs
@@ -31,24 +29,10 @@ from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.ids import Doc, Key, parse_key, part
 from shared.kernel.jws import thumbprint
 from shared.ledger.merkle import leaf_hash, root, verify_inclusion
-from shared.ledger.note import open_note, parse_vkey
+from tests.vectors.frozen import Row, flipped, load
 
-Row = dict[str, Any]
-
-
-def load(name: str) -> list[Row]:
-    rows: list[Row] = json.loads((Path(__file__).parent / f"{name}.json").read_text("ascii"))
-    assert rows
-    return rows
-
-
-[PUBLISHED] = load("genesis")
-GENESIS: Genesis = parse_genesis(PUBLISHED["text"])
+GENESIS: Genesis = parse_genesis(load("genesis")[0]["text"])
 CERTIFICATES = {row["kid"]: parse_certificate(row["certificate"]) for row in load("certificates")}
-
-
-def flipped(data: bytes, bit: int = 0) -> bytes:
-    return bytes([data[0] ^ 1 << bit]) + data[1:]
 
 
 @pytest.mark.parametrize("row", load("commitments"))
@@ -224,16 +208,3 @@ def test_grants(row: Row) -> None:
             verify_grant(row["sig"], row["device"], **{**facts, **change})
     with pytest.raises(IntegrityFault):
         verify_grant(row["sig"], GENESIS.operator, **facts)
-
-
-def test_genesis_is_published_under_the_logs_key() -> None:
-    note = open_note(PUBLISHED["note"].encode(), [parse_vkey(PUBLISHED["vkey"])])
-    assert note.text == PUBLISHED["text"] == genesis_text(GENESIS)
-    assert GENESIS.log == parse_vkey(PUBLISHED["vkey"]).public
-
-
-@pytest.mark.parametrize("place", range(0, len(PUBLISHED["text"]), 37))
-def test_genesis_with_a_bit_flipped_is_refused(place: int) -> None:
-    data = PUBLISHED["note"].encode()
-    with pytest.raises((Malformed, IntegrityFault)):
-        open_note(data[:place] + flipped(data[place:]), [parse_vkey(PUBLISHED["vkey"])])

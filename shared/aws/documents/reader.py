@@ -127,6 +127,10 @@ class Partition:
                 raise IntegrityFault("the versions of a document do not follow each other")
         return revisions
 
+    def all(self) -> list[Stored]:
+        """All visible revisions of every document, in key order."""
+        return self._revisions("")
+
     def latest(self, type_: str | None = None) -> list[Stored]:
         """The latest visible revision of every document (of one type), in key order."""
         revisions = self._revisions(f"{type_}#" if type_ else "")

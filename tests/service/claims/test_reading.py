@@ -6,6 +6,7 @@ from services.records.ports import ports_of
 from services.records.routes import register as register_records
 from shared.aws.http import Door
 from tests.api import Answer, Api, Who
+from tests.log_of import log_of
 from tests.people import admit, bind_device
 from tests.service.claims.member import Member
 from tests.world import World
@@ -15,7 +16,7 @@ from tests.world import World
 def records(world: World) -> Api:
     store = world.store("records")
     door = Door("records")
-    register_records(door, lambda: ports_of(store))
+    register_records(door, lambda: ports_of(store, log_of(world).sealed))
     return Api(door)
 
 

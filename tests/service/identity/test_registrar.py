@@ -13,15 +13,14 @@ from typing import Any
 import pytest
 
 from services.identity.ports import Ports
-from services.records.ports import Ports as RecordsPorts
+from services.records.ports import ports_of as records_ports_of
 from services.records.routes import register as register_records
-from shared.aws.access import Access
 from shared.aws.consents import Consents
 from shared.aws.http import Door
-from shared.aws.index import Index
 from shared.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
 from shared.kernel.times import later
 from tests.api import Answer, Api
+from tests.log_of import log_of
 from tests.people import (
     Device,
     Organization,
@@ -82,7 +81,7 @@ def test_a_person_made_by_a_bundle_is_registered_by_its_author(
 ) -> None:
     store = world.store("records")
     records = Door("records")
-    register_records(records, lambda: RecordsPorts(store, Access(store), Index(store.reader)))
+    register_records(records, lambda: records_ports_of(store, log_of(world).sealed))
     bundle = {
         "resourceType": "Bundle",
         "type": "transaction",

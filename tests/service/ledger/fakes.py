@@ -6,6 +6,7 @@ Every write goes through one `Faults`, so that a test can crash before or after 
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from services.ledger.epochs import Epochs
 from services.ledger.log import Cosign, World
@@ -120,9 +121,9 @@ class MemoryEvents:
         found = [Numbered(row.key, row.n) for row in self.rows.values() if row.kid == kid]
         if kid.startswith("certs#"):
             found = [
-                Numbered(Key(f"K#{name}", "cert"), _made(text))
+                Numbered(Key(f"K#{name}", "cert"), _made(text)[1])
                 for name, text in self.certificates.items()
-                if parse_certificate(text).service == kid.removeprefix("certs#")
+                if _made(text)[0] == kid.removeprefix("certs#")
             ]
         shown = [item for item in found if item.n > n and item.key not in self.hidden]
         return sorted(shown, key=lambda item: item.n)[:limit]
@@ -227,5 +228,8 @@ class Reader:
         return None if found is None else found.data
 
 
-def _made(text: str) -> int:
-    return int(moment(parse_certificate(text).nbf).timestamp() * 1000) + 60_000
+@cache
+def _made(text: str) -> tuple[str, int]:
+    """The service of a certificate, and under which number the index lists it."""
+    certificate = parse_certificate(text)
+    return certificate.service, int(moment(certificate.nbf).timestamp() * 1000) + 60_000

@@ -9,6 +9,7 @@ from shared.kernel.errors import NotFound
 from shared.kernel.ids import Key
 from shared.kernel.jws import take_apart
 from shared.ledger.checkpoint import SUPER, CheckpointFault, log_origin
+from shared.ledger.cose import verify_inclusion_receipt
 from shared.ledger.cosignature import Mldsa44InMemory
 from shared.ledger.merkle import leaf_hash
 from shared.ledger.note import Ed25519InMemory, NoteFault, parse_note
@@ -87,6 +88,23 @@ def test_the_proof_of_an_event_is_two_standard_proofs_whose_join_is_verbatim() -
         assert upper == cloud.library().published(SUPER).checkpoint
         again = cloud.library().checkpoint(int(placed.published.log), placed.published.checkpoint.size)
         assert again == placed.above
+
+
+def test_every_event_has_a_cose_receipt_under_the_sealers_key() -> None:
+    cloud = cloud_of(2)
+    producer = Producer(cloud.house, spread=True)
+    keys = [cloud.act(producer, number) for number in range(6)]
+    seal(cloud, keys[:3])
+    above(cloud)
+    seal(cloud, keys[3:])
+    for key in keys:
+        receipt = cloud.library().receipt(event_id(cloud, key))
+        leaf = leaf_hash(cloud.events.rows[key].text.encode())
+        checkpoint, _ = verify_inclusion_receipt(receipt, leaf, cloud.house.genesis.seal)
+        strand = int(checkpoint.origin.rpartition("/")[2])
+        assert checkpoint == cloud.library().published(strand).checkpoint
+    with pytest.raises(NotFound):
+        cloud.library().receipt("a" * 26)
 
 
 def test_an_event_of_a_busy_strand_is_proved_under_the_newest_checkpoint_above_it() -> None:

@@ -16,6 +16,7 @@ from shared.kernel.ids import Key
 from shared.kernel.jsontext import parse
 from tests import people
 from tests.api import Answer, Api, Who
+from tests.log_of import log_of
 from tests.people import Device, Organization
 from tests.world import BASE_URL, World, memory_world
 
@@ -38,7 +39,8 @@ class Scene:
     world: World = field(default_factory=memory_world)
 
     def __post_init__(self) -> None:
-        self.ports = ports_of(self.world.store("records"))
+        self.log = log_of(self.world)
+        self.ports = ports_of(self.world.store("records"), self.log.sealed)
         self.api = door_over(self.ports)
         self.hospital = people.admit(self.world, "Hospital", ["provider"])
         self.clinic = people.admit(self.world, "Clinic", ["provider"])

@@ -76,7 +76,7 @@ def test_a_bundle_cut_short_is_whole_or_absent_and_then_finished(at: int, what: 
     assert first.status != 200 or found
 
     scene.world.clock.advance(LATER_SECONDS)
-    scene.api = door_over(ports_of(scene.world.store("records")))
+    scene.api = door_over(ports_of(scene.world.store("records"), scene.log.sealed))
     again = scene.call(scene.hospital, "POST", "/fhir", sent, idempotency_key="k")
     assert again.status == 200, again.body
     (patient,) = people_of(scene)

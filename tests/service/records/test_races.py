@@ -59,7 +59,9 @@ def race(
         body = json.dumps(sent).encode()
         incoming = Incoming("POST", "/fhir", {}, {}, headers, body, caller)
         try:
-            outcomes.append(transaction.bundle(incoming, ports_of(scene.world.store("records"))))
+            outcomes.append(
+                transaction.bundle(incoming, ports_of(scene.world.store("records"), scene.log.sealed))
+            )
         except Exception as error:  # noqa: BLE001 - what a rival met is what the test looks at
             outcomes.append(error)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kernel.errors import Malformed
-from shared.kernel.times import instant, later, moment
+from shared.kernel.times import instant, later, moment, rfc3339, seconds_between
 
 
 def test_an_instant_is_utc_with_milliseconds_cut_not_rounded() -> None:
@@ -80,3 +80,41 @@ def test_the_times_that_exist_are_those_of_a_second_parser(text: str) -> None:
 def test_later_adds_seconds_across_a_year() -> None:
     assert later("2026-12-31T23:59:59.500Z", 0.5) == "2027-01-01T00:00:00.000Z"
     assert later("2027-01-01T00:00:00.000Z", -1) == "2026-12-31T23:59:59.000Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("2026-11-22T10:00:00Z", "2026-11-22T10:00:00.000Z"),
+        ("2026-11-22T10:00:00.5Z", "2026-11-22T10:00:00.500Z"),
+        ("2026-11-22T10:00:00.123Z", "2026-11-22T10:00:00.123Z"),
+        ("2026-11-22t10:00:00z", "2026-11-22T10:00:00.000Z"),
+        ("2026-11-22T00:30:00+01:00", "2026-11-21T23:30:00.000Z"),
+        ("2026-11-21T23:30:00-01:15", "2026-11-22T00:45:00.000Z"),
+        ("2026-11-22T10:00:00-00:00", "2026-11-22T10:00:00.000Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+    ],
+)
+def test_an_rfc_3339_time_of_any_zone_is_an_instant(text: str, same: str) -> None:
+    assert rfc3339(text) == same
+    assert moment(rfc3339(text)) == datetime.fromisoformat(text.upper())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2026-11-22", "2026-11-22T10:00:00", "2026-11-22T10:00Z", "2026-11-22 10:00:00Z", "now",
+     "2026-02-29T10:00:00Z", "2026-11-22T24:00:00Z", "2026-12-31T23:59:60Z", "2026-11-22T10:00:00.1234Z",
+     "2026-11-22T10:00:00+25:00", "2026-11-22T10:00:00 01:00", "20261122T100000Z", "2026-W47-7T10:00:00Z",
+     "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "\u0662026-11-22T10:00:00Z",
+     "2026-11-22T10:00:00Z\n"],
+)  # fmt: skip
+def test_what_is_no_rfc_3339_time_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(Malformed, match="such as 2026-11-22T10:00:00Z"):
+        rfc3339(text)
+
+
+@given(st.integers(946_684_800_000, 4_102_444_800_000), st.integers(-200_000_000, 200_000_000))
+def test_seconds_between_two_instants_is_what_the_calendar_says(start: int, milliseconds: int) -> None:
+    first = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=start)
+    second = first + timedelta(milliseconds=milliseconds)
+    assert seconds_between(instant(first), instant(second)) == (second - first).total_seconds()

@@ -1,7 +1,10 @@
 """Checkpoints: another implementation's, ours, and texts that only look like one."""
 
+from collections import Counter
+
 import pytest
 
+from shared.kernel.errors import IntegrityFault
 from shared.ledger import checkpoint, merkle, note, tiles
 from shared.ledger.checkpoint import Checkpoint, CheckpointFault
 from shared.ledger.cosignature import Mldsa44InMemory
@@ -15,16 +18,36 @@ ROOT = merkle.leaf_hash(b"")
 def test_every_foreign_checkpoint_and_all_growth_between_them_verifies() -> None:
     files, verifier = tessera_log(), note.parse_vkey(TESSERA)
     heads = [checkpoint.open_checkpoint(files[f"checkpoint.{size}"], verifier) for size in range(16)]
-    reader = TileReader(15, lambda wanted: [files[tile.path] for tile in wanted])
     entries = tiles.split_bundle(files["tile/entries/000.p/15"])
+    leaves = merkle.leaf_hashes(entries)
+    counts = Counter[str]()
     for head in heads:
-        assert merkle.root([merkle.leaf_hash(entry) for entry in entries[: head.size]]) == head.root
+        assert merkle.root(leaves[: head.size]) == head.root
+        # Out of the tiles of its own size, as a client at that time would have read them.
+        reader = TileReader(head.size, lambda wanted: [files[tile.path] for tile in wanted])
         for index in range(head.size):
             path = merkle.inclusion_proof(reader, index, head.size)
-            merkle.verify_inclusion(index, head.size, merkle.leaf_hash(entries[index]), path, head.root)
-        for old in heads[: head.size]:
+            merkle.verify_inclusion(index, head.size, leaves[index], path, head.root)
+            counts["inclusion"] += 1
+        for old in heads[: head.size + 1]:
             proof = merkle.consistency_proof(reader, old.size, head.size)
             merkle.verify_consistency(old.size, old.root, head.size, head.root, proof)
+            counts["consistency"] += 1
+    assert counts == {"inclusion": 120, "consistency": 136}
+
+
+def test_the_latest_foreign_checkpoint_is_that_of_its_size() -> None:
+    files = tessera_log()
+    assert files["checkpoint"] == files["checkpoint.15"]
+
+
+def test_a_foreign_checkpoint_with_a_flipped_bit_is_refused() -> None:
+    data, verifier = tessera_log()["checkpoint"], note.parse_vkey(TESSERA)
+    for at in range(len(data) * 8):
+        broken = bytearray(data)
+        broken[at // 8] ^= 1 << at % 8
+        with pytest.raises(IntegrityFault):
+            checkpoint.open_checkpoint(bytes(broken), verifier)
 
 
 def test_a_signed_checkpoint_opens_as_what_was_signed() -> None:

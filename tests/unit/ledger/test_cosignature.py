@@ -6,13 +6,14 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from shared.kernel.encoding import b64, sha256
 from shared.kernel.errors import Malformed
-from shared.ledger.checkpoint import Checkpoint
+from shared.ledger.checkpoint import Checkpoint, parse_checkpoint
 from shared.ledger.cosignature import (
     Ed25519CosignatureSigner,
     Ed25519Cosigner,
     Mldsa44InMemory,
     MldsaCosignatureSigner,
     MldsaCosigner,
+    ed25519_message,
     parse_key,
     timestamp_of,
 )
@@ -25,6 +26,7 @@ from shared.ledger.note import (
     Verifier,
     open_note,
     parse_note,
+    render_note,
     sign_note_with,
     vkey,
 )
@@ -73,6 +75,27 @@ def test_the_mldsa_message_is_the_structure_that_the_specification_lays_out() ->
     MLDSA44PublicKey.from_public_bytes(ML.public).verify(line.signature[8:], message)
     assert line.key_id == sha256(b"witness.example/w1\n\x06" + ML.public)[:4]
     assert len(line.signature) == 8 + 2420
+
+
+def test_the_specifications_example_reads_as_a_checkpoint_its_logs_line_and_a_cosignature() -> None:
+    """From https://c2sp.org/tlog-cosignature, which does not say its keys: it is read, not verified."""
+    data = (
+        "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n"
+        "\u2014 example.com/behind-the-sofa "
+        "Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
+        "\u2014 witness.example.com/w1 "
+        "jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBI"
+        "fZ+qnA==\n"
+    ).encode()
+    note = parse_note(data)
+    head, (log, witness) = parse_checkpoint(note.text), note.lines
+    assert (head.origin, head.size, head.text) == (CHECKPOINT.origin, CHECKPOINT.size, note.text)
+    assert (log.name, log.key_id.hex(), len(log.signature)) == (head.origin, "033de0ae", 64)
+    assert (witness.name, witness.key_id.hex()) == ("witness.example.com/w1", "8d66cf3f")
+    assert (len(witness.signature), timestamp_of(witness.signature)) == (8 + 64, TIME)
+    header, time, *rest = ed25519_message(note.text, TIME).decode().split("\n", 2)
+    assert (header, time, rest) == ("cosignature/v1", "time 1679315147", [note.text])
+    assert render_note(note) == data
 
 
 @pytest.mark.parametrize("kind", SIGNERS)

@@ -3,7 +3,7 @@
 import base64
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pymerkle
@@ -40,13 +40,16 @@ def hashes(count: int) -> list[bytes]:
     return [merkle.leaf_hash(index.to_bytes(4, "big")) for index in range(count)]
 
 
-def vectors(kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def vectors(kind: str) -> dict[str, dict[str, Any]]:
+    """The cases of one kind, by their names."""
+    cases = {}
     with tarfile.open(shared_path("data/merkle/testdata.tar.gz")) as archive:
         for member in archive.getmembers():
-            if member.isfile() and f"/{kind}/" in member.name:
-                file = archive.extractfile(member)
-                if file is not None:
-                    yield member.name, json.loads(file.read())
+            folder, _, name = member.name.partition(f"/{kind}/")
+            file = archive.extractfile(member) if folder == "testdata" and member.isfile() else None
+            if file is not None:
+                cases[name.removesuffix(".json")] = json.loads(file.read())
+    return cases
 
 
 def unb64(text: str | None) -> bytes:
@@ -70,39 +73,70 @@ def test_first_three_roots_are_those_of_another_implementation() -> None:
     ]
 
 
+def included(case: dict[str, Any]) -> None:
+    """A subtree that begins at the first leaf is the tree of its end."""
+    path, size = [unb64(hash_) for hash_ in case["proof"] or []], case["end" if "end" in case else "treeSize"]
+    merkle.verify_inclusion(case["leafIdx"], size, unb64(case["leafHash"]), path, unb64(case["root"]))
+
+
+def continued(case: dict[str, Any]) -> None:
+    proof = [unb64(hash_) for hash_ in case["proof"] or []]
+    old, new = (case[name] for name in (("end", "size") if "end" in case else ("size1", "size2")))
+    merkle.verify_consistency(old, unb64(case["root1"]), new, unb64(case["root2"]), proof)
+
+
+def refused(verify: Callable[[dict[str, Any]], None], case: dict[str, Any]) -> bool:
+    try:
+        verify(case)
+    except IntegrityFault:
+        return True
+    return False
+
+
+def odd(verify: Callable[[dict[str, Any]], None], cases: dict[str, dict[str, Any]]) -> set[str]:
+    """The cases in which we and their makers do not agree."""
+    return {name for name, case in cases.items() if refused(verify, case) != case["wantErr"]}
+
+
 def test_inclusion_agrees_with_every_foreign_vector() -> None:
-    count = 0
-    for name, case in vectors("inclusion"):
-        path, root = [unb64(h) for h in case["proof"] or []], unb64(case["root"])
-        try:
-            merkle.verify_inclusion(case["leafIdx"], case["treeSize"], unb64(case["leafHash"]), path, root)
-            refused = False
-        except IntegrityFault:
-            refused = True
-        assert refused == case["wantErr"], name
-        count += 1
-    assert count == 98
+    cases = vectors("inclusion")
+    assert odd(included, cases) == set()
+    assert (len(cases), sum(case["wantErr"] for case in cases.values())) == (98, 92)
 
 
 def test_consistency_agrees_with_every_foreign_vector_but_growth_from_nothing() -> None:
-    count, from_nothing = 0, 0
-    for name, case in vectors("consistency"):
-        proof = [unb64(h) for h in case["proof"] or []]
-        try:
-            merkle.verify_consistency(
-                case["size1"], unb64(case["root1"]), case["size2"], unb64(case["root2"]), proof
-            )
-            refused = False
-        except IntegrityFault:
-            refused = True
-        # tlog-witness starts from size 0 with an empty proof; those vectors refuse that start.
-        if refused != case["wantErr"]:
-            assert case["size1"] == 0, name
-            assert proof == [], name
-            from_nothing += 1
-        count += 1
-    assert count == 98
-    assert from_nothing <= 3
+    """tlog-witness starts from size 0 with an empty proof, and so do we; these vectors refuse that start."""
+    cases = vectors("consistency")
+    assert odd(continued, cases) == {"additional/size1-is-zero-and-size2-is-not-zero"}
+    assert (len(cases), sum(case["wantErr"] for case in cases.values())) == (98, 92)
+
+
+def test_growth_from_nothing_needs_the_root_of_nothing_and_an_empty_proof() -> None:
+    cases = {name: case for name, case in vectors("consistency").items() if case["size1"] == 0}
+    accepted = {name for name, case in cases.items() if not refused(continued, case)}
+    ours = {
+        name
+        for name, case in cases.items()
+        if unb64(case["root1"]) == merkle.EMPTY_ROOT and not case["proof"] and case["size2"] > 0
+    }
+    assert accepted == ours
+    assert len(cases) == 9
+
+
+def test_subtrees_from_the_first_leaf_agree_with_every_foreign_vector() -> None:
+    """Such a subtree is a tree. One that begins elsewhere no checkpoint states, so nothing here verifies it.
+
+    Their verifier asks nothing of the tree in which an empty subtree lies; for us two roots for size 0 are a
+    fork as they are for every other size.
+    """
+    inclusion, consistency = vectors("subtreeinclusion"), vectors("subtreeconsistency")
+    assert (len(inclusion), len(consistency)) == (204, 118)
+    whole = {name: case for name, case in inclusion.items() if case["start"] == 0}
+    assert odd(included, whole) == set()
+    grown = {name: case for name, case in consistency.items() if case["start"] == 0}
+    case = "subtree-is-empty-sizes-are-equal-zero-subtree-root-valid-tree-root-random-proof-is-empty"
+    assert odd(continued, grown) == {f"additional/{case}"}
+    assert (len(whole), len(grown)) == (101, 102)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 9, 31, 64, 100])

@@ -34,6 +34,44 @@ def test_a_vkey_with_a_slip_is_refused(vkey: str) -> None:
         note.parse_vkey(vkey)
 
 
+@pytest.mark.parametrize(
+    ("vkey", "text", "line"),
+    [
+        pytest.param(
+            "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+            "This is an example message.\n",
+            "Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=",
+            id="C2SP",
+        ),
+        pytest.param(
+            "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
+            "If you think cryptography is the answer to your problem,\n"
+            "then you don't know what your problem is.\n",
+            "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=",
+            id="Go",
+        ),
+    ],
+)
+def test_examples_of_the_specification_and_of_its_first_implementation_open(
+    vkey: str, text: str, line: str
+) -> None:
+    """The notes of https://c2sp.org/signed-note and https://pkg.go.dev/golang.org/x/mod/sumdb/note."""
+    verifier = note.parse_vkey(vkey)
+    data = f"{text}\n\u2014 {verifier.name} {line}\n".encode()
+    assert note.open_note(data, [verifier]).text == text
+    assert note.render_note(note.parse_note(data)) == data
+    for changed in (data.replace(b"problem", b"Problem").replace(b"message", b"Message"), data[1:]):
+        with pytest.raises(NoteFault):
+            note.open_note(changed, [verifier])
+
+
+def test_a_text_may_hold_empty_lines_and_ends_at_the_last_of_them() -> None:
+    """The specification's first example is such a text; it does not say its key."""
+    text = "one\ntwo:\n\nthree.\n"
+    data = note.sign_note(text, "log.example", SIGNER)
+    assert note.open_note(data, [KNOWN]).text == text
+
+
 def test_every_foreign_checkpoint_opens_under_its_key() -> None:
     files, verifier = tessera_log(), note.parse_vkey(TESSERA)
     names = [name for name in files if name.startswith("checkpoint")]

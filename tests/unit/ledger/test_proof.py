@@ -3,10 +3,11 @@
 import pytest
 
 from shared.kernel.errors import IntegrityFault
-from shared.ledger import merkle, proof
+from shared.ledger import merkle, proof, tiles
 from shared.ledger.merkle import InclusionFault
+from shared.ledger.note import parse_vkey
 from shared.ledger.proof import ProofFault, TlogProof
-from tests.unit.ledger.logs import VERIFIER, MemoryLog, numbered
+from tests.unit.ledger.logs import TESSERA, VERIFIER, MemoryLog, numbered, tessera_log
 
 
 def made(size: int = 21, index: int = 13) -> tuple[TlogProof, bytes]:
@@ -26,6 +27,21 @@ def test_a_proof_reads_back_and_verifies() -> None:
 def test_a_proof_begins_as_the_specification_says() -> None:
     written, _ = made(2, 1)
     assert proof.render(written).startswith(b"c2sp.org/tlog-proof@v1\nindex 1\n")
+
+
+def test_every_entry_of_another_implementations_log_has_its_proof_file_under_every_checkpoint() -> None:
+    files, verifier = tessera_log(), parse_vkey(TESSERA)
+    leaves = merkle.leaf_hashes(tiles.split_bundle(files["tile/entries/000.p/15"]))
+    count = 0
+    for size in range(1, 16):
+        for index, leaf in enumerate(leaves[:size]):
+            path = tuple(merkle.inclusion_path(leaves[:size], index))
+            data = proof.render(TlogProof(index, path, files[f"checkpoint.{size}"]))
+            assert proof.verify(proof.parse(data), leaf, verifier).size == size
+            with pytest.raises(InclusionFault):
+                proof.verify(proof.parse(data), leaves[index - 1] if index else bytes(32), verifier)
+            count += 1
+    assert count == 120
 
 
 def test_extra_bytes_are_carried() -> None:

@@ -68,6 +68,17 @@ def test_growing_entry_by_entry_writes_exactly_the_files_of_another_implementati
         log.append([entry])
     expected = {path: data for path, data in theirs.items() if path.startswith("tile/")}
     assert log.files == expected
+    assert len(expected) == 30
+
+
+def test_every_tile_of_another_implementation_holds_the_hashes_of_its_entries() -> None:
+    files = tessera_log()
+    entries = tiles.split_bundle(files["tile/entries/000.p/15"])
+    for size in range(1, 16):
+        bundle, row = tiles.all_tiles(size)
+        hashes = tiles.split_tile(files[row.path], row)
+        assert hashes == merkle.leaf_hashes(entries[:size])
+        assert tiles.check_bundle(files[bundle.path], hashes, bundle) == entries[:size]
 
 
 @settings(max_examples=25, deadline=None)

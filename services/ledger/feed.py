@@ -1,0 +1,122 @@
+"""The live feed: what was sealed and published after a position, over all strands. Public.
+
+It is shaped like Amazon QLDB's stream: a `block` record for each block and before it its `event`,
+`rejection` and `epoch` records. A public log says nothing of documents, so QLDB's revision details are in
+the records door's feed, for those who may read them. A consumer polls with the `next` of the last page, and
+so sees every published event exactly once, each strand in its order; an empty page gives the same position
+again. The feed is a view: whoever mirrors the log can make the same records.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from services.ledger.proofs import Library, Published
+from shared.events.blocks import Bundle, SealedBlock, block_at
+from shared.events.certificate import CERT_TYP
+from shared.events.envelope import EVENT_TYP
+from shared.events.position import Place, Position, check_within
+from shared.events.sealing import EPOCH, parse_seal
+from shared.kernel.canonical import JsonObject
+from shared.kernel.encoding import b64u
+from shared.kernel.errors import Invalid
+from shared.kernel.jws import Signed, take_apart
+from shared.ledger.tiles import WIDTH
+
+# The sealer takes no event over 3 KB, so a page stays far below the gateway's limit.
+DEFAULT_LIMIT, MAX_LIMIT = 100, 500
+_LIMIT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records, each strand's in its order, and the position after them."""
+
+    records: tuple[JsonObject, ...]
+    next: Position
+
+
+def page_limit(text: str | None) -> int:
+    """How many records are asked for, at most `MAX_LIMIT`; raises `Invalid`."""
+    if text is not None and not _LIMIT.fullmatch(text):
+        raise Invalid(f"limit is a whole number from 1 to {MAX_LIMIT}")
+    return DEFAULT_LIMIT if text is None else min(int(text), MAX_LIMIT)
+
+
+def read_feed(library: Library, position: Position, limit: int) -> Page:
+    """The page after `position`; raises `Invalid` for one that is not of this log.
+
+    The limit is shared among the strands that have something, each of which gets one record at least: so no
+    strand waits for a busier one, and 64 busy strands give a page of 64 even if asked for fewer.
+    """
+    published = library.all_published()
+    sizes = dict.fromkeys(range(library.genesis().strand_count), 0)
+    sizes |= {strand: item.checkpoint.size for strand, item in published.items()}
+    check_within(position, sizes)
+    if any(place.part for place in position.values()):
+        raise Invalid("this feed stops at entries; a position inside an act is of a document's feed")
+    starts = {strand: position[strand].index if strand in position else 0 for strand in published}
+    ahead = [item for item in published.values() if starts[int(item.log)] < item.checkpoint.size]
+    share = max(1, limit // max(1, len(ahead)))
+    records: list[JsonObject] = []
+    after = dict(position)
+    for item in ahead:
+        found, end = _of_strand(library, item, starts[int(item.log)], share)
+        records += found
+        after[int(item.log)] = Place(end)
+    return Page(tuple(records), after)
+
+
+def _of_strand(
+    library: Library, published: Published, start: int, share: int
+) -> tuple[list[JsonObject], int]:
+    """Up to `share` records from entry `start`, and the entry after them."""
+    size = published.checkpoint.size
+    bundle: Bundle = cache(lambda number: library.bundle(published, number))
+    shown: list[_Shown] = []
+    block, at = block_at(start, size, bundle), start
+    # A certificate is no record, but the event that needs it follows: twice as many entries are enough.
+    while at < min(size, start + 2 * share) and len(shown) < share:
+        if at == block.block.end:
+            block = block_at(at, size, bundle)
+        signed = take_apart(bundle(at // WIDTH)[at % WIDTH].decode("ascii"))
+        if signed.typ != CERT_TYP:
+            shown.append(_Shown(at, signed, block))
+        at += 1
+    kids = {one.signed.kid for one in shown if one.signed.typ == EVENT_TYP}
+    certificates = library.certificates(int(published.log), kids)
+    return [_record(int(published.log), one, certificates) for one in shown], at
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    index: int
+    signed: Signed
+    block: SealedBlock
+
+
+def _record(strand: int, shown: _Shown, certificates: Mapping[str, int]) -> JsonObject:
+    block, signed = shown.block, shown.signed
+    record: JsonObject = {
+        "kind": "event",
+        "strand": strand,
+        "index": shown.index,
+        "block": block.block.number,
+        "time": block.time,
+        "entry": signed.text,
+    }
+    if signed.typ == EVENT_TYP:
+        # Null for an event of the operator, whose key genesis names.
+        return {**record, "certificate": certificates.get(signed.kid)}
+    if shown.index + 1 < block.block.end:
+        return {**record, "kind": "epoch" if parse_seal(signed.text).type == EPOCH else "rejection"}
+    prev = block.block.prev
+    return {
+        **record,
+        "kind": "block",
+        "first": block.block.first,
+        "count": block.block.count,
+        "prev": None if prev is None else b64u(prev),
+        "hash": b64u(block.hash),
+    }

@@ -1,0 +1,107 @@
+"""The log of a test's world: the real sealer over the same rows that the doors write.
+
+`log_of(world)` is what seals, publishes and answers for it; a door that looks at the log takes `.sealed`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from services.ledger.log import World as LedgerWorld
+from services.ledger.ports import EventRow, Numbered
+from services.ledger.seal import Sealer
+from services.ledger.store import REJECTED_SUFFIX, may_carry_event
+from services.ledger.superlog import SuperLog
+from shared.aws.documents.layout import home_of, unpack_keys
+from shared.aws.rows import Row, Rows
+from shared.aws.sealed import SealedFacts, Wanted
+from shared.events.sealing import Mark
+from shared.kernel.ids import Key
+from shared.ledger.logkeys import LogSigner
+from shared.ledger.note import Ed25519InMemory
+from tests.fakes import Faults, MemoryRows
+from tests.service.ledger.fakes import MemoryHeads, MemoryMarks, MemoryNotes, MemoryObjects
+from tests.world import World
+
+
+@dataclass
+class WorldLog:
+    """Heads, marks and files of a world's log."""
+
+    world: World
+    faults: Faults = field(default_factory=Faults)
+
+    def __post_init__(self) -> None:
+        self.heads, self.marks = MemoryHeads(self.faults), MemoryMarks(self.faults)
+        self.objects, self.notes = MemoryObjects(self.faults), MemoryNotes(self.faults)
+        self.sealed = SealedFacts(self, self._read, lambda: self.world.genesis)
+
+    def seal(self, *, publish: bool = True) -> None:
+        """Seal whatever has been written."""
+        events = RowEvents(self.world.rows)
+        outside = LedgerWorld(self.heads, self.marks, self.objects, events, self.notes, self.world.clock)
+        signer = LogSigner(Ed25519InMemory(self.world.log.private_bytes_raw()))
+        genesis = self.world.genesis
+        for strand in range(genesis.strand_count):
+            sealer = Sealer(strand, genesis, outside, seal=self.world.seal, log=signer)
+            sealer.seal(events.keys())
+            if publish:
+                sealer.publish()
+        if publish:
+            above = SuperLog(genesis.origin, outside, signer)
+            above.append(range(genesis.strand_count))
+            above.publish()
+
+    def find(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, Mark]:
+        """`sealed.Marks`."""
+        return {key: self.marks.rows[key] for key in wanted if key in self.marks.rows}
+
+    def _read(self, name: str) -> bytes | None:
+        return self.objects.files.get(name)
+
+
+def log_of(world: World) -> WorldLog:
+    """A log for this world, empty at first."""
+    return WorldLog(world)
+
+
+@dataclass
+class RowEvents:
+    """`ports.Events` over the doors' rows in memory."""
+
+    rows: Rows
+
+    def keys(self) -> list[Key]:
+        """The rows that may carry an event."""
+        assert isinstance(self.rows, MemoryRows)
+        return [key for key in self.rows.rows if may_carry_event(key)]
+
+    def fetch(self, keys: Sequence[Key]) -> list[EventRow]:
+        found = self.rows.get_many(list(keys)).values()
+        return [_event_row(row) for row in found if row.text("event") is not None]
+
+    def certificate(self, kid: str) -> str | None:
+        row = self.rows.get(Key(f"K#{kid}", "cert"))
+        return None if row is None else row.text("event")
+
+    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
+        rows = self.fetch(self.keys())
+        found = [Numbered(row.key, row.n) for row in rows if row.kid == kid and row.n > n]
+        return sorted(found, key=lambda item: item.n)[:limit]
+
+    def own_rows(self, row: EventRow) -> list[Key]:
+        found = self.rows.get_many(list(row.rows)).values()
+        return sorted(item.key for item in found if home_of(item) == row.key)
+
+    def answer(self, key: Key, seal: str) -> None:
+        assert key.sk.endswith(REJECTED_SUFFIX)
+        self.rows.put_new(Row(key, {"event": seal}))
+
+
+def _event_row(row: Row) -> EventRow:
+    return EventRow(
+        row.key,
+        row.text("event") or "",
+        row.text("kid") or "",
+        row.number("n") or 0,
+        tuple(unpack_keys(row)),
+    )

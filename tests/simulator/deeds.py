@@ -1,0 +1,135 @@
+"""The events of a schedule: true ones, false ones, and what a hostile writer of rows makes of them.
+
+Made by the product's code under keys that the same names always give, and once per process: signing is what
+a schedule would spend its time on.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from shared.kernel.encoding import b64u, base32, sha256, unb64u
+from shared.kernel.ids import Key
+from shared.kernel.times import later, moment
+from tests.unit.ledger.acts import House, Producer
+
+# The order of P-256: r and n - s are another spelling of the signature r and s.
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+LIFE_SECONDS = 24 * 3600
+
+
+class Kind(StrEnum):
+    """What is wrong with an event, if anything."""
+
+    TRUE = "true"
+    AHEAD = "ahead of its time"
+    EPOCH = "of an epoch that is not open"
+    SEAL_BY = "with a seal_by of its own"
+    FORGED = "not by its key"
+    NONSENSE = "no event at all"
+    TWIN = "under the id of another"
+
+
+FALSE = frozenset({Kind.EPOCH, Kind.SEAL_BY, Kind.FORGED, Kind.NONSENSE})
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A key of a service, and when it was made; the operator's has no certificate."""
+
+    service: str
+    name: str
+    made: str
+
+    @property
+    def expired(self) -> str:
+        """After this instant it signs nothing."""
+        return later(self.made, LIFE_SECONDS)
+
+    @property
+    def certificate(self) -> str:
+        """The text of its certificate."""
+        return _producer(self).certificate
+
+    @property
+    def kid(self) -> str:
+        """Its thumbprint."""
+        return _kid(self)
+
+    @property
+    def made_n(self) -> int:
+        """Under which number its certificate stands in the index."""
+        return int(moment(self.made).timestamp() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An event as it was stored in a row, and what may become of it.
+
+    `hostile` rows were put by somebody with access to the table; their index attributes lie.
+    """
+
+    key: Key
+    text: str
+    session: Session
+    n: int
+    kind: Kind
+    id: str | None
+    hostile: bool = False
+
+    @property
+    def hash(self) -> bytes:
+        """What a rejection names it by."""
+        return sha256(self.text.encode())
+
+
+@cache
+def house(strands: int) -> House:
+    """The keys of a deployment with so many strands."""
+    return House(strands)
+
+
+@cache
+def event(session: Session, n: int, time: str, kind: Kind, event_id: str) -> str:
+    """The text of an event; the same arguments, the same text."""
+    producer = _producer(session)
+    producer.n = n - 1
+    match kind:
+        case Kind.EPOCH:
+            return producer.event(n, None, time, id=event_id, epoch=2)
+        case Kind.SEAL_BY:
+            return producer.event(n, None, time, id=event_id, seal_by=later(time, 601))
+        case Kind.FORGED:
+            head, _, signature = producer.event(n, None, time, id=event_id).rpartition(".")
+            return f"{head}.{b64u(sha256(unb64u(signature)) * 2)}"
+        case Kind.NONSENSE:
+            return f"nonsense {event_id}"
+        case Kind.AHEAD:
+            return producer.event(n, None, later(time, 120), id=event_id, seal_by=later(time, 720))
+        case _:
+            return producer.event(n, None, time, id=event_id)
+
+
+@cache
+def respelled(text: str) -> str:
+    """The same event with the other spelling of its signature."""
+    head, _, signature = text.rpartition(".")
+    raw = unb64u(signature)
+    other = _ORDER - int.from_bytes(raw[32:], "big")
+    return f"{head}.{b64u(raw[:32] + other.to_bytes(32, 'big'))}"
+
+
+def id_of(session: Session, n: int) -> str:
+    """An event's id, as good as random."""
+    return base32(sha256(f"{session.service} {session.name} {n}".encode())[:16])
+
+
+@cache
+def _producer(session: Session) -> Producer:
+    # One strand or several: the keys are the same.
+    return Producer(house(1), session.service, session.name, session.made)
+
+
+@cache
+def _kid(session: Session) -> str:
+    return _producer(session).signer.kid

@@ -1,0 +1,76 @@
+"""How new rows reach the sealer: the table's stream, and the inbox with one ordered group a strand.
+
+Both deliver at least once, in order per key or group alone, and again from the first record that was
+reported; some records never come (filtered, expired), and nothing promises to bring them but the sweep.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.kernel.ids import Key
+from tests.service.ledger.queues import MemoryInbox
+from tests.simulator.chance import Chance
+from tests.simulator.schedule import Schedule, Write
+from tests.simulator.stores import CLIENT
+
+Handle = Callable[[Mapping[str, Any]], Any]
+DROPPED = 0.15
+TWICE = 0.2
+BATCH = 6
+
+
+@dataclass
+class Stream:
+    """Records that were not delivered yet. `sequence` counts per stream, as sequence numbers do."""
+
+    chance: Chance
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    sequence: int = 0
+
+    def write(self, key: Key) -> None:
+        """A row was inserted."""
+        self.sequence += 1
+        if self.chance.happens(DROPPED):
+            return
+        record = _record(key, self.sequence)
+        # Order holds per key only, and each key is written once: so anywhere among what waits.
+        self.waiting.insert(self.chance.between(0, len(self.waiting)), record)
+
+    def take(self) -> list[dict[str, Any]]:
+        """A batch, of which some records may be delivered again later."""
+        batch = self.waiting[: self.chance.between(1, BATCH)]
+        del self.waiting[: len(batch)]
+        self.waiting += [record for record in batch if self.chance.happens(TWICE)]
+        return batch
+
+    def answer(self, batch: list[dict[str, Any]], said: Any) -> None:
+        """Bring a batch again from the lowest record that was reported; all of it if nobody answered."""
+        failed = None if said is None else said["batchItemFailures"]
+        if failed == []:
+            return
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in batch]
+        first = 0 if failed is None else min(numbers.index(item["itemIdentifier"]) for item in failed)
+        self.waiting = batch[first:] + self.waiting
+
+
+class SteppedInbox:
+    """`inbox.Inbox`, each call of it a step of the schedule."""
+
+    def __init__(self, schedule: Schedule, inbox: MemoryInbox) -> None:
+        self._schedule, self._inbox = schedule, inbox
+
+    def send(self, messages: Any) -> None:
+        groups = ",".join(message.group for message in messages)
+        self._schedule.write(Write(f"inbox.send {groups}", lambda: self._inbox.send(messages), CLIENT))
+
+    def again(self, receipts: Any) -> None:
+        self._inbox.again(receipts)
+
+
+def _record(key: Key, number: int) -> dict[str, Any]:
+    return {
+        "eventName": "INSERT",
+        "eventSource": "aws:dynamodb",
+        "dynamodb": {"Keys": {"pk": {"S": key.pk}, "sk": {"S": key.sk}}, "SequenceNumber": f"{number:021d}"},
+    }

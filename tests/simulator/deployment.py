@@ -1,0 +1,114 @@
+"""One deployment under a schedule: what is stored, and the code that works on it, made anew for each actor.
+
+Every actor is an execution environment of its own: it shares nothing with the others but the stores.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from services.ledger.epochs import Epochs
+from services.ledger.handlers import Ports
+from services.ledger.log import World
+from services.ledger.pace import Pace
+from services.ledger.ports import Heads
+from services.ledger.seal import Sealer
+from services.ledger.superlog import SuperLog
+from services.ledger.sweep import Sweep
+from shared.events.sealing import event_of, strand_for
+from tests.fakes import Faults
+from tests.service.ledger.fakes import MemoryEvents, MemoryObjects
+from tests.service.ledger.queues import MemoryInbox
+from tests.simulator.chance import Chance
+from tests.simulator.deeds import house
+from tests.simulator.delivery import SteppedInbox, Stream
+from tests.simulator.schedule import Schedule
+from tests.simulator.stores import (
+    SteppedEvents,
+    SteppedHeads,
+    SteppedMarks,
+    SteppedNotes,
+    SteppedObjects,
+    Table,
+)
+from tests.simulator.watch import Watch, WatchedKey, WatchedSigner
+from tests.simulator.weather import Weather, weather_of
+from tests.unit.ledger.acts import ORIGIN, START
+from tests.world import StandingClock
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the deployment is put together; a planted bug changes one of these."""
+
+    heads: Callable[[Heads], Heads] = lambda heads: heads
+    sealer: type[Sealer] = Sealer
+    super_log: type[SuperLog] = SuperLog
+    sweep: type[Sweep] = Sweep
+
+
+HONEST = Plan()
+
+
+@dataclass
+class Deployment:
+    """Stores, keys and clock; `plan` says with which code."""
+
+    seed: int
+    plan: Plan = HONEST
+    chance: Chance = field(init=False)
+    weather: Weather = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.chance = Chance(self.seed)
+        self.weather = weather_of(self.chance)
+        self.strands = self.chance.pick((1, 1, 2, 3))
+        self.schedule = Schedule(self.chance, self.weather)
+        self.house = house(self.strands)
+        self.objects, self.events = MemoryObjects(Faults()), MemoryEvents(Faults())
+        self.table, self.inbox = Table(), MemoryInbox(Faults())
+        self.stream = Stream(self.chance)
+        self.watch = Watch(self.house, self.objects)
+        self.clock = StandingClock(START)
+        self._salts = 0
+
+    def environment(self) -> Ports:
+        """What one invocation works with, in a fresh execution environment."""
+        genesis, world = self.house.genesis, self._world()
+        log = WatchedSigner(WatchedKey(self.house.log, self.watch))
+        sealers = {
+            strand: self.plan.sealer(strand, genesis, world, seal=self.house.seal, log=log)
+            for strand in range(self.strands)
+        }
+        super_log = self.plan.super_log(ORIGIN, world, log)
+
+        def above() -> None:
+            super_log.append(sealers)
+            super_log.publish()
+
+        return Ports(
+            strands=sealers,
+            place=lambda text: strand_for(event_of(text), genesis),
+            fetch=world.events.fetch,
+            sweep=self.plan.sweep(genesis, world, list(sealers.values())),
+            above=above,
+            inbox=SteppedInbox(self.schedule, self.inbox),
+            pace=Pace(lambda: 0.0, self.clock.advance),
+            epochs=Epochs(genesis, world, seal=self.house.seal, log=log),
+            clock=self.clock,
+            salt=self._salt,
+            tell=self.watch,
+        )
+
+    def _world(self) -> World:
+        schedule, watch, table = self.schedule, self.watch, self.table
+        heads = self.plan.heads(SteppedHeads(schedule, watch, table))
+        marks, notes = SteppedMarks(schedule, watch, table), SteppedNotes(schedule, watch, table)
+        objects, events = (
+            SteppedObjects(schedule, watch, self.objects),
+            SteppedEvents(schedule, self.events),
+        )
+        return World(heads, marks, objects, events, notes, self.clock)
+
+    def _salt(self) -> str:
+        self._salts += 1
+        return str(self._salts)

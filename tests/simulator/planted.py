@@ -1,0 +1,120 @@
+"""Bugs that the simulator must find: each the real code with one promise taken out."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from services.ledger.log import Log
+from services.ledger.manifest import Manifest
+from services.ledger.ports import HeadMoved, Heads, Marks, StoredHead
+from services.ledger.seal import Sealer
+from services.ledger.superlog import SuperLog
+from services.ledger.sweep import Sweep
+from shared.events.sealing import Mark
+from shared.ledger.checkpoint import Checkpoint, LogName
+from tests.simulator.deployment import Plan
+
+
+class NoCondition:
+    """Heads whose swap writes whatever it is told: the compare is missing from the compare-and-swap."""
+
+    def __init__(self, heads: Heads) -> None:
+        self._heads = heads
+
+    def read(self, log: LogName) -> StoredHead:
+        return self._heads.read(log)
+
+    def swap(self, before: StoredHead, after: StoredHead) -> None:
+        try:
+            self._heads.swap(before, after)
+        except HeadMoved:
+            self._heads.swap(self._heads.read(before.head.log), after)
+
+
+class SignsFirst(Log):
+    """Signs the planned head before it is committed."""
+
+    def commit(self, stored: StoredHead, staged: Manifest) -> bool:
+        edge = staged.head.edge
+        self._signer.sign(Checkpoint(self.origin, edge.size, edge.root()))
+        return super().commit(stored, staged)
+
+
+class NoRecovery(Log):
+    """Goes on from a committed head whose batch is not applied yet."""
+
+    def settled(self) -> StoredHead:
+        return self._world.heads.read(self.name)
+
+
+class Trusting(Log):
+    """Believes the head in the table, whatever was committed or published after it."""
+
+    def ready(self) -> StoredHead:
+        return self.settled()
+
+    def settled(self) -> StoredHead:
+        stored = self._world.heads.read(self.name)
+        while stored.pending is not None:
+            self._recover(stored)
+            stored = self._world.heads.read(self.name)
+        return stored
+
+
+class Forgetful(Log):
+    """Applies a batch without its marks, as if the stream delivered each record once."""
+
+    def _apply(self, stored: StoredHead, staged: Manifest) -> None:
+        honest = self._world
+        self._world = replace(honest, marks=_Deaf(honest.marks))
+        try:
+            super()._apply(stored, staged)
+        finally:
+            self._world = honest
+
+
+class _Deaf:
+    def __init__(self, marks: Marks) -> None:
+        self.get = marks.get
+
+    def put(self, log: LogName, marks: Sequence[Mark]) -> None:
+        """Keep none of them."""
+
+
+class EarlyHeads(SuperLog):
+    """Reads the strands' checkpoints before the head that it appends to."""
+
+    def append(self, strands: object) -> int:
+        early = {strand: self._head(strand) for strand in strands}  # type: ignore[attr-defined]
+        real = self._head
+        self._head = lambda strand: early[strand]  # type: ignore[method-assign]
+        try:
+            return super().append(strands)  # type: ignore[arg-type]
+        finally:
+            self._head = real  # type: ignore[method-assign]
+
+
+class Hasty(Sweep):
+    """Passes over gaps in the numbers that may still fill."""
+
+    def _is_closed(self, row: object) -> bool:
+        return True
+
+
+def _with(log: type[Log]) -> type[Sealer]:
+    class Sealed(Sealer):
+        def __init__(self, *arguments: object, **named: object) -> None:
+            super().__init__(*arguments, **named)  # type: ignore[arg-type]
+            self._log.__class__ = log
+
+    return Sealed
+
+
+PLANTED: dict[str, Plan] = {
+    "no-condition": Plan(heads=NoCondition),
+    "signs-before-commit": Plan(sealer=_with(SignsFirst)),
+    "skips-recovery": Plan(sealer=_with(NoRecovery)),
+    "seals-from-a-restored-head": Plan(sealer=_with(Trusting)),
+    "forgets-marks": Plan(sealer=_with(Forgetful)),
+    "super-log-looks-early": Plan(super_log=EarlyHeads),
+    "passes-open-gaps": Plan(sweep=Hasty),
+}

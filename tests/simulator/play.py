@@ -1,0 +1,228 @@
+"""One seed, from the first act to the calm after the last: who acts, what is stored, and then the verdict."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from services.ledger.apart import WORLD
+from services.ledger.handlers import handle
+from services.ledger.ports import EventRow
+from shared.kernel.errors import IntegrityFault
+from shared.kernel.ids import Key
+from tests.simulator.deeds import Kind, Said, Session, event, id_of, respelled
+from tests.simulator.deployment import HONEST, Deployment, Plan
+from tests.simulator.schedule import Broken, Killed, Schedule
+from tests.simulator.stores import Table
+from tests.simulator.verdict import judge
+from tests.unit.ledger.acts import START
+
+# Of ten acts most are true; the others are what a broken or hostile producer stores.
+KINDS = (Kind.TRUE,) * 9 + (Kind.FORGED, Kind.NONSENSE, Kind.EPOCH, Kind.SEAL_BY, Kind.AHEAD, Kind.TWIN)
+SERVICES = ("records", "records", "operator")
+# Past every seal_by, so that what waits for an epoch or a certificate that never comes is answered.
+LONG_AFTER = 1_300
+LAST_STEPS = 8
+# One sweep finds everything; a second one must find nothing to do.
+CALM_ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of a seed."""
+
+    seed: int
+    hash: str
+    steps: int
+    events: int
+    stuck: bool
+    schedule: Schedule
+
+
+class Failed(AssertionError):
+    """A seed under which a promise was broken, with the command that plays it again."""
+
+    def __init__(self, message: str, trace: list[str]) -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+def play(seed: int, plan: Plan = HONEST, planted: str = "") -> Played:
+    """Play one seed; raises `Failed` where a promise does not hold."""
+    stage = Stage(Deployment(seed, plan))
+    try:
+        stage.act()
+        stuck = stage.settle()
+        events = judge(stage.deployment, stuck=stuck)
+    except (Broken, AssertionError) as breach:
+        last = "\n  ".join(stage.deployment.schedule.trace[-LAST_STEPS:])
+        more = f" --planted {planted}" if planted else ""
+        raise Failed(
+            f"seed {seed}: {breach}\nthe last steps:\n  {last}\n"
+            f"again: .venv/bin/python -m tests.simulator --seed {seed}{more} --trace",
+            stage.deployment.schedule.trace,
+        ) from breach
+    schedule = stage.deployment.schedule
+    return Played(seed, schedule.hash, len(schedule.trace), events, stuck, schedule)
+
+
+class Stage:
+    """The actors of a deployment."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self._chance = deployment.chance
+        self._sessions = [
+            Session(SERVICES[number], f"key {number}", START)
+            for number in range(self._chance.between(1, len(SERVICES)))
+        ]
+        self._numbers = dict.fromkeys(self._sessions, 0)
+        self._late: list[Session] = []
+        self._backups: list[Table] = []
+        self.restored = False
+
+    def act(self) -> None:
+        """Everybody at once, until all have ended; in some seeds twice, with a restore in between."""
+        chance = self._chance
+        for turn in range(chance.pick((1, 1, 2))):
+            if turn:
+                self._restore_in_quiet()
+            self._spawn(turn)
+            self.deployment.schedule.run()
+
+    def _spawn(self, turn: int) -> None:
+        schedule, chance = self.deployment.schedule, self._chance
+        for session in self._sessions:
+            schedule.spawn(f"producer {session.name}", partial(self._produce, session, turn))
+        for number in range(chance.between(1, 3)):
+            schedule.spawn(f"stream {number}", self._deliver)
+        if self.deployment.strands > 1:
+            for number in range(2):
+                schedule.spawn(f"inbox {number}", self._receive)
+        for number in range(chance.between(0, 2)):
+            schedule.spawn(f"sweep {number}", partial(self._invoke, {}), held=True)
+        schedule.spawn("backup", self._back_up, held=True)
+        if chance.happens(0.2):
+            schedule.spawn("restorer", self._restore, held=True)
+
+    def settle(self) -> bool:
+        """Calm: what the index hid is shown, and the sweep does the rest. Whether a restore left it stuck."""
+        deployment = self.deployment
+        deployment.schedule.calm_down()
+        deployment.events.hidden.clear()
+        for session in self._late:
+            self._certify(session)
+        deployment.clock.advance(LONG_AFTER)
+        try:
+            for _ in range(CALM_ROUNDS):
+                handle({}, deployment.environment())
+        except IntegrityFault as fault:
+            if not self.restored:
+                raise Broken(f"it does not go on, and nothing was restored: {fault.message}") from fault
+            return True
+        return False
+
+    # --- producers
+
+    def _produce(self, session: Session, turn: int) -> None:
+        chance, schedule = self._chance, self.deployment.schedule
+        if session.service != "operator" and not turn:
+            if chance.happens(0.2):
+                self._late.append(session)  # Its certificate's row is stored last of all.
+            else:
+                schedule.pause(f"stores the certificate of {session.name}")
+                self._certify(session)
+        for _ in range(chance.between(1, 4)):
+            schedule.pause(f"{session.name} acts", idle=chance.below(30))
+            self.deployment.clock.advance(chance.below(3))
+            self._store(session, chance.pick(KINDS))
+            if chance.happens(0.05):
+                self._deface(session)
+
+    def _store(self, session: Session, kind: Kind) -> None:
+        self._numbers[session] += 1
+        n, time = self._numbers[session], self.deployment.clock()
+        name = id_of(session, n)
+        others = [said.id for said in self.deployment.watch.said if said.id and said.session != session]
+        if kind is Kind.TWIN and others:
+            name = self._chance.pick(others)
+        self._put(session, n, kind, event(session, n, time, kind, name), name)
+
+    def _deface(self, session: Session) -> None:
+        """Somebody with the table puts an event again, its signature spelled the other way."""
+        true = [
+            said for said in self.deployment.watch.said if said.session == session and said.kind is Kind.TRUE
+        ]
+        if true:
+            said = self._chance.pick(true)
+            self._put(session, said.n, Kind.TWIN, respelled(said.text), said.id, hostile=True)
+
+    def _put(
+        self, session: Session, n: int, kind: Kind, text: str, name: str | None, *, hostile: bool = False
+    ) -> None:
+        deployment = self.deployment
+        number = len(deployment.watch.said)
+        key = Key("P#someone", f"Observation#{number}#v#0000000001")
+        deployment.events.rows[key] = EventRow(key, text, session.kid, n, (key,))
+        deployment.events.homes[key] = key
+        if self._chance.happens(0.3):
+            deployment.events.hidden.add(key)
+        said = Said(key, text, session, n, kind, None if kind is Kind.NONSENSE else name, hostile)
+        deployment.watch.stored(said, deployment.table.notes.cursors)
+        deployment.schedule.note(f"  stored {kind}: number {n} of {session.name}")
+        deployment.stream.write(key)
+
+    def _certify(self, session: Session) -> None:
+        self.deployment.events.certificates[session.kid] = session.certificate
+
+    # --- the sealer's invocations
+
+    def _deliver(self) -> None:
+        stream = self.deployment.stream
+        for _ in range(self._chance.between(2, 4)):
+            self.deployment.schedule.pause("the stream polls", idle=self._chance.below(60))
+            batch = stream.take()
+            if batch:
+                stream.answer(batch, self._invoke({"Records": batch}))
+
+    def _receive(self) -> None:
+        inbox = self.deployment.inbox
+        for _ in range(self._chance.between(2, 6)):
+            self.deployment.schedule.pause("the inbox polls", idle=self._chance.below(80))
+            records = inbox.receive(self._chance.between(1, 10))
+            if records:
+                said = self._invoke({"Records": records})
+                everything = [{"itemIdentifier": record["messageId"]} for record in records]
+                inbox.answer(records, said or {"batchItemFailures": everything})
+
+    def _invoke(self, invocation: Mapping[str, Any]) -> Any:
+        """One invocation in an environment of its own; None if it died or failed."""
+        return _survived(lambda: handle(invocation, self.deployment.environment()))
+
+    # --- an operator who restores a backup of the ledger's table
+
+    def _back_up(self) -> None:
+        self.deployment.schedule.pause("a backup is made")
+        self._backups.append(self.deployment.table.copy("backup"))
+
+    def _restore(self) -> None:
+        """While others write, which no operator should do: the log may stop then, and must not fork.
+
+        DynamoDB restores into a new table: who was at work goes on with the old one.
+        """
+        self._back_up()
+        self.deployment.schedule.pause("the table is restored", idle=self._chance.below(200))
+        self.restored = self.deployment.watch.restored = True
+        self.deployment.table = self._chance.pick(self._backups).copy("a restored table")
+
+    def _restore_in_quiet(self) -> None:
+        """While nobody writes: everything must go on as if nothing had been."""
+        self.deployment.schedule.note("the table is restored while nobody writes")
+        self.deployment.table = self._chance.pick(self._backups).copy("a restored table")
+
+
+def _survived(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except (Killed, *WORLD):
+        return None

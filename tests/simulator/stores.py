@@ -1,0 +1,193 @@
+"""The ledger's ports over the fakes, each operation a step of the schedule.
+
+What the fakes keep, these keep; what the real stores do not promise, these do not: answers are lost, writes
+land late, marks are written in parts, and the index lags. A `Table` is the ledger's table as one restores it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from services.ledger.ports import EventRow, Numbered, Retry, Stored, StoredHead
+from shared.aws.rows import OutcomeUnknown
+from shared.events.sealing import Mark
+from shared.kernel.ids import Key
+from shared.ledger.checkpoint import LogName
+from tests.fakes import Faults
+from tests.service.ledger.fakes import MemoryEvents, MemoryHeads, MemoryMarks, MemoryNotes, MemoryObjects
+from tests.simulator.schedule import Schedule, Write
+from tests.simulator.watch import Watch
+
+# What BatchWriteItem takes at once; each is a write of its own.
+BATCH_WRITE = 25
+
+
+class Client:
+    """What botocore raises, and `services.ledger.store` and `objects` let through."""
+
+    def refused(self) -> Exception:
+        return ClientError({"Error": {"Code": "ThrottlingException"}}, "simulated")
+
+    def unknown(self) -> Exception:
+        return ReadTimeoutError(endpoint_url="simulated")
+
+
+class HeadClient(Client):
+    """What `services.ledger.store` raises when a head's swap failed."""
+
+    def refused(self) -> Exception:
+        return OutcomeUnknown("throttled")
+
+    def unknown(self) -> Exception:
+        return OutcomeUnknown("timed out")
+
+
+CLIENT, HEAD_CLIENT = Client(), HeadClient()
+
+
+@dataclass
+class Table:
+    """The ledger's table: heads, marks and notes."""
+
+    name: str = "table 1"
+    heads: MemoryHeads = field(default_factory=lambda: MemoryHeads(Faults()))
+    marks: MemoryMarks = field(default_factory=lambda: MemoryMarks(Faults()))
+    notes: MemoryNotes = field(default_factory=lambda: MemoryNotes(Faults()))
+
+    def copy(self, name: str) -> "Table":
+        """A backup, or what one is restored to."""
+        copied = Table(name)
+        copied.heads.rows = dict(self.heads.rows)
+        copied.marks.rows = dict(self.marks.rows)
+        copied.notes.cursors = dict(self.notes.cursors)
+        copied.notes.waiting = dict(self.notes.waiting)
+        return copied
+
+
+class SteppedHeads:
+    def __init__(self, schedule: Schedule, watch: Watch, table: Table) -> None:
+        self._schedule, self._watch, self._table = schedule, watch, table
+
+    def read(self, log: LogName) -> StoredHead:
+        return self._schedule.read(f"heads.read {log}", lambda: self._table.heads.read(log), CLIENT)
+
+    def swap(self, before: StoredHead, after: StoredHead) -> None:
+        def effect() -> None:
+            self._table.heads.swap(before, after)
+            self._watch.swapped(after)
+
+        state = "committed" if after.pending else "applied"
+        what = (
+            f"heads.swap {after.head.log} v{before.version}->v{after.version} {state} {after.head.edge.size}"
+        )
+        self._schedule.write(Write(what, effect, HEAD_CLIENT))
+
+
+class SteppedMarks:
+    def __init__(self, schedule: Schedule, watch: Watch, table: Table) -> None:
+        self._schedule, self._watch, self._table = schedule, watch, table
+
+    def get(self, log: LogName, keys: Sequence[str]) -> Mapping[str, Mark]:
+        what = f"marks.get {log} {len(keys)} keys"
+        return self._schedule.read(what, lambda: self._table.marks.get(log, keys), CLIENT)
+
+    def put(self, log: LogName, marks: Sequence[Mark]) -> None:
+        for at in range(0, len(marks), BATCH_WRITE):
+            self._put(log, marks[at : at + BATCH_WRITE])
+
+    def _put(self, log: LogName, marks: Sequence[Mark]) -> None:
+        def effect() -> None:
+            self._watch.marked(log, marks, self._table.marks.rows)
+            self._table.marks.put(log, marks)
+
+        def part() -> None:
+            some = self._schedule.chance.some(marks)
+            self._watch.marked(log, some, self._table.marks.rows)
+            self._table.marks.put(log, some)
+
+        what = f"marks.put {log} {marks[0].index}-{marks[-1].index}"
+        self._schedule.write(Write(what, effect, CLIENT, part))
+
+
+class SteppedObjects:
+    def __init__(self, schedule: Schedule, watch: Watch, objects: MemoryObjects) -> None:
+        self._schedule, self._watch, self._objects = schedule, watch, objects
+
+    def get(self, name: str) -> Stored | None:
+        return self._schedule.read(f"objects.get {_short(name)}", lambda: self._objects.get(name), CLIENT)
+
+    def create(self, name: str, data: bytes) -> None:
+        what = f"objects.create {_short(name)}"
+        self._schedule.write(Write(what, lambda: self._objects.create(name, data), CLIENT))
+
+    def swap(self, name: str, before: Stored | None, data: bytes) -> None:
+        def effect() -> None:
+            self._objects.swap(name, before, data)
+            if name.endswith("/checkpoint"):
+                self._watch.published(name, data)
+
+        size = _size(data) if name.endswith("/checkpoint") else ""
+        self._schedule.write(Write(f"objects.swap {name} {size}".rstrip(), effect, CLIENT))
+
+
+class SteppedEvents:
+    """`MemoryEvents.hidden` rows are not in the index yet."""
+
+    def __init__(self, schedule: Schedule, events: MemoryEvents) -> None:
+        self._schedule, self._events = schedule, events
+
+    def fetch(self, keys: Sequence[Key]) -> list[EventRow]:
+        return self._schedule.read(f"events.fetch {len(keys)} keys", lambda: self._events.fetch(keys), CLIENT)
+
+    def certificate(self, kid: str) -> str | None:
+        what = f"events.certificate {kid[:8]}"
+        return self._schedule.read(what, lambda: self._events.certificate(kid), CLIENT)
+
+    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
+        what = f"events.after {kid[:13]} {n}"
+        return self._schedule.read(what, lambda: self._events.after(kid, n, limit), CLIENT)
+
+    def own_rows(self, row: EventRow) -> list[Key]:
+        return self._schedule.read("events.own_rows", lambda: self._events.own_rows(row), CLIENT)
+
+    def answer(self, key: Key, seal: str) -> None:
+        what = f"events.answer {key.sk[:20]}"
+        self._schedule.write(Write(what, lambda: self._events.answer(key, seal), CLIENT))
+
+
+class SteppedNotes:
+    def __init__(self, schedule: Schedule, watch: Watch, table: Table) -> None:
+        self._schedule, self._watch, self._table = schedule, watch, table
+
+    def cursor(self, name: str) -> int:
+        what = f"notes.cursor {name[:13]}"
+        return self._schedule.read(what, lambda: self._table.notes.cursor(name), CLIENT)
+
+    def advance(self, name: str, low: int, high: int) -> None:
+        def effect() -> None:
+            self._table.notes.advance(name, low, high)
+            self._watch.advanced(name, self._table.notes.cursor(name))
+
+        self._schedule.write(Write(f"notes.advance {name[:13]} {low}-{high}", effect, CLIENT))
+
+    def retries(self, limit: int) -> list[Retry]:
+        return self._schedule.read("notes.retries", lambda: self._table.notes.retries(limit), CLIENT)
+
+    def remember(self, retry: Retry) -> None:
+        what = f"notes.remember {retry.key.sk[:20]}"
+        self._schedule.write(Write(what, lambda: self._table.notes.remember(retry), CLIENT))
+
+    def forget(self, key: Key) -> None:
+        what = f"notes.forget {key.sk[:20]}"
+        self._schedule.write(Write(what, lambda: self._table.notes.forget(key), CLIENT))
+
+
+def _short(name: str) -> str:
+    """A staged batch's name holds two hashes; the start of the last tells enough."""
+    head, dash, hash_ = name.rpartition("-")
+    return f"{head.partition('-')[0]}-{hash_[:6]}" if dash else name
+
+
+def _size(data: bytes) -> str:
+    return data.split(b"\n")[1].decode()

@@ -1,0 +1,156 @@
+"""What must hold at every step, whoever acts and whatever goes wrong; the first breach ends the schedule.
+
+It sees what the stores really hold and every signature that the log's key makes, also those that never reach
+anybody. What must hold in the end is in `verdict`.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from services.ledger.ports import StoredHead
+from services.ledger.sweep import CERTIFICATES
+from shared.events.sealing import Mark, event_mark, rejection_mark
+from shared.kernel.errors import IntegrityFault
+from shared.kernel.jws import thumbprint
+from shared.ledger.checkpoint import Checkpoint, LogName, log_origin, parse_checkpoint
+from shared.ledger.logkeys import LogKeys, LogSigner
+from shared.ledger.merkle import EMPTY_ROOT, leaf_hash
+from shared.ledger.note import NoteSigner, parse_note
+from shared.ledger.tiles import all_tiles
+from tests.service.ledger.fakes import MemoryObjects
+from tests.simulator.deeds import Said, Session
+from tests.simulator.schedule import Broken
+from tests.unit.ledger.acts import ORIGIN, House
+
+
+class Watch:
+    """Remembers what was promised to anybody, and compares."""
+
+    def __init__(self, house: House, objects: MemoryObjects) -> None:
+        self.signed: dict[tuple[str, int], bytes] = {}
+        self.published_notes: dict[str, list[bytes]] = {}
+        self.said: list[Said] = []
+        self.sessions: list[Session] = []
+        self.faults: list[IntegrityFault] = []
+        # Somebody restored the table while others were writing: the ledger may stop now, but never fork.
+        self.restored = False
+        self._operator = thumbprint(house.operator.jwk)
+        self._objects = objects
+        self._applied: dict[tuple[str, int], bytes] = {}
+        self._marks: dict[tuple[LogName, str], Mark] = {}
+        self._cursors: dict[str, int] = {}
+
+    def swapped(self, after: StoredHead) -> None:
+        """A head was moved."""
+        if after.pending is None:
+            edge = after.head.edge
+            self._applied[log_origin(ORIGIN, after.head.log), edge.size] = edge.root()
+
+    def marked(self, log: LogName, marks: Sequence[Mark], held: Mapping[tuple[LogName, str], Mark]) -> None:
+        """Marks are about to be written over those that are held."""
+        for mark in marks:
+            before = held.get((log, mark.key), self._marks.get((log, mark.key), mark))
+            if before != mark:
+                raise Broken(f"{mark.key} is marked at {mark.index}; it was at {before.index}")
+            self._marks[log, mark.key] = mark
+
+    def published(self, name: str, data: bytes) -> None:
+        """A checkpoint was published: whatever it covers must be there for everybody."""
+        checkpoint = parse_checkpoint(parse_note(data).text)
+        if self.signed.get((checkpoint.origin, checkpoint.size)) != checkpoint.root:
+            raise Broken(f"{name} was published and never signed")
+        folder = name.rpartition("/")[0]
+        for tile in all_tiles(checkpoint.size):
+            if f"{folder}/{tile.path}" not in self._objects.files:
+                raise Broken(f"{name} is published at {checkpoint.size} without {tile.path}")
+        seen = self.published_notes.setdefault(name, [])
+        if seen and parse_checkpoint(parse_note(seen[-1]).text).size >= checkpoint.size:
+            raise Broken(f"{name} went back to {checkpoint.size}")
+        seen.append(data)
+
+    def sign(self, checkpoint: Checkpoint) -> None:
+        """The log's key signs a checkpoint."""
+        where, root = (checkpoint.origin, checkpoint.size), checkpoint.root
+        if self.signed.setdefault(where, root) != root:
+            raise Broken(f"two trees of {checkpoint.size} entries were signed")
+        applied = EMPTY_ROOT if checkpoint.size == 0 else self._applied.get(where)
+        if applied != root:
+            raise Broken(f"a tree of {checkpoint.size} entries was signed and is not committed and applied")
+
+    def stored(self, said: Said, cursors: Mapping[str, int]) -> None:
+        """A row with an event was stored."""
+        self.said.append(said)
+        if not said.hostile and cursors.get(said.session.kid, 0) >= said.n:
+            raise Broken(f"the cursor of {said.session.name} is past {said.n}, which is stored only now")
+        certificates = CERTIFICATES + said.session.service
+        if not said.hostile and cursors.get(certificates, 0) >= said.session.made_n:
+            raise Broken(f"the key {said.session.name} was left behind before its number {said.n}")
+
+    def advanced(self, name: str, cursor: int) -> None:
+        """A cursor was moved."""
+        if self._cursors.get(name) == cursor:
+            return
+        self._cursors[name] = cursor
+        for said in self.said:
+            passed = name == said.session.kid and said.n <= cursor
+            service = CERTIFICATES + said.session.service
+            left = name == service and said.session.made_n <= cursor
+            if (passed or left) and not self.is_defaced(said) and not self.is_settled(said):
+                raise Broken(f"the cursor {name[:13]} moved past number {said.n} of {said.session.name}")
+
+    def is_defaced(self, said: Said) -> bool:
+        """Whether somebody put the event again, spelled otherwise: either may be the one that is sealed."""
+        return any(other.hostile and other.id == said.id for other in self.said)
+
+    def is_settled(self, said: Said) -> bool:
+        """Whether the very event was sealed, or the very text rejected."""
+        return any(
+            mark.key.startswith("rejected#") or mark.leaf == leaf_hash(said.text.encode())
+            for mark in self._marks_of(said)
+        )
+
+    def _marks_of(self, said: Said) -> list[Mark]:
+        keys = [rejection_mark(said.hash)] + ([] if said.id is None else [event_mark(said.id)])
+        return [mark for (_, key), mark in self._marks.items() if key in keys]
+
+    # --- what is told
+
+    def count(self, name: str, value: float) -> None:
+        """`handlers.Tell`: a metric."""
+        if value and name in ("HeadWentBack", "LedgerFaults", "RowsSetAside") and not self.restored:
+            raise Broken(f"{name} {value:g}, and nothing was restored")
+
+    def error(self, message: str, **facts: str) -> None:
+        """`handlers.Tell`: a line."""
+
+
+class Keys(LogKeys):
+    """The log's public keys, which remember what they opened: thousands of schedules open the same notes."""
+
+    def open(self, data: bytes, origin: str) -> Checkpoint:
+        return _opened(self.ed25519, data, origin)
+
+
+@lru_cache(maxsize=4_096)
+def _opened(public: bytes, data: bytes, origin: str) -> Checkpoint:
+    return LogKeys(public).open(data, origin)
+
+
+class WatchedSigner(LogSigner):
+    """The log's signer under watch."""
+
+    @property
+    def keys(self) -> LogKeys:
+        return Keys(self.ed25519.public)
+
+
+class WatchedKey:
+    """The log's key under watch."""
+
+    def __init__(self, key: NoteSigner, watch: Watch) -> None:
+        self._key, self._watch = key, watch
+        self.public = key.public
+
+    def sign(self, message: bytes) -> bytes:
+        self._watch.sign(parse_checkpoint(message.decode()))
+        return self._key.sign(message)
