@@ -37,7 +37,8 @@ the entry itself in a file of its own (--entry). Which belongs to which is found
 _EPILOG = """\
 files:
   PROOF      GET /ledger/events/{id}/proof, and of the checkpoint in it, that of the super-log:
-             GET /ledger/checkpoints/{strand}/{size}/proof. A COSE receipt of the event is taken too.
+             GET /ledger/checkpoints/{strand}/{size}/proof. Or the event's COSE receipt:
+             GET /ledger/events/{id}/receipt, verified under the sealer's key of genesis.
   --opening  GET /ledger/documents/{type}/{id}/{version}/opening
   --genesis  GET /ledger/genesis; it is verified under --key, so it may come from anywhere
   --epochs   GET /ledger/epochs, if strands were added since genesis

@@ -111,12 +111,23 @@ def _time(audit: Audit) -> str:
     witnessed = audit.witnessed
     if not all(report.whole for report in audit.strands):
         return ""
-    if witnessed is None or not witnessed.met or witnessed.as_of is None:
+    if witnessed is None or not witnessed.met or witnessed.as_of is None or not _covers(audit):
         return time_of(audit.strands)
     try:
         return instant(datetime.fromtimestamp(witnessed.as_of, UTC))
     except (ValueError, OverflowError, OSError):
         return ""  # A witness that claims a year beyond 9999 makes nothing due.
+
+
+def _covers(audit: Audit) -> bool:
+    """Whether every strand is in the witnessed super-log, and is here at least as far as it is there.
+
+    Else what witnesses saw in time may lie in the part that is not here.
+    """
+    heads = {} if audit.above is None else audit.above.heads
+    return all(
+        report.strand in heads and heads[report.strand][-1].size <= report.size for report in audit.strands
+    )
 
 
 def find_twice(reports: Sequence[Report]) -> list[Finding]:

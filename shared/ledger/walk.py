@@ -5,6 +5,7 @@ known to have had are then compared with it. Findings are data, and a walk goes 
 more than one that stops. What an entry says is for others; here it is bytes.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -64,7 +65,8 @@ class Walk:
         self._head = head
         self._read = read
         self._to = to
-        self._known = sorted((one for one in known if one.size <= head.size), key=lambda one: one.size)
+        reached = [one for one in known if one.size <= head.size]
+        self._known = deque(sorted(reached, key=lambda one: one.size))
         self._progress = progress
         self._tree = _Tree(read, to)
 
@@ -104,7 +106,7 @@ class Walk:
     def _compare_known(self, hashes: Sequence[bytes]) -> None:
         start, edge = self._tree.edge.size, self._tree.edge
         while self._known and self._known[0].size <= start + len(hashes):
-            known = self._known.pop(0)
+            known = self._known.popleft()
             edge = edge.extended(hashes[edge.size - start : known.size - start])
             if edge.root() != known.root:
                 self._to.find(known.finding.code, known.finding.where, known.finding.message)

@@ -322,9 +322,7 @@ def test_the_chain_over_the_super_log_is_told(page: Page) -> None:
         (["quorum none"], "", True),
     ],
 )
-def test_a_quorum_is_met_or_refused_by_page_and_command(
-    lines: list[str], by: str, met: bool, page: Page, tmp_path: Path
-) -> None:
+def test_quorum_is_met_or_refused(lines: list[str], by: str, met: bool, page: Page, tmp_path: Path) -> None:
     named = zip(("one", "two", "three"), (W1, W2, W3), strict=True)
     policy = policy_file("# who shall have seen it", "", *(f"witness {n} {w.vkey}" for n, w in named), *lines)
     witnesses = [witness for witness, mark in ((W1, "1"), (W2, "2"), (W3, "3")) if mark in by]
@@ -371,9 +369,7 @@ def test_a_cosignature_of_another_checkpoint_refuses_its_proof(page: Page, tmp_p
         ([f"log {Verifier('log.other', HOUSE.log.public).vkey}", "quorum none"], "about other logs"),
     ],
 )
-def test_a_policy_that_is_none_is_refused(
-    lines: list[str], sentence: str, page: Page, tmp_path: Path
-) -> None:
+def test_no_policy_is_refused(lines: list[str], sentence: str, page: Page, tmp_path: Path) -> None:
     case = LOG.case().plus(policy_file(*lines))
     assert agreed(page, case, tmp_path) == "refused"
     assert sentence in dict(judged(page, case).refused)["policy"]

@@ -125,6 +125,29 @@ def test_witnesses_make_it_due_without_the_blocks(case: Case, capsys: Capture) -
     assert "the log's time is 2026-11-22T10:10:01.000Z" in capsys.readouterr().out
 
 
+def test_a_copy_that_lags_behind_what_witnesses_saw_convicts_nobody(case: Case, capsys: Capture) -> None:
+    """The act was sealed in time: only this copy of its strand is older than the super-log beside it."""
+    old = case.log()
+    text = case.producer.event(700)
+    stored = case.deployment.cloud.put(text, case.producer.certificate)
+    for strand in range(2):
+        case.deployment.cloud.sealer(strand).seal([stored])
+    case.deployment.publish()
+    new = case.deployment.files()
+    late = cosigned(new["super/checkpoint"], [ONE], SAW + 3600)
+    above = {path: data for path, data in new.items() if path.startswith("super/")}
+    write(old, above | {"super/checkpoint": late})
+    write(case.folder, {"policy": f"witness one {ONE.vkey}\nquorum one\n".encode()})
+    words = ["--receipt", case.receipt(text), "--log", old, "--policy", case.folder / "policy"]
+    assert carevouch("verify", *words) == 0
+    said = capsys.readouterr().out
+    assert "is not in the log and has until" in said
+    assert "findings of its own" in said
+    write(old, {"super/checkpoint": late, **{p: d for p, d in new.items() if not p.startswith("super/")}})
+    assert carevouch("verify", *words) == 0
+    assert "of strand" in capsys.readouterr().out
+
+
 def test_an_act_that_was_rejected_is_answered(case: Case, capsys: Capture) -> None:
     ahead = case.producer.event(700, None, later(START, 3600))
     key = case.deployment.cloud.put(ahead, case.producer.certificate)
