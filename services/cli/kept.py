@@ -5,6 +5,7 @@ which is before a checkpoint is renamed into its place. So a checkpoint in the f
 that is not there. Only one program may write at a time.
 """
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -26,8 +27,6 @@ class Kept:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keep every other copier out; raises `Busy` if one is at work. Makes the folder if need be."""
-        import fcntl  # Only here: the other verbs work on systems without it.
-
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / _LOCK).open("w") as lock:
             try:

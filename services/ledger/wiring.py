@@ -42,9 +42,9 @@ _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 4,
 class EmfTell:
     """`handlers.Tell` with powertools: log lines as JSON, metrics in CloudWatch's embedded format."""
 
-    def __init__(self) -> None:
-        self._logger = Logger(service="ledger")
-        self._metrics = Metrics(namespace="Carevouch", service="ledger")
+    def __init__(self, service: str = "ledger") -> None:
+        self._logger = Logger(service=service)
+        self._metrics = Metrics(namespace="Carevouch", service=service)
 
     def count(self, name: str, value: float) -> None:
         """A metric."""

@@ -8,9 +8,9 @@ folder that holds `super/` and the strands); only an audit reads it.
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from services.ledger.witness import Watched
+from services.ledger.witness_web import checked
 from shared.kernel.errors import Malformed
 from shared.kernel.jsontext import parse
 from shared.ledger.checkpoint import SUPER
@@ -61,7 +61,7 @@ def _log(entry: dict[str, Any]) -> Watched:
     if not isinstance(audit, bool):
         raise Malformed("audit is true or false")
     if url is not None:
-        _check_url(url)
+        checked(url)
     log = Watched(origin, (key,), url, audit)
     if audit:
         audited_origin(log)
@@ -98,13 +98,3 @@ def _from_words(words: list[str]) -> dict[str, Any]:
     if rest:
         entry["url"] = " ".join(rest)
     return entry
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or not url.isascii() or any(mark <= " " for mark in url):
-        raise Malformed("the URL of a log is an http(s) address")
