@@ -16,7 +16,7 @@ from shared.kernel.encoding import b64
 from shared.kernel.errors import IntegrityFault
 from shared.ledger.checkpoint import Checkpoint
 from shared.ledger.mirror import SignedTree, count_lacking, lacking, narrowed
-from shared.ledger.note import parse_note
+from shared.ledger.note import MAX_SIGNATURES, Note, parse_note, render_note
 from shared.ledger.tiles import WIDTH, Tile, TileFault, partials, tile_at
 
 CHECKPOINT, NEXT, BEFORE = "checkpoint", "checkpoint.next", "checkpoint.before"
@@ -77,8 +77,8 @@ class Copy:
         if again or kept is None or self._open(kept).size < head.size:
             self._kept.put(self._path + NEXT, note)
             self._take(note, again=again)
-        elif len(parse_note(note).lines) > len(parse_note(kept).lines):
-            self._kept.put(self._path + CHECKPOINT, note)  # More witnesses have cosigned the same tree.
+        elif (joined := _joined(kept, note)) != kept:
+            self._kept.put(self._path + CHECKPOINT, joined)
         self._kept.settle()
         return Copied(head.origin, 0 if old is None else self._open(old).size, head.size)
 
@@ -171,6 +171,18 @@ class Copy:
     def _size(self) -> int:
         note = self._note(CHECKPOINT)
         return 0 if note is None else self._open(note).size
+
+
+def _joined(kept: bytes, note: bytes) -> bytes:
+    """The kept note, with the lines that only the new one has: later witnesses of the same tree.
+
+    None is lost for it, whatever lines a server puts in their place.
+    """
+    old, new = parse_note(kept), parse_note(note)
+    lines = (*old.lines, *(line for line in new.lines if line not in old.lines))
+    return (
+        render_note(Note(old.text, lines)) if old.text == new.text and len(lines) <= MAX_SIGNATURES else kept
+    )
 
 
 def _said(head: Checkpoint) -> str:

@@ -133,6 +133,8 @@ def _check_words(args: argparse.Namespace) -> None:
         raise Invalid("give a PROOF, or a --receipt and the --log to hold it against")
     if args.receipt and not args.log:
         raise Invalid("give the --log that the receipt is held against: a mirror, or the URL of /ledger")
+    if not args.proofs and (args.opening or args.entry or args.certificate):
+        raise Invalid("give the PROOF that shows the event of the opening or the entry in the log")
     if args.proofs and not args.genesis:
         raise Invalid("give the --genesis, under which proofs are verified")
 

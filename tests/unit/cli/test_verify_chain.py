@@ -243,5 +243,7 @@ def test_words_that_lack_something_are_told_what(held: Held, capsys: Capture) ->
     assert main(["verify", "--key", VKEY]) == 2
     assert main(["verify", "x", "--key", VKEY]) == 2
     assert main(["verify", "--receipt", "x", "--key", VKEY]) == 2
+    assert main(["verify", "--receipt", "x", "--log", "x", "--opening", "x", "--key", VKEY]) == 2
     said = capsys.readouterr().err
-    assert all(word in said for word in ("give a PROOF", "give the --genesis", "give the --log"))
+    words = ("give a PROOF", "give the --genesis", "give the --log", "give the PROOF that shows")
+    assert all(word in said for word in words)
