@@ -4,7 +4,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from services.cli import adjudicate, admit, assertion, audit, decide, epoch, key, sign, verify, witness
+from services.cli import (
+    adjudicate,
+    admit,
+    assertion,
+    audit,
+    decide,
+    epoch,
+    key,
+    mirror,
+    scan,
+    sign,
+    verify,
+    witness,
+)
 from shared.kernel.errors import DomainError
 
 OK, NEGATIVE, BAD_INPUT = 0, 1, 2
@@ -25,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    for verb in (verify, audit, witness, decide, adjudicate, key, admit, epoch, assertion, sign):
+    log = (verify, audit, mirror, scan, witness)
+    for verb in (*log, decide, adjudicate, key, admit, epoch, assertion, sign):
         verb.add_parser(verbs)
     chosen = parser.parse_args(arguments)
     if chosen.verb is None:

@@ -1,39 +1,52 @@
 """`carevouch audit`: a whole log checked from its public files, in a folder or behind a URL.
 
-A door: it reads files and leaves everything to `shared.events.audit`. It believes the pinned key and
+A door: it reads files and leaves everything to `shared.events.audit_log`. It believes the pinned key and
 nothing else. A log that passes is whole and true to its rules; that it is the *only* log shown to anyone
-takes comparing checkpoints (`--against`), and a dropped last event takes a receipt.
+takes comparing checkpoints (`--against`) or witnesses (`--policy`), and a dropped last event takes a receipt.
 """
 
 import argparse
 import sys
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.error import HTTPError, URLError
 
-from services.cli.files import address, fetch, read_text, read_vkey
-from shared.events.audit import Finding, Report, audit_strand, find_gaps
+from services.cli.files import read_text
+from services.cli.held import Held, read_held
+from services.cli.progress import progress
+from services.cli.quorum import key_and_policy
+from services.cli.report import json_of, words_of
+from services.cli.source import Read, reader, said_of
+from shared.events.audit_log import Audit, audit_log
 from shared.events.genesis import Genesis
 from shared.events.opening import open_genesis
-from shared.kernel.encoding import b64u
 from shared.kernel.errors import DomainError, IntegrityFault
 from shared.kernel.jsontext import render
-from shared.ledger.checkpoint import parse_checkpoint, strand_of_origin
+from shared.ledger.checkpoint import SUPER, LogName, log_origin, parse_checkpoint, strand_of_origin
 from shared.ledger.note import Verifier, parse_note
+from shared.ledger.policy import Policy
+from shared.ledger.walk import Finding
 
 SOUND, FAULTY, BAD_INPUT = 0, 1, 2
-Read = Callable[[str], bytes | None]
 
 _DESCRIPTION = """\
 Check a whole log: every tile against every entry, every block link, every certificate and
-signature, that no number of any signing key is missing, and that the log continues an older
+signature, that no number of any signing key is missing and no event is there twice, that the
+super-log says of each strand what the strand really was, and that the log continues each older
 checkpoint which you kept."""
 
 _EPILOG = """\
-DIR holds the files as they are served under /ledger: genesis, 0/checkpoint, 0/tile/...
-(a log of one strand may also lie in DIR itself). URL is the address of /ledger.
+DIR holds the files as they are served under /ledger: genesis, epochs, 0/checkpoint, 0/tile/...,
+super/checkpoint, ... (a log of one strand may also lie in DIR itself). URL is the address of
+/ledger. A large log is checked faster in a mirror of it (carevouch mirror).
+
+With a policy, the super-log's checkpoint must have the cosignatures that it asks for, and their
+time is the log's time; without one it is the time of the blocks of every strand. By it a missing
+number counts as a gap, and a receipt that the log ignores as evidence. A log line of the policy
+(the vkey of `<origin>/super`, of a strand or of `<origin>`) pins the key as --key does.
+
+--receipts and --opening take folders in which each file is one. Receipts must be answered by the
+log; openings must be of events in it, and the versions of each document without gap or repeat.
 
 exit status:
   0  nothing is wrong
@@ -42,7 +55,8 @@ exit status:
 
 examples:
   carevouch audit https://api.example/ledger --key 'carevouch.example+33d7b496+AeHT…'
-  carevouch audit ./mirror --key key.txt --genesis genesis --against checkpoint.last-month"""
+  carevouch audit ./mirror --key key.txt --genesis genesis --against checkpoint.last-month
+  carevouch audit ./mirror --policy witnesses.policy --receipts ./receipts --opening ./openings"""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -55,11 +69,17 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("log", metavar="DIR|URL", help="where the log's files are")
-    parser.add_argument("--key", required=True, metavar="VKEY", help="the log's key, or a file that holds it")
+    parser.add_argument("--key", metavar="VKEY", help="the log's key, or a file that holds it")
+    parser.add_argument("--policy", metavar="FILE", help="whose cosignatures it takes (C2SP tlog-policy)")
     parser.add_argument(
         "--genesis", metavar="FILE", help="a signed genesis that you kept (default: the log's)"
     )
-    parser.add_argument("--against", metavar="OLD", help="an older checkpoint that the log must continue")
+    for option, name, words in (
+        ("--against", "OLD", "an older checkpoint, of any of its logs, that the log must continue"),
+        ("--receipts", "DIR", "receipts that the log must have answered"),
+        ("--opening", "DIR", "openings, whose events must be in the log"),
+    ):
+        parser.add_argument(option, action="append", default=[], metavar=name, help=words)
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     parser.set_defaults(run=run)
 
@@ -67,40 +87,50 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Audit as asked; the exit status."""
     try:
-        key = read_vkey(args.key)
-        read = reader(args.log)
-        kept = read_text(args.genesis) if args.genesis else None
-        against = read_text(args.against) if args.against else None
-        reports, findings = _audit(read, key, kept, against)
-    except DomainError as error:
-        return _stop(error.message, BAD_INPUT)
+        given = _given(args)
+        audited = examine(given)
     except IntegrityFault as fault:
         return _stop(f"refused: {fault.message}", FAULTY)
-    except HTTPError as error:
-        return _stop(f"{error.url} answered {error.code}", BAD_INPUT)
-    except URLError as error:
-        return _stop(f"{args.log} cannot be reached: {error.reason}", BAD_INPUT)
-    except OSError as error:
-        return _stop(f"{error.filename or args.log}: {error.strerror or 'cannot be read'}", BAD_INPUT)
-    _print(reports, findings, as_json=args.json)
+    except (DomainError, OSError) as error:
+        return _stop(said_of(error, args.log), BAD_INPUT)
+    held = given.held
+    findings = audited.all_findings + [
+        (None, finding) for finding in (*given.findings, *held.faults(audited))
+    ]
+    if args.json:
+        print(render(json_of(audited, held, findings)).decode())
+    else:
+        print("\n".join(words_of(audited, held, findings)))
     return FAULTY if findings else SOUND
 
 
-def reader(log: str) -> Read:
-    """Reads one file of the log by its path below `/ledger`; None where there is none."""
-    if log.startswith(("http://", "https://")):
-        base = address(log, "DIR|URL", "https://api.example/ledger").rstrip("/")
-        return lambda path: fetch(f"{base}/{path}")
-    folder = Path(log)
-    if not folder.is_dir():
-        raise NotADirectoryError(20, "is no folder and no http(s) address", log)
-    return lambda path: _file(folder / path)
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A log and what it is held against; `findings` are what was wrong with that from the start."""
+
+    read: Read
+    genesis: Genesis
+    policy: Policy | None
+    against: dict[LogName, list[bytes]]
+    held: Held
+    findings: tuple[Finding, ...]
 
 
-def _audit(
-    read: Read, key: Verifier, kept: bytes | None, against: bytes | None
-) -> tuple[list[Report], list[Finding]]:
-    findings = []
+def examine(given: Given) -> Audit:
+    """The audit of the log, showing its progress."""
+    return audit_log(
+        given.genesis,
+        given.read,
+        against=given.against,
+        policy=given.policy,
+        watch=given.held.event_ids,
+        progress=lambda log: progress(f"strand {log}" if isinstance(log, int) else "super-log", "entries"),
+    )
+
+
+def opened_log(log: str, key: Verifier, kept: bytes | None) -> tuple[Read, Genesis, list[Finding]]:
+    """How the log is read, and its genesis: the one that was kept, or else its own."""
+    read, findings = reader(log), []
     served = read("genesis")
     note = kept if kept is not None else served
     if note is None:
@@ -108,73 +138,33 @@ def _audit(
     if served is not None and served != note:
         findings.append(Finding("genesis", "genesis", "the log serves another genesis than the one given"))
     genesis = open_genesis(note, key)
-    old = None if against is None else _strand_of(against, genesis)
-    reports: list[Report] = []
-    # Strand 0 first: it says which epochs were opened, and so how many strands there are.
-    while len(reports) < genesis.strand_count:
-        strand = len(reports)
-        report = audit_strand(
-            genesis,
-            strand,
-            _of_strand(read, strand, genesis),
-            against=against if strand == old else None,
-            progress=_progress if sys.stderr.isatty() else None,
-        )
-        reports.append(report)
-        genesis = replace(genesis, epochs=reports[0].epochs)
-    for report in reports:
-        findings += report.findings
-    return reports, findings + find_gaps(reports)
+    return _rooted(read, genesis), genesis, findings
 
 
-def _strand_of(checkpoint: bytes, genesis: Genesis) -> int:
-    return strand_of_origin(genesis.origin, parse_checkpoint(parse_note(checkpoint).text).origin)
+def _given(args: argparse.Namespace) -> Given:
+    key, policy = key_and_policy(args.key, args.policy)
+    kept = read_text(args.genesis) if args.genesis else None
+    older = [read_text(name) for name in args.against]
+    read, genesis, findings = opened_log(args.log, key, kept)
+    held = read_held(args.receipts, args.opening, genesis)
+    return Given(read, genesis, policy, _by_log(older, genesis), held, tuple(findings))
 
 
-def _of_strand(read: Read, strand: int, genesis: Genesis) -> Read:
-    if genesis.strands == 1 and read(f"{strand}/checkpoint") is None:
-        return read
-    return lambda path: read(f"{strand}/{path}")
+def _by_log(checkpoints: Sequence[bytes], genesis: Genesis) -> dict[LogName, list[bytes]]:
+    """Old checkpoints by the log that each is of; raises `IntegrityFault` for one of another deployment."""
+    found: dict[LogName, list[bytes]] = {}
+    for note in checkpoints:
+        origin = parse_checkpoint(parse_note(note).text).origin
+        above = origin == log_origin(genesis.origin, SUPER)
+        found.setdefault(SUPER if above else strand_of_origin(genesis.origin, origin), []).append(note)
+    return found
 
 
-def _file(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
-
-
-def _progress(done: int, size: int) -> None:
-    print(f"\r{done} of {size} entries", end="\n" if done == size else "", file=sys.stderr)
-
-
-def _print(reports: list[Report], findings: list[Finding], *, as_json: bool) -> None:
-    if as_json:
-        found = [{"code": item.code, "where": item.where, "message": item.message} for item in findings]
-        print(render({"strands": [_json(report) for report in reports], "findings": found}).decode())
-        return
-    for report in reports:
-        print(
-            f"strand {report.strand}: {report.size} entries in {report.blocks} blocks; "
-            f"{report.events} events by {len(report.numbers)} keys, {report.certificates} certificates, "
-            f"{report.rejected} rejections"
-        )
-        if report.old_size is not None:
-            print(f"  compared with the old checkpoint of {report.old_size} entries")
-    for item in findings:
-        print(f"{item.code}: {item.where}: {item.message}")
-    print(f"{len(findings)} findings" if findings else "nothing is wrong")
-
-
-def _json(report: Report) -> dict[str, object]:
-    return {
-        "strand": report.strand,
-        "size": report.size,
-        "root": b64u(report.root),
-        "old_size": report.old_size,
-        "blocks": report.blocks,
-        "events": report.events,
-        "certificates": report.certificates,
-        "rejected": report.rejected,
-        "keys": len(report.numbers),
-    }
+def _rooted(read: Read, genesis: Genesis) -> Read:
+    """As `read`; a log of one strand may lie in the folder itself."""
+    if genesis.strands == 1 and read("0/checkpoint") is None and read("checkpoint") is not None:
+        return lambda path: read(path.removeprefix("0/"))
+    return read
 
 
 def _stop(said: str, status: int) -> int:

@@ -4,31 +4,28 @@ Every file that a verb takes is text. What is not there, empty or binary is bad 
 sentence that names the file; only what could be read can fail to verify (exit 1).
 """
 
-from http.client import HTTPException
 from pathlib import Path
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 from shared.kernel.errors import Invalid, Malformed
 from shared.ledger.note import Verifier, parse_vkey
 
-TIMEOUT_SECONDS = 30
-# No file of a log is larger: a full entry bundle of the longest entries.
-MAX_FILE = 256 * 65_537
-# A gateway hands out tiles as base64 text to clients that do not name bytes first.
-ACCEPT = "application/octet-stream, */*;q=0.5"
-
 
 def read_text(name: str) -> bytes:
     """The bytes of a text file; raises `OSError`, or `Malformed` for an empty file or another kind."""
-    data = Path(name).read_bytes()
-    if not data.strip():
-        raise Malformed(f"{name} is empty")
+    data = read_bytes(name)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(f"{name} is not a text file") from error
+    return data
+
+
+def read_bytes(name: str) -> bytes:
+    """The bytes of a file; raises `OSError`, or `Malformed` for an empty one."""
+    data = Path(name).read_bytes()
+    if not data.strip():
+        raise Malformed(f"{name} is empty")
     return data
 
 
@@ -49,19 +46,3 @@ def address(url: str, what: str, example: str) -> str:
     if not good or not url.isascii() or any(mark <= " " for mark in url):
         raise Invalid(f"{what} is not an http(s) address, such as {example}")
     return url
-
-
-def fetch(url: str) -> bytes | None:
-    """One file of a log; None where there is none. Raises `OSError` (`URLError`) or `Invalid`."""
-    request = Request(url, headers={"Accept": ACCEPT})  # noqa: S310 - only http and https get here
-    try:
-        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            data: bytes = answer.read(MAX_FILE)
-    except HTTPError as error:
-        error.close()
-        if error.code == 404:
-            return None
-        raise
-    except (HTTPException, UnicodeError) as error:
-        raise Invalid(f"{url} does not answer as HTTP asks for") from error
-    return data

@@ -1,11 +1,12 @@
-"""A whole log, checked by anyone: every tile against every entry, every block, certificate and signature.
+"""A strand, checked by anyone: every tile against every entry, every block, certificate and signature.
 
 The audit reads the public files of a strand (from a folder or a URL), believes only the pinned key, and
 returns its findings as data: one that goes on after a fault tells more than one that stops. What it cannot
-see is said elsewhere: a revision's bytes need its opening, a dropped last event needs a receipt.
+see is said elsewhere: a revision's bytes need its opening, a dropped last event needs a receipt. A log whole,
+with its super-log and its witnesses, is for `audit_log`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.events.catalogue import OPERATOR
@@ -25,23 +26,9 @@ from shared.kernel.jws import take_apart
 from shared.ledger.block import check_follows, parse_block
 from shared.ledger.checkpoint import Checkpoint, strand_origin
 from shared.ledger.logkeys import LogKeys
-from shared.ledger.merkle import HASH_LENGTH, Edge, leaf_hash, root
-from shared.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, split_bundle, split_tile, tile_at
-
-# Reads one public file of a strand by its path below the strand ("checkpoint", "tile/0/000"); None if absent.
-Read = Callable[[str], bytes | None]
-Progress = Callable[[int, int], None]
-# A log that is broken everywhere is told in this many findings.
-MAX_FINDINGS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong: a stable code, where, and a sentence."""
-
-    code: str
-    where: str
-    message: str
+from shared.ledger.note import parse_note
+from shared.ledger.policy import lines_of
+from shared.ledger.walk import Finding, Findings, Known, Progress, Read, Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +40,29 @@ class Numbered:
     seal_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Where the log speaks of an event id that was watched for: the event itself, or its rejection."""
+
+    strand: int
+    index: int
+    text: str
+
+
 @dataclass
-class Report:
+class Report(Findings):
     """What an audit of one strand saw; `numbers` are its events by signing key, for `find_gaps`.
 
-    `epochs` are those that strand 0 opened: the other strands are audited with genesis knowing them.
+    `epochs` are those that strand 0 opened: the other strands are audited with genesis knowing them. `ids`
+    are its events with their indices, `seen` all entries about the events that were watched for. `whole`:
+    all entries were there and have the signed root, so what was not met is not in the strand.
     """
 
     strand: int
+    whole: bool = False
     size: int = 0
     root: bytes = b""
-    old_size: int | None = None
+    old_sizes: tuple[int, ...] = ()
     blocks: int = 0
     events: int = 0
     certificates: int = 0
@@ -71,12 +70,8 @@ class Report:
     last_time: str = ""
     epochs: tuple[Epoch, ...] = ()
     numbers: dict[str, list[Numbered]] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-    def find(self, code: str, where: str, message: str) -> None:
-        """Add a finding, up to the limit."""
-        if len(self.findings) < MAX_FINDINGS:
-            self.findings.append(Finding(code, where, message))
+    ids: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, list[Seen]] = field(default_factory=dict)
 
 
 def audit_strand(
@@ -84,43 +79,80 @@ def audit_strand(
     strand: int,
     read: Read,
     *,
-    against: bytes | None = None,
+    against: bytes | Sequence[bytes] | None = None,
+    known: Sequence[Known] = (),
+    watch: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Report:
-    """Check a whole strand under the log keys of `genesis` (itself verified); `against`: an old checkpoint.
+    """Check a whole strand under the log keys of `genesis` (itself verified).
 
-    Strand 0 finds the later epochs itself; for the others genesis has to know them (`Report.epochs`).
+    `against` are old checkpoints, `known` other roots that it must have had, `watch` event ids to look out
+    for. Strand 0 finds the later epochs itself; for the others genesis has to know them (`Report.epochs`).
     """
     report = Report(strand)
     if strand == 0:
         genesis = replace(genesis, epochs=())
     origin = strand_origin(genesis.origin, strand)
-    head = _checkpoint(report, "checkpoint", read("checkpoint"), genesis.keys, origin)
+    head = open_published(report, read("checkpoint"), genesis.keys, origin)
     if head is None:
         return report
     report.size, report.root = head.size, head.root
-    old = None
-    if against is not None:
-        old = _checkpoint(report, "the old checkpoint", against, genesis.keys, origin)
-        if old is not None:
-            report.old_size = old.size
-            if old.size > head.size:
-                report.find("shrunk", "checkpoint", f"the log had {old.size} entries, now {head.size}")
-    walk = _Walk(report, genesis, read, head.size, old)
-    for done in walk.run():
-        if progress is not None:
-            progress(done, head.size)
-    if walk.complete:
-        walk.tree.tell(matches=walk.tree.edge.root() == head.root)
+    notes = [against] if isinstance(against, bytes) else list(against or ())
+    older = open_older(report, notes, genesis.keys, head)
+    report.old_sizes = tuple(old.size for old in older)
+    walk, entries = Walk(head, read, report, [*older, *known], progress), _Entries(report, genesis, watch)
+    for entry, hash_ in walk.entries():
+        entries.add(entry, hash_)
+    if walk.whole:
+        entries.finish()
+    report.whole = walk.signed
     return report
 
 
-def find_gaps(reports: Sequence[Report]) -> list[Finding]:
+def open_published(to: Findings, note: bytes | None, keys: LogKeys, origin: str) -> Checkpoint | None:
+    """The checkpoint that a log shows, which carries a line by each of its keys; else there is a finding."""
+    if note is None:
+        to.find("missing", "checkpoint", "there is no checkpoint")
+        return None
+    try:
+        head = keys.open(note, origin)
+        lacking = [key for key in keys.also(origin) if not lines_of(parse_note(note), key)]
+    except IntegrityFault as fault:
+        to.find("checkpoint", "checkpoint", fault.message)
+        return None
+    if lacking:
+        to.find("signature", "checkpoint", "the checkpoint has no line by the log's ML-DSA-44 key")
+    return head
+
+
+def open_older(to: Findings, notes: Sequence[bytes], keys: LogKeys, head: Checkpoint) -> list[Known]:
+    """What the log said of itself in older checkpoints, each of which the one it shows must continue."""
+    older = []
+    for note in notes:
+        try:
+            old = keys.open(note, head.origin)
+        except IntegrityFault as fault:
+            to.find("checkpoint", "the old checkpoint", fault.message)
+            continue
+        if old.size > head.size:
+            to.find("shrunk", "checkpoint", f"the log had {old.size} entries, now {head.size}")
+        message = f"the log does not continue the old checkpoint of {old.size} entries: its history differs"
+        older.append(Known(old.size, old.root, Finding("fork", "the old checkpoint", message)))
+    return older
+
+
+def time_of(reports: Sequence[Report]) -> str:
+    """The log's own time: every strand has sealed a block at it or later; empty if one has sealed none."""
+    return min((report.last_time for report in reports), default="")
+
+
+def find_gaps(reports: Sequence[Report], now: str | None = None) -> list[Finding]:
     """Gaps and repeats in the dense numbers of each key, over all strands together.
 
-    A gap is named once the log's time is past the `seal_by` of the next higher number (FORMATS.md, 5).
+    A gap is named once the log's time is past the `seal_by` of the next higher number (FORMATS.md, 5); `now`
+    is what witnesses say of that time, if there are any.
     """
-    now = min((report.last_time for report in reports), default="")
+    now = time_of(reports) if now is None else now
     rejected = sum(report.rejected for report in reports)
     hint = " (an event.rejected may be its answer)" if rejected else ""
     findings = []
@@ -140,144 +172,14 @@ def find_gaps(reports: Sequence[Report]) -> list[Finding]:
     return findings
 
 
-def _checkpoint(
-    report: Report, where: str, data: bytes | None, keys: LogKeys, origin: str
-) -> Checkpoint | None:
-    if data is None:
-        report.find("missing", where, "there is no checkpoint")
-        return None
-    try:
-        return keys.open(data, origin)
-    except IntegrityFault as fault:
-        report.find("checkpoint", where, fault.message)
-        return None
-
-
-class _Tree:
-    """Recomputes the tree out of entries and compares every stored tile with it."""
-
-    def __init__(self, report: Report, read: Read, size: int) -> None:
-        self._report = report
-        self._read = read
-        self._size = size
-        self._rows: list[list[bytes]] = [[]]
-        self._counts: list[int] = [0]
-        self._odd: list[tuple[Tile, list[int]]] = []
-        self.edge = Edge()
-
-    def add(self, hashes: Sequence[bytes]) -> None:
-        """Append the leaves of one bundle."""
-        self.edge = self.edge.extended(hashes)
-        self._add(0, hashes)
-
-    def finish(self) -> None:
-        """Compare the partial tile of each level."""
-        for level, row in enumerate(self._rows):
-            if row:
-                self._compare(level, row)
-
-    def tell(self, *, matches: bool) -> None:
-        """Name what differs. If the entries have the signed root it is the tiles, else it is entries."""
-        if not matches:
-            message = f"the {self._size} entries do not have the root in the checkpoint"
-            self._report.find("root", "checkpoint", message)
-        entries = [tile.index * WIDTH + at for tile, places in self._odd if tile.level == 0 for at in places]
-        if not matches and entries:
-            for index in entries:
-                self._report.find("entry", f"entry {index}", "the entry does not match its leaf in the tree")
-            return
-        for tile, _ in self._odd:
-            self._report.find("tile", tile.path, "the tile does not match the entries below it")
-
-    def _add(self, level: int, hashes: Sequence[bytes]) -> None:
-        if level == len(self._rows):
-            self._rows.append([])
-            self._counts.append(0)
-        for hash_ in hashes:
-            self._rows[level].append(hash_)
-            if len(self._rows[level]) == WIDTH:
-                row, self._rows[level] = self._rows[level], []
-                self._compare(level, row)
-                self._counts[level] += 1
-                self._add(level + 1, [root(row)])
-
-    def _compare(self, level: int, row: Sequence[bytes]) -> None:
-        tile = Tile(level, self._counts[level], len(row))
-        data = self._read(tile.path)
-        if data is None:
-            self._report.find("missing", tile.path, "the tile is missing")
-        elif len(data) != len(row) * HASH_LENGTH:
-            self._report.find("tile", tile.path, f"the tile does not hold {len(row)} hashes")
-        elif data != b"".join(row):
-            stored = split_tile(data, tile)
-            self._odd.append((tile, [at for at, hash_ in enumerate(row) if hash_ != stored[at]]))
-
-
-class _Walk:
-    """Goes through the entries in order, bundle by bundle."""
-
-    def __init__(
-        self, report: Report, genesis: Genesis, read: Read, size: int, old: Checkpoint | None
-    ) -> None:
-        self.tree = _Tree(report, read, size)
-        self.complete = True
-        self._report = report
-        self._read = read
-        self._size = size
-        self._old = old
-        self._entries = _Entries(report, genesis)
-
-    def run(self) -> Iterator[int]:
-        for number in range(-(-self._size // WIDTH)):
-            entries = self._bundle(tile_at(ENTRIES, number, self._size))
-            if entries is None:
-                self.complete = False
-                return
-            hashes = [leaf_hash(entry) for entry in entries]
-            self._compare_old(hashes)
-            self.tree.add(hashes)
-            for entry, hash_ in zip(entries, hashes, strict=True):
-                self._entries.add(entry, hash_)
-            yield self.tree.edge.size
-        self.tree.finish()
-        self._entries.finish()
-
-    def _bundle(self, tile: Tile) -> list[bytes] | None:
-        data = self._read(tile.path)
-        if data is None:
-            self._report.find("missing", tile.path, "the entries are missing; nothing after them was checked")
-            return None
-        try:
-            entries = split_bundle(data, tile.path)
-        except TileFault as fault:
-            self._report.find("entry", tile.path, fault.message)
-            return None
-        if len(entries) != tile.width:
-            self._report.find(
-                "entry", tile.path, f"the bundle holds {len(entries)} entries, not {tile.width}"
-            )
-            return None
-        return entries
-
-    def _compare_old(self, hashes: Sequence[bytes]) -> None:
-        old, edge = self._old, self.tree.edge
-        if old is None or not edge.size < old.size <= edge.size + len(hashes):
-            return
-        if edge.extended(hashes[: old.size - edge.size]).root() != old.root:
-            message = (
-                f"the log does not continue the old checkpoint of {old.size} entries: its history differs"
-            )
-            self._report.find("fork", "the old checkpoint", message)
-
-
 class _Entries:
     """What each entry says, in order: certificates before use, true events, blocks that follow."""
 
-    def __init__(self, report: Report, genesis: Genesis) -> None:
+    def __init__(self, report: Report, genesis: Genesis, watch: Collection[str]) -> None:
         self._report = report
         self._genesis = genesis
+        self._watch = frozenset(watch)
         self._certificates: dict[str, Certificate] = {}
-        self._ids: dict[str, int] = {}
         self._pending: list[tuple[int, Event]] = []
         self._index = 0
         self._first = 0
@@ -315,9 +217,10 @@ class _Entries:
         self._pending.append((self._index, event))
         numbered = Numbered(event.n, self._index, event.seal_by)
         self._report.numbers.setdefault(event.kid, []).append(numbered)
-        if event.id in self._ids:
-            raise IntegrityFault(f"the event {event.id} is also entry {self._ids[event.id]}")
-        self._ids[event.id] = self._index
+        self._watched(event.id, event.text)
+        if event.id in self._report.ids:
+            raise IntegrityFault(f"the event {event.id} is also entry {self._report.ids[event.id]}")
+        self._report.ids[event.id] = self._index
         certificate = self._certificates.get(event.kid)
         if certificate is None and event.producer != OPERATOR:
             raise IntegrityFault("the certificate of the event's key does not stand before it")
@@ -337,6 +240,7 @@ class _Entries:
         if seal.type != BLOCK_SEALED:
             self._report.rejected += 1
             verify_seal(seal, self._genesis)
+            self._watched(seal.data.get("id", ""), seal.signed.text)
             return
         number, first, prev = self._report.blocks, self._first, self._prev
         self._report.blocks += 1
@@ -352,6 +256,11 @@ class _Entries:
             raise IntegrityFault(f"block {number} is dated before the block before it")
         self._report.last_time = seal.time
         self._check_places(seal.time)
+
+    def _watched(self, event_id: str, text: str) -> None:
+        if event_id in self._watch:
+            seen = Seen(self._report.strand, self._index, text)
+            self._report.seen.setdefault(event_id, []).append(seen)
 
     def _epoch(self, seal: Seal) -> None:
         verify_seal(seal, self._genesis)

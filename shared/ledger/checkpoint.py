@@ -75,9 +75,11 @@ def parse_checkpoint(text: str) -> Checkpoint:
 def open_checkpoint(data: bytes, verifier: Verifier, also: Sequence[NoteKey] = ()) -> Checkpoint:
     """The checkpoint of the log that `verifier` names; raises `NoteFault` or `CheckpointFault`.
 
-    A line by one of the keys in `also` may be absent, but not bad.
+    A line by one of the keys in `also` may be absent, but not bad; that of `verifier` has to be there.
     """
-    checkpoint = parse_checkpoint(open_note(data, [verifier, *also]).text)
+    if also:
+        open_note(data, [verifier, *also])
+    checkpoint = parse_checkpoint(open_note(data, [verifier]).text)
     if checkpoint.origin != verifier.name:
         raise CheckpointFault(f"the checkpoint is of {checkpoint.origin}, not of {verifier.name}")
     return checkpoint

@@ -14,7 +14,8 @@ from shared.kernel.jws import private_jwk
 from shared.ledger.note import Ed25519InMemory, Verifier
 
 VKEY = Verifier("carevouch.test", Ed25519InMemory(bytes(32)).public).vkey
-VERBS = ("verify", "audit", "witness", "decide", "adjudicate", "key", "admit", "epoch", "assertion", "sign")
+LOG_VERBS = ("verify", "audit", "mirror", "scan", "witness")
+VERBS = (*LOG_VERBS, "decide", "adjudicate", "key", "admit", "epoch", "assertion", "sign")
 
 
 def test_without_a_verb_it_teaches(capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,7 +62,10 @@ def test_a_log_of_one_strand_may_lie_in_the_folder_itself(mirror: Path) -> None:
 def test_findings_are_lines_and_status_1(mirror: Path, capsys: Capture) -> None:
     (mirror / "0" / "tile" / "0" / "000.p" / "10").write_bytes(bytes(320))
     assert run(str(mirror)) == 1
-    assert "tile: tile/0/000.p/10: the tile does not match the entries below it" in capsys.readouterr().out
+    assert (
+        "tile: strand 0, tile/0/000.p/10: the tile does not match the entries below it"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_fork_of_the_old_checkpoint_is_found(mirror: Path, capsys: Capture) -> None:

@@ -70,7 +70,7 @@ def test_growth_since_an_old_checkpoint_is_shown() -> None:
     old = log_of(entries[:4])["checkpoint"]
     report = audit(log_of(entries), old)
     assert said(report) == ""
-    assert report.old_size == 4
+    assert report.old_sizes == (4,)
 
 
 def test_a_forked_history_is_named() -> None:

@@ -7,6 +7,8 @@ import pytest
 from shared.kernel.errors import IntegrityFault
 from shared.ledger import checkpoint, merkle, note, tiles
 from shared.ledger.checkpoint import Checkpoint, CheckpointFault
+from shared.ledger.cosignature import Mldsa44InMemory
+from shared.ledger.logkeys import LogSigner
 from shared.ledger.tiles import TileReader
 from tests.unit.ledger.logs import ORIGIN, SIGNER, TESSERA, VERIFIER, MemoryLog, numbered, tessera_log
 
@@ -59,6 +61,15 @@ def test_a_checkpoint_of_another_log_under_the_same_key_is_refused() -> None:
     data = note.sign_note(text, ORIGIN, SIGNER)
     with pytest.raises(CheckpointFault, match=r"is of other\.example"):
         checkpoint.open_checkpoint(data, VERIFIER)
+
+
+def test_the_second_line_of_a_log_does_not_stand_in_for_its_first() -> None:
+    signer = LogSigner(SIGNER, Mldsa44InMemory(bytes(32)))
+    both = note.parse_note(signer.sign(Checkpoint(ORIGIN, 5, ROOT)))
+    first, second = (note.render_note(note.Note(both.text, (line,))) for line in both.lines)
+    assert signer.keys.open(first, ORIGIN) == signer.keys.open(note.render_note(both), ORIGIN)
+    with pytest.raises(note.NoteFault, match="no signature by the key"):
+        signer.keys.open(second, ORIGIN)
 
 
 @pytest.mark.parametrize(

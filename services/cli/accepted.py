@@ -1,0 +1,83 @@
+"""Receipts of accepted acts, held against a log: there, rejected, not due, or proof against the operator.
+
+The log is audited as `carevouch audit` does it: that an event is nowhere can only be said of a log of which
+every entry was read and is one of the signed tree.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.cli.audit import Given, examine, opened_log
+from services.cli.held import Held, standing_json, standing_words
+from services.cli.mismatch import naming
+from services.cli.shown import event_words
+from shared.events.audit_log import Audit
+from shared.events.envelope import Event
+from shared.events.receipt import Broken, Replaced, Standing, parse_receipt, verify_receipt
+from shared.kernel.canonical import JsonObject
+from shared.ledger.note import Verifier
+from shared.ledger.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A receipt that is one, and what the log says of its event."""
+
+    file: str
+    event: Event
+    standing: Standing
+    log: str
+    audit: Audit
+
+    @property
+    def against_the_operator(self) -> bool:
+        """Whether receipt and log together are evidence against the operator."""
+        return isinstance(self.standing, Broken | Replaced)
+
+    def json(self) -> JsonObject:
+        """For programs."""
+        faults = len(self.audit.all_findings)
+        return {**standing_json(self.file, self.event, self.standing), "findings": faults}
+
+    def words(self) -> list[str]:
+        """For people."""
+        lines = [
+            f"{self.file}: a true receipt",
+            *event_words(self.event.text),
+            f"            accepted, and promised to be in the log by {self.event.seal_by}",
+            f"  log       {standing_words(self.event, self.standing)}",
+        ]
+        if self.audit.all_findings:
+            found = len(self.audit.all_findings)
+            lines.append(f"            (the log has {found} findings of its own: carevouch audit lists them)")
+        return lines + (self._evidence() if self.against_the_operator else [])
+
+    def _evidence(self) -> list[str]:
+        """What the person holds, and whom it convinces."""
+        sizes = ", ".join(f"{report.size} of strand {report.strand}" for report in self.audit.strands)
+        return [
+            "  evidence  this is proof against the operator: a key that genesis vouches for signed the",
+            f"            promise, and the log, in all its entries ({sizes}), does not keep it.",
+            f"  show      {self.file}, and the log as it is in {self.log} with its signed checkpoints",
+            "            (carevouch mirror keeps a copy), to the service that acted for you, the log's",
+            "            witnesses and auditors, a regulator or a court. Whoever pins the same key repeats",
+            "            this command and sees the same.",
+        ]
+
+
+def judge(
+    receipts: Mapping[str, bytes], log: str, key: Verifier, policy: Policy | None, genesis: bytes | None
+) -> list[Judged]:
+    """What the log says of each receipt; raises `Mismatch` for one that does not verify.
+
+    `genesis` is one that the caller kept; without it the log's own is used, verified under the key.
+    """
+    read, known, findings = opened_log(log, key, genesis)
+    events = []
+    for file, data in receipts.items():
+        with naming(file):
+            events.append((file, verify_receipt(parse_receipt(data), known)))
+    held = Held(receipts=tuple(events))
+    audit = examine(Given(read, known, policy, {}, held, ()))
+    audit.findings += findings
+    return [Judged(file, event, said, log, audit) for file, event, said in held.judged(audit)]

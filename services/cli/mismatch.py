@@ -1,0 +1,19 @@
+"""What does not match, told as a sentence that begins with the file it is in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shared.kernel.errors import DomainError, IntegrityFault
+
+
+class Mismatch(Exception):
+    """A file does not verify: a negative answer, never bad input."""
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Whatever is wrong within is a `Mismatch` of this file."""
+    try:
+        yield
+    except (IntegrityFault, DomainError) as fault:
+        raise Mismatch(f"{file}: {fault.message}") from fault

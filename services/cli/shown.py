@@ -1,0 +1,152 @@
+"""What was proved, in words for people and as JSON for programs. Nothing is verified here."""
+
+from dataclasses import dataclass
+
+from services.cli.quorum import witness_json, witness_words
+from shared.events.certificate import CERT_TYP
+from shared.events.envelope import EVENT_TYP
+from shared.events.opening import Proved
+from shared.identity.binding import parse_device
+from shared.kernel.canonical import JsonObject
+from shared.kernel.encoding import b64, b64u
+from shared.kernel.jws import take_apart
+from shared.ledger.checkpoint import Checkpoint
+from shared.ledger.policy import Witnessed
+from shared.ledger.proof import TlogProof
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """The place of a strand's checkpoint in the super-log."""
+
+    file: str
+    index: int
+    checkpoint: Checkpoint
+    proof: TlogProof
+
+    def json(self) -> JsonObject:
+        """For programs."""
+        return {"proof": self.file, **_place(self.index, self.checkpoint)}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One proof that holds, with what it is about; `proof` is None for a COSE receipt."""
+
+    file: str
+    index: int
+    checkpoint: Checkpoint
+    proof: TlogProof | None
+    strand: int
+    entry: str
+    openings: tuple[tuple[str, Proved], ...]
+    above: tuple[Above, ...] = ()
+    witnessed: Witnessed | None = None
+
+    @property
+    def checkpoints(self) -> list[tuple[str, Checkpoint, TlogProof]]:
+        """The signed checkpoints that cover the entry, with the files and the proofs that hold them."""
+        own = [] if self.proof is None else [(self.file, self.checkpoint, self.proof)]
+        return [*own, *((above.file, above.checkpoint, above.proof) for above in self.above)]
+
+    def json(self) -> JsonObject:
+        """For programs."""
+        return {
+            "proof": self.file,
+            "kind": "COSE receipt" if self.proof is None else "tlog-proof",
+            "place": {**_place(self.index, self.checkpoint), "strand": self.strand},
+            "super": [above.json() for above in self.above],
+            "witnessed": None if self.witnessed is None else witness_json(self.witnessed),
+            "entry": _entry_json(self.entry),
+            "revisions": [{"opening": file, **_revision_json(proved)} for file, proved in self.openings],
+        }
+
+    def words(self) -> list[str]:
+        """For people."""
+        head = self.checkpoint
+        signed = "root" if self.proof is not None else "root, by the sealer's key"
+        lines = [
+            f"{self.file}: verified",
+            f"  place     entry {self.index} of the {head.size} in {head.origin}",
+            f"            under the signed {signed} {b64(head.root)}",
+            *_above_words(self),
+            *_entry_words(self.entry),
+        ]
+        for file, proved in self.openings:
+            lines += _revision_words(file, proved)
+        if not self.openings and take_apart(self.entry).typ == EVENT_TYP:
+            lines.append("  content   not shown: no opening of this event was given")
+        return lines
+
+
+def event_words(text: str) -> list[str]:
+    """What an event is, and who signed it."""
+    signed = take_apart(text)
+    payload = signed.payload
+    return [
+        f"  event     {payload['id']}, {payload['type']}, at {payload['time']}",
+        f"            number {payload['n']} of the key {signed.kid} of {payload['producer']}",
+    ]
+
+
+def _place(index: int, head: Checkpoint) -> JsonObject:
+    return {"origin": head.origin, "index": index, "size": head.size, "root": b64u(head.root)}
+
+
+def _above_words(shown: Shown) -> list[str]:
+    lines = []
+    for above in shown.above:
+        head = above.checkpoint
+        what = f"that checkpoint of strand {shown.strand}, of {shown.checkpoint.size} entries"
+        lines += [
+            f"  super-log {what}, is entry {above.index} of the {head.size}",
+            f"            in {head.origin}, as {above.file} shows",
+        ]
+    if shown.witnessed is not None:
+        head = shown.witnessed.checkpoint
+        lines.append(f"  witnesses {head.origin} with {head.size} entries is")
+        lines += [f"            {line}" for line in witness_words(shown.witnessed)]
+    return lines
+
+
+def _entry_json(text: str) -> JsonObject:
+    signed = take_apart(text)
+    return {"typ": signed.typ, "kid": signed.kid, "payload": signed.payload}
+
+
+def _entry_words(text: str) -> list[str]:
+    signed = take_apart(text)
+    payload = signed.payload
+    if signed.typ == EVENT_TYP:
+        return event_words(text)
+    if signed.typ == CERT_TYP:
+        return [f"  entry     the certificate of the key {payload['kid']} of {payload['service']}"]
+    return [f"  entry     {payload['type']} at {payload['time']}"]
+
+
+def _revision_json(proved: Proved) -> JsonObject:
+    device = proved.device
+    return {
+        "doc": str(proved.doc),
+        "version": proved.version,
+        "prev": None if proved.prev is None else b64u(proved.prev),
+        "bytes": len(proved.body),
+        "signed_by": proved.service,
+        "time": proved.event.time,
+        "device": None if device is None else str(device.doc),
+    }
+
+
+def _revision_words(file: str, proved: Proved) -> list[str]:
+    follows = "the first" if proved.prev is None else f"follows the leaf {b64u(proved.prev)}"
+    lines = [
+        f"  document  {proved.doc} version {proved.version} ({follows}), {len(proved.body)} bytes",
+        f"            exactly as in {file}; signed by the {proved.service} service",
+    ]
+    if proved.device is not None:
+        posted, _ = parse_device(proved.device.body)
+        key = take_apart(posted["binding"]).kid
+        lines.append(
+            f"  consent   given by the patient's own device {proved.device.doc} (bound by key {key})"
+        )
+    return lines
