@@ -101,7 +101,9 @@ def test_a_folder_or_nothing_is_one_sentence(tmp_path: Path, name: str) -> None:
 
 
 def test_what_it_says_it_creates_is_what_the_template_holds() -> None:
-    said = {noun: int(number) for number, noun in re.findall(r"(\d+) ([A-Za-z0-9]+ ?[A-Za-z]*)", deploy.CREATES)}
+    said = {
+        noun: int(number) for number, noun in re.findall(r"(\d+) ([A-Za-z0-9]+ ?[A-Za-z]*)", deploy.CREATES)
+    }
     kinds = {
         "DynamoDB tables": "AWS::DynamoDB::Table",
         "KMS keys": "AWS::KMS::Key",
