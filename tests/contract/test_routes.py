@@ -23,6 +23,7 @@ WITHOUT_TOKEN = {
     ): "carries an enrolment that the provider, the one-time key and the device signed",
     ("GET", "/ledger/genesis"): "the log is public",
     ("GET", "/ledger/digest"): "the log is public",
+    ("GET", "/ledger/feed"): "the log is public",
     ("GET", "/ledger/{strand}/checkpoint"): "the log is public",
     ("GET", "/ledger/{strand}/tile/{path+}"): "the log is public",
     ("GET", "/ledger/blocks/{strand}/{n}"): "the log is public",

@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "SweeperFunction": NAMED | IDENTITY,
     "AuthorizerFunction": NAMED | {"TOKEN_KEY"},
     "ConsentFunction": NAMED | {"ROOT_KEY"},
-    "RecordsFunction": NAMED | {"ROOT_KEY"},
+    "RecordsFunction": NAMED | {"ROOT_KEY", "LEDGER_TABLE"},
     "ClaimsFunction": NAMED | {"ROOT_KEY"},
     "LedgerFunction": NAMED | {"LEDGER_TABLE"},
     "SealerFunction": NAMED

@@ -284,8 +284,22 @@ def test_every_partition_that_the_code_names_is_in_the_policies(service: str) ->
     named = {f"{letter}#*" for letter in re.findall(r"""["']([A-Z])#""", text)}
     (read,) = [s for s in ALLOWED if s.holder == "DocumentsReading" and "dynamodb:Query" in s.actions]
     allowed = set(read.said["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+    role = f"{service.capitalize()}Role"
+    marks = {
+        key for s in ALLOWED if s.holder == role and "LedgerTable.Arn" in s.resources for key in _leading(s)
+    }
     assert "P#*" in named
-    assert named <= allowed | WRITES[f"{service.capitalize()}Role"]
+    assert named <= allowed | marks | WRITES[role]
+
+
+def test_of_the_ledgers_table_a_service_reads_the_marks_alone() -> None:
+    for statement in ALLOWED:
+        if "LedgerTable.Arn" in statement.resources and _roles_of(statement.holder) - {
+            "SealerRole",
+            "LedgerRole",
+        }:
+            assert statement.actions == {"dynamodb:BatchGetItem"}
+            assert _leading(statement) == ["M#*"]
 
 
 def test_the_sealer_adds_rejection_markers_and_nothing_that_could_pass_for_a_revision() -> None:
