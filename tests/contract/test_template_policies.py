@@ -194,7 +194,8 @@ def test_each_function_has_a_role_of_its_own_that_only_lambda_assumes() -> None:
 def test_only_the_sealer_writes_the_ledger() -> None:
     for statement in ALLOWED:
         writes_table = "LedgerTable.Arn" in statement.resources and statement.actions & LEDGER_WRITES
-        writes_bucket = statement.actions & BUCKET_WRITES
+        exports = all(name.startswith("${ExportsBucket.Arn}") for name in statement.resources)
+        writes_bucket = statement.actions & BUCKET_WRITES and not exports
         if writes_table or writes_bucket:
             assert _roles_of(statement.holder) == {"SealerRole"}
 
@@ -339,6 +340,20 @@ def test_the_public_door_of_the_ledger_has_no_key_and_sees_no_document() -> None
     assert not {action for statement in mine for action in statement.actions} & (
         LEDGER_WRITES | BUCKET_WRITES
     )
+
+
+def test_the_exporter_reads_what_is_public_and_writes_exports_alone() -> None:
+    mine = [
+        s for s in ALLOWED if s.holder == "ExporterRole" and not any(a.startswith("logs:") for a in s.actions)
+    ]
+    read = {name for s in mine if "s3:GetObject" in s.actions for name in s.resources}
+    assert read == {
+        *(f"${{LedgerBucket.Arn}}/{name}" for name in ("genesis", "epochs", "*/checkpoint", "*/tile/*")),
+        "${ExportsBucket.Arn}/*",
+    }
+    written = {name for s in mine if s.actions & BUCKET_WRITES for name in s.resources}
+    assert written == {"${ExportsBucket.Arn}/*"}
+    assert {action for s in mine for action in s.actions} == {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
 
 
 def test_logs_go_to_the_functions_own_group() -> None:
