@@ -25,7 +25,7 @@ SAM = package.ROOT / ".venv" / "sam" / "bin" / "sam"
 # A first deployment learns its address only by being made; no token is issued under this one.
 UNKNOWN_URL = "https://unknown.invalid"
 CREATES = """
-make deploy creates one CloudFormation stack: 4 DynamoDB tables on demand, 1 S3 bucket, 8 Lambda functions
+make deploy creates one CloudFormation stack: 4 DynamoDB tables on demand, 2 S3 buckets, 9 Lambda functions
 (arm64), 1 REST API, 9 KMS keys, 2 schedules, 3 queues, 14 alarms. Idle it costs about 10 USD a month: 9 for
 the keys, 1.40 for the alarms, cents for what two schedules call. Tables, bucket and keys stay when the
 stack is deleted: they hold what people rely on.

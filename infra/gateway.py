@@ -10,6 +10,8 @@ from typing import Any
 
 OPENAPI_RESPONSES = "x-amazon-apigateway-gateway-responses"
 OPENAPI_INTEGRATION = "x-amazon-apigateway-integration"
+# The API of a log, as the template calls it.
+API = "Api"
 # One page holds the whole API.
 RESOURCES_PAGE = 500
 
@@ -17,9 +19,9 @@ RESOURCES_PAGE = 500
 def complete(formation: Any, api: Any, stack: str, stage: str, parameters: Mapping[str, str]) -> None:
     """Put what the import left out, then deploy the API again: gateway responses count from then on."""
     template = formation.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
-    resources = template["Resources"].values()
-    (body,) = (r["Properties"]["Body"] for r in resources if r["Type"] == "AWS::ApiGateway::RestApi")
-    (api_id,) = (item["id"] for item in api.get_rest_apis()["items"])
+    body = template["Resources"][API]["Properties"]["Body"]
+    found = formation.describe_stack_resource(StackName=stack, LogicalResourceId=API)
+    api_id = found["StackResourceDetail"]["PhysicalResourceId"]
     for kind, response in body.get(OPENAPI_RESPONSES, {}).items():
         _put_response(api, api_id, kind, _resolved(response, parameters))
     ids = {

@@ -35,13 +35,13 @@ class WorldLog:
         self.objects, self.notes = MemoryObjects(self.faults), MemoryNotes(self.faults)
         self.sealed = SealedFacts(self, self._read, lambda: self.world.genesis)
 
-    def seal(self, *, publish: bool = True) -> None:
-        """Seal whatever has been written."""
+    def seal(self, *strands: int, publish: bool = True) -> None:
+        """Seal whatever has been written for these strands; for all, if none is named."""
         events = RowEvents(self.world.rows)
         outside = LedgerWorld(self.heads, self.marks, self.objects, events, self.notes, self.world.clock)
         signer = LogSigner(Ed25519InMemory(self.world.log.private_bytes_raw()))
         genesis = self.world.genesis
-        for strand in range(genesis.strand_count):
+        for strand in strands or range(genesis.strand_count):
             sealer = Sealer(strand, genesis, outside, seal=self.world.seal, log=signer)
             sealer.seal(events.keys())
             if publish:

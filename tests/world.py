@@ -59,6 +59,7 @@ class World:
     operator: KeyInMemory = field(default_factory=new_key)
     seal: KeyInMemory = field(default_factory=new_key)
     log: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    strands: int = 1
 
     @cached_property
     def genesis(self) -> Genesis:
@@ -70,7 +71,7 @@ class World:
             roots={name: key.jwk for name, key in self.roots.items()},
             seal=self.seal.jwk,
             log=self.log.public_key().public_bytes_raw(),
-            strands=1,
+            strands=self.strands,
             seal_by_seconds=600,
             time=START,
         )
@@ -101,7 +102,7 @@ class World:
         )
 
 
-def memory_world() -> World:
+def memory_world(strands: int = 1) -> World:
     """A world over the in-memory fakes."""
     key_rows = MemoryKeyRows()
-    return World(MemoryRows(key_rows), key_rows)
+    return World(MemoryRows(key_rows), key_rows, strands=strands)

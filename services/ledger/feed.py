@@ -7,7 +7,6 @@ so sees every published event exactly once, each strand in its order; an empty p
 again. The feed is a view: whoever mirrors the log can make the same records.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -24,10 +23,6 @@ from shared.kernel.errors import Invalid
 from shared.kernel.jws import Signed, take_apart
 from shared.ledger.tiles import WIDTH
 
-# The sealer takes no event over 3 KB, so a page stays far below the gateway's limit.
-DEFAULT_LIMIT, MAX_LIMIT = 100, 500
-_LIMIT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -35,13 +30,6 @@ class Page:
 
     records: tuple[JsonObject, ...]
     next: Position
-
-
-def page_limit(text: str | None) -> int:
-    """How many records are asked for, at most `MAX_LIMIT`; raises `Invalid`."""
-    if text is not None and not _LIMIT.fullmatch(text):
-        raise Invalid(f"limit is a whole number from 1 to {MAX_LIMIT}")
-    return DEFAULT_LIMIT if text is None else min(int(text), MAX_LIMIT)
 
 
 def read_feed(library: Library, position: Position, limit: int) -> Page:

@@ -144,10 +144,15 @@ class Library:
         size = published.checkpoint.size
         bundle = tile_at(ENTRIES, index // WIDTH, size)
         entry = split_bundle(self._tile(published.log, bundle), bundle.path)[index % WIDTH]
-        reader = TileReader(size, lambda tiles: [self._tile(published.log, tile) for tile in tiles])
-        proof = TlogProof(index, tuple(inclusion_proof(reader, index, size)), published.note)
+        proof = TlogProof(index, tuple(inclusion_proof(self.reader(published), index, size)), published.note)
         verify(proof, leaf_hash(entry), self.keys.verifier(self.origin(published.log)))
         return Placed(entry, proof, published)
+
+    def reader(self, published: Published) -> TileReader:
+        """The hashes of the published tree; what is computed from them is verified by whoever asks."""
+        return TileReader(
+            published.checkpoint.size, lambda tiles: [self._tile(published.log, tile) for tile in tiles]
+        )
 
     def bundle(self, published: Published, number: int) -> list[bytes]:
         """All entries of a bundle, each of them shown to stand under the published root.

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from services.ledger.feed import page_limit, read_feed
+from services.ledger.feed import read_feed
 from services.ledger.proofs import Library, Placed, Published
 from shared.aws.http import Door, Incoming, Reply
-from shared.events.position import parse_position, render_position
+from shared.events.position import page_limit, parse_position, render_position
 from shared.kernel.encoding import b64u
 from shared.kernel.errors import Invalid, Malformed, NotFound
 from shared.kernel.ids import PART

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +16,7 @@ from botocore.config import Config
 
 from services.ledger.epochs import NAME as EPOCHS
 from services.ledger.epochs import Epochs
+from services.ledger.export import Exporter, NoMarks
 from services.ledger.genesis import ensure_genesis, read_genesis
 from services.ledger.handlers import Ports
 from services.ledger.keys import KmsMldsaSigner, KmsNoteSigner, software_key, software_mldsa_key
@@ -39,6 +41,8 @@ from shared.ledger.note import NoteSigner
 from shared.ledger.policy import parse_policy
 
 SALT_BYTES = 16
+# What the exporter leaves of its function's time for an object and its note.
+LAST_MILLISECONDS = 60_000
 # A sealer's batch must end well within its function's two minutes.
 _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 4, "mode": "standard"})
 
@@ -73,7 +77,19 @@ def clock() -> str:
 
 @cache
 def library() -> Library:
-    """The door's reader; genesis is kept once it was found."""
+    """The door's reader."""
+    return Library(_objects(), _ledger(), _known_genesis())
+
+
+def exporting(milliseconds: Callable[[], int]) -> Exporter:
+    """What exports, as long as the function's time lasts."""
+    library = Library(_objects(), NoMarks(), _known_genesis())
+    exports = S3Objects(_client("s3"), os.environ["EXPORTS_BUCKET"])
+    return Exporter(library, exports, lambda: milliseconds() > LAST_MILLISECONDS)
+
+
+def _known_genesis() -> Callable[[], Genesis | None]:
+    """Reads genesis, which is kept once it was found, and the epochs that are open now."""
     objects = _objects()
     found: list[Genesis] = []
 
@@ -86,7 +102,7 @@ def library() -> Library:
         epochs = objects.get(EPOCHS)
         return found[0] if epochs is None else read_epochs(epochs.data, found[0])
 
-    return Library(objects, _ledger(), genesis)
+    return genesis
 
 
 def sealing() -> Ports:

@@ -15,13 +15,20 @@ from services.records.shape import last
 from shared.aws.access import Seen, Visit
 from shared.aws.http import ABSENT, Incoming, Reply
 from shared.events.catalogue import OWN_TYPES
-from shared.events.position import START, Place, Position, check_within, parse_position, render_position
+from shared.events.position import (
+    START,
+    Place,
+    Position,
+    check_within,
+    page_limit,
+    parse_position,
+    render_position,
+)
 from shared.kernel.errors import Invalid, NotFound
 from shared.kernel.ids import Doc
 from shared.records.views import Sealing, committed_view
 
 PARAMETERS = frozenset({"position", "limit"})
-DEFAULT_LIMIT, MAX_LIMIT = 100, 500
 JSON = "application/json"
 
 
@@ -53,7 +60,7 @@ def feed(incoming: Incoming, ports: Ports) -> Reply:
             raise NotFound(ABSENT)
         ahead = _ahead(seen, ports, sizes, position)
         visit.show(item.seen for item in ahead[:limit])
-        records = [_record(item, ports.access.base) for item in ahead[:limit]]
+        records = [_record(item, ports.store.base_url) for item in ahead[:limit]]
         after = _after(position, sizes, ahead[limit:])
         return Reply(200, {"records": records, "next": render_position(after)}, content_type=JSON)
 
@@ -77,16 +84,13 @@ def _after(position: Position, sizes: Mapping[int, int], left: Sequence[Placed])
     return after
 
 
-def _record(item: Placed, base: str) -> dict[str, object]:
+def _record(item: Placed, base_url: str) -> dict[str, object]:
     stored = item.seen.stored
-    view = committed_view(stored.revision, stored.event, stored.index, item.sealing, base)
+    view = committed_view(stored.revision, stored.event, stored.index, item.sealing, base_url)
     return {"kind": "revision", **view}
 
 
 def _asked(incoming: Incoming) -> tuple[Position, int]:
     if not PARAMETERS.issuperset(incoming.query):
         raise Invalid("the feed takes position and limit only")
-    text = last(incoming, "limit")
-    if text is not None and not (text.isascii() and text.isdigit() and 0 < int(text[:6]) <= MAX_LIMIT):
-        raise Invalid(f"limit is a whole number from 1 to {MAX_LIMIT}")
-    return parse_position(last(incoming, "position") or ""), DEFAULT_LIMIT if text is None else int(text)
+    return parse_position(last(incoming, "position") or ""), page_limit(last(incoming, "limit"))

@@ -31,7 +31,7 @@ NEIGHBOURS: tuple[tuple[str, str, str, bool], ...] = (
     ("GET", "/ledger/genesis", "The root of trust", True),
     ("GET", "/ledger/epochs", "The operator's orders that opened later epochs", True),
     ("GET", "/ledger/digest", "The newest digest", True),
-    ("GET", "/ledger/feed", "What was sealed and published after a position", True),
+    ("GET", "/ledger/feed", "What was sealed over all strands, from a position", True),
     ("GET", "/ledger/{strand}/checkpoint", "The signed checkpoint of a strand", True),
     ("GET", "/ledger/{strand}/tile/{path+}", "Tiles and entry bundles of a strand", True),
     ("GET", "/ledger/blocks/{strand}/{n}", "A sealed block", True),

@@ -7,7 +7,7 @@ route of this one under its own name.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from services.records import describe, everything, feed, ledger, read, search, transaction, write
+from services.records import describe, everything, feed, ledger, read, revisions, search, transaction, write
 from services.records.ports import Ports
 from shared.aws.http import Door, Handler, Incoming, Reply
 
@@ -41,9 +41,9 @@ def routes() -> list[Route]:
         *(route for type_ in LITERAL_TYPES for route in _reads(type_, {"type": type_})),
         Route("PUT", "/fhir/Patient/{id}", "Update a Patient", write.update, {"type": "Patient"}),
         Route("GET", "/fhir/Patient/{id}/{operation}", "$everything", everything.operation, {}),
-        Route("GET", f"{_DOCUMENT}/history", "A document's versions in the log", ledger.history, {}),
+        Route("GET", f"{_DOCUMENT}/history", "A document's versions in the log", revisions.history, {}),
         Route("GET", f"{_DOCUMENT}/feed", "A person's sealed revisions, from a position", feed.feed, {}),
-        Route("GET", f"{_DOCUMENT}/{{version}}", "One version as the log has it", ledger.revision, {}),
+        Route("GET", f"{_DOCUMENT}/{{version}}", "One version as the log has it", revisions.revision, {}),
         Route("GET", f"{_DOCUMENT}/{{version}}/opening", "The proof of one version", ledger.opening, {}),
     ]
 

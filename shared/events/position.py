@@ -16,6 +16,9 @@ _NUMBER = "0|[1-9][0-9]{0,14}"
 _ITEM = re.compile(rf"({_NUMBER}):({_NUMBER})(?:\.([1-9][0-9]{{0,3}}))?", re.ASCII)
 # More strands than there will be, and still a query that every gateway takes.
 MAX_LENGTH = 4_000
+# An event is 3 KB at most and a revision's record less, so a page stays far below the gateway's limit.
+DEFAULT_LIMIT, MAX_LIMIT = 100, 500
+_LIMIT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,6 +52,13 @@ def render_position(position: Position) -> str:
     return ",".join(
         f"{strand}:{place.index}" + (f".{place.part}" if place.part else "") for strand, place in named
     )
+
+
+def page_limit(text: str | None) -> int:
+    """How many records of a feed are asked for, at most `MAX_LIMIT`; raises `Invalid`."""
+    if text is not None and not _LIMIT.fullmatch(text):
+        raise Invalid(f"limit is a whole number from 1 to {MAX_LIMIT}")
+    return DEFAULT_LIMIT if text is None else min(int(text), MAX_LIMIT)
 
 
 def check_within(position: Position, sizes: Mapping[int, int]) -> None:

@@ -57,7 +57,7 @@ def rfc3339(text: str, what: str = "time") -> str:
     """The instant that an RFC 3339 time of any zone spells, to the millisecond; raises `Malformed`."""
     try:
         if _RFC_3339.fullmatch(text):
-            return instant(datetime.fromisoformat(text.upper()))
+            return instant(moment_of_form(text.upper()))
     except (ValueError, OverflowError):
         pass  # a day or hour that no calendar has, or one before the first year
     raise Malformed(

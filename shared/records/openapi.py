@@ -26,6 +26,22 @@ _QUERY = {
     "_sort": "date or -date",
     "_cursor": "where the next page goes on, as its link says",
 }
+_POSITION = {
+    "position": "where to go on: `next` of the page before; the beginning without it",
+    "limit": "how many records a page holds, at most 500",
+}
+_TIMED = {
+    "at": "the version that was current at this RFC 3339 time, by block time",
+    "from": "the versions that were current at some instant from this RFC 3339 time on",
+    "to": "and before this one",
+    "_count": "how many a page of these holds",
+    "_cursor": "where the next page goes on, as its link says",
+}
+_LEDGER_QUERIES = {
+    "/ledger/feed": _POSITION,
+    "/ledger/documents/{type}/{id}/feed": _POSITION,
+    "/ledger/documents/{type}/{id}/history": _TIMED,
+}
 _HEADERS = {
     "Idempotency-Key": "1 to 255 visible characters; a retry with the same key gets the same answer",
     "If-Match": 'the ETag of the version that is changed, such as W/"1"',
@@ -134,11 +150,12 @@ def _in_path(path: str) -> list[dict[str, Any]]:
 
 
 def _in_query(method: str, path: str) -> list[dict[str, Any]]:
-    if method != "GET" or not _SEARCHED.fullmatch(path):
+    if method != "GET":
         return []
+    named = _QUERY if _SEARCHED.fullmatch(path) else _LEDGER_QUERIES.get(path, {})
     return [
         {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
-        for name, meaning in _QUERY.items()
+        for name, meaning in named.items()
     ]
 
 

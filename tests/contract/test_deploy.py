@@ -108,7 +108,7 @@ def test_what_it_says_it_creates_is_what_the_template_holds() -> None:
         "DynamoDB tables": "AWS::DynamoDB::Table",
         "KMS keys": "AWS::KMS::Key",
         "queues": "AWS::SQS::Queue",
-        "S3 bucket": "AWS::S3::Bucket",
+        "S3 buckets": "AWS::S3::Bucket",
         "REST API": "AWS::ApiGateway::RestApi",
         "Lambda functions": "AWS::Lambda::Function",
         "schedules": "AWS::Scheduler::Schedule",

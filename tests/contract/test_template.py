@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "RecordsFunction": NAMED | {"ROOT_KEY", "LEDGER_TABLE"},
     "ClaimsFunction": NAMED | {"ROOT_KEY"},
     "LedgerFunction": NAMED | {"LEDGER_TABLE"},
+    "ExporterFunction": NAMED | {"EXPORTS_BUCKET"},
     "SealerFunction": NAMED
     | {
         "LEDGER_TABLE",
@@ -174,11 +175,13 @@ def test_used_assertions_expire() -> None:
     assert _table("Assertions")["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
 
 
-def test_the_bucket_is_versioned_encrypted_and_closed() -> None:
-    ((_, bucket),) = resources("AWS::S3::Bucket")
-    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
-    assert bucket["BucketEncryption"]
+def test_the_buckets_are_versioned_encrypted_and_closed() -> None:
+    buckets = dict(resources("AWS::S3::Bucket"))
+    assert set(buckets) == {"LedgerBucket", "ExportsBucket"}
+    for bucket in buckets.values():
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        assert bucket["BucketEncryption"]
 
 
 def test_the_stream_mapping_stops_at_the_first_failure_and_gives_up_into_a_queue() -> None:
@@ -269,9 +272,9 @@ def test_every_log_group_forgets() -> None:
 def test_functions_are_traced_and_end_before_the_gateway_gives_up() -> None:
     common = written()["Globals"]["Function"]
     assert common["Tracing"] == "Active"
-    scheduled = {"SealerFunction", "SweeperFunction"}
+    not_of_the_gateway = {"SealerFunction", "SweeperFunction", "ExporterFunction"}
     for name, properties in functions().items():
-        assert name in scheduled or properties.get("Timeout", common["Timeout"]) <= 29
+        assert name in not_of_the_gateway or properties.get("Timeout", common["Timeout"]) <= 29
 
 
 def test_the_api_throttles_and_asks_the_authorizer_every_time() -> None:

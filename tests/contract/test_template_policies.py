@@ -200,7 +200,8 @@ def test_each_function_has_a_role_of_its_own_that_only_lambda_assumes() -> None:
 def test_only_the_sealer_writes_the_ledger() -> None:
     for statement in ALLOWED:
         writes_table = "LedgerTable.Arn" in statement.resources and statement.actions & LEDGER_WRITES
-        writes_bucket = statement.actions & BUCKET_WRITES
+        exports = all(name.startswith("${ExportsBucket.Arn}") for name in statement.resources)
+        writes_bucket = statement.actions & BUCKET_WRITES and not exports
         if writes_table or writes_bucket:
             assert _roles_of(statement.holder) == {"SealerRole"}
 
@@ -289,12 +290,23 @@ def test_every_partition_that_the_code_names_is_in_the_policies(service: str) ->
     text = "".join(file.read_text() for file in source_files(ROOT, service) if file.suffix == ".py")
     named = {f"{letter}#*" for letter in re.findall(r"""["']([A-Z])#""", text)}
     (read,) = [s for s in ALLOWED if s.holder == "DocumentsReading" and "dynamodb:Query" in s.actions]
-    marks = [
-        s for s in ALLOWED if s.holder == f"{service.capitalize()}Role" and "LedgerTable.Arn" in s.resources
-    ]
-    allowed = {leading for statement in (read, *marks) for leading in _leading(statement)}
+    allowed = set(read.said["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+    role = f"{service.capitalize()}Role"
+    marks = {
+        key for s in ALLOWED if s.holder == role and "LedgerTable.Arn" in s.resources for key in _leading(s)
+    }
     assert "P#*" in named
-    assert named <= allowed | WRITES[f"{service.capitalize()}Role"]
+    assert named <= allowed | marks | WRITES[role]
+
+
+def test_of_the_ledgers_table_a_service_reads_the_marks_alone() -> None:
+    for statement in ALLOWED:
+        if "LedgerTable.Arn" in statement.resources and _roles_of(statement.holder) - {
+            "SealerRole",
+            "LedgerRole",
+        }:
+            assert statement.actions == {"dynamodb:BatchGetItem"}
+            assert _leading(statement) == ["M#*"]
 
 
 def test_a_door_reads_marks_of_the_ledger_and_nothing_else_of_its_table() -> None:
@@ -341,6 +353,20 @@ def test_the_public_door_of_the_ledger_has_no_key_and_sees_no_document() -> None
     assert not {action for statement in mine for action in statement.actions} & (
         LEDGER_WRITES | BUCKET_WRITES
     )
+
+
+def test_the_exporter_reads_what_is_public_and_writes_exports_alone() -> None:
+    mine = [
+        s for s in ALLOWED if s.holder == "ExporterRole" and not any(a.startswith("logs:") for a in s.actions)
+    ]
+    read = {name for s in mine if "s3:GetObject" in s.actions for name in s.resources}
+    assert read == {
+        *(f"${{LedgerBucket.Arn}}/{name}" for name in ("genesis", "epochs", "*/checkpoint", "*/tile/*")),
+        "${ExportsBucket.Arn}/*",
+    }
+    written = {name for s in mine if s.actions & BUCKET_WRITES for name in s.resources}
+    assert written == {"${ExportsBucket.Arn}/*"}
+    assert {action for s in mine for action in s.actions} == {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
 
 
 def test_logs_go_to_the_functions_own_group() -> None:

@@ -126,6 +126,45 @@ def opening(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
     return found
 
 
+def ledger_revision(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    found: set[str] = set()
+    for one in stored:
+        answer = scene.get(who, f"/ledger/documents/{one.doc}/{one.version}")
+        if ok(answer):
+            assert answer.body.endswith(one.body + b"}")
+            found.add(committed(answer.json()))
+    return found
+
+
+def ledger_as_of(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    """Sealed together, only the last version of each document is ever current."""
+    scene.log.seal()
+    now = scene.world.clock()
+    answers = (scene.get(who, f"/ledger/documents/{one.doc}/history?at={now}") for one in latest(stored))
+    return {committed(answer.json()) for answer in answers if ok(answer)}
+
+
+def ledger_span(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    scene.log.seal()
+    now = scene.world.clock()
+    answers = (scene.get(who, f"/ledger/documents/{one.doc}/history?from={now}") for one in latest(stored))
+    return {committed(one) for answer in answers if ok(answer) for one in answer.json()["revisions"]}
+
+
+def ledger_feed(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+    scene.log.seal()
+    found: set[str] = set()
+    position = ""
+    while True:
+        answer = scene.get(
+            who, f"/ledger/documents/Patient/{subject(stored)}/feed?limit=3&position={position}"
+        )
+        if not ok(answer) or not answer.json()["records"]:
+            return found
+        found |= {committed(one) for one in answer.json()["records"]}
+        position = answer.json()["next"]
+
+
 def not_modified(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
     """304 says that the caller's guess of the current version is right."""
     found: set[str] = set()
@@ -142,10 +181,14 @@ OF_VERSIONS: dict[str, Path] = {
     "history": history,
     "ledger history": ledger_history,
     "opening": opening,
+    "ledger revision": ledger_revision,
+    "ledger feed": ledger_feed,
 }
 OF_LATEST: dict[str, Path] = {
     "read": read,
     "304": not_modified,
+    "ledger as of": ledger_as_of,
+    "ledger span": ledger_span,
     "search": search,
     "search by id": search_by_id,
     "next links": next_links,
@@ -170,6 +213,10 @@ def subject(stored: list[Stored]) -> str:
 
 def named(resource: dict[str, Any]) -> str:
     return f"{resource['resourceType']}/{resource['id']}@{resource['meta']['versionId']}"
+
+
+def committed(view: dict[str, Any]) -> str:
+    return f"{view['metadata']['id']}@{view['metadata']['version']}"
 
 
 def ok(answer: Answer) -> bool:

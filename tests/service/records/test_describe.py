@@ -63,8 +63,8 @@ def test_openapi_names_every_route_of_the_template(scene: Scene) -> None:
     served = set()
     for properties in functions().values():
         for event in properties.get("Events", {}).values():
-            if event["Type"] == "Api":
-                said = event["Properties"]
+            said = event["Properties"]
+            if event["Type"] == "Api" and said["RestApiId"] == {"Ref": "Api"}:
                 path = said["Path"].replace("+}", "}")
                 served.add((said["Method"].upper(), path, said.get("Auth") == {"Authorizer": "NONE"}))
     assert described == served

@@ -41,7 +41,9 @@ def at(seconds: float) -> str:
 
 def versions(answer: Any) -> list[int]:
     assert answer.status == 200, answer.body
-    return [view["metadata"]["version"] for view in answer.json()]
+    said = answer.json()
+    views = said.get("revisions", [said])
+    return [view["metadata"]["version"] for view in views]
 
 
 @pytest.fixture
@@ -177,9 +179,7 @@ def test_a_feed_is_of_a_person_whom_the_caller_may_read(scene: Scene, patient: s
     assert scene.get(scene.hospital, f"/ledger/documents/{aged}/feed").status == 404
 
 
-@pytest.mark.parametrize(
-    "query", ["limit=0", "limit=501", "limit=x", "position=9:1", "position=0:99999", "page=1"]
-)
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "position=9:1", "position=0:99999", "page=1"])
 def test_a_feed_says_what_is_wrong_with_what_it_was_asked(
     scene: Scene, patient: str, aged: str, query: str
 ) -> None:

@@ -1,0 +1,145 @@
+"""A document's revisions as the log has them: one of them, all, those of a span of time, that of an instant.
+
+Amazon QLDB's committed view, its `history()` and as-of reads. A version counts from its block time and until
+the next one's, also for a caller who may not see the next: what was corrected is never shown as current. A
+producer's time is a claim and decides nothing. What may be seen, and the audit, are those of the document.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.records.ports import Ports
+from services.records.read import partition_of, version_of, visited
+from services.records.shape import last, page_url, size
+from shared.aws.access import Seen, Visit
+from shared.aws.documents import Stored
+from shared.aws.http import ABSENT, Incoming, Reply
+from shared.kernel.errors import Invalid, NotFound
+from shared.kernel.ids import Doc
+from shared.kernel.jsontext import render
+from shared.kernel.times import rfc3339
+from shared.records.openings import ledger_line
+from shared.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
+from shared.records.timeline import FIRST, NEVER, current_at, current_between
+from shared.records.views import Sealing, committed_view, with_data
+
+JSON = "application/json"
+PARAMETERS = frozenset({"from", "to", "at", "_count", CURSOR})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which instant (`at`), or which span and page of it; no instant and no span: all, in short."""
+
+    at: str | None
+    start: str | None
+    end: str | None
+    count: int
+    cursor: Cursor
+
+
+def revision(incoming: Incoming, ports: Ports) -> Reply:
+    """GET /ledger/documents/{type}/{id}/{version}: the committed view, with the stored bytes."""
+
+    def work(visit: Visit, doc: Doc) -> Reply:
+        seen = visit.one(version_of(visit, doc, incoming.path["version"]))
+        return _reply(_committed(seen, ports.sealed.places([seen.stored.event]), ports))
+
+    return visited(incoming, ports, incoming.path["type"], "ledger-revision", work)
+
+
+def history(incoming: Incoming, ports: Ports) -> Reply:
+    """GET /ledger/documents/{type}/{id}/history: a line for each version, oldest first.
+
+    With `from` and `to` the committed views of all versions that were current at some instant in between
+    (`to` excluded), in pages; with `at` the one that was current then.
+    """
+
+    def work(visit: Visit, doc: Doc) -> Reply:
+        asked = _asked(incoming)
+        stored = partition_of(visit, doc).history(doc)
+        seen = {one.stored.version: one for one in visit.see(stored)}
+        if not seen:
+            raise NotFound(ABSENT)
+        if asked.at is not None:
+            return _as_of(asked.at, stored, seen, visit, ports)
+        if asked.start is None and asked.end is None:
+            return _lines(list(seen.values()), visit)
+        return _between(asked, stored, seen, incoming, visit, ports)
+
+    return visited(incoming, ports, incoming.path["type"], "ledger-history", work)
+
+
+def _lines(seen: Sequence[Seen], visit: Visit) -> Reply:
+    visit.show(seen)
+    lines = [ledger_line(one.stored.revision, one.stored.event, one.stored.index) for one in seen]
+    return _reply(render(lines))
+
+
+def _as_of(at: str, stored: Sequence[Stored], seen: Mapping[int, Seen], visit: Visit, ports: Ports) -> Reply:
+    sealings = ports.sealed.places(one.event for one in stored)
+    current = current_at(_times(stored, sealings), at)
+    found = None if current is None else seen.get(stored[current].version)
+    if found is None:
+        raise NotFound(ABSENT)
+    visit.show([found])
+    return _reply(_committed(found, sealings, ports))
+
+
+def _between(
+    asked: Asked,
+    stored: Sequence[Stored],
+    seen: Mapping[int, Seen],
+    incoming: Incoming,
+    visit: Visit,
+    ports: Ports,
+) -> Reply:
+    sealings = ports.sealed.places(one.event for one in stored)
+    indices = current_between(_times(stored, sealings), asked.start or FIRST, asked.end or NEVER)
+    found = [seen[stored[index].version] for index in indices if stored[index].version in seen]
+    page = cut(found, asked.cursor, asked.count, name=_name, size=size, by_name=False)
+    visit.show(page.items)
+    views = b",".join(_committed(one, sealings, ports) for one in page.items)
+    url = f"{ports.store.base_url}/ledger/documents/{stored[0].doc}/history"
+    following = page_url(url, incoming.query, page.next) if page.next else None
+    return _reply(b'{"revisions":[' + views + b'],"next":' + render(following) + b"}")
+
+
+def _committed(seen: Seen, sealings: Mapping[str, Sealing], ports: Ports) -> bytes:
+    stored = seen.stored
+    sealing = sealings.get(stored.event.id)
+    base = ports.store.base_url
+    return with_data(committed_view(stored.revision, stored.event, stored.index, sealing, base), stored.body)
+
+
+def _times(stored: Sequence[Stored], sealings: Mapping[str, Sealing]) -> list[str | None]:
+    """The block time of each version; None of one that is not sealed."""
+    found = (sealings.get(one.event.id) for one in stored)
+    return [None if sealing is None else sealing.time for sealing in found]
+
+
+def _asked(incoming: Incoming) -> Asked:
+    """What is asked for; raises `Invalid`, `Malformed`."""
+    if not PARAMETERS.issuperset(incoming.query):
+        raise Invalid("the history in the log takes at, or from and to with _count")
+    at, start, end = (_instant(incoming, name) for name in ("at", "from", "to"))
+    if at is not None and len(incoming.query) > 1:
+        raise Invalid("ask for an instant (at) or for a span (from, to), not for both")
+    if start is not None and end is not None and start > end:
+        raise Invalid("from is later than to; exchange the two")
+    if start is None and end is None and not {"_count", CURSOR}.isdisjoint(incoming.query):
+        raise Invalid("pages are those of a span; give from, to or both")
+    return Asked(at, start, end, page_size(last(incoming, "_count")), read_cursor(last(incoming, CURSOR)))
+
+
+def _instant(incoming: Incoming, name: str) -> str | None:
+    text = last(incoming, name)
+    return None if text is None else rfc3339(text, name)
+
+
+def _name(one: Seen) -> str:
+    return str(one.stored.version)
+
+
+def _reply(body: bytes) -> Reply:
+    return Reply(200, body.decode("utf-8"), content_type=JSON)
