@@ -1,4 +1,4 @@
-"""Deploys to AWS with the SAM command line, then wakes the sealer, which writes genesis once.
+"""Deploys to AWS with the SAM command line: a log, whose sealer is woken to write genesis once, or a witness.
 
 It says what it will create and what that costs, and asks before it does anything (YES=1 agrees beforehand).
 Reads its settings from variables of the environment or of make: `make deploy ORIGIN=... OPERATOR_JWK=...`.
@@ -9,7 +9,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,29 +20,46 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra import package
 from infra.faults import SetUpFault, explained
 from infra.stack import WAKE_UP
-from shared.kernel.errors import Malformed
+from services.ledger.witness_logs import parse_logs
+from shared.kernel.errors import DomainError, Malformed
 from shared.kernel.jsontext import parse
 from shared.kernel.jws import public_key
+from shared.ledger.policy import parse_policy
 
 SAM = package.ROOT / ".venv" / "sam" / "bin" / "sam"
 # A first deployment learns its address only by being made; no token is issued under this one.
 UNKNOWN_URL = "https://unknown.invalid"
+LOG, WITNESS = "log", "witness"
 CREATES = """
 make deploy creates one CloudFormation stack: 4 DynamoDB tables on demand, 2 S3 buckets, 9 Lambda functions
 (arm64), 1 REST API, 9 KMS keys, 2 schedules, 3 queues, 14 alarms. Idle it costs about 10 USD a month: 9 for
 the keys, 1.40 for the alarms, cents for what two schedules call. Tables, bucket and keys stay when the
 stack is deleted: they hold what people rely on.
 """
+CREATES_WITNESS = """
+make deploy PARTS=witness creates one CloudFormation stack: 1 DynamoDB table on demand, 1 Lambda function
+(arm64), 1 REST API, 2 KMS keys, 2 alarms. Idle it costs about 2 USD a month, for the keys and the alarms.
+Table and keys stay when the stack is deleted: a witness that forgets may cosign the contrary.
+"""
 SETTINGS = """
+  PARTS         log (all of it, the default) or witness (a witness alone, for logs of others)
   ORIGIN        name of the log for ever, such as log.example.org/carevouch               (needed)
   OPERATOR_JWK  file with the operator's public P-256 key as a JWK                        (needed)
   STACK         name of the deployment for ever (default carevouch)
   AWS_REGION    where (or the profile's)
   BASE_URL      https address that callers use (default: the API's own, found at the first deployment)
+  WITNESS_POLICY  file with a C2SP tlog-policy: whose cosignatures the super-log needs
   ALARM_TOPIC   ARN of the SNS topic for alarms
   TIME_ZONE, CORS_ORIGIN, LOG_RETENTION_DAYS   as in template.yaml
   YES           1 to deploy without being asked
+
+of a witness, beside STACK (default carevouch-witness), AWS_REGION, ALARM_TOPIC, LOG_RETENTION_DAYS and YES:
+  WITNESS_NAME  name of the witness for ever, such as witness.example.org/w1              (needed)
+  WITNESS_LOGS  file of the logs that it knows, a line each: vkey, address, perhaps the word audit
 """
+# All settings of a Lambda function together have 4 KB; the template says the same.
+MAX_POLICY, MAX_LOGS = 2_000, 3_000
+SHORTER = "leave comments out, and name Ed25519 keys, which are short"
 QUESTION = "Deploy? [y/N] "
 OPTIONAL = {
     "ALARM_TOPIC": "AlarmTopic",
@@ -49,14 +69,33 @@ OPTIONAL = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What can be deployed from the one template: what it says it creates, and under which name."""
+
+    creates: str
+    stack: str
+    parameters: Callable[[], dict[str, str]]
+    finish: Callable[[str, dict[str, str]], None]
+
+
 def deploy() -> int:
     """The whole deployment; a repeated one changes only what changed."""
-    stack = os.environ.get("STACK") or "carevouch"
-    parameters = _parameters()
-    if not _agreed(stack):
+    parts = os.environ.get("PARTS") or LOG
+    if parts not in KINDS:
+        raise SetUpFault(f"PARTS={parts} is nothing to deploy: give {' or '.join(KINDS)}.")
+    kind = KINDS[parts]
+    stack = os.environ.get("STACK") or kind.stack
+    parameters = {"Parts": parts} | kind.parameters() | _optional()
+    if not _agreed(kind.creates, stack):
         print("nothing was created or changed")
         return 1
     package.build("aws")
+    kind.finish(stack, parameters)
+    return 0
+
+
+def _deploy_log(stack: str, parameters: dict[str, str]) -> None:
     known = os.environ.get("BASE_URL") or _output(stack, "ApiUrl")
     _sam(stack, parameters | {"BaseUrl": known or UNKNOWN_URL})
     if not known:
@@ -67,12 +106,17 @@ def deploy() -> int:
     if "FunctionError" in answer:
         raise SetUpFault("Deployed, but the sealer failed at its first run: read its log group, then repeat.")
     print(f"deployed; the log begins at {known or _output(stack, 'ApiUrl')}/ledger/genesis")
-    return 0
 
 
-def _agreed(stack: str) -> bool:
+def _deploy_witness(stack: str, parameters: dict[str, str]) -> None:
+    _sam(stack, parameters)
+    url = f"{_output(stack, 'WitnessUrl')}/ledger"
+    print(f"deployed; name and keys of the witness are at {url}/witness, a policy names it with {url}")
+
+
+def _agreed(creates: str, stack: str) -> bool:
     """Whether the person at the keyboard agrees, having read what it makes and costs."""
-    print(f"{CREATES}\nThe stack is {stack}.")
+    print(f"{creates}\nThe stack is {stack}.")
     if os.environ.get("YES") == "1":
         return True
     if not sys.stdin.isatty():
@@ -83,15 +127,49 @@ def _agreed(stack: str) -> bool:
         return False
 
 
-def _parameters() -> dict[str, str]:
+def _log_parameters() -> dict[str, str]:
     origin, file = os.environ.get("ORIGIN"), os.environ.get("OPERATOR_JWK")
     if not origin or not file:
         print(CREATES + SETTINGS)
         raise SetUpFault(
             "ORIGIN and OPERATOR_JWK are needed, as in `make deploy ORIGIN=... OPERATOR_JWK=...`."
         )
-    given = {name: os.environ[variable] for variable, name in OPTIONAL.items() if os.environ.get(variable)}
-    return {"Origin": origin, "OperatorJwk": _public_jwk(Path(file))} | given
+    policy = _file_text("WITNESS_POLICY", MAX_POLICY, parse_policy)
+    return {"Origin": origin, "OperatorJwk": _public_jwk(Path(file)), "WitnessPolicy": policy}
+
+
+def _witness_parameters() -> dict[str, str]:
+    name = os.environ.get("WITNESS_NAME")
+    if not name:
+        print(CREATES_WITNESS + SETTINGS)
+        raise SetUpFault("WITNESS_NAME is needed, as in `make deploy PARTS=witness WITNESS_NAME=...`.")
+    logs = _file_text("WITNESS_LOGS", MAX_LOGS, lambda data: parse_logs(data.decode("utf-8")))
+    return {"WitnessName": name, "WatchedLogs": logs}
+
+
+def _optional() -> dict[str, str]:
+    return {name: os.environ[variable] for variable, name in OPTIONAL.items() if os.environ.get(variable)}
+
+
+def _file_text(variable: str, most: int, check: Callable[[bytes], Any]) -> str:
+    """The text of the file that a setting names, empty without one; `SetUpFault` if it is not right."""
+    file = os.environ.get(variable)
+    if not file:
+        return ""
+    try:
+        data = Path(file).read_bytes()
+        check(data)
+        text = data.decode("utf-8")
+    except OSError as error:
+        raise SetUpFault(f"{variable} names {file}, which cannot be read: {error.strerror}.") from error
+    except (DomainError, UnicodeDecodeError) as error:
+        said = error.message if isinstance(error, DomainError) else "it is no text"
+        raise SetUpFault(f"{file} ({variable}) is not of its form: {said}.") from error
+    if len(data) > most:
+        raise SetUpFault(
+            f"{file} ({variable}) has {len(data)} bytes, a function's settings hold {most}: {SHORTER}."
+        )
+    return text
 
 
 def _public_jwk(file: Path) -> str:
@@ -115,10 +193,7 @@ def _public_jwk(file: Path) -> str:
 
 
 def _sam(stack: str, parameters: dict[str, str]) -> None:
-    # SAM reads Key=Value words; quotes inside a value (the JWK) are escaped for it.
-    overrides = [
-        f'{name}="{value.replace(chr(34), chr(92) + chr(34))}"' for name, value in parameters.items()
-    ]
+    overrides = [override(name, value) for name, value in parameters.items()]
     command = [str(SAM), "deploy", "--template-file", "template.yaml", "--stack-name", stack, "--resolve-s3"]
     command += ["--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset", "--no-confirm-changeset"]
     done = subprocess.run(
@@ -131,6 +206,11 @@ def _sam(stack: str, parameters: dict[str, str]) -> None:
         raise SetUpFault("SAM could not deploy; the reason is above. Repeating is safe.")
 
 
+def override(name: str, value: str) -> str:
+    """The word by which SAM takes a parameter: quotes inside the value (the JWK) are escaped for it."""
+    return f'{name}="{value.replace(chr(34), chr(92) + chr(34))}"'
+
+
 def _output(stack: str, name: str) -> str | None:
     try:
         stacks = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
@@ -140,6 +220,12 @@ def _output(stack: str, name: str) -> str | None:
         raise
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
     return outputs.get(name)
+
+
+KINDS = {
+    LOG: Kind(CREATES, "carevouch", _log_parameters, _deploy_log),
+    WITNESS: Kind(CREATES_WITNESS, "carevouch-witness", _witness_parameters, _deploy_witness),
+}
 
 
 def _main() -> int:

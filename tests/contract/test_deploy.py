@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infra import deploy
 from shared.kernel.jws import private_jwk
+from shared.ledger.note import Verifier
 from tests.contract.template import ROOT, created
 
 REFUSED = 2
+LOG_KEY = Verifier(
+    "log.test/carevouch/super", Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+).vkey
 PRIVATE = private_jwk(ec.derive_private_key(7, ec.SECP256R1()))
 PUBLIC = {name: value for name, value in PRIVATE.items() if name != "d"}
 
@@ -100,20 +105,91 @@ def test_a_folder_or_nothing_is_one_sentence(tmp_path: Path, name: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_what_it_says_it_creates_is_what_the_template_holds() -> None:
-    said = {
-        noun: int(number) for number, noun in re.findall(r"(\d+) ([A-Za-z0-9]+ ?[A-Za-z]*)", deploy.CREATES)
-    }
+@pytest.mark.parametrize(("parts", "creates"), [("log", deploy.CREATES), ("witness", deploy.CREATES_WITNESS)])
+def test_what_it_says_it_creates_is_what_the_template_holds(parts: str, creates: str) -> None:
+    said = {noun: int(number) for number, noun in re.findall(r"(\d+) ([A-Za-z0-9]+ ?[A-Za-z]*)", creates)}
     kinds = {
-        "DynamoDB tables": "AWS::DynamoDB::Table",
-        "KMS keys": "AWS::KMS::Key",
-        "queues": "AWS::SQS::Queue",
-        "S3 buckets": "AWS::S3::Bucket",
+        "DynamoDB table": "AWS::DynamoDB::Table",
+        "KMS key": "AWS::KMS::Key",
+        "queue": "AWS::SQS::Queue",
+        "S3 bucket": "AWS::S3::Bucket",
         "REST API": "AWS::ApiGateway::RestApi",
-        "Lambda functions": "AWS::Lambda::Function",
-        "schedules": "AWS::Scheduler::Schedule",
-        "alarms": "AWS::CloudWatch::Alarm",
+        "Lambda function": "AWS::Lambda::Function",
+        "schedule": "AWS::Scheduler::Schedule",
+        "alarm": "AWS::CloudWatch::Alarm",
     }
-    assert {noun: said.get(noun) for noun in kinds} == {
-        noun: len(created(kind)) for noun, kind in kinds.items()
-    }
+    told = {noun: said.get(noun) or said.get(f"{noun}s") or 0 for noun in kinds}
+    assert told == {noun: len(created(kind, Parts=parts)) for noun, kind in kinds.items()}
+
+
+def _deploy_witness(**given: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "infra.deploy"],
+        cwd=ROOT,
+        env=_environment(PARTS="witness", **given),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_witness_needs_a_name_and_nothing_of_a_log() -> None:
+    assert "WITNESS_NAME is needed" in _deploy_witness().stderr
+    done = _deploy_witness(WITNESS_NAME="witness.test/w1")
+    assert done.returncode == REFUSED
+    assert "YES=1" in done.stderr
+    assert "2 USD a month" in done.stdout
+    assert "The stack is carevouch-witness." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param("log.test/carevouch/super", "log 1: ", id="no key"),
+        pytest.param(f"{LOG_KEY}\n{LOG_KEY} https://log.test ninepins", "log 2: ", id="an unknown word"),
+        pytest.param(f"{LOG_KEY}\n" * 40, "3000", id="too long"),
+        pytest.param("\udcff", "no text", id="not text"),
+    ],
+)
+def test_logs_that_are_none_are_not_deployed(tmp_path: Path, content: str, said: str) -> None:
+    logs = tmp_path / "logs.txt"
+    logs.write_bytes(content.encode("utf-8", "surrogateescape"))
+    done = _deploy_witness(WITNESS_NAME="witness.test/w1", WITNESS_LOGS=str(logs), YES="1")
+    assert done.returncode == REFUSED
+    assert said in done.stderr
+    assert "WITNESS_LOGS" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_policy_that_is_none_is_not_deployed(jwk: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.txt"
+    policy.write_text("quorum nobody\n")
+    done = _deploy(jwk, WITNESS_POLICY=str(policy), YES="1")
+    assert done.returncode == REFUSED
+    assert "WITNESS_POLICY" in done.stderr
+
+
+def test_there_is_a_log_or_a_witness_and_nothing_else(jwk: Path) -> None:
+    done = _deploy(jwk, PARTS="both")
+    assert done.returncode == REFUSED
+    assert "log or witness" in done.stderr
+
+
+def test_sam_hands_on_lines_and_quotes_as_they_are() -> None:
+    """The parameters go through SAM's own reading of `Key="value"` words."""
+    value = 'log l1+00000000+AQ==\ngroup g all w1 w2\nquorum "g"\n'
+    read = (
+        "from samcli.cli.types import CfnParameterOverridesType as T; import json, sys; "
+        "print(json.dumps(T().convert((sys.argv[1],), None, None)))"
+    )
+    sam = ROOT / ".venv" / "sam" / "bin" / "python"
+    if not sam.exists():
+        pytest.skip("the SAM command line is set up by make check")
+    done = subprocess.run(
+        [str(sam), "-c", read, deploy.override("WitnessPolicy", value)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == {"WitnessPolicy": value}
