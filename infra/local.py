@@ -22,7 +22,8 @@ from infra.faults import SetUpFault, explained
 from infra.stack import Cloud
 from shared.events.genesis import parse_genesis
 from shared.kernel.encoding import b64u
-from shared.ledger.note import Verifier
+from shared.ledger.checkpoint import SUPER
+from shared.ledger.note import Verifier, parse_vkey
 
 # Another folder may be named, to look after a cloud that is not this checkout's own.
 STATE = Path(os.environ.get("CAREVOUCH_STATE") or package.ROOT / ".carevouch")
@@ -114,13 +115,22 @@ def open_cloud(folder: Path = STATE) -> Cloud:
     return Cloud(said["base_url"], process.endpoint_url, said["outputs"], _operator(folder), folder=folder)
 
 
-def redeploy(folder: Path = STATE, *, root: Path = package.ROOT, say: Say = print) -> Cloud:
+def redeploy(folder: Path = STATE, *, policy: str = "", root: Path = package.ROOT, say: Say = print) -> Cloud:
     """Bring changed code and template to the running cloud."""
     process = ministack.running(folder)
     if process is None:
         raise SetUpFault("The local cloud is not running: `make run` starts it.")
     strands = _agreed(folder, None)
-    return _deploy(process, folder, package.build("local", root=root, say=say), strands, root, say)
+    packages = package.build("local", root=root, say=say)
+    return _deploy(process, folder, packages, strands, root, say, policy=policy)
+
+
+def add_witness(cloud: Cloud, name: str, *, root: Path = package.ROOT, say: Say = print) -> str:
+    """Deploy a witness that audits this cloud's log, in a stack of its own; returns the address it has."""
+    origin = f"{cloud.origin}/{SUPER}"
+    line = f"{parse_vkey(log_key(cloud)).named(origin).vkey} {cloud.base_url}/ledger audit\n"
+    packages = package.build("local", root=root, say=say)
+    return stack.deploy_witness(cloud, root / "template.yaml", packages, name, line)
 
 
 def log_key(cloud: Cloud) -> str:
@@ -161,6 +171,8 @@ def _deploy(
     strands: int,
     root: Path,
     say: Say,
+    *,
+    policy: str = "",
 ) -> Cloud:
     deployed = stack.deploy(
         process.endpoint_url,
@@ -168,6 +180,7 @@ def _deploy(
         packages,
         _operator(folder),
         strands=strands,
+        policy=policy,
         say=say,
     )
     cloud = replace(deployed, folder=folder)

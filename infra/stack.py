@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from infra import gateway
 from infra.faults import SetUpFault
 
-STACK = "carevouch"
+STACK, WITNESS_STACK = "carevouch", "carevouch-witness"
 STAGE = "local"
 # MiniStack gives the API this id when the stack carries the tag, so its address is known before it exists.
 API_ID = "carevouch"
@@ -125,21 +125,46 @@ def deploy(
     operator_jwk: Mapping[str, str],
     *,
     strands: int,
+    policy: str = "",
     say: Callable[[str], None],
 ) -> Cloud:
     """Create or update the stack, then wake the sealer once, which writes genesis where there is none.
 
-    `strands` counts for a genesis that is yet to be made; to a log that exists, an epoch adds more.
+    `strands` counts for a genesis that is yet to be made; to a log that exists, an epoch adds more. `policy`
+    names the witnesses of the super-log.
     """
-    base_url = f"{endpoint_url}/_aws/execute-api/{API_ID}/{STAGE}"
+    base_url = _url(endpoint_url, API_ID)
     cloud = Cloud(base_url, endpoint_url, {}, operator_jwk)
-    parameters = _parameters(base_url, operator_jwk, strands)
-    outputs = _apply(cloud.client("cloudformation"), _upload(cloud, template, packages), parameters)
+    parameters = _parameters(base_url, operator_jwk, strands) | {"WitnessPolicy": policy}
+    url = _upload(cloud, template, packages)
+    outputs = _apply(cloud.client("cloudformation"), STACK, API_ID, url, parameters)
     gateway.complete(cloud.client("cloudformation"), cloud.client("apigateway"), STACK, STAGE, parameters)
     cloud = Cloud(base_url, endpoint_url, outputs, operator_jwk)
     cloud.seal()
     say(f"  base URL {base_url}")
     return cloud
+
+
+def deploy_witness(cloud: Cloud, template: Path, packages: Mapping[str, Path], name: str, logs: str) -> str:
+    """Create or update a witness, in a stack of its own beside the log; returns its address for policies.
+
+    `logs` are those that it knows, as `WatchedLogs` in the template has them.
+    """
+    parameters = {
+        "Parts": "witness",
+        "Stage": STAGE,
+        "WitnessName": name,
+        "WatchedLogs": logs,
+        "MldsaKeyKind": "wrapped",
+        "DeletionProtection": "false",
+    }
+    url = _upload(cloud, template, packages)
+    _apply(cloud.client("cloudformation"), WITNESS_STACK, WITNESS_STACK, url, parameters)
+    return f"{_url(cloud.endpoint_url, WITNESS_STACK)}/ledger"
+
+
+def _url(endpoint_url: str, api_id: str) -> str:
+    return f"{endpoint_url}/_aws/execute-api/{api_id}/{STAGE}"
 
 
 def _parameters(base_url: str, operator_jwk: Mapping[str, str], strands: int) -> dict[str, str]:
@@ -177,13 +202,15 @@ def _upload(cloud: Cloud, template: Path, packages: Mapping[str, Path]) -> str:
     return f"{cloud.endpoint_url}/{PACKAGES}/template.yaml"
 
 
-def _apply(formation: Any, template_url: str, parameters: Mapping[str, str]) -> dict[str, str]:
+def _apply(
+    formation: Any, name: str, api_id: str, template_url: str, parameters: Mapping[str, str]
+) -> dict[str, str]:
     request = {
-        "StackName": STACK,
+        "StackName": name,
         "TemplateURL": template_url,
         "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-        "Tags": [{"Key": API_ID_TAG, "Value": API_ID}],
+        "Tags": [{"Key": API_ID_TAG, "Value": api_id}],
     }
     try:
         formation.create_stack(**request)
@@ -193,10 +220,10 @@ def _apply(formation: Any, template_url: str, parameters: Mapping[str, str]) -> 
         except ClientError as error:
             if "No updates are to be performed" not in str(error):
                 raise
-    stack = _settled(formation)
+    stack = _settled(formation, name)
     if stack["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         # MiniStack replaces an API whose routes changed, and cannot give the new one the id of the old.
-        why = _why(formation)
+        why = _why(formation, name)
         raise SetUpFault(
             f"template.yaml could not be deployed ({why}). If it changed since this state was made, the "
             "local cloud may be unable to follow: `make clean`, then run again."
@@ -204,10 +231,10 @@ def _apply(formation: Any, template_url: str, parameters: Mapping[str, str]) -> 
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def _settled(formation: Any) -> dict[str, Any]:
+def _settled(formation: Any, name: str) -> dict[str, Any]:
     deadline = time.monotonic() + DEPLOY_SECONDS
     while True:
-        stack: dict[str, Any] = formation.describe_stacks(StackName=STACK)["Stacks"][0]
+        stack: dict[str, Any] = formation.describe_stacks(StackName=name)["Stacks"][0]
         if not stack["StackStatus"].endswith("IN_PROGRESS"):
             return stack
         if time.monotonic() > deadline:
@@ -217,8 +244,8 @@ def _settled(formation: Any) -> dict[str, Any]:
         time.sleep(0.1)
 
 
-def _why(formation: Any) -> str:
-    events = formation.describe_stack_events(StackName=STACK)["StackEvents"]
+def _why(formation: Any, name: str) -> str:
+    events = formation.describe_stack_events(StackName=name)["StackEvents"]
     failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
     first = failed[-1] if failed else events[0]
     return f"{first['LogicalResourceId']}: {first.get('ResourceStatusReason', first['ResourceStatus'])}"

@@ -15,8 +15,10 @@ from shared.events.epoch import EPOCH_TYP, order_payload
 from shared.events.genesis import Epoch, parse_genesis
 from shared.kernel.jws import KeyInMemory, private_key, sign
 from shared.kernel.times import instant
+from shared.ledger.cosignature import parse_key
 from shared.ledger.merkle import leaf_hash
 from shared.ledger.note import parse_note
+from shared.ledger.policy import parse_policy, satisfied
 from shared.ledger.proof import parse as parse_proof
 from shared.ledger.proof import verify
 from tests.backlog import Backlog, backlog, reached, table, write
@@ -107,3 +109,25 @@ def test_an_epoch_adds_a_strand_which_new_environments_use(strands: Cloud) -> No
             assert placed(http, event.id)["place"]["strand"] == strand_of(event.id, count)
     assert len(digest(http)["strands"]) == STRANDS + 1
     assert any(strand_of(event.id, STRANDS + 1) == STRANDS for event in after.events)
+
+
+def test_a_witness_of_the_same_template_cosigns_what_it_has_audited(strands: Cloud) -> None:
+    """Deployed beside the log, it reads every strand; from then on the super-log needs its two lines."""
+    name, http = "witness.carevouch.local/w1", Http(strands.base_url)
+    address = local.add_witness(strands, name, say=lambda line: None)
+    about = Http(address).call("GET", "/witness").json()
+    keys = [parse_key(text) for text in about["vkeys"]]
+    assert [key.name for key in keys] == [name] * 2
+    members = [f"witness w{number} {text} {address}" for number, text in enumerate(about["vkeys"])]
+    text = "\n".join([*members, "group both all w0 w1", "quorum both", ""])
+    local.redeploy(strands.folder, policy=text, say=lambda line: None)
+    made = acts(strands)
+    for event in made.events:
+        placed(http, event.id)
+    note = http.call("GET", "/ledger/super/checkpoint").body
+    log = made.genesis.keys.verifier(f"{made.genesis.origin}/super")
+    found = satisfied(parse_policy(text.encode()), note, logs=[log])
+    assert {cosigned.witness for cosigned in found.by} == {"w0", "w1"}
+    kept = Http(address).call("GET", f"/witness/{about['logs'][0]['log']}/checkpoint")
+    assert kept.status == 200
+    assert parse_note(kept.body).text == parse_note(note).text
