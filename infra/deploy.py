@@ -58,7 +58,7 @@ of a witness, beside STACK (default carevouch-witness), AWS_REGION, ALARM_TOPIC,
   WITNESS_LOGS  file of the logs that it knows, a line each: vkey, address, perhaps the word audit
 """
 # All settings of a Lambda function together have 4 KB; the template says the same.
-MAX_POLICY, MAX_LOGS = 2_300, 3_000
+MAX_POLICY, MAX_LOGS = 2_300, 2_700
 SHORTER = "leave comments out, and name Ed25519 keys, which are short"
 QUESTION = "Deploy? [y/N] "
 OPTIONAL = {
