@@ -20,14 +20,21 @@ from shared.events.certificate import (
 from shared.events.envelope import EVENT_TYP, Event, parse_event
 from shared.events.epoch import opened, parse_epoch_data
 from shared.events.genesis import Epoch, Genesis
-from shared.events.sealing import BLOCK_SEALED, EPOCH, SEAL_TYP, Seal, check_place, parse_seal, verify_seal
+from shared.events.order import BlockOrder
+from shared.events.sealing import (
+    BLOCK_SEALED,
+    EPOCH,
+    SEAL_TYP,
+    Seal,
+    check_place,
+    parse_seal,
+    verify_seal,
+)
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import take_apart
 from shared.ledger.block import check_follows, parse_block
 from shared.ledger.checkpoint import Checkpoint, strand_origin
 from shared.ledger.logkeys import LogKeys
-from shared.ledger.note import parse_note
-from shared.ledger.policy import lines_of
 from shared.ledger.walk import Finding, Findings, Known, Progress, Read, Walk
 
 
@@ -55,7 +62,8 @@ class Report(Findings):
 
     `epochs` are those that strand 0 opened: the other strands are audited with genesis knowing them. `ids`
     are its events with their indices, `seen` all entries about the events that were watched for. `whole`:
-    all entries were there and have the signed root, so what was not met is not in the strand.
+    all entries were there and have the signed root, so what was not met is not in the strand. `told` is the
+    time of the last block that other logs know (`known`), `untold` that of the first one after it.
     """
 
     strand: int
@@ -68,6 +76,8 @@ class Report(Findings):
     certificates: int = 0
     rejected: int = 0
     last_time: str = ""
+    told: str = ""
+    untold: str = ""
     epochs: tuple[Epoch, ...] = ()
     numbers: dict[str, list[Numbered]] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
@@ -100,7 +110,8 @@ def audit_strand(
     notes = [against] if isinstance(against, bytes) else list(against or ())
     older = open_older(report, notes, genesis.keys, head)
     report.old_sizes = tuple(old.size for old in older)
-    walk, entries = Walk(head, read, report, [*older, *known], progress), _Entries(report, genesis, watch)
+    walk = Walk(head, read, report, [*older, *known], progress)
+    entries = _Entries(report, genesis, watch, max((one.size for one in known), default=0))
     for entry, hash_ in walk.entries():
         entries.add(entry, hash_)
     if walk.whole:
@@ -116,7 +127,7 @@ def open_published(to: Findings, note: bytes | None, keys: LogKeys, origin: str)
         return None
     try:
         head = keys.open(note, origin)
-        lacking = [key for key in keys.also(origin) if not lines_of(parse_note(note), key)]
+        lacking = keys.lacking(note, origin)
     except IntegrityFault as fault:
         to.find("checkpoint", "checkpoint", fault.message)
         return None
@@ -175,10 +186,12 @@ def find_gaps(reports: Sequence[Report], now: str | None = None) -> list[Finding
 class _Entries:
     """What each entry says, in order: certificates before use, true events, blocks that follow."""
 
-    def __init__(self, report: Report, genesis: Genesis, watch: Collection[str]) -> None:
+    def __init__(self, report: Report, genesis: Genesis, watch: Collection[str], told_size: int) -> None:
         self._report = report
         self._genesis = genesis
         self._watch = frozenset(watch)
+        self._told_size = told_size
+        self._order = BlockOrder()
         self._certificates: dict[str, Certificate] = {}
         self._pending: list[tuple[int, Event]] = []
         self._index = 0
@@ -190,9 +203,9 @@ class _Entries:
         try:
             self._check(entry.decode("ascii"), hash_)
         except (IntegrityFault, Malformed) as fault:
-            self._report.find("entry", f"entry {self._index}", fault.message)
+            self._wrong(fault.message)
         except UnicodeDecodeError:
-            self._report.find("entry", f"entry {self._index}", "the entry is not ASCII")
+            self._wrong("the entry is not ASCII")
         self._index += 1
 
     def finish(self) -> None:
@@ -200,6 +213,10 @@ class _Entries:
         if self._first != self._index:
             count = self._index - self._first
             self._report.find("block", f"entry {self._first}", f"the last {count} entries are in no block")
+
+    def _wrong(self, what: str) -> None:
+        self._order.unknown()
+        self._report.find("entry", f"entry {self._index}", what)
 
     def _check(self, text: str, hash_: bytes) -> None:
         typ = take_apart(text).typ
@@ -225,6 +242,7 @@ class _Entries:
         if certificate is None and event.producer != OPERATOR:
             raise IntegrityFault("the certificate of the event's key does not stand before it")
         verify_event(event, certificate, self._genesis)
+        self._order.event(event)
 
     def _certificate(self, certificate: Certificate) -> None:
         self._report.certificates += 1
@@ -232,6 +250,7 @@ class _Entries:
         if certificate.kid in self._certificates:
             raise IntegrityFault("the certificate of this key stands in the log already")
         self._certificates[certificate.kid] = certificate
+        self._order.certificate(certificate.kid)
 
     def _seal(self, seal: Seal, hash_: bytes) -> None:
         if seal.type == EPOCH:
@@ -241,10 +260,11 @@ class _Entries:
             self._report.rejected += 1
             verify_seal(seal, self._genesis)
             self._watched(seal.data.get("id", ""), seal.signed.text)
+            self._order.rejection()
             return
-        number, first, prev = self._report.blocks, self._first, self._prev
+        number, first, prev, order = self._report.blocks, self._first, self._prev, self._order
         self._report.blocks += 1
-        self._first, self._prev = self._index + 1, hash_
+        self._first, self._prev, self._order = self._index + 1, hash_, BlockOrder()
         verify_seal(seal, self._genesis)
         block = parse_block(seal.data)
         check_follows(block, number, first, prev)
@@ -255,7 +275,15 @@ class _Entries:
         if seal.time < self._report.last_time:
             raise IntegrityFault(f"block {number} is dated before the block before it")
         self._report.last_time = seal.time
+        self._tell(block.end, seal.time)
         self._check_places(seal.time)
+        order.closed()
+
+    def _tell(self, end: int, time: str) -> None:
+        if end <= self._told_size:
+            self._report.told = time
+        elif not self._report.untold:
+            self._report.untold = time
 
     def _watched(self, event_id: str, text: str) -> None:
         if event_id in self._watch:

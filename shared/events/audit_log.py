@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from shared.events.audit import Report, Seen, audit_strand, find_gaps, time_of
-from shared.events.audit_super import SuperReport, audit_super, find_behind
+from shared.events.audit_super import SuperReport, audit_super, find_behind, find_omitted
 from shared.events.epoch import read_epochs
 from shared.events.genesis import Genesis
 from shared.kernel.errors import IntegrityFault, Malformed
@@ -100,6 +100,7 @@ def _find_between(audit: Audit, epochs: bytes | None, policy: Policy | None) -> 
     _find_epochs(audit, epochs or b"")
     if audit.above is not None:
         audit.findings += find_behind(audit.above, audit.strands)
+        audit.findings += find_omitted(audit.above, audit.strands, audit.genesis.seal_by_seconds)
     if policy is not None:
         _witness(audit, policy)
     audit.time = _time(audit)

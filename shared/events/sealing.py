@@ -16,6 +16,7 @@ from shared.events.certificate import Certificate, trusted_certificate, verify_e
 from shared.events.envelope import Event, parse_event, strand_of
 from shared.events.epoch import Order, parse_epoch_data
 from shared.events.genesis import Genesis
+from shared.events.order import Place, place_in_block
 from shared.kernel.canonical import JsonObject, jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
@@ -283,9 +284,8 @@ def _in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(set(candidates), key=lambda item: (item.text, item.certificate or ""))
 
 
-def _place(pair: tuple[Event, Certificate | None]) -> tuple[str, str, int, str]:
-    event = pair[0]
-    return event.producer, event.kid, event.n, event.id
+def _place(pair: tuple[Event, Certificate | None]) -> Place:
+    return place_in_block(pair[0])
 
 
 def strand_for(event: Event | None, genesis: Genesis) -> int:
