@@ -197,6 +197,8 @@ class _Entries:
         self._index = 0
         self._first = 0
         self._prev: bytes | None = None
+        # The number and the first entry that the next block must have.
+        self._expected = (0, 0)
 
     def add(self, entry: bytes, hash_: bytes) -> None:
         """Check the next entry."""
@@ -262,19 +264,22 @@ class _Entries:
             self._watched(seal.data.get("id", ""), seal.signed.text)
             self._order.rejection()
             return
-        number, first, prev, order = self._report.blocks, self._first, self._prev, self._order
+        first, prev, order, expected = self._first, self._prev, self._order, self._expected
         self._report.blocks += 1
         self._first, self._prev, self._order = self._index + 1, hash_, BlockOrder()
         verify_seal(seal, self._genesis)
         block = parse_block(seal.data)
-        check_follows(block, number, first, prev)
-        if block.end != self._index + 1:
+        last_time, self._report.last_time = self._report.last_time, max(seal.time, self._report.last_time)
+        # The next seal is held against what this one says: one missing entry is one finding, not one for
+        # every block behind it.
+        self._expected = (block.number + 1, block.end)
+        check_follows(block, *expected, prev)
+        if block.count != self._index + 1 - first:
             raise IntegrityFault(
-                f"block {number} counts {block.count} entries, it has {self._index + 1 - first}"
+                f"block {block.number} counts {block.count} entries, it has {self._index + 1 - first}"
             )
-        if seal.time < self._report.last_time:
-            raise IntegrityFault(f"block {number} is dated before the block before it")
-        self._report.last_time = seal.time
+        if seal.time < last_time:
+            raise IntegrityFault(f"block {block.number} is dated before the block before it")
         self._tell(block.end, seal.time)
         self._check_places(seal.time)
         order.closed()

@@ -76,6 +76,12 @@ def large() -> Honest:
 
 
 @cache
+def medium() -> Honest:
+    """A hundred entries: whole audits of it are cheap, and its blocks hold several events."""
+    return _built(first=6, batches=3, acts=10)
+
+
+@cache
 def small() -> Honest:
     """A few dozen entries, of which every byte can be flipped."""
     return _built(first=1, batches=1, acts=2)

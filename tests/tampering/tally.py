@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 # Names that somebody was told: "0: tile tile/0/000.p/7: the tile does not match ...".
 Names = Sequence[str]
 # More would only repeat what the first ones show.
-MAX_MISSED = 5
+MAX_MISSED = 50
 
 
 @dataclass(frozen=True, slots=True)
