@@ -86,16 +86,17 @@ def resealed(honest: Honest, blocks: Sequence[Sequence[bytes]], times: Sequence[
 def sealed_without(honest: Honest, log: int, index: int) -> Entries:
     """The strand as if the sealer had never met one of its entries."""
     entries = entries_of(honest.files, log)
-    return resealed(honest, *_unsealed([*entries[:index], *entries[index + 1 :]]))
+    return resealed(honest, *unsealed([*entries[:index], *entries[index + 1 :]]))
 
 
 def replaced(honest: Honest, log: int, index: int, entry: bytes) -> Entries:
     """The strand as if the sealer had met this entry in the place of another."""
     entries = entries_of(honest.files, log)
-    return resealed(honest, *_unsealed([*entries[:index], entry, *entries[index + 1 :]]))
+    return resealed(honest, *unsealed([*entries[:index], entry, *entries[index + 1 :]]))
 
 
-def _unsealed(entries: Sequence[bytes]) -> tuple[list[list[bytes]], list[str]]:
+def unsealed(entries: Sequence[bytes]) -> tuple[list[list[bytes]], list[str]]:
+    """The blocks without their seals, and their times."""
     blocks = blocks_of(entries)
     times = [str(take_apart(block[-1].decode()).payload["time"]) for block in blocks]
     return [block[:-1] for block in blocks], times
