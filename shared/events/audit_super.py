@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from shared.events.audit import Report, open_older, open_published
 from shared.events.genesis import Genesis
 from shared.kernel.errors import IntegrityFault, Malformed
-from shared.kernel.times import seconds_between
+from shared.kernel.times import later
 from shared.ledger.checkpoint import SUPER, log_origin
 from shared.ledger.superlog import StrandHead, parse_super_entry
 from shared.ledger.walk import Finding, Findings, Known, Progress, Read, Walk
@@ -69,7 +69,7 @@ def find_omitted(above: SuperReport, strands: Sequence[Report], seal_by_seconds:
     now = max((report.told for report in strands), default="")
     findings = []
     for report in strands:
-        if report.untold and now and seconds_between(report.untold, now) > seal_by_seconds:
+        if report.untold and now and later(report.untold, seal_by_seconds) < now:
             heads = above.heads.get(report.strand, [])
             size = heads[-1].size if heads else 0
             message = (

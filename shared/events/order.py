@@ -5,22 +5,21 @@ The order is fixed instead: events by (producer, kid, n, id), each certificate d
 of its key, rejections last. So whoever can sign checkpoints, but no seals, cannot move entries unseen.
 """
 
+from collections.abc import Callable
+from operator import attrgetter
+
 from shared.events.envelope import Event
 from shared.kernel.errors import IntegrityFault
 
-Place = tuple[str, str, int, str]
-
-
-def place_in_block(event: Event) -> Place:
-    """By what the events of a block are ordered."""
-    return event.producer, event.kid, event.n, event.id
+# By what the events of a block are ordered: a tuple of texts and a number.
+place_in_block: Callable[[Event], tuple[str, str, int, str]] = attrgetter("producer", "kid", "n", "id")
 
 
 class BlockOrder:
     """Is told each entry of one block in its turn; raises `IntegrityFault` for one that is out of order."""
 
     def __init__(self) -> None:
-        self._last: Place | None = None
+        self._last: tuple[str, str, int, str] | None = None
         self._awaited: str | None = None
         self._answering = False
 

@@ -12,17 +12,17 @@ from functools import lru_cache
 from typing import Any
 
 from shared.events.catalogue import OPERATOR
-from shared.events.certificate import Certificate, trusted_certificate, verify_event
+from shared.events.certificate import Certificate, check_certified, trusted_certificate, verify_signature
 from shared.events.envelope import Event, parse_event, strand_of
 from shared.events.epoch import Order, parse_epoch_data
 from shared.events.genesis import Genesis
-from shared.events.order import Place, place_in_block
+from shared.events.order import place_in_block
 from shared.kernel.canonical import JsonObject, jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import Signed, Signer, sign, take_apart, verify
 from shared.kernel.record import record
-from shared.kernel.times import later, moment, seconds_between
+from shared.kernel.times import later, moment
 from shared.ledger.block import Block
 from shared.ledger.checkpoint import LogName
 from shared.ledger.merkle import Edge, Growth, leaf_hash, leaf_hashes
@@ -31,6 +31,8 @@ SEAL_TYP = "carevouch-seal+jws"
 BLOCK_SEALED, EVENT_REJECTED, EPOCH = "block.sealed", "event.rejected", "epoch"
 # Clocks of producers and sealer differ; an event further ahead of its block than this is not true.
 SKEW_SECONDS = 60
+WITHOUT = "the certificate of the key that signed did not arrive in time"
+NOT_OPEN = "the event is of an epoch that is not open"
 _SEAL_MEMBERS = frozenset(["v", "type", "time", "data"])
 
 
@@ -45,7 +47,7 @@ class Head:
     time: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Candidate:
     """An event's text as it lies in its row, and the text of its key's certificate, if there is one.
 
@@ -129,6 +131,18 @@ class Seal:
     signed: Signed
 
 
+class EpochUnknown(IntegrityFault):
+    """The event's epoch is not one that is known."""
+
+
+class _Waiting(IntegrityFault):
+    """The certificate may still arrive, or the epoch be opened."""
+
+
+# The certificate of an event, None for the operator's; and what is wrong with the event, None if it is true.
+Verdict = tuple[Certificate | None, IntegrityFault | Malformed | None]
+
+
 def event_of(text: str) -> Event | None:
     """The event that `text` spells, unverified; None if it spells none."""
     try:
@@ -172,10 +186,9 @@ def marks_of(keys: Sequence[str], growth: Growth, head: Head) -> tuple[Mark, ...
 def mark_keys(candidates: Sequence[Candidate]) -> list[str]:
     """The marks that have to be looked up, consistently, before these candidates are planned."""
     events = [candidate.event for candidate in candidates if candidate.event is not None]
-    keys = [rejection_mark(candidate.hash) for candidate in candidates]
-    keys += [event_mark(event.id) for event in events]
-    keys += [certificate_mark(kid) for kid in dict.fromkeys(event.kid for event in events)]
-    return list(dict.fromkeys(keys))
+    keys = {rejection_mark(candidate.hash): None for candidate in candidates}
+    keys |= {event_mark(event.id): None for event in events}
+    return [*keys, *map(certificate_mark, {event.kid: None for event in events})]
 
 
 def plan(
@@ -247,33 +260,42 @@ def sort(
     candidates: Sequence[Candidate], marks: Mapping[str, Mark], genesis: Genesis, strand: LogName, time: str
 ) -> Sorted:
     """Put each candidate in its place, events in the order (producer, kid, n, id)."""
-    judge, answered = Judge(genesis, strand, time), any(key.startswith("rejected#") for key in marks)
     true: dict[str, tuple[Event, Certificate | None]] = {}
     rejected: list[tuple[Candidate, str | None, str]] = []
     waiting: list[Candidate] = []
-    for candidate in _in_order(candidates):
-        if answered and rejection_mark(candidate.hash) in marks:
-            continue
+    judged: list[tuple[Candidate, Event]] = []
+    for candidate in _unanswered(candidates, marks):
         event = candidate.event
         if event is None:
             rejected.append((candidate, None, "not an event of version 1"))
-            continue
-        known = marks.get(event_mark(event.id))
-        if known is not None and known.leaf == leaf_hash(candidate.text.encode("ascii")):
-            continue
-        try:
-            certificate = judge.check(event, candidate.certificate)
-        except _Waiting:
+        elif not _is_sealed(event, marks):
+            judged.append((candidate, event))
+    verdicts = Judge(genesis, strand, time).verdicts(judged)
+    for (candidate, event), (certificate, fault) in zip(judged, verdicts, strict=True):
+        if isinstance(fault, _Waiting):
             waiting.append(candidate)
-        except (IntegrityFault, Malformed) as fault:
+        elif fault is not None:
             rejected.append((candidate, event.id, fault.message))
+        elif event.id in true or event_mark(event.id) in marks:
+            rejected.append((candidate, event.id, "another event has this id"))
         else:
-            if known is not None or event.id in true:
-                rejected.append((candidate, event.id, "another event has this id"))
-            else:
-                true[event.id] = (event, certificate)
-    ordered = sorted(true.values(), key=_place)
+            true[event.id] = (event, certificate)
+    ordered = sorted(true.values(), key=lambda pair: place_in_block(pair[0]))
     return Sorted(tuple(ordered), tuple(rejected), tuple(waiting))
+
+
+def _unanswered(candidates: Sequence[Candidate], marks: Mapping[str, Mark]) -> list[Candidate]:
+    """Those that no rejection answers, each once, in an order that does not depend on how they came."""
+    ordered = _in_order(candidates)
+    if not any(key.startswith("rejected#") for key in marks):
+        return ordered
+    return [candidate for candidate in ordered if rejection_mark(candidate.hash) not in marks]
+
+
+def _is_sealed(event: Event, marks: Mapping[str, Mark]) -> bool:
+    """Whether this very text is in the log already."""
+    known = marks.get(event_mark(event.id))
+    return known is not None and known.leaf == leaf_hash(event.text.encode("ascii"))
 
 
 def _in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -284,10 +306,6 @@ def _in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(set(candidates), key=lambda item: (item.text, item.certificate or ""))
 
 
-def _place(pair: tuple[Event, Certificate | None]) -> Place:
-    return place_in_block(pair[0])
-
-
 def strand_for(event: Event | None, genesis: Genesis) -> int:
     """The strand that deals with an event: 0 for what is none, and for one of an epoch nobody knows yet."""
     epoch = None if event is None else genesis.epoch_of(event.epoch)
@@ -295,7 +313,11 @@ def strand_for(event: Event | None, genesis: Genesis) -> int:
 
 
 class Judge:
-    """Says whether events are true at a block's time; verifies each certificate once."""
+    """Says whether events are true at a block's time; verifies each certificate once.
+
+    A batch goes through the same steps as one event would, but step by step: what verifies signatures fills
+    the processor's caches, and whatever is done between two of them is done slowly.
+    """
 
     def __init__(self, genesis: Genesis, strand: LogName, time: str) -> None:
         """`time` is the block's."""
@@ -304,36 +326,57 @@ class Judge:
         self._time = time
         self._certificates: dict[str, Certificate] = {}
 
-    def check(self, event: Event, certificate: str | None) -> Certificate | None:
-        """The event's certificate, None for the operator's; raises what is wrong with the event."""
-        if event.producer == OPERATOR:
-            known = None
-        elif certificate is None:
-            if self._time <= event.seal_by:
-                raise _Waiting
-            raise IntegrityFault("the certificate of the key that signed did not arrive in time")
-        else:
-            known = self._certificate(certificate)
-        verify_event(event, known, self._genesis)
-        if self._genesis.epoch_of(event.epoch) is None and self._time <= event.seal_by:
-            raise _Waiting
-        check_place(event, self._genesis, self._strand, self._time)
-        return known
+    def verdicts(self, candidates: Sequence[tuple[Candidate, Event]]) -> list[Verdict]:
+        """For each candidate with its event the certificate (None for the operator's), or what is wrong."""
+        found = [(event, *self._certified(event, candidate.certificate)) for candidate, event in candidates]
+        signed = [(event, known, fault or self._signed(event, known)) for event, known, fault in found]
+        return [(known, fault or self._placed(event, known)) for event, known, fault in signed]
 
-    def _certificate(self, text: str) -> Certificate:
-        if text not in self._certificates:
-            self._certificates[text] = trusted_certificate(text, self._genesis)
-        return self._certificates[text]
+    def _certified(self, event: Event, text: str | None) -> Verdict:
+        if event.producer == OPERATOR:
+            return None, None
+        if text is None:
+            if self._time <= event.seal_by:
+                return None, _Waiting(WITHOUT)
+            return None, IntegrityFault(WITHOUT)
+        try:
+            if text not in self._certificates:
+                self._certificates[text] = trusted_certificate(text, self._genesis)
+        except (IntegrityFault, Malformed) as fault:
+            return None, fault
+        return self._certificates[text], None
+
+    def _signed(self, event: Event, certificate: Certificate | None) -> IntegrityFault | None:
+        try:
+            verify_signature(event, certificate, self._genesis)
+        except IntegrityFault as fault:
+            return fault
+        return None
+
+    def _placed(self, event: Event, certificate: Certificate | None) -> IntegrityFault | None:
+        try:
+            check_certified(event, certificate)
+            check_place(event, self._genesis, self._strand, self._time)
+        except EpochUnknown as fault:
+            return _Waiting(fault.message) if self._time <= event.seal_by else fault
+        except IntegrityFault as fault:
+            return fault
+        return None
 
 
 def check_place(event: Event, genesis: Genesis, strand: LogName, block_time: str) -> None:
-    """Raise `IntegrityFault` if a true event does not belong into this strand and block."""
+    """Raise `IntegrityFault` if a true event does not belong into this strand and block.
+
+    It is an `EpochUnknown` if that is because nobody opened the event's epoch (yet).
+    """
     epoch = genesis.epoch_of(event.epoch)
-    if epoch is None or (event.time < epoch.start and epoch.order is not None):
-        raise IntegrityFault("the event is of an epoch that is not open")
+    if epoch is None:
+        raise EpochUnknown(NOT_OPEN)
+    if epoch.order is not None and event.time < epoch.start:
+        raise IntegrityFault(NOT_OPEN)
     if strand_of(event.id, epoch.strands) != strand:
         raise IntegrityFault("the event belongs into another strand")
-    if seconds_between(event.time, event.seal_by) != genesis.seal_by_seconds:
+    if event.window != genesis.seal_by_seconds:
         raise IntegrityFault("the event's seal_by is not its time plus the constant of genesis")
     if event.time > _latest(block_time):
         raise IntegrityFault(f"the event's time is more than {SKEW_SECONDS} s ahead of its block")
@@ -375,10 +418,6 @@ def _check_rejection(data: Any) -> None:
         raise Malformed("the members of event.rejected are text")
     if len(unb64u(data["hash"], "the rejection's hash")) != 32:
         raise Malformed("the rejection's hash is not 32 bytes")
-
-
-class _Waiting(Exception):
-    """The certificate may still arrive, or the epoch be opened."""
 
 
 def _rejection(candidate: Candidate, event_id: str | None, reason: str, seal: Signer, time: str) -> Rejection:

@@ -73,7 +73,7 @@ def mirrored_tiles(honest: Honest) -> Iterator[Target]:
 
 
 def mirrored_bundles(honest: Honest) -> Iterator[Target]:
-    """Entries as a mirror takes them: the entry is named; if its length is touched, the bundle or an entry."""
+    """Entries as a mirror takes them: the entry is named; by its length the bundle may be."""
     for log, index, path, places in _entries(honest):
         lengths, own = places[:2], places[2:]
         data, look = honest.files[path], mirrored(honest, path)
@@ -104,9 +104,8 @@ def checkpoints(honest: Honest, looks: Looks, kind: str) -> Iterator[Target]:
         for what, places in _parts(data):
             # Cosignatures are no business of the log's keys: without a policy they are passed over.
             if what != "cosignature" or looks is whole:
-                yield Target(
-                    f"checkpoint, {what}, {kind}", path, data, places, looks(honest, path), _note_right(log, what)
-                )
+                look, right = looks(honest, path), _note_right(log, what)
+                yield Target(f"checkpoint, {what}, {kind}", path, data, places, look, right)
 
 
 def epochs(honest: Honest) -> Iterator[Target]:
@@ -119,11 +118,11 @@ def genesis(honest: Honest, folder: Path) -> Iterator[Target]:
     log = str(write(folder / "log", honest.files))
     data = honest.files["genesis"]
     for verb, words in (("audit", [log]), ("mirror", [log, str(folder / "copy")])):
-        look = commanded(honest, folder / "log", "genesis", verb, *words)
+        look = commanded(folder / "log", "genesis", verb, *words)
         right = Right(rf"carevouch {verb}: (refused: )?genesis: .*")
         yield Target(f"genesis, {verb}", "genesis", data, range(len(data)), look, right)
     orders = honest.files["epochs"]
-    look = commanded(honest, folder / "log", "epochs", "mirror", log, str(folder / "other"))
+    look = commanded(folder / "log", "epochs", "mirror", log, str(folder / "other"))
     right = Right(r"carevouch mirror: (refused: )?epochs: .*")
     yield Target("epochs, mirror", "epochs", orders, range(len(orders)), look, right)
 
@@ -154,22 +153,29 @@ def evidence(honest: Honest, folder: Path, name: str) -> Iterator[Target]:
         yield _held(honest, folder, file, kind, words, _file_right(folder, file))
     file = f"{name}.super"
     start = honest.held[file].index(b"\n\n") + 2
-    yield _held(honest, folder, file, "tlog-proof of a checkpoint", by_opening, _file_right(folder, file), end=start)
+    right = _file_right(folder, file)
+    yield _held(honest, folder, file, "tlog-proof of a checkpoint", by_opening, right, range(start))
     for what, places in _parts(honest.held[file][start:]):
         right = _file_right(folder, file)
         if what == "cosignature":
             right = Right(rf"{right.name}|.*{escape(str(folder / 'policy'))}: .*: the quorum .*")
-        look = commanded(honest, folder, file, "verify", *by_opening)
+        look = commanded(folder, file, "verify", *by_opening)
         data = honest.held[file]
         yield Target(f"checkpoint in a proof, {what}", file, data, [start + at for at in places], look, right)
 
 
 def _held(
-    honest: Honest, folder: Path, file: str, kind: str, words: Sequence[str], right: Right, end: int | None = None
+    honest: Honest,
+    folder: Path,
+    file: str,
+    kind: str,
+    words: Sequence[str],
+    right: Right,
+    places: Sequence[int] = (),
 ) -> Target:
     data = honest.held[file]
-    places = range(len(data) if end is None else end)
-    return Target(kind, file, data, places, commanded(honest, folder, file, "verify", *words), right)
+    look = commanded(folder, file, "verify", *words)
+    return Target(kind, file, data, places or range(len(data)), look, right)
 
 
 def _file_right(folder: Path, file: str) -> Right:
@@ -189,7 +195,7 @@ def _entry_right(log: LogName, index: int, what: str) -> Right:
     """The entry; beside it the root, and what refers to the entry."""
     beside = [rf"{log}: root checkpoint: .*", rf"{log}: head super-log entry \d+: .*"]
     later = {
-        # A later event of the key lacks its certificate; a later seal its predecessor; a later event its epoch.
+        # Later events of the key lack it, later seals their predecessor, later events their epoch.
         "certificate": r"the certificate of the event's key does not stand before it",
         "block seal": r"block \d+ .*",
         "epoch": r"the event is of an epoch that is not open",
@@ -202,12 +208,13 @@ def _entry_right(log: LogName, index: int, what: str) -> Right:
 
 
 def _note_right(log: LogName, what: str) -> Right:
-    """The checkpoint, or what of it is gone; beside it what the super-log says and the strand no longer shows."""
+    """The checkpoint, or what of it is gone; beside it what the strand no longer shows."""
     beside = [rf"None: behind super-log entry \d+: it has strand {log} .*"]
     if log == SUPER:
         beside = [r"None: quorum super-log checkpoint: .*"]
     if what == "cosignature":
-        return Right(rf"None: (cosignature|quorum) super-log checkpoint: .*|{log}: checkpoint checkpoint: .*", *beside)
+        name = rf"None: (cosignature|quorum) super-log checkpoint: .*|{log}: checkpoint checkpoint: .*"
+        return Right(name, *beside)
     return Right(rf"{log}: (checkpoint|signature) checkpoint: .*", "|".join(beside))
 
 

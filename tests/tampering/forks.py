@@ -95,8 +95,11 @@ def _looks(fork: Fork, view: View, folder: Path) -> Iterator[tuple[str, str, lis
     yield "a mirror", "copy", _refused("mirror", other, copy), Right(_mirror(view, strand))
     state = ["--state", str(folder / "state")]
     assert run("witness", "audit", log, *state)[0] == 0
-    yield "a witness", "state", _refused("witness", "audit", other, *state), Right(
-        r"carevouch witness audit: refused: (shrunk|fork): .*"
+    yield (
+        "a witness",
+        "state",
+        _refused("witness", "audit", other, *state),
+        Right(r"carevouch witness audit: refused: (shrunk|fork): .*"),
     )
     if view.size >= 0:  # In a smaller one the event may still come: its receipt is evidence once it is due.
         yield from _evidence(fork, folder, other)
@@ -109,10 +112,11 @@ def _evidence(fork: Fork, folder: Path, other: str) -> Iterator[tuple[str, str, 
     write(folder, {"receipt": f"{true} {certificate}".encode()})
     name = str(folder / "receipt")
     said = _refused("verify", "--receipt", name, "--log", other)
-    yield "a receipt", "receipt", said, Right(rf"{escape(name)}: a true receipt.*proof against the operator.*")
+    yield "a receipt", "receipt", said, Right(rf"{escape(name)}: a true .*proof against the operator.*")
     write(folder, {"receipts/one": f"{true} {certificate}".encode()})
     said = _refused("audit", other, "--receipts", str(folder / "receipts"))
-    yield "a receipt in an audit", "receipts", said, Right(r".*\nreceipt: \S+/receipts/one: .*: evidence\n1 findings")
+    right = Right(r".*\nreceipt: \S+/receipts/one: .*: evidence\n1 findings")
+    yield "a receipt in an audit", "receipts", said, right
 
 
 def _refused(verb: str, *words: str) -> list[str]:

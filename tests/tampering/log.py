@@ -1,4 +1,4 @@
-"""The honest log that is tampered with, and what people hold of it: all by the product's own sealer and doors.
+"""The honest log that is tampered with, and what people hold of it, all by the product's own code.
 
 One deployment: a first epoch of one strand, a second of two, a super-log that two witnesses cosign, both
 signature lines on every checkpoint. It holds events of four producers, a person's revisions, a consent with

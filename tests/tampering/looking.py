@@ -1,7 +1,7 @@
 """How people look at a log and at what they hold, each as a function from bytes to the names they are told.
 
 What looks is the product's: the commands as they are typed, the audits behind them, and where a thousand
-signatures for each flipped byte would be too dear, the very file-level check that the audit or the mirror makes.
+signatures for each flipped byte would be too dear, the very check of files that audit and mirror make.
 """
 
 import argparse
@@ -115,7 +115,7 @@ def opened(honest: Honest, path: str) -> Look:
     return look
 
 
-def commanded(honest: Honest, folder: Path, name: str, *words: str) -> Look:
+def commanded(folder: Path, name: str, *words: str) -> Look:
     """A command that reads the file `name` of the folder; what it says when it refuses, and nothing else."""
 
     def look(data: bytes) -> Names:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 # Names that somebody was told: "0: tile tile/0/000.p/7: the tile does not match ...".
 Names = Sequence[str]
 # More would only repeat what the first ones show.
-MAX_MISSED = 50
+MAX_MISSED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Tally:
         good = right.fits(names)
         row.named += good
         if not good and len(row.missed) < MAX_MISSED:
-            row.missed.append(f"{what}: told {list(names)[:4]}, right is {right.name!r} beside {right.beside!r}")
+            row.missed.append(f"{what}: told {list(names)[:4]}, right is {right}")
 
     @property
     def whole(self) -> bool:
@@ -69,7 +69,7 @@ class Tally:
     def lines(self) -> list[str]:
         """The table."""
         rows = [(kind, row.tried, row.seen, row.named) for kind, row in self.rows.items()]
-        total = ("all", *(sum(row[at] for row in rows) for at in (1, 2, 3)))
+        total = ("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))
         width = max(len(str(row[0])) for row in [*rows, total])
         head = f"{'tampered with':{width}}  {'tried':>8}  {'detected':>8}  {'named':>8}"
         return [head, *(f"{k:{width}}  {a:8}  {b:8}  {c:8}" for k, a, b, c in [*rows, total])]
