@@ -38,7 +38,7 @@ class LogKeys:
         return [key for key in keys if (key.name, key.key_id) not in lines]
 
     def open_published(self, data: bytes, origin: str) -> Checkpoint:
-        """`open` of a checkpoint as a log shows it: with a line by each key, for one that is gone was taken off."""
+        """`open` of a checkpoint as a log shows it, which has a line by each key; one gone was taken off."""
         checkpoint = self.open(data, origin)
         if self.lacking(data, origin):
             raise CheckpointFault(f"the checkpoint has no line by the ML-DSA-44 key of {origin}")

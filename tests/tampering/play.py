@@ -18,9 +18,9 @@ from tests.tampering.schemes import schemes
 from tests.tampering.tally import Tally
 
 # Of each target so many bytes, and every so manieth of the targets of a large log.
-SAMPLE, EVERY = 4, 23
+SAMPLE, EVERY = 4, 31
 # What people hold is small and each kind of it different, so more bytes of it.
-HELD_SAMPLE = 24
+HELD_SAMPLE = 20
 
 
 def flips_of_files(tally: Tally, *, full: bool) -> None:
@@ -34,7 +34,7 @@ def flips_of_files(tally: Tally, *, full: bool) -> None:
     _flip(tally, flips.checkpoints(large(), opened, "opened"), None if full else 40)
     _flip(tally, flips.hash_tiles(small(), whole, "audited"), None if full else 10)
     _flip(tally, flips.entries(small(), strand_alone, "audited"), count)
-    _flip(tally, flips.entries(small(), whole, "audited with the whole log"), SAMPLE if full else 1)
+    _flip(tally, _every(flips.entries(small(), whole, "audited with the whole log"), 1 if full else 3), 2)
     _flip(tally, flips.checkpoints(small(), whole, "audited"), 400 if full else 8)
     _flip(tally, flips.epochs(small()), None if full else 10)
 
