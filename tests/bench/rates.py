@@ -84,21 +84,15 @@ def sealing() -> Sealing:
     calm_collector()
     house = House()
     producers = [Producer(house, name=f"environment {number}") for number in range(KEYS)]
-    acts = [
-        (one.event(KEYS * at + number), one)
-        for at in range(EVENTS // KEYS)
-        for number, one in enumerate(producers)
-    ]
+    acts = [(one.event(at), one) for at, one in enumerate(producers * (EVENTS // KEYS))]
     events = [event for text, _ in acts if (event := event_of(text)) is not None]
     keys = {one.signer.kid: public_key(one.signer.jwk) for one in producers}
     signed = [(keys[event.kid], event.signed.signing_input, event.signed.signature) for event in events]
     jwks = {one.signer.kid: ECKey.import_key(one.signer.jwk) for one in producers}  # type: ignore[arg-type]
     rounds = []
     for _ in range(ROUNDS):
-        bare = _seconds(lambda: [check_signature(*one) for one in signed])
-        peer = _seconds(
-            lambda: [jose.deserialize_compact(event.text, jwks[event.kid], ["ES256"]) for event in events]
-        )
+        bare = _seconds(lambda: _each(signed, lambda one: check_signature(*one)))
+        peer = _seconds(lambda: _each(events, lambda event: _by_jose(event, jwks)))
         rounds.append((bare, peer, _sealed(house, acts)))
     quietest = [1e6 * min(column) / EVENTS for column in zip(*rounds, strict=True)]
     tracemalloc.start()
@@ -142,7 +136,7 @@ def _at(size: int, house: House, acts: Sequence[Act]) -> AtSize:
     """Sealing and publishing a batch behind so many entries, and a proof within them."""
     seals, publishes = zip(*(_appended(size, house, acts) for _ in range(5)), strict=True)
     reads: list[Counter[int]] = []
-    reader = TileReader(size, lambda tiles: _read(tiles, reads))
+    reader = TileReader(size, lambda tiles: _read(tiles, reads), equal.edge(size))
     indices = [size * at // PROOFS for at in range(PROOFS)]
     made = _seconds(lambda: [inclusion_proof(reader, index, size) for index in indices])
     root, leaf = equal.edge(size).root(), leaf_hash(equal.ENTRY)
