@@ -11,6 +11,7 @@ from services.cli import (
     audit,
     decide,
     epoch,
+    export,
     key,
     mirror,
     qldb,
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    log = (verify, audit, mirror, scan, witness, qldb)
+    log = (verify, audit, mirror, scan, witness, export, qldb)
     for verb in (*log, decide, adjudicate, key, admit, epoch, assertion, sign):
         verb.add_parser(verbs)
     chosen = parser.parse_args(arguments)

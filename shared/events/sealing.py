@@ -8,31 +8,26 @@ stops the others, and the same candidates in another order give the same entries
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
-from shared.events.catalogue import OPERATOR
-from shared.events.certificate import Certificate, check_certified, trusted_certificate, verify_signature
+from shared.events.certificate import Certificate
 from shared.events.envelope import Event, parse_event, strand_of
 from shared.events.epoch import Order, parse_epoch_data
 from shared.events.genesis import Genesis
+from shared.events.judge import Judge, Waiting
 from shared.events.order import place_in_block
 from shared.kernel.canonical import JsonObject, jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import Signed, Signer, sign, take_apart, verify
 from shared.kernel.record import record
-from shared.kernel.times import later, moment
+from shared.kernel.times import moment
 from shared.ledger.block import Block
 from shared.ledger.checkpoint import LogName
 from shared.ledger.merkle import Edge, Growth, leaf_hash, leaf_hashes
 
 SEAL_TYP = "carevouch-seal+jws"
 BLOCK_SEALED, EVENT_REJECTED, EPOCH = "block.sealed", "event.rejected", "epoch"
-# Clocks of producers and sealer differ; an event further ahead of its block than this is not true.
-SKEW_SECONDS = 60
-WITHOUT = "the certificate of the key that signed did not arrive in time"
-NOT_OPEN = "the event is of an epoch that is not open"
 _SEAL_MEMBERS = frozenset(["v", "type", "time", "data"])
 
 
@@ -129,18 +124,6 @@ class Seal:
     time: str
     data: Any
     signed: Signed
-
-
-class EpochUnknown(IntegrityFault):
-    """The event's epoch is not one that is known."""
-
-
-class _Waiting(IntegrityFault):
-    """The certificate may still arrive, or the epoch be opened."""
-
-
-# The certificate of an event, None for the operator's; and what is wrong with the event, None if it is true.
-Verdict = tuple[Certificate | None, IntegrityFault | Malformed | None]
 
 
 def event_of(text: str) -> Event | None:
@@ -270,9 +253,10 @@ def sort(
             rejected.append((candidate, None, "not an event of version 1"))
         elif not _is_sealed(event, marks):
             judged.append((candidate, event))
-    verdicts = Judge(genesis, strand, time).verdicts(judged)
+    asked = [(event, candidate.certificate) for candidate, event in judged]
+    verdicts = Judge(genesis, strand, time).verdicts(asked)
     for (candidate, event), (certificate, fault) in zip(judged, verdicts, strict=True):
-        if isinstance(fault, _Waiting):
+        if isinstance(fault, Waiting):
             waiting.append(candidate)
         elif fault is not None:
             rejected.append((candidate, event.id, fault.message))
@@ -310,81 +294,6 @@ def strand_for(event: Event | None, genesis: Genesis) -> int:
     """The strand that deals with an event: 0 for what is none, and for one of an epoch nobody knows yet."""
     epoch = None if event is None else genesis.epoch_of(event.epoch)
     return 0 if event is None or epoch is None else strand_of(event.id, epoch.strands)
-
-
-class Judge:
-    """Says whether events are true at a block's time; verifies each certificate once.
-
-    A batch goes through the same steps as one event would, but step by step: what verifies signatures fills
-    the processor's caches, and whatever is done between two of them is done slowly.
-    """
-
-    def __init__(self, genesis: Genesis, strand: LogName, time: str) -> None:
-        """`time` is the block's."""
-        self._genesis = genesis
-        self._strand = strand
-        self._time = time
-        self._certificates: dict[str, Certificate] = {}
-
-    def verdicts(self, candidates: Sequence[tuple[Candidate, Event]]) -> list[Verdict]:
-        """For each candidate with its event the certificate (None for the operator's), or what is wrong."""
-        found = [(event, *self._certified(event, candidate.certificate)) for candidate, event in candidates]
-        signed = [(event, known, fault or self._signed(event, known)) for event, known, fault in found]
-        return [(known, fault or self._placed(event, known)) for event, known, fault in signed]
-
-    def _certified(self, event: Event, text: str | None) -> Verdict:
-        if event.producer == OPERATOR:
-            return None, None
-        if text is None:
-            if self._time <= event.seal_by:
-                return None, _Waiting(WITHOUT)
-            return None, IntegrityFault(WITHOUT)
-        try:
-            if text not in self._certificates:
-                self._certificates[text] = trusted_certificate(text, self._genesis)
-        except (IntegrityFault, Malformed) as fault:
-            return None, fault
-        return self._certificates[text], None
-
-    def _signed(self, event: Event, certificate: Certificate | None) -> IntegrityFault | None:
-        try:
-            verify_signature(event, certificate, self._genesis)
-        except IntegrityFault as fault:
-            return fault
-        return None
-
-    def _placed(self, event: Event, certificate: Certificate | None) -> IntegrityFault | None:
-        try:
-            check_certified(event, certificate)
-            check_place(event, self._genesis, self._strand, self._time)
-        except EpochUnknown as fault:
-            return _Waiting(fault.message) if self._time <= event.seal_by else fault
-        except IntegrityFault as fault:
-            return fault
-        return None
-
-
-def check_place(event: Event, genesis: Genesis, strand: LogName, block_time: str) -> None:
-    """Raise `IntegrityFault` if a true event does not belong into this strand and block.
-
-    It is an `EpochUnknown` if that is because nobody opened the event's epoch (yet).
-    """
-    epoch = genesis.epoch_of(event.epoch)
-    if epoch is None:
-        raise EpochUnknown(NOT_OPEN)
-    if epoch.order is not None and event.time < epoch.start:
-        raise IntegrityFault(NOT_OPEN)
-    if strand_of(event.id, epoch.strands) != strand:
-        raise IntegrityFault("the event belongs into another strand")
-    if event.window != genesis.seal_by_seconds:
-        raise IntegrityFault("the event's seal_by is not its time plus the constant of genesis")
-    if event.time > _latest(block_time):
-        raise IntegrityFault(f"the event's time is more than {SKEW_SECONDS} s ahead of its block")
-
-
-@lru_cache(maxsize=8)  # All events of a block are asked about the same time.
-def _latest(block_time: str) -> str:
-    return later(block_time, SKEW_SECONDS)
 
 
 def parse_seal(text: str) -> Seal:
