@@ -16,12 +16,14 @@ from services.cli import audit, mirror, verify, witness
 from shared.events.audit import audit_strand, open_published
 from shared.events.audit_log import audit_log
 from shared.events.audit_super import audit_super
+from shared.events.epoch import read_epochs
+from shared.events.genesis import Genesis
 from shared.kernel.errors import IntegrityFault
 from shared.ledger.checkpoint import SUPER, Checkpoint, LogName, parse_checkpoint
 from shared.ledger.mirror import SignedTree
 from shared.ledger.note import parse_note
 from shared.ledger.tiles import Tile, parse_path
-from shared.ledger.walk import Finding, Findings, Walk
+from shared.ledger.walk import Finding, Findings, Known, Walk
 from tests.tampering.log import Files, Honest, origin_of
 from tests.tampering.tally import Names
 from tests.unit.cli.logs import VKEY
@@ -61,12 +63,12 @@ def whole(honest: Honest, path: str) -> Look:
 def strand_alone(honest: Honest, path: str) -> Look:
     """The audit of the one log that the file is of, held against what the super-log says of it."""
     log = log_of(path)
+    genesis, heads = told(honest)
 
     def look(data: bytes) -> Names:
         files = {**honest.files, path: data}
         if not isinstance(log, int):
             return names_of(log, audit_super(honest.genesis, below(files, log)))
-        genesis, heads = told(honest)
         return names_of(log, audit_strand(genesis, log, below(files, log), known=heads[log]))
 
     return look
@@ -145,16 +147,10 @@ def head_of(honest: Honest, log: LogName) -> Checkpoint:
     return parse_checkpoint(parse_note(honest.files[f"{log}/checkpoint"]).text)
 
 
-_TOLD: dict[int, Any] = {}
-
-
-def told(honest: Honest) -> Any:
+def told(honest: Honest) -> tuple[Genesis, dict[int, list[Known]]]:
     """Genesis knowing the epochs, and what the super-log says of each strand."""
-    if id(honest) not in _TOLD:
-        found = audit_log(honest.genesis, honest.files.get)
-        assert found.above is not None
-        _TOLD[id(honest)] = found.genesis, found.above.heads
-    return _TOLD[id(honest)]
+    above = audit_super(honest.genesis, below(honest.files, SUPER))
+    return read_epochs(honest.files["epochs"], honest.genesis), above.heads
 
 
 @cache

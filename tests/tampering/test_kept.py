@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from shared.events.act import Revision, assemble
+from shared.events.envelope import parse_event, strand_of
 from shared.events.opening import make_opening, render_opening
 from shared.kernel.encoding import sha256
 from shared.ledger.tiles import ENTRIES
@@ -60,8 +61,6 @@ def test_a_second_history_of_a_document_is_named_though_all_keys_signed_it(tmp_p
 
 
 def _belongs(text: str, strand: int) -> bool:
-    from shared.events.envelope import parse_event, strand_of
-
     return strand_of(parse_event(text).id, 2) == strand
 
 

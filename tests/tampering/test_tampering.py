@@ -1,5 +1,6 @@
 """Whatever is tampered with is detected, and called by its name: every figure of the table is 100 %."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from shared.ledger.tiles import ENTRIES
 from tests.tampering import play
 from tests.tampering.flips import LOGS, Target, checkpoints, entries, evidence, hash_tiles
 from tests.tampering.log import Honest, large, medium, small, tile_path
-from tests.tampering.looking import audited, mirrored, opened, strand_alone, walked, whole
+from tests.tampering.looking import Look, audited, mirrored, opened, strand_alone, walked, whole
 from tests.tampering.tally import Right, Tally
 
 
@@ -19,9 +20,8 @@ def complete(tally: Tally, attempts: int) -> None:
 
 
 @pytest.mark.parametrize("log", [large, medium, small])
-def test_the_honest_log_is_accused_of_nothing(log: object) -> None:
-    assert callable(log)
-    honest: Honest = log()
+def test_the_honest_log_is_accused_of_nothing(log: Callable[[], Honest]) -> None:
+    honest = log()
     assert audited(honest, honest.files) == audited(honest, honest.before) == []
 
 
@@ -105,7 +105,7 @@ def test_the_same_bytes_are_flipped_each_time() -> None:
     assert len(set(tried[0])) == 6  # Five flips, and the file as it was.
 
 
-def _noted(run: list[bytes]):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _noted(run: list[bytes]) -> Look:
     def look(data: bytes) -> list[str]:
         run.append(data)
         return []
