@@ -54,7 +54,7 @@ def test_every_kind_of_entry_and_line_is_among_what_is_flipped() -> None:
 def test_every_flipped_byte_of_a_log_is_detected_and_named() -> None:
     tally = Tally()
     play.flips_of_files(tally, full=False)
-    complete(tally, 1_300)
+    complete(tally, 1_200)
 
 
 def test_every_flipped_byte_of_what_people_hold_is_detected_and_named(tmp_path: Path) -> None:
