@@ -2,7 +2,8 @@
 
 A block's seal counts its entries and links to the seal before it; it does not say in which order they stand.
 The order is fixed instead: events by (producer, kid, n, id), each certificate directly before the first event
-of its key, rejections last. So whoever can sign checkpoints, but no seals, cannot move entries unseen.
+of its key, rejections last. So whoever can sign checkpoints, but no seals, cannot move the events of a block
+unseen. Rejections may still change places with each other, which changes nothing that they say.
 """
 
 from collections.abc import Callable
