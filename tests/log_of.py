@@ -83,10 +83,10 @@ class RowEvents:
         row = self.rows.get(Key(f"K#{kid}", "cert"))
         return None if row is None else row.text("event")
 
-    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
+    def after(self, kid: str, n: int) -> list[Numbered]:
         rows = self.fetch(self.keys())
         found = [Numbered(row.key, row.n) for row in rows if row.kid == kid and row.n > n]
-        return sorted(found, key=lambda item: item.n)[:limit]
+        return sorted(found, key=lambda item: item.n)
 
     def own_rows(self, row: EventRow) -> list[Key]:
         found = self.rows.get_many(list(row.rows)).values()

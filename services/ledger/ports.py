@@ -4,7 +4,7 @@
 read from it is checked against a head or a signature. `Events` may lag where it says so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -119,8 +119,8 @@ class Events(Protocol):
     def certificate(self, kid: str) -> str | None:
         """The text of a key's certificate, strongly consistent."""
 
-    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
-        """Rows under `kid` with a number above `n`, ascending. May lag."""
+    def after(self, kid: str, n: int) -> Iterable[Numbered]:
+        """All rows under `kid` with a number above `n`, ascending. May lag, and says what anybody wrote."""
 
     def own_rows(self, row: EventRow) -> list[Key]:
         """The revision rows that really belong to this event's row, and nobody else's."""

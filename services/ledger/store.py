@@ -27,6 +27,8 @@ MAX_PK, MAX_SK = 2_048, 1_024
 CERT_ROW, REJECTED_SUFFIX = "cert", "#rejected"
 # Limits of BatchGetItem and BatchWriteItem.
 BATCH_GET, BATCH_WRITE = 100, 25
+# Items of a query that are asked for at once.
+PAGE = 500
 # A batch call may leave items undone when throttled; after this many rounds the whole batch is tried again.
 MAX_ROUNDS = 8
 _FAILED = "ConditionalCheckFailedException"
@@ -180,19 +182,16 @@ class DynamoEvents:
         found = list(batch_get(self._client, self._table, [Key(f"K#{kid}", CERT_ROW)], ("event",)))
         return found[0]["event"].get("S") if found and "event" in found[0] else None
 
-    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
-        """Rows under `kid` with a number above `n`, ascending, out of the index: may lag."""
-        answer = self._client.query(
-            TableName=self._table,
-            IndexName=INDEX,
-            KeyConditionExpression="kid = :kid AND n > :n",
-            ExpressionAttributeValues={":kid": {"S": kid}, ":n": {"N": str(n)}},
-            Limit=limit,
-        )
-        return [
-            Numbered(Key(item["pk"]["S"], item["sk"]["S"]), int(float(item["n"]["N"])))
-            for item in answer["Items"]
-        ]
+    def after(self, kid: str, n: int) -> Iterator[Numbered]:
+        """All rows under `kid` with a number above `n`, ascending, out of the index: may lag."""
+        question = {
+            "TableName": self._table,
+            "IndexName": INDEX,
+            "KeyConditionExpression": "kid = :kid AND n > :n",
+            "ExpressionAttributeValues": {":kid": {"S": kid}, ":n": {"N": str(n)}},
+        }
+        for item in _queried(self._client, question):
+            yield Numbered(Key(item["pk"]["S"], item["sk"]["S"]), int(float(item["n"]["N"])))
 
     def own_rows(self, row: EventRow) -> list[Key]:
         """The act's revision rows that themselves name this row as the home of their event.
@@ -238,6 +237,17 @@ def batch_get(
                 break
         else:
             raise OutcomeUnknown("DynamoDB did not give all rows")
+
+
+def _queried(client: "DynamoDBClient", question: Item) -> Iterator[Item]:
+    """All items of a query, page by page: DynamoDB ends a page where it likes."""
+    ask = {**question, "Limit": PAGE}
+    while True:
+        answer = client.query(**ask)
+        yield from answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return
+        ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
 def _head_item(stored: StoredHead) -> Item:

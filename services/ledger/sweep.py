@@ -7,17 +7,22 @@ expired and all its numbers are settled. The stream is a hint, this is the promi
 stumbles over is left where it is, its key's cursor before it, and the sweep goes on with the others.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
 
 from services.ledger.apart import each_apart
 from services.ledger.log import World
 from services.ledger.ports import EventRow, Numbered
 from services.ledger.seal import Sealed, Sealer
-from shared.events.certificate import parse_certificate
+from shared.aws.session import SKEW_SECONDS, listed_at
+from shared.events.catalogue import OPERATOR
+from shared.events.certificate import Certificate, trusted_certificate, verify_signature
+from shared.events.envelope import Event
 from shared.events.genesis import Genesis
 from shared.events.sealing import Candidate, Mark, event_mark, event_of, rejection_mark
-from shared.kernel.errors import Malformed
+from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.ids import Key
 from shared.kernel.jws import thumbprint
 from shared.kernel.times import later, moment
@@ -29,6 +34,7 @@ BATCH = 500
 GRACE_SECONDS = 3_600
 MAX_RETRIES = 1_000
 CERTIFICATES = "certs#"
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,42 +77,55 @@ class Sweep:
     def _keys_of(self, service: str) -> Iterator[str]:
         """The keys of a service that may still have unsettled numbers, leaving finished ones behind."""
         name = CERTIFICATES + service
-        at, all_done = self._world.notes.cursor(name), True
-        while True:
-            found = self._world.events.after(name, at, BATCH)
-            for row in found:
-                kid = row.key.pk.removeprefix("K#")
-                yield kid
-                all_done = all_done and self._is_done(kid)
-                if all_done:
-                    self._world.notes.advance(name, self._world.notes.cursor(name) + 1, row.n)
-                at = row.n
-            if len(found) < BATCH:
-                return
+        rows = list(self._world.events.after(name, self._world.notes.cursor(name)))
+        for row in rows:
+            yield row.key.pk.removeprefix("K#")
+        self._leave_behind(service, rows)
 
-    def _is_done(self, kid: str) -> bool:
-        """Whether the key expired so long ago that nothing of it can still arrive."""
-        text = self._world.events.certificate(kid)
+    def _leave_behind(self, service: str, rows: Sequence[Numbered]) -> None:
+        """Move the service's cursor over the finished keys before the first that is not."""
+        last = 0
+        for row in rows:
+            certificate = self._certificate(service, row)
+            if certificate is None:
+                continue  # Somebody else's row: it says nothing about the keys around it.
+            if not self._is_done(certificate):
+                last = min(last, row.n - 1)
+                break
+            last = row.n
+        name = CERTIFICATES + service
+        if last:
+            self._world.notes.advance(name, self._world.notes.cursor(name) + 1, last)
+
+    def _certificate(self, service: str, row: Numbered) -> Certificate | None:
+        """The certificate in an index's row, if it is a true one that the index lists where it belongs."""
+        kid = row.key.pk.removeprefix("K#")
         try:
-            exp = parse_certificate(text or "").exp
-        except Malformed:
-            return True
-        end = later(exp, self._genesis.seal_by_seconds + GRACE_SECONDS)
-        return self._world.clock() > end and not self._world.events.after(
-            kid, self._world.notes.cursor(kid), 1
-        )
+            found = trusted_certificate(self._world.events.certificate(kid) or "", self._genesis)
+        except (IntegrityFault, Malformed):
+            return None
+        is_listed = row.n == listed_at(later(found.nbf, SKEW_SECONDS))
+        return found if is_listed and (found.kid, found.service) == (kid, service) else None
+
+    def _is_done(self, certificate: Certificate) -> bool:
+        """Whether the key expired so long ago that nothing can still arrive, and all that did is settled."""
+        end = later(certificate.exp, self._genesis.seal_by_seconds + GRACE_SECONDS)
+        return self._world.clock() > end and not self._has_open(certificate.kid)
+
+    def _has_open(self, kid: str) -> bool:
+        for found in _pages(self._world.events.after(kid, self._world.notes.cursor(kid))):
+            rows = self._fetched([item.key for item in found])
+            if any(item.key in self._aside for item in found) or len(self._settled(rows)) < len(rows):
+                return True
+        return False
 
     def _sweep_key(self, kid: str) -> Sealed:
-        total, at = Sealed(), self._world.notes.cursor(kid)
-        while True:
-            found = self._world.events.after(kid, at, BATCH)
-            if found:
-                rows = self._fetched([item.key for item in found])
-                total = _added(total, self._sealed(rows))
-                self._move(kid, found, rows)
-                at = found[-1].n
-            if len(found) < BATCH:
-                return total
+        total, moves = Sealed(), True
+        for found in _pages(self._world.events.after(kid, self._world.notes.cursor(kid))):
+            rows = self._fetched([item.key for item in found])
+            total = _added(total, self._sealed(rows))
+            moves = moves and self._move(kid, found, rows)
+        return total
 
     def _fetched(self, keys: Sequence[Key]) -> list[EventRow]:
         """The rows that can be read; the others are set aside."""
@@ -133,32 +152,55 @@ class Sweep:
                 total = _added(total, sealed)
         return total
 
-    def _move(self, kid: str, found: Sequence[Numbered], rows: Sequence[EventRow]) -> None:
-        """Move the key's cursor over settled numbers, and over gaps that cannot fill any more."""
+    def _move(self, kid: str, found: Sequence[Numbered], rows: Sequence[EventRow]) -> bool:
+        """Move the key's cursor over settled numbers, and over gaps that cannot fill any more.
+
+        False if it stopped before one. What an index's row says of itself anybody may have written: a
+        number is settled by an event of that key and number, and where none is seen there is a gap.
+        """
         settled, cursor = self._settled(rows), self._world.notes.cursor(kid)
         by_key = {row.key: row for row in rows}
         for n in sorted({item.n for item in found}):
-            if any(item.key in self._aside for item in found if item.n == n):
-                return
-            here = [by_key[item.key] for item in found if item.n == n and item.key in by_key]
-            if any(row.key not in settled for row in here):
-                return
-            if n > cursor + 1 and not all(self._is_closed(row) for row in here):
-                return
+            here = [item.key for item in found if item.n == n]
+            own = [by_key[key] for key in here if key in by_key and _place(by_key[key]) == (kid, n)]
+            if any(key in self._aside for key in here) or any(row.key not in settled for row in own):
+                return False
+            own = [row for row in own if self._is_by_its_key(row, settled[row.key])]
+            if not own:
+                continue
+            if n > cursor + 1 and not all(self._is_closed(row) for row in own):
+                return False
             self._world.notes.advance(kid, cursor + 1, n)
             cursor = max(cursor, n)
+        return True
 
-    def _settled(self, rows: Sequence[EventRow]) -> set[Key]:
-        """Those rows whose very event is sealed, or whose very text is rejected."""
-        settled: set[Key] = set()
+    def _is_by_its_key(self, row: EventRow, mark: Mark) -> bool:
+        """Whether the key that a settled event names signed it: what is sealed is, a rejected one may be."""
+        event = event_of(row.text)
+        if event is None or not _is_rejection(mark):
+            return event is not None
+        try:
+            verify_signature(event, self._certificate_of(event), self._genesis)
+        except (IntegrityFault, Malformed):
+            return False
+        return True
+
+    def _certificate_of(self, event: Event) -> Certificate | None:
+        if event.producer == OPERATOR:
+            return None
+        return trusted_certificate(self._world.events.certificate(event.kid) or "", self._genesis)
+
+    def _settled(self, rows: Sequence[EventRow]) -> dict[Key, Mark]:
+        """Those rows whose very event is sealed, or whose very text is rejected, with the mark of that."""
+        settled: dict[Key, Mark] = {}
         for sealer in self._sealers:
             wanted = {row.key: _marks_of(row) for row in rows if sealer.takes(row.text)}
             keys = list(dict.fromkeys(key for marks in wanted.values() for key in marks))
             marks = self._world.marks.get(sealer.strand, keys) if keys else {}
             for row in rows:
-                held = [marks[key] for key in wanted.get(row.key, ()) if key in marks]
-                if any(_answers(mark, row) for mark in held):
-                    settled.add(row.key)
+                for key in wanted.get(row.key, ()):
+                    if key in marks and _answers(marks[key], row):
+                        settled[row.key] = marks[key]
         return settled
 
     def _is_closed(self, row: EventRow) -> bool:
@@ -183,7 +225,24 @@ def _marks_of(row: EventRow) -> list[str]:
 
 def _answers(mark: Mark, row: EventRow) -> bool:
     """A rejection is by the text's hash; a sealed id counts only for the very text that was sealed."""
-    return mark.key.startswith("rejected#") or mark.leaf == leaf_hash(row.text.encode("utf-8"))
+    return _is_rejection(mark) or mark.leaf == leaf_hash(row.text.encode("utf-8"))
+
+
+def _is_rejection(mark: Mark) -> bool:
+    return mark.key.startswith("rejected#")
+
+
+def _place(row: EventRow) -> tuple[str, int] | None:
+    """Key and number of the row's event, by its own text."""
+    event = event_of(row.text)
+    return None if event is None else (event.kid, event.n)
+
+
+def _pages(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
+    """The items, as many together as a batch of the sealer takes."""
+    rest = iter(items)
+    while page := list(islice(rest, BATCH)):
+        yield page
 
 
 def _time(row: EventRow) -> str | None:

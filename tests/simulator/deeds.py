@@ -66,7 +66,8 @@ class Session:
 class Said:
     """An event as it was stored in a row, and what may become of it.
 
-    `hostile` rows were put by somebody with access to the table; their index attributes lie.
+    `hostile` rows were put by somebody with access to the table; their index attributes lie, so `session` and
+    `n` are those that the text has, if anybody's.
     """
 
     key: Key
@@ -100,14 +101,20 @@ def event(session: Session, n: int, time: str, kind: Kind, event_id: str) -> str
         case Kind.SEAL_BY:
             return producer.event(n, None, time, id=event_id, seal_by=later(time, 601))
         case Kind.FORGED:
-            head, _, signature = producer.event(n, None, time, id=event_id).rpartition(".")
-            return f"{head}.{b64u(sha256(unb64u(signature)) * 2)}"
+            return forged(producer.event(n, None, time, id=event_id))
         case Kind.NONSENSE:
             return f"nonsense {event_id}"
         case Kind.AHEAD:
             return producer.event(n, None, later(time, 120), id=event_id, seal_by=later(time, 720))
         case _:
             return producer.event(n, None, time, id=event_id)
+
+
+@cache
+def forged(text: str) -> str:
+    """The same event with a signature that nobody made."""
+    head, _, signature = text.rpartition(".")
+    return f"{head}.{b64u(sha256(unb64u(signature)) * 2)}"
 
 
 @cache

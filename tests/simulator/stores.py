@@ -4,7 +4,7 @@ What the fakes keep, these keep; what the real stores do not promise, these do n
 land late, marks are written in parts, and the index lags. A `Table` is the ledger's table as one restores it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -144,9 +144,9 @@ class SteppedEvents:
         what = f"events.certificate {kid[:8]}"
         return self._schedule.read(what, lambda: self._events.certificate(kid), CLIENT)
 
-    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
+    def after(self, kid: str, n: int) -> Iterable[Numbered]:
         what = f"events.after {kid[:13]} {n}"
-        return self._schedule.read(what, lambda: self._events.after(kid, n, limit), CLIENT)
+        return self._schedule.read(what, lambda: self._events.after(kid, n), CLIENT)
 
     def own_rows(self, row: EventRow) -> list[Key]:
         return self._schedule.read("events.own_rows", lambda: self._events.own_rows(row), CLIENT)

@@ -4,7 +4,7 @@ Every write goes through one `Faults`, so that a test can crash before or after 
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -107,7 +107,7 @@ class MemoryObjects:
 
 
 class MemoryEvents:
-    """`hidden` rows are not in the lagging index yet."""
+    """`hidden` rows are not in the lagging index yet; `lies` are what it lists though no event is there."""
 
     def __init__(self, faults: Faults) -> None:
         self.rows: dict[Key, EventRow] = {}
@@ -115,6 +115,7 @@ class MemoryEvents:
         self.answers: dict[Key, str] = {}
         self.homes: dict[Key, Key] = {}
         self.hidden: set[Key] = set()
+        self.lies: list[tuple[str, Numbered]] = []
         self.faults = faults
 
     def fetch(self, keys: Sequence[Key]) -> list[EventRow]:
@@ -123,7 +124,7 @@ class MemoryEvents:
     def certificate(self, kid: str) -> str | None:
         return self.certificates.get(kid)
 
-    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
+    def after(self, kid: str, n: int) -> Iterable[Numbered]:
         found = [Numbered(row.key, row.n) for row in self.rows.values() if row.kid == kid]
         if kid.startswith("certs#"):
             found = [
@@ -131,8 +132,9 @@ class MemoryEvents:
                 for name, text in self.certificates.items()
                 if _made(text)[0] == kid.removeprefix("certs#")
             ]
+        found += [item for name, item in self.lies if name == kid]
         shown = [item for item in found if item.n > n and item.key not in self.hidden]
-        return sorted(shown, key=lambda item: item.n)[:limit]
+        return sorted(shown, key=lambda item: item.n)
 
     def own_rows(self, row: EventRow) -> list[Key]:
         return sorted(key for key in row.rows if self.homes.get(key) == row.key)

@@ -2,13 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
-from services.ledger.ports import EventRow
+import pytest
+
+from services.ledger import sweep
+from services.ledger.ports import EventRow, Numbered
+from shared.aws.session import listed_at
 from shared.events.audit import audit_strand
+from shared.kernel.encoding import b64u
 from shared.kernel.ids import Key
 from shared.kernel.jws import thumbprint
 from tests.service.ledger.fakes import Cloud
-from tests.unit.ledger.acts import House, Producer
+from tests.unit.ledger.acts import START, House, Producer
+
+# A number that no key comes to.
+HUGE = 10**9
 
 
 def test_an_event_the_stream_lost_is_found_and_sealed() -> None:
@@ -69,6 +78,74 @@ def test_a_rejected_number_is_settled() -> None:
     assert cloud.notes.cursor(producer.signer.kid) == 3
 
 
+def lied_to(*, replayed: bool = False, signature: str | None = None) -> tuple[Cloud, Producer, EventRow]:
+    """A key whose first event is sealed, long ago, and a row that says to be its number of 10^9."""
+    cloud, producer = Cloud(), Producer(House())
+    victim = cloud.events.rows[cloud.act(producer, 1)]
+    cloud.sweep().run()
+    cloud.clock.advance(600 + 3_601)
+    other = Producer(cloud.house, name="another environment", n=HUGE - 1)
+    text = victim.text if replayed else other.event(2)
+    if signature is not None:
+        text = f"{replace(producer, n=HUGE - 1).event(3).rpartition('.')[0]}.{signature}"
+    key = Key("P#someone", "Observation#lie#v#0000000001")
+    row = EventRow(key, text, producer.signer.kid, HUGE)
+    cloud.events.rows[key] = row
+    cloud.events.certificates[other.signer.kid] = other.certificate
+    return cloud, producer, row
+
+
+@pytest.mark.parametrize("lie", [{}, {"replayed": True}, {"signature": b64u(bytes(64))}])
+def test_an_index_row_that_lies_hides_no_later_event(lie: dict[str, Any]) -> None:
+    cloud, producer, _ = lied_to(**lie)
+    cloud.sweep().run()
+    assert cloud.notes.cursor(producer.signer.kid) == 1
+    cloud.act(producer, 4, time=cloud.clock())
+    assert cloud.sweep().run().sealed.events == 1
+    assert cloud.notes.cursor(producer.signer.kid) == 2
+
+
+def test_an_index_entry_without_an_event_moves_no_cursor() -> None:
+    cloud, producer, row = lied_to()
+    del cloud.events.rows[row.key]
+    cloud.events.lies = [(row.kid, Numbered(row.key, HUGE))]
+    cloud.sweep().run()
+    assert cloud.notes.cursor(producer.signer.kid) == 1
+
+
+def test_a_number_that_waits_holds_the_cursor_on_every_page_of_the_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweep, "BATCH", 2)
+    cloud, producer = Cloud(), Producer(House())
+    bad = [cloud.act(producer, number) for number in range(5)][1]
+    cloud.events.rows[bad] = replace(cloud.events.rows[bad], text=12345)  # type: ignore[arg-type]
+    cloud.clock.advance(600 + 3_601)
+    cloud.sweep().run()
+    assert cloud.notes.cursor(producer.signer.kid) == 1
+
+
+@pytest.mark.parametrize("listed", [0, 1])
+def test_a_certificate_that_is_none_leaves_no_key_of_its_service_behind(listed: int) -> None:
+    cloud, producer = Cloud(), Producer(House())
+    cloud.act(producer, 1)
+    cloud.events.certificates["nobody"] = producer.certificate
+    cloud.events.lies = [
+        ("certs#records", Numbered(Key(f"K#{name}", "cert"), 10**15)) for name in ("a", "nobody")
+    ]
+    cloud.clock.advance(listed * (24 * 3600 + 600 + 3_601))
+    cloud.sweep().run()
+    made = listed_at(START)
+    assert cloud.notes.cursor("certs#records") == listed * made
+
+
+def test_an_expired_key_beside_which_somebody_lied_is_left_behind() -> None:
+    cloud, _, _ = lied_to(signature=b64u(bytes(64)))
+    cloud.clock.advance(24 * 3600)
+    cloud.sweep().run()
+    assert cloud.notes.cursor("certs#records") == listed_at(START)
+
+
 def test_an_expired_key_without_open_numbers_is_left_behind_for_good() -> None:
     cloud, producer = Cloud(), Producer(House())
     cloud.act(producer, 1)
@@ -80,9 +157,9 @@ def test_an_expired_key_without_open_numbers_is_left_behind_for_good() -> None:
     asked: list[str] = []
     original = cloud.events.after
 
-    def after(kid: str, n: int, limit: int) -> object:
+    def after(kid: str, n: int) -> object:
         asked.append(kid)
-        return original(kid, n, limit)
+        return original(kid, n)
 
     cloud.events.after = after  # type: ignore[method-assign, assignment]
     cloud.sweep().run()
