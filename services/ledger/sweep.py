@@ -21,12 +21,11 @@ from shared.events.catalogue import OPERATOR
 from shared.events.certificate import Certificate, trusted_certificate, verify_signature
 from shared.events.envelope import Event
 from shared.events.genesis import Genesis
-from shared.events.sealing import Candidate, Mark, event_mark, event_of, rejection_mark
+from shared.events.sealing import Candidate, Mark, event_mark, event_of, is_entry, rejection_mark
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.ids import Key
 from shared.kernel.jws import thumbprint
 from shared.kernel.times import later, moment
-from shared.ledger.merkle import leaf_hash
 
 # As many as one batch of the sealer takes comfortably: about 1.5 KB an event.
 BATCH = 500
@@ -224,8 +223,8 @@ def _marks_of(row: EventRow) -> list[str]:
 
 
 def _answers(mark: Mark, row: EventRow) -> bool:
-    """A rejection is by the text's hash; a sealed id counts only for the very text that was sealed."""
-    return _is_rejection(mark) or mark.leaf == leaf_hash(row.text.encode("utf-8"))
+    """A rejection is by the text's hash; a sealed id counts only for the very event that was sealed."""
+    return _is_rejection(mark) or is_entry(mark, row.text)
 
 
 def _is_rejection(mark: Mark) -> bool:

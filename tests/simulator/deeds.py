@@ -11,10 +11,8 @@ from functools import cache
 from shared.kernel.encoding import b64u, base32, sha256, unb64u
 from shared.kernel.ids import Key
 from shared.kernel.times import later, moment
-from tests.unit.ledger.acts import House, Producer
+from tests.unit.ledger.acts import House, Producer, respelled
 
-# The order of P-256: r and n - s are another spelling of the signature r and s.
-_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 LIFE_SECONDS = 24 * 3600
 
 
@@ -83,6 +81,11 @@ class Said:
         """What a rejection names it by."""
         return sha256(self.text.encode())
 
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The text, and what it is with the other spelling of its signature."""
+        return (self.text,) if self.id is None else (self.text, _respelled(self.text))
+
 
 @cache
 def house(strands: int) -> House:
@@ -117,15 +120,6 @@ def forged(text: str) -> str:
     return f"{head}.{b64u(sha256(unb64u(signature)) * 2)}"
 
 
-@cache
-def respelled(text: str) -> str:
-    """The same event with the other spelling of its signature."""
-    head, _, signature = text.rpartition(".")
-    raw = unb64u(signature)
-    other = _ORDER - int.from_bytes(raw[32:], "big")
-    return f"{head}.{b64u(raw[:32] + other.to_bytes(32, 'big'))}"
-
-
 def id_of(session: Session, n: int) -> str:
     """An event's id, as good as random."""
     return base32(sha256(f"{session.service} {session.name} {n}".encode())[:16])
@@ -135,6 +129,9 @@ def id_of(session: Session, n: int) -> str:
 def _producer(session: Session) -> Producer:
     # One strand or several: the keys are the same.
     return Producer(house(1), session.service, session.name, session.made)
+
+
+_respelled = cache(respelled)
 
 
 @cache

@@ -12,12 +12,12 @@ from services.ledger.sweep import CERTIFICATES
 from shared.kernel.errors import IntegrityFault
 from shared.kernel.ids import Key
 from shared.kernel.times import later
-from tests.simulator.deeds import Kind, Said, Session, event, forged, id_of, respelled
+from tests.simulator.deeds import Kind, Said, Session, event, forged, id_of
 from tests.simulator.deployment import HONEST, Deployment, Plan
 from tests.simulator.schedule import Broken, Killed, Schedule
 from tests.simulator.stores import Table
 from tests.simulator.verdict import judge
-from tests.unit.ledger.acts import START
+from tests.unit.ledger.acts import START, respelled
 
 # Of ten acts most are true; the others are what a broken or hostile producer stores.
 KINDS = (Kind.TRUE,) * 9 + (Kind.FORGED, Kind.NONSENSE, Kind.EPOCH, Kind.SEAL_BY, Kind.AHEAD, Kind.TWIN)
@@ -150,7 +150,7 @@ class Stage:
     def _store(self, session: Session, kind: Kind) -> None:
         self._numbers[session] += 1
         n, time = self._numbers[session], self.deployment.clock()
-        if n == 1 and self._chance.happens(0.3):
+        if n == 1 and session not in self._late and self._chance.happens(0.3):
             time = session.made
         name = id_of(session, n)
         others = [said.id for said in self.deployment.watch.said if said.id and said.session != session]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from services.ledger.ports import HeadWentBack, ObjectDiffers
+from services.ledger.seal import Sealed
 from shared.aws.rows import OutcomeUnknown
 from shared.events.audit import Report, audit_strand, find_gaps
 from shared.events.envelope import strand_of
@@ -17,7 +18,7 @@ from shared.kernel.jws import take_apart
 from shared.ledger.tiles import TileFault, split_bundle
 from tests.fakes import Crash
 from tests.service.ledger.fakes import Cloud
-from tests.unit.ledger.acts import House, Producer
+from tests.unit.ledger.acts import House, Producer, respelled
 
 
 def audited(cloud: Cloud, strand: int = 0) -> Report:
@@ -219,6 +220,19 @@ def test_a_copy_of_an_event_under_another_kid_cannot_have_it_rejected() -> None:
     cloud.events.rows[copy] = replace(cloud.events.rows[victim], key=copy, kid="other")
     outcome = cloud.sealer().seal([victim, copy])
     assert (outcome.events, outcome.rejected) == (1, 0)
+
+
+def test_a_true_event_is_not_rejected_because_somebody_had_it_sealed_with_the_other_spelling() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    true = cloud.act(producer, 1)
+    copy = Key("P#someone", "Observation#copy#v#0000000001")
+    row = cloud.events.rows[true]
+    cloud.events.rows[copy] = replace(row, key=copy, text=respelled(row.text))
+    assert cloud.sealer().seal([copy]).events == 1
+    assert cloud.sealer().seal([true]) == Sealed()
+    assert cloud.events.answers == {}
+    assert cloud.sweep().run().sealed == Sealed()
+    assert cloud.notes.cursors == {producer.signer.kid: 1}
 
 
 def test_an_event_without_certificate_waits_and_is_sealed_when_it_comes() -> None:
