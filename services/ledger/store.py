@@ -5,7 +5,7 @@ Every read but the sparse index's is strongly consistent. A call that may or may
 of `swap` read again. Keys: `S#<log>` the head, `M#<log>#<mark>` a mark, `N#…` the sweeper's notes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -118,16 +118,16 @@ class DynamoLedger:
             if _code(error) != _FAILED:
                 raise
 
-    def retries(self, limit: int) -> list[Retry]:
-        """Events that wait for their certificate."""
-        answer = self._client.query(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": "N#retry"}},
-            ConsistentRead=True,
-            Limit=limit,
-        )
-        return [Retry(Key(item["rowpk"]["S"], item["rowsk"]["S"])) for item in answer["Items"]]
+    def retries(self) -> Iterator[Retry]:
+        """All events that wait for their certificate."""
+        question = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": "N#retry"}},
+            "ConsistentRead": True,
+        }
+        for item in _queried(self._client, question):
+            yield Retry(Key(item["rowpk"]["S"], item["rowsk"]["S"]))
 
     def remember(self, retry: Retry) -> None:
         """Wait for this one."""
@@ -138,6 +138,16 @@ class DynamoLedger:
     def forget(self, key: Key) -> None:
         """It is settled."""
         self._client.delete_item(TableName=self._table, Key=_retry_key(key))
+
+    def stopped(self) -> str:
+        """The key that the last sweep came to which ran out of time."""
+        item = self._get("N#stopped", "key")
+        return item["key"]["S"] if item else ""
+
+    def stop(self, kid: str) -> None:
+        """A sweep runs out of time at this key."""
+        item = {**_key(Key("N#stopped", "key")), "key": {"S": kid}}
+        self._client.put_item(TableName=self._table, Item=item)
 
     # --- small secrets
 
@@ -177,10 +187,12 @@ class DynamoEvents:
         found = batch_get(self._client, self._table, wanted, _EVENT_FIELDS)
         return [row for row in map(_event_row, found) if row is not None]
 
-    def certificate(self, kid: str) -> str | None:
-        """The text of a key's certificate."""
-        found = list(batch_get(self._client, self._table, [Key(f"K#{kid}", CERT_ROW)], ("event",)))
-        return found[0]["event"].get("S") if found and "event" in found[0] else None
+    def certificates(self, kids: Iterable[str]) -> Mapping[str, str]:
+        """The texts of these keys' certificates."""
+        keys = [Key(f"K#{kid}", CERT_ROW) for kid in kids]
+        found = map(_row, batch_get(self._client, self._table, keys, ("pk", "sk", "event")))
+        texts = {row.key.pk.removeprefix("K#"): row.text("event") for row in found}
+        return {kid: text for kid, text in texts.items() if text is not None}
 
     def after(self, kid: str, n: int) -> Iterator[Numbered]:
         """All rows under `kid` with a number above `n`, ascending, out of the index: may lag."""
@@ -222,9 +234,9 @@ def may_carry_event(key: Key) -> bool:
 def batch_get(
     client: "DynamoDBClient", table: str, keys: Sequence[Key], fields: Sequence[str] = ()
 ) -> Iterator[Item]:
-    """The items that exist, strongly consistent, in no order."""
+    """The items that exist, strongly consistent, in no order; no key longer than DynamoDB takes has one."""
     names = {f"#f{number}": name for number, name in enumerate(fields)}
-    for chunk in _chunks(list(dict.fromkeys(keys)), BATCH_GET):
+    for chunk in _chunks(list(filter(_is_key, dict.fromkeys(keys))), BATCH_GET):
         ask: Item = {"Keys": [_key(key) for key in chunk], "ConsistentRead": True}
         if names:
             ask |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}

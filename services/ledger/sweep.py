@@ -7,7 +7,8 @@ expired and all its numbers are settled. The stream is a hint, this is the promi
 stumbles over is left where it is, its key's cursor before it, and the sweep goes on with the others.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -19,7 +20,6 @@ from services.ledger.seal import Sealed, Sealer
 from shared.aws.session import SKEW_SECONDS, listed_at
 from shared.events.catalogue import OPERATOR
 from shared.events.certificate import Certificate, trusted_certificate, verify_signature
-from shared.events.envelope import Event
 from shared.events.genesis import Genesis
 from shared.events.sealing import Candidate, Mark, event_mark, event_of, is_entry, rejection_mark
 from shared.kernel.errors import IntegrityFault, Malformed
@@ -31,7 +31,8 @@ from shared.kernel.times import later, moment
 BATCH = 500
 # The sparse index and slow producers are given this long beyond `seal_by` before a gap is passed over.
 GRACE_SECONDS = 3_600
-MAX_RETRIES = 1_000
+# A sweep that has more to do stops in good time before the next, which goes on with the keys behind.
+SWEEP_SECONDS = 40
 CERTIFICATES = "certs#"
 Item = TypeVar("Item")
 
@@ -61,25 +62,40 @@ class Sweep:
     def run(self) -> Swept:
         """Seal what is found; returns counts and the age of the oldest unsealed event that was met."""
         self._oldest, self._aside = self._world.clock(), {}
-        retries = [retry.key for retry in self._world.notes.retries(MAX_RETRIES)]
-        total = self._sealed(self._fetched(retries))
-        for kid in self._keys():
-            total = _added(total, self._sweep_key(kid))
+        until = later(self._oldest, SWEEP_SECONDS)
+        total = self._sweep_waiting()
+        listed = {service: self._listed(service) for service in sorted(self._genesis.roots)}
+        for kid in self._in_turn(listed):
+            total = _added(total, self._sweep_key(kid, until))
+            if self._world.clock() > until:
+                self._world.notes.stop(kid)
+                break
+        for service, rows in listed.items():
+            self._leave_behind(service, rows)
         age = moment(self._world.clock()) - moment(self._oldest)
         return Swept(total, max(0.0, age.total_seconds()), tuple(self._aside.values()))
 
-    def _keys(self) -> Iterator[str]:
-        yield thumbprint(self._genesis.operator)
-        for service in sorted(self._genesis.roots):
-            yield from self._keys_of(service)
+    def _sweep_waiting(self) -> Sealed:
+        """Try again what waited for its certificate, or for its epoch, and forget what is settled."""
+        total = Sealed()
+        for waiting in _pages(self._world.notes.retries()):
+            rows = self._fetched([retry.key for retry in waiting])
+            total = _added(total, self._sealed(rows))
+            for key in self._settled(rows):
+                self._world.notes.forget(key)
+        return total
 
-    def _keys_of(self, service: str) -> Iterator[str]:
-        """The keys of a service that may still have unsettled numbers, leaving finished ones behind."""
+    def _listed(self, service: str) -> Sequence[Numbered]:
+        """The certificates of a service's keys that are not left behind, as the index lists them."""
         name = CERTIFICATES + service
-        rows = list(self._world.events.after(name, self._world.notes.cursor(name)))
-        for row in rows:
-            yield row.key.pk.removeprefix("K#")
-        self._leave_behind(service, rows)
+        return list(self._world.events.after(name, self._world.notes.cursor(name)))
+
+    def _in_turn(self, listed: Mapping[str, Sequence[Numbered]]) -> Sequence[str]:
+        """All keys that may have unsettled numbers, beginning behind the one that the last sweep came to."""
+        kids = {_kid(row) for rows in listed.values() for row in rows}
+        ordered = sorted({thumbprint(self._genesis.operator), *kids})
+        at = bisect_right(ordered, self._world.notes.stopped())
+        return ordered[at:] + ordered[:at]
 
     def _leave_behind(self, service: str, rows: Sequence[Numbered]) -> None:
         """Move the service's cursor over the finished keys before the first that is not."""
@@ -98,13 +114,18 @@ class Sweep:
 
     def _certificate(self, service: str, row: Numbered) -> Certificate | None:
         """The certificate in an index's row, if it is a true one that the index lists where it belongs."""
-        kid = row.key.pk.removeprefix("K#")
+        kid = _kid(row)
         try:
-            found = trusted_certificate(self._world.events.certificate(kid) or "", self._genesis)
+            found = self._trusted(kid)
         except (IntegrityFault, Malformed):
             return None
         is_listed = row.n == listed_at(later(found.nbf, SKEW_SECONDS))
         return found if is_listed and (found.kid, found.service) == (kid, service) else None
+
+    def _trusted(self, kid: str) -> Certificate:
+        """The certificate of a key; raises `IntegrityFault` or `Malformed` if it has no true one."""
+        text = self._world.events.certificates([kid]).get(kid, "")
+        return trusted_certificate(text, self._genesis)
 
     def _is_done(self, certificate: Certificate) -> bool:
         """Whether the key expired so long ago that nothing can still arrive, and all that did is settled."""
@@ -118,12 +139,15 @@ class Sweep:
                 return True
         return False
 
-    def _sweep_key(self, kid: str) -> Sealed:
+    def _sweep_key(self, kid: str, until: str) -> Sealed:
+        """Seal what the index shows of a key, but no page of it more once it is later than `until`."""
         total, moves = Sealed(), True
         for found in _pages(self._world.events.after(kid, self._world.notes.cursor(kid))):
             rows = self._fetched([item.key for item in found])
             total = _added(total, self._sealed(rows))
             moves = moves and self._move(kid, found, rows)
+            if self._world.clock() > until:
+                break
         return total
 
     def _fetched(self, keys: Sequence[Key]) -> list[EventRow]:
@@ -179,15 +203,11 @@ class Sweep:
         if event is None or not _is_rejection(mark):
             return event is not None
         try:
-            verify_signature(event, self._certificate_of(event), self._genesis)
+            certificate = None if event.producer == OPERATOR else self._trusted(event.kid)
+            verify_signature(event, certificate, self._genesis)
         except (IntegrityFault, Malformed):
             return False
         return True
-
-    def _certificate_of(self, event: Event) -> Certificate | None:
-        if event.producer == OPERATOR:
-            return None
-        return trusted_certificate(self._world.events.certificate(event.kid) or "", self._genesis)
 
     def _settled(self, rows: Sequence[EventRow]) -> dict[Key, Mark]:
         """Those rows whose very event is sealed, or whose very text is rejected, with the mark of that."""
@@ -229,6 +249,10 @@ def _answers(mark: Mark, row: EventRow) -> bool:
 
 def _is_rejection(mark: Mark) -> bool:
     return mark.key.startswith("rejected#")
+
+
+def _kid(certificate: Numbered) -> str:
+    return certificate.key.pk.removeprefix("K#")
 
 
 def _place(row: EventRow) -> tuple[str, int] | None:

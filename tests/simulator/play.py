@@ -209,7 +209,7 @@ class Stage:
         deployment.stream.write(key)
 
     def _certify(self, session: Session) -> None:
-        self.deployment.events.certificates[session.kid] = session.certificate
+        self.deployment.events.certified[session.kid] = session.certificate
 
     # --- the sealer's invocations
 

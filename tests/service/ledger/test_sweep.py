@@ -91,7 +91,7 @@ def lied_to(*, replayed: bool = False, signature: str | None = None) -> tuple[Cl
     key = Key("P#someone", "Observation#lie#v#0000000001")
     row = EventRow(key, text, producer.signer.kid, HUGE)
     cloud.events.rows[key] = row
-    cloud.events.certificates[other.signer.kid] = other.certificate
+    cloud.events.certified[other.signer.kid] = other.certificate
     return cloud, producer, row
 
 
@@ -129,7 +129,7 @@ def test_a_number_that_waits_holds_the_cursor_on_every_page_of_the_index(
 def test_a_certificate_that_is_none_leaves_no_key_of_its_service_behind(listed: int) -> None:
     cloud, producer = Cloud(), Producer(House())
     cloud.act(producer, 1)
-    cloud.events.certificates["nobody"] = producer.certificate
+    cloud.events.certified["nobody"] = producer.certificate
     cloud.events.lies = [
         ("certs#records", Numbered(Key(f"K#{name}", "cert"), 10**15)) for name in ("a", "nobody")
     ]
@@ -185,6 +185,45 @@ def test_more_events_than_one_page_of_the_index_are_all_sealed() -> None:
         cloud.act(producer, number)
     assert cloud.sweep().run().sealed.events == 1_100
     assert cloud.notes.cursor(producer.signer.kid) == 1_100
+
+
+def test_a_sweep_that_runs_out_of_time_stops_and_the_next_goes_on_with_the_keys_behind() -> None:
+    cloud = Cloud()
+    producers = [Producer(cloud.house, name=f"environment {number}") for number in range(5)]
+    for number, producer in enumerate(producers):
+        cloud.act(producer, number)
+    original = cloud.events.fetch
+
+    def slow(asked: Sequence[Key]) -> list[EventRow]:
+        if asked:
+            cloud.clock.advance(15)
+        return original(asked)
+
+    cloud.events.fetch = slow  # type: ignore[method-assign, assignment]
+    # Two reads of a key, by the sweep and by its sealer, take half a minute.
+    assert cloud.sweep().run().sealed.events == 2
+    for number, producer in enumerate(producers):
+        cloud.act(producer, 10 + number, time=cloud.clock())
+    swept = {kid for kid, n in cloud.notes.cursors.items() if n}
+    cloud.sweep().run()
+    assert len({kid for kid, n in cloud.notes.cursors.items() if n} - swept) == 2
+    assert [cloud.notes.cursor(kid) for kid in swept] == [1, 1]
+    for _ in range(4):
+        cloud.sweep().run()
+    assert sorted(cloud.notes.cursors.values()) == [2] * 5
+
+
+def test_more_events_wait_than_one_page_holds_and_each_is_tried_again() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    orphans = [cloud.put(producer.event(number), None) for number in range(1_001)]
+    cloud.sealer().seal(orphans)
+    late = Producer(cloud.house, name="late")
+    cloud.sealer().seal([cloud.put(late.event(2_000), None)])
+    cloud.events.certified[late.signer.kid] = late.certificate
+    cloud.events.hidden = set(cloud.events.rows)
+    swept = cloud.sweep().run().sealed
+    assert (swept.events, swept.waiting) == (1, 1_001)
+    assert len(cloud.notes.waiting) == 1_001
 
 
 def test_a_row_that_our_code_stumbles_over_keeps_no_other_from_being_sealed() -> None:
