@@ -130,14 +130,16 @@ class DynamoLedger:
             yield Retry(Key(item["rowpk"]["S"], item["rowsk"]["S"]))
 
     def remember(self, retry: Retry) -> None:
-        """Wait for this one."""
-        key = retry.key
-        item = {**_retry_key(key), "rowpk": {"S": key.pk}, "rowsk": {"S": key.sk}}
+        """Wait for this one; a row with a longer key than any of ours does not wait."""
+        key, note = retry.key, _retry_key(retry.key)
+        if not _is_key(note):
+            return
+        item = {**_key(note), "rowpk": {"S": key.pk}, "rowsk": {"S": key.sk}}
         self._client.put_item(TableName=self._table, Item=item)
 
     def forget(self, key: Key) -> None:
         """It is settled."""
-        self._client.delete_item(TableName=self._table, Key=_retry_key(key))
+        self._client.delete_item(TableName=self._table, Key=_key(_retry_key(key)))
 
     def stopped(self) -> str:
         """The key that the last sweep came to which ran out of time."""
@@ -215,7 +217,9 @@ class DynamoEvents:
         return sorted(found.key for found in rows if found.text("act") and home_of(found) == row.key)
 
     def answer(self, key: Key, seal: str) -> None:
-        """Put the signed rejection beside the row; the first one stays."""
+        """Put the signed rejection beside the row; the first one stays, and none is put where no room is."""
+        if not _is_key(key):
+            return
         item = {**_key(key), "event": {"S": seal}}
         try:
             self._client.put_item(
@@ -334,8 +338,8 @@ def _key(key: Key) -> dict[str, Any]:
     return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
 
 
-def _retry_key(key: Key) -> dict[str, Any]:
-    return _key(Key("N#retry", f"{key.pk} {key.sk}"))
+def _retry_key(key: Key) -> Key:
+    return Key("N#retry", f"{key.pk} {key.sk}")
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -1,10 +1,12 @@
 """The sweep: finds every event that the stream lost, and finishes what a crash left. Runs each minute.
 
-It walks the certificates of each service in the order they were made, and under each key the dense numbers
-above its cursor, all out of one sparse index that may lag; what it finds is handed to the same sealer as the
-stream's. A cursor stops at a gap until the gap can no longer fill, and a key is left behind when it has
-expired and all its numbers are settled. The stream is a hint, this is the promise. A row that our code
-stumbles over is left where it is, its key's cursor before it, and the sweep goes on with the others.
+It walks the keys that the certificates name, and under each key the dense numbers above its cursor, all out
+of one sparse index that may lag; what it finds is handed to the same sealer as the stream's. A cursor stops
+at a gap until the gap can no longer fill, and a key is left behind when it has expired and all its numbers
+are settled. The stream is a hint, this is the promise: so what the index says of a row moves no cursor, only
+what the row's own text says and its key has signed. A row that our code stumbles over is left where it is,
+its key's cursor before it, and the sweep goes on with the others. With more keys than it has time for, it
+stops, and the next one begins with those that had no turn.
 """
 
 from bisect import bisect_right
@@ -34,6 +36,8 @@ GRACE_SECONDS = 3_600
 # A sweep that has more to do stops in good time before the next, which goes on with the keys behind.
 SWEEP_SECONDS = 40
 CERTIFICATES = "certs#"
+# So long is a key's name; under a longer one, that anybody may write, nothing can be asked for.
+THUMBPRINT = 43
 Item = TypeVar("Item")
 
 
@@ -88,7 +92,8 @@ class Sweep:
     def _listed(self, service: str) -> Sequence[Numbered]:
         """The certificates of a service's keys that are not left behind, as the index lists them."""
         name = CERTIFICATES + service
-        return list(self._world.events.after(name, self._world.notes.cursor(name)))
+        rows = self._world.events.after(name, self._world.notes.cursor(name))
+        return [row for row in rows if len(_kid(row)) == THUMBPRINT]
 
     def _in_turn(self, listed: Mapping[str, Sequence[Numbered]]) -> Sequence[str]:
         """All keys that may have unsettled numbers, beginning behind the one that the last sweep came to."""

@@ -182,7 +182,7 @@ class Stage:
             case 2:
                 self.deployment.events.lies.append((session.kid, Numbered(Key("P#someone", "nothing"), n)))
             case _:
-                name, key = CERTIFICATES + session.service, Key("K#nobody", "cert")
+                name, key = CERTIFICATES + session.service, Key(f"K#{'A' * 43}", "cert")
                 self.deployment.events.lies.append((name, Numbered(key, session.made_n + HUGE)))
 
     def _put(

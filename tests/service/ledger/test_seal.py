@@ -233,7 +233,7 @@ def test_a_batch_asks_for_all_its_certificates_at_once() -> None:
         asked.append(len(list(kids)))
         return original(kids)
 
-    cloud.events.certificates = certificates  # type: ignore[method-assign, assignment]
+    cloud.events.certificates = certificates  # type: ignore[method-assign]
     assert cloud.sealer().seal(keys).events == 5
     assert asked == [5]
 

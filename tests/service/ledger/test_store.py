@@ -288,6 +288,19 @@ def test_certificates_are_read_a_hundred_at_a_time(suffix: str) -> None:
     assert events.certificates([]) == {}
 
 
+def test_a_row_with_a_key_as_long_as_dynamodb_takes_stops_nobody(suffix: str) -> None:
+    client, key = boto3.client("dynamodb"), Key("P#a", "x" * 1_024)
+    ledger = DynamoLedger(client, LEDGER + suffix)
+    DynamoEvents(client, DOCUMENTS + suffix).answer(Key(key.pk, f"{key.sk}#rejected"), "seal")
+    ledger.remember(Retry(key))
+    assert list(ledger.retries()) == []
+    assert count(client, DOCUMENTS + suffix) == 0
+
+
+def count(client: Any, table: str) -> int:
+    return int(client.scan(TableName=table, Select="COUNT")["Count"])
+
+
 def test_a_key_longer_than_dynamodb_takes_has_no_certificate_and_no_mark(suffix: str) -> None:
     client, longest = boto3.client("dynamodb"), "k" * 2_046
     asked: list[str] = []

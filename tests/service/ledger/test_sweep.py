@@ -18,6 +18,8 @@ from tests.unit.ledger.acts import START, House, Producer
 
 # A number that no key comes to.
 HUGE = 10**9
+# Nobody's key.
+NOBODY = "A" * 43
 
 
 def test_an_event_the_stream_lost_is_found_and_sealed() -> None:
@@ -129,9 +131,10 @@ def test_a_number_that_waits_holds_the_cursor_on_every_page_of_the_index(
 def test_a_certificate_that_is_none_leaves_no_key_of_its_service_behind(listed: int) -> None:
     cloud, producer = Cloud(), Producer(House())
     cloud.act(producer, 1)
-    cloud.events.certified["nobody"] = producer.certificate
+    cloud.events.certified[NOBODY] = producer.certificate
     cloud.events.lies = [
-        ("certs#records", Numbered(Key(f"K#{name}", "cert"), 10**15)) for name in ("a", "nobody")
+        ("certs#records", Numbered(Key(f"K#{name}", "cert"), 10**15))
+        for name in ("a" * 43, NOBODY, "x" * 2_046)
     ]
     cloud.clock.advance(listed * (24 * 3600 + 600 + 3_601))
     cloud.sweep().run()
