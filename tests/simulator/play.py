@@ -132,6 +132,8 @@ class Stage:
 
     def _produce(self, session: Session, turn: int) -> None:
         chance, schedule = self._chance, self.deployment.schedule
+        if chance.happens(0.2):
+            self._list_nobody(session)
         if session.service != "operator" and not turn:
             if chance.happens(0.2):
                 self._late.append(session)  # Its certificate's row is stored last of all.
@@ -169,21 +171,23 @@ class Stage:
             self._put(session, said.n, Kind.TWIN, respelled(said.text), said.id, index=index)
 
     def _lie(self, session: Session) -> None:
-        """Somebody with the table has the index say what is not so, of one number or of the key itself."""
+        """Somebody with the table has the index say what is not so of a number of this key."""
         chance, said = self._chance, [said for said in self.deployment.watch.said if not said.hostile]
         n = chance.pick((self._numbers[session] + 1, HUGE))
-        match chance.below(4):
+        match chance.below(3):
             case 0 if said:  # an event of before, once more, under a number of this key
                 old = chance.pick(said)
                 self._put(old.session, old.n, old.kind, old.text, old.id, index=(session.kid, n))
             case 1:  # an event that nobody signed
                 text = forged(event(session, n, session.made, Kind.TRUE, id_of(session, n)))
                 self._put(session, n, Kind.FORGED, text, id_of(session, n), index=(session.kid, n))
-            case 2:
-                self.deployment.events.lies.append((session.kid, Numbered(Key("P#someone", "nothing"), n)))
             case _:
-                name, key = CERTIFICATES + session.service, Key(f"K#{'A' * 43}", "cert")
-                self.deployment.events.lies.append((name, Numbered(key, session.made_n + HUGE)))
+                self.deployment.events.lies.append((session.kid, Numbered(Key("P#someone", "nothing"), n)))
+
+    def _list_nobody(self, session: Session) -> None:
+        """Somebody has the index list a certificate that is none, as if all others were made before it."""
+        row = Numbered(Key(f"K#{'A' * 43}", "cert"), session.made_n + HUGE)
+        self.deployment.events.lies.append((CERTIFICATES + session.service, row))
 
     def _put(
         self,
