@@ -127,7 +127,7 @@ def test_a_strand_never_written_has_an_empty_head(ports: Ports) -> None:
 
 def test_a_head_reads_back_as_it_was_written(ports: Ports) -> None:
     first = ports.heads.read(0)
-    second = first.committed(grown(first.head, 5), "0/staging/x")
+    second = first.committed(grown(first.head, 5), "staging/0/x")
     ports.heads.swap(first, second)
     assert ports.heads.read(0) == second
     ports.heads.swap(second, second.applied())
