@@ -1,5 +1,6 @@
 """What all tests share: `make soak` runs property tests and the simulator, with many times their examples."""
 
+import gc
 import os
 from typing import Any
 
@@ -11,6 +12,12 @@ settings.register_profile("carevouch", deadline=None)
 settings.load_profile("carevouch")
 # How many times as many examples; 1 is the everyday suite.
 SOAK = int(os.environ.get("CAREVOUCH_SOAK") or 1)
+
+
+def pytest_collection_finish() -> None:
+    """Seven thousand tests and what they import live to the end: let no collector walk over them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
