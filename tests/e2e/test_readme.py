@@ -104,7 +104,10 @@ def _copy_of_the_checkout(folder: Path) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         # With its times, so that make finds the set-up beside it up to date.
         shutil.copy2(ROOT / name, folder / name)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
+    # And as in a checkout that is worked in, the libraries of the functions' zips were installed before.
+    (ROOT / "build").mkdir(exist_ok=True)
+    for name in (".venv", "build"):
+        (folder / name).symlink_to(ROOT / name)
 
 
 def _make(checkout: Path, verb: str, **named: str) -> str:
