@@ -1,4 +1,8 @@
-"""What all tests share: `make soak` runs property tests and the simulator, with many times their examples."""
+"""What all tests share: what a soak multiplies, and which tests the workers of a run begin with.
+
+`make soak` runs property tests, the simulator and every byte of what is flipped, with many times their
+examples. In `make test` those that wait for a local cloud come first, while the other worker computes.
+"""
 
 import gc
 import os
@@ -12,6 +16,12 @@ settings.register_profile("carevouch", deadline=None)
 settings.load_profile("carevouch")
 # How many times as many examples; 1 is the everyday suite.
 SOAK = int(os.environ.get("CAREVOUCH_SOAK") or 1)
+# They start clouds of their own, which nothing else waits for.
+OWN_CLOUD = (
+    "tests/e2e/test_readme.py::test_run_stop_run_and_clean",
+    "tests/e2e/test_story.py::test_one_command_plays",
+    "tests/contract/test_local_cloud_strands.py::",
+)
 
 
 def pytest_collection_finish() -> None:
@@ -23,6 +33,7 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In a soak, keep the property tests and what is marked for it, and multiply what the former try."""
     if SOAK <= 1:
+        items[:] = _slow_first(items)
         return
     kept, left = [], []
     for item in items:
@@ -42,3 +53,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept.append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = kept
+
+
+def _slow_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The tests of the clouds that are shared first, those with their own in the middle.
+
+    Two workers begin at these two places, and whoever is done first takes what is left of the other's end.
+    """
+    own = [item for item in items if item.nodeid.startswith(OWN_CLOUD)]
+    shared = [item for item in items if item.get_closest_marker("local_cloud") and item not in own]
+    first = {*own, *shared}
+    quick = [item for item in items if item not in first]
+    middle = max(len(items) // 2 - len(shared), 0)
+    return [*shared, *quick[:middle], *own, *quick[middle:]]
