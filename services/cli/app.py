@@ -11,8 +11,10 @@ from services.cli import (
     audit,
     decide,
     epoch,
+    export,
     key,
     mirror,
+    qldb,
     scan,
     sign,
     verify,
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    log = (verify, audit, mirror, scan, witness)
+    log = (verify, audit, mirror, scan, witness, export, qldb)
     for verb in (*log, decide, adjudicate, key, admit, epoch, assertion, sign):
         verb.add_parser(verbs)
     chosen = parser.parse_args(arguments)

@@ -29,7 +29,7 @@ from shared.aws.rows import OutcomeUnknown
 from shared.kernel.errors import Busy
 from shared.ledger.checkpoint import Checkpoint, LogName
 from shared.ledger.logkeys import LogSigner
-from shared.ledger.merkle import consistency_proof, verify_consistency
+from shared.ledger.merkle import Edge, consistency_proof, verify_consistency
 from shared.ledger.tiles import Tile, TileFault, TileReader, grow, partials
 
 # A lost race means that another sealer made progress; this many in a row means something else.
@@ -40,6 +40,11 @@ CHECKPOINT = "checkpoint"
 
 # What a signed checkpoint goes through before it is published: nothing, or witnesses. May refuse by raising.
 Cosign = Callable[[Checkpoint, bytes], bytes]
+
+
+def edge_name(size: int) -> str:
+    """The file that holds the hashes of a published tree's edge, in their order: who proves reads it."""
+    return f"edge/{size}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +116,11 @@ class Log:
             head = Checkpoint(self.origin, edge.size, edge.root())
             old = None if found is None else self._signer.keys.open(found.data, self.origin)
             if old is not None:
-                self._check_continues(old, head)
+                self._check_continues(old, head, edge)
                 if old.size == head.size:
                     return old
+            if edge.size:
+                self._world.objects.create(self.path(edge_name(edge.size)), b"".join(edge.hashes))
             note = cosign(head, self._signer.sign(head))
             try:
                 self._world.objects.swap(self.path(CHECKPOINT), found, note)
@@ -126,9 +133,9 @@ class Log:
         """The name of one of the log's public files in storage."""
         return f"{self.name}/{name}"
 
-    def reader(self, size: int) -> TileReader:
-        """The hashes of the tree of `size` entries."""
-        return TileReader(size, lambda tiles: [self.tile(tile) for tile in tiles])
+    def reader(self, size: int, edge: Edge | None = None) -> TileReader:
+        """The hashes of the tree of `size` entries; with its `edge` fewer tiles have to be read."""
+        return TileReader(size, lambda tiles: [self.tile(tile) for tile in tiles], edge)
 
     def _swapped(self, before: StoredHead, after: StoredHead) -> bool:
         try:
@@ -186,10 +193,10 @@ class Log:
         if published.size > edge.size or published.root != edge.root():
             raise HeadWentBack(f"{self.origin} is published at {published.size}, its head is another tree")
 
-    def _check_continues(self, old: Checkpoint, new: Checkpoint) -> None:
+    def _check_continues(self, old: Checkpoint, new: Checkpoint, edge: Edge) -> None:
         if old.size > new.size:
             raise HeadWentBack(f"log {self.name} is published at {old.size}, its head at {new.size}")
-        proof = consistency_proof(self.reader(new.size), old.size, new.size)
+        proof = consistency_proof(self.reader(new.size, edge), old.size, new.size)
         verify_consistency(old.size, old.root, new.size, new.root, proof)
 
     def tile(self, tile: Tile) -> bytes:

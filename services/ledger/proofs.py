@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from services.ledger.epochs import NAME as EPOCHS
+from services.ledger.log import edge_name
 from services.ledger.ports import Marks, Objects
 from services.ledger.receipts import NAME as RECEIPTS
 from shared.events.envelope import strand_of
@@ -22,7 +23,7 @@ from shared.ledger.logkeys import LogKeys
 from shared.ledger.merkle import inclusion_proof, leaf_hash, verify_inclusion
 from shared.ledger.proof import TlogProof, verify
 from shared.ledger.superlog import head_mark, parse_super_entry
-from shared.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, TileReader, split_bundle, tile_at
+from shared.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, TileReader, edge_of, split_bundle, tile_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Library:
         strand, index = int(placed.published.log), placed.proof.index
         head = parse_head(self.file(f"{strand}/{RECEIPTS}"))
         size = statement_of(head).size
-        reader = TileReader(size, lambda tiles: [self._tile(strand, tile) for tile in tiles])
+        reader = self._reader(strand, size)
         receipt = inclusion_receipt(head, index, inclusion_proof(reader, index, size))
         verify_inclusion_receipt(receipt, leaf_hash(placed.entry), self.genesis().seal)
         return receipt
@@ -150,9 +151,7 @@ class Library:
 
     def reader(self, published: Published) -> TileReader:
         """The hashes of the published tree; what is computed from them is verified by whoever asks."""
-        return TileReader(
-            published.checkpoint.size, lambda tiles: [self._tile(published.log, tile) for tile in tiles]
-        )
+        return self._reader(published.log, published.checkpoint.size)
 
     def bundle(self, published: Published, number: int) -> list[bytes]:
         """All entries of a bundle, each of them shown to stand under the published root.
@@ -227,6 +226,12 @@ class Library:
         if leaf_hash(placed.entry) != mark.leaf:
             raise TileFault(f"the mark {key} does not name the entry at its index")
         return placed
+
+    def _reader(self, log: LogName, size: int) -> TileReader:
+        # The edge saves reading the tiles at the end of the tree; what is read without it is the same.
+        found = self._objects.get(f"{log}/{edge_name(size)}")
+        edge = None if found is None else edge_of(size, found.data)
+        return TileReader(size, lambda tiles: [self._tile(log, tile) for tile in tiles], edge)
 
     def _tile(self, log: LogName, tile: Tile) -> bytes:
         found = self._objects.get(f"{log}/{tile.path}")

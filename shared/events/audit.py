@@ -20,7 +20,8 @@ from shared.events.certificate import (
 from shared.events.envelope import EVENT_TYP, Event, parse_event
 from shared.events.epoch import opened, parse_epoch_data
 from shared.events.genesis import Epoch, Genesis
-from shared.events.sealing import BLOCK_SEALED, EPOCH, SEAL_TYP, Seal, check_place, parse_seal, verify_seal
+from shared.events.judge import check_place
+from shared.events.sealing import BLOCK_SEALED, EPOCH, SEAL_TYP, Seal, parse_seal, verify_seal
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import take_apart
 from shared.ledger.block import check_follows, parse_block

@@ -11,6 +11,7 @@ the two against each other), so it may fall behind the format, but never ahead o
 
 import hmac
 import re
+from datetime import timedelta
 from typing import Any
 
 from shared.events.catalogue import CATALOGUE
@@ -18,7 +19,7 @@ from shared.kernel.canonical import JsonObject, is_whole
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import Malformed
 from shared.kernel.ids import PART
-from shared.kernel.jws import Signed, put_together, split, take_apart
+from shared.kernel.jws import Signed, split, take_apart
 from shared.kernel.record import record
 from shared.kernel.times import FORM, moment, moment_of_form
 
@@ -47,7 +48,10 @@ _FORM = re.compile(
 
 @record
 class Event:
-    """A parsed event; `text` is the entry's exact bytes as text, `signed` its JWS taken apart."""
+    """A parsed event; `text` is the entry's exact bytes as text, `signed` its JWS taken apart.
+
+    `kid` is the thumbprint of the key that signed, `window` the seconds from `time` to `seal_by`.
+    """
 
     id: str
     type: str
@@ -58,6 +62,9 @@ class Event:
     seal_by: str
     count: int
     contract: str | None
+    window: float
+    kid: str
+    text: str
     signed: Signed
 
     @property
@@ -69,16 +76,6 @@ class Event:
     def tags(self) -> tuple[bytes, ...]:
         """By which the persons concerned find the event."""
         return tuple(unb64u(text) for text in self.signed.payload["tags"])
-
-    @property
-    def kid(self) -> str:
-        """The thumbprint of the key that signed."""
-        return self.signed.kid
-
-    @property
-    def text(self) -> str:
-        """The compact JWS: the entry."""
-        return self.signed.text
 
 
 def event_payload(
@@ -125,32 +122,32 @@ def parse_event(text: str) -> Event:
 def parse_usual(text: str) -> Event | None:
     """`parse_event` for events of the usual form, of which all ours are; None for every other text."""
     try:
-        typ, kid, data, mark = split(text)
+        typ, kid, data, message, signature = split(text)
         found = _FORM.fullmatch(data.decode("ascii"))
         if found is None or typ != EVENT_TYP:
             return None
         contract, count, epoch, id_, n, producer, root, seal_by, tags, time, type_ = found.groups()
-        moment_of_form(time), moment_of_form(seal_by)
-        payload: JsonObject = {
-            "v": 1,
-            "id": id_,
-            "type": type_,
-            "producer": producer,
-            "n": int(n),
-            "epoch": int(epoch),
-            "time": time,
-            "seal_by": seal_by,
-            "count": int(count),
-            "root": root,
-            "tags": tags.split('","'),
-        }
-        if contract is not None:
-            payload["contract"] = contract
-        if type_ not in CATALOGUE or payload["count"] > MAX_COUNT:
-            return None
-        return _event(payload, put_together(text, typ, kid, payload, mark))
+        window = moment_of_form(seal_by) - moment_of_form(time)
     except (Malformed, ValueError):
         return None
+    payload: JsonObject = {
+        "v": 1,
+        "id": id_,
+        "type": type_,
+        "producer": producer,
+        "n": int(n),
+        "epoch": int(epoch),
+        "time": time,
+        "seal_by": seal_by,
+        "count": int(count),
+        "root": root,
+        "tags": tags.split('","'),
+    }
+    if contract is not None:
+        payload["contract"] = contract
+    if type_ not in CATALOGUE or payload["count"] > MAX_COUNT:
+        return None
+    return _event(payload, window, Signed(text, typ, kid, payload, message, signature))
 
 
 def parse_general(text: str) -> Event:
@@ -161,11 +158,10 @@ def parse_general(text: str) -> Event:
     payload = signed.payload
     if set(payload) - {"contract"} != _MEMBERS or not is_whole(payload["v"], 1, 1):
         raise Malformed("the event does not have exactly the members of version 1")
-    _check(payload)
-    return _event(payload, signed)
+    return _event(payload, _check(payload), signed)
 
 
-def _event(payload: JsonObject, signed: Signed) -> Event:
+def _event(payload: JsonObject, window: timedelta, signed: Signed) -> Event:
     return Event(
         payload["id"],
         payload["type"],
@@ -176,16 +172,20 @@ def _event(payload: JsonObject, signed: Signed) -> Event:
         payload["seal_by"],
         payload["count"],
         payload.get("contract"),
+        window.total_seconds(),
+        signed.kid,
+        signed.text,
         signed,
     )
 
 
 def strand_of(event_id: str, strands: int) -> int:
     """The strand that an event belongs to when there are `strands` of them."""
-    return int.from_bytes(sha256(event_id.encode("ascii"))[:8], "big") % strands
+    return int.from_bytes(sha256(event_id.encode("ascii"))[:8], "big") % strands if strands > 1 else 0
 
 
-def _check(payload: JsonObject) -> None:
+def _check(payload: JsonObject) -> timedelta:
+    """Raise `Malformed` unless each member is of its kind; returns the time from `time` to `seal_by`."""
     checks = (
         ("id", isinstance(payload["id"], str) and PART.fullmatch(payload["id"]) is not None),
         ("type", isinstance(payload["type"], str) and payload["type"] in CATALOGUE),
@@ -203,11 +203,11 @@ def _check(payload: JsonObject) -> None:
     for member, good in checks:
         if not good:
             raise Malformed(f"the event's {member} is not of its form")
-    moment(payload["time"], "the event's time")
-    moment(payload["seal_by"], "the event's seal_by")
+    time, seal_by = (moment(payload[name], f"the event's {name}") for name in ("time", "seal_by"))
     for member, texts in (("root", [payload["root"]]), ("tags", payload["tags"])):
         for text in texts:
             _check_bytes(text, member)
+    return seal_by - time
 
 
 def _check_bytes(text: Any, member: str) -> None:

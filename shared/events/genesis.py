@@ -6,8 +6,7 @@ vkey) can check genesis, with it every certificate, with these every event, and 
 checkpoint. Version 1 is of logs without a second, ML-DSA-44, key.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.kernel.canonical import JsonObject, is_whole, jcs, parse_jcs
@@ -58,6 +57,11 @@ class Genesis:
     time: str
     mldsa: bytes | None = None
     epochs: tuple[Epoch, ...] = ()
+    # All epochs, the first one first: asked for with each event, so it is worked out once.
+    known: tuple[Epoch, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", (Epoch(1, self.strands, self.time), *self.epochs))
 
     @property
     def version(self) -> int:
@@ -84,19 +88,9 @@ class Genesis:
         """How many strands there are by now; they are numbered from 0."""
         return self.newest.strands
 
-    @property
-    def known(self) -> tuple[Epoch, ...]:
-        """All epochs that are known, the first one first."""
-        return _known(self.strands, self.time, self.epochs)
-
     def epoch_of(self, number: int) -> Epoch | None:
         """The epoch with this number, if it is known."""
-        return self.known[number - 1] if 1 <= number <= len(self.epochs) + 1 else None
-
-
-@lru_cache(maxsize=16)  # Asked for each event; a deployment has one answer until an epoch is opened.
-def _known(strands: int, time: str, epochs: tuple[Epoch, ...]) -> tuple[Epoch, ...]:
-    return (Epoch(1, strands, time), *epochs)
+        return self.known[number - 1] if 1 <= number <= len(self.known) else None
 
 
 def genesis_text(genesis: Genesis) -> str:

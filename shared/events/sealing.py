@@ -8,28 +8,26 @@ stops the others, and the same candidates in another order give the same entries
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
-from shared.events.catalogue import OPERATOR
-from shared.events.certificate import Certificate, trusted_certificate, verify_event
+from shared.events.certificate import Certificate
 from shared.events.envelope import Event, parse_event, strand_of
 from shared.events.epoch import Order, parse_epoch_data
 from shared.events.genesis import Genesis
+from shared.events.judge import Judge, Waiting
 from shared.kernel.canonical import JsonObject, jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import Signed, Signer, sign, take_apart, verify
 from shared.kernel.record import record
-from shared.kernel.times import later, moment, seconds_between
+from shared.kernel.times import moment
 from shared.ledger.block import Block
 from shared.ledger.checkpoint import LogName
 from shared.ledger.merkle import Edge, Growth, leaf_hash, leaf_hashes
 
 SEAL_TYP = "carevouch-seal+jws"
 BLOCK_SEALED, EVENT_REJECTED, EPOCH = "block.sealed", "event.rejected", "epoch"
-# Clocks of producers and sealer differ; an event further ahead of its block than this is not true.
-SKEW_SECONDS = 60
 _SEAL_MEMBERS = frozenset(["v", "type", "time", "data"])
 
 
@@ -44,7 +42,7 @@ class Head:
     time: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Candidate:
     """An event's text as it lies in its row, and the text of its key's certificate, if there is one.
 
@@ -171,10 +169,9 @@ def marks_of(keys: Sequence[str], growth: Growth, head: Head) -> tuple[Mark, ...
 def mark_keys(candidates: Sequence[Candidate]) -> list[str]:
     """The marks that have to be looked up, consistently, before these candidates are planned."""
     events = [candidate.event for candidate in candidates if candidate.event is not None]
-    keys = [rejection_mark(candidate.hash) for candidate in candidates]
-    keys += [event_mark(event.id) for event in events]
-    keys += [certificate_mark(kid) for kid in dict.fromkeys(event.kid for event in events)]
-    return list(dict.fromkeys(keys))
+    keys = {rejection_mark(candidate.hash): None for candidate in candidates}
+    keys |= {event_mark(event.id): None for event in events}
+    return [*keys, *map(certificate_mark, {event.kid: None for event in events})]
 
 
 def plan(
@@ -246,33 +243,43 @@ def sort(
     candidates: Sequence[Candidate], marks: Mapping[str, Mark], genesis: Genesis, strand: LogName, time: str
 ) -> Sorted:
     """Put each candidate in its place, events in the order (producer, kid, n, id)."""
-    judge, answered = Judge(genesis, strand, time), any(key.startswith("rejected#") for key in marks)
     true: dict[str, tuple[Event, Certificate | None]] = {}
     rejected: list[tuple[Candidate, str | None, str]] = []
     waiting: list[Candidate] = []
-    for candidate in _in_order(candidates):
-        if answered and rejection_mark(candidate.hash) in marks:
-            continue
+    judged: list[tuple[Candidate, Event]] = []
+    for candidate in _unanswered(candidates, marks):
         event = candidate.event
         if event is None:
             rejected.append((candidate, None, "not an event of version 1"))
-            continue
-        known = marks.get(event_mark(event.id))
-        if known is not None and known.leaf == leaf_hash(candidate.text.encode("ascii")):
-            continue
-        try:
-            certificate = judge.check(event, candidate.certificate)
-        except _Waiting:
+        elif not _is_sealed(event, marks):
+            judged.append((candidate, event))
+    asked = [(event, candidate.certificate) for candidate, event in judged]
+    verdicts = Judge(genesis, strand, time).verdicts(asked)
+    for (candidate, event), (certificate, fault) in zip(judged, verdicts, strict=True):
+        if isinstance(fault, Waiting):
             waiting.append(candidate)
-        except (IntegrityFault, Malformed) as fault:
+        elif fault is not None:
             rejected.append((candidate, event.id, fault.message))
+        elif event.id in true or event_mark(event.id) in marks:
+            rejected.append((candidate, event.id, "another event has this id"))
         else:
-            if known is not None or event.id in true:
-                rejected.append((candidate, event.id, "another event has this id"))
-            else:
-                true[event.id] = (event, certificate)
-    ordered = sorted(true.values(), key=_place)
+            true[event.id] = (event, certificate)
+    ordered = sorted(true.values(), key=lambda pair: _place(pair[0]))
     return Sorted(tuple(ordered), tuple(rejected), tuple(waiting))
+
+
+def _unanswered(candidates: Sequence[Candidate], marks: Mapping[str, Mark]) -> list[Candidate]:
+    """Those that no rejection answers, each once, in an order that does not depend on how they came."""
+    ordered = _in_order(candidates)
+    if not any(key.startswith("rejected#") for key in marks):
+        return ordered
+    return [candidate for candidate in ordered if rejection_mark(candidate.hash) not in marks]
+
+
+def _is_sealed(event: Event, marks: Mapping[str, Mark]) -> bool:
+    """Whether this very text is in the log already."""
+    known = marks.get(event_mark(event.id))
+    return known is not None and known.leaf == leaf_hash(event.text.encode("ascii"))
 
 
 def _in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -283,65 +290,13 @@ def _in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(set(candidates), key=lambda item: (item.text, item.certificate or ""))
 
 
-def _place(pair: tuple[Event, Certificate | None]) -> tuple[str, str, int, str]:
-    event = pair[0]
-    return event.producer, event.kid, event.n, event.id
+_place = attrgetter("producer", "kid", "n", "id")
 
 
 def strand_for(event: Event | None, genesis: Genesis) -> int:
     """The strand that deals with an event: 0 for what is none, and for one of an epoch nobody knows yet."""
     epoch = None if event is None else genesis.epoch_of(event.epoch)
     return 0 if event is None or epoch is None else strand_of(event.id, epoch.strands)
-
-
-class Judge:
-    """Says whether events are true at a block's time; verifies each certificate once."""
-
-    def __init__(self, genesis: Genesis, strand: LogName, time: str) -> None:
-        """`time` is the block's."""
-        self._genesis = genesis
-        self._strand = strand
-        self._time = time
-        self._certificates: dict[str, Certificate] = {}
-
-    def check(self, event: Event, certificate: str | None) -> Certificate | None:
-        """The event's certificate, None for the operator's; raises what is wrong with the event."""
-        if event.producer == OPERATOR:
-            known = None
-        elif certificate is None:
-            if self._time <= event.seal_by:
-                raise _Waiting
-            raise IntegrityFault("the certificate of the key that signed did not arrive in time")
-        else:
-            known = self._certificate(certificate)
-        verify_event(event, known, self._genesis)
-        if self._genesis.epoch_of(event.epoch) is None and self._time <= event.seal_by:
-            raise _Waiting
-        check_place(event, self._genesis, self._strand, self._time)
-        return known
-
-    def _certificate(self, text: str) -> Certificate:
-        if text not in self._certificates:
-            self._certificates[text] = trusted_certificate(text, self._genesis)
-        return self._certificates[text]
-
-
-def check_place(event: Event, genesis: Genesis, strand: LogName, block_time: str) -> None:
-    """Raise `IntegrityFault` if a true event does not belong into this strand and block."""
-    epoch = genesis.epoch_of(event.epoch)
-    if epoch is None or (event.time < epoch.start and epoch.order is not None):
-        raise IntegrityFault("the event is of an epoch that is not open")
-    if strand_of(event.id, epoch.strands) != strand:
-        raise IntegrityFault("the event belongs into another strand")
-    if seconds_between(event.time, event.seal_by) != genesis.seal_by_seconds:
-        raise IntegrityFault("the event's seal_by is not its time plus the constant of genesis")
-    if event.time > _latest(block_time):
-        raise IntegrityFault(f"the event's time is more than {SKEW_SECONDS} s ahead of its block")
-
-
-@lru_cache(maxsize=8)  # All events of a block are asked about the same time.
-def _latest(block_time: str) -> str:
-    return later(block_time, SKEW_SECONDS)
 
 
 def parse_seal(text: str) -> Seal:
@@ -375,10 +330,6 @@ def _check_rejection(data: Any) -> None:
         raise Malformed("the members of event.rejected are text")
     if len(unb64u(data["hash"], "the rejection's hash")) != 32:
         raise Malformed("the rejection's hash is not 32 bytes")
-
-
-class _Waiting(Exception):
-    """The certificate may still arrive, or the epoch be opened."""
 
 
 def _rejection(candidate: Candidate, event_id: str | None, reason: str, seal: Signer, time: str) -> Rejection:

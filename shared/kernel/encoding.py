@@ -7,6 +7,7 @@ so that two different texts never stand for the same bytes. A verifier depends o
 import base64
 import binascii
 import hashlib
+from binascii import a2b_base64 as _decoded
 
 from shared.kernel.errors import Malformed
 
@@ -28,12 +29,11 @@ def unb64u(text: str, what: str = "value") -> bytes:
     over = len(text) % 4
     try:
         standard = text.encode("ascii").translate(_FROM_URL) + _PADDING[over]
-        data = binascii.a2b_base64(standard, strict_mode=True)
+        if not over or text[-1] in _ENDS[over]:
+            return _decoded(standard, strict_mode=True)
     except (UnicodeEncodeError, binascii.Error):
-        data = None
-    if data is None or (over and text[-1] not in _ENDS[over]):
-        raise Malformed(f"{what} is not base64url without padding")
-    return data
+        pass
+    raise Malformed(f"{what} is not base64url without padding")
 
 
 def b64(data: bytes) -> str:

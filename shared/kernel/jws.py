@@ -102,28 +102,22 @@ def sign(payload: JsonObject, typ: str, signer: Signer) -> str:
 
 def take_apart(text: str) -> Signed:
     """Parse without verifying, to learn whose key to fetch; raises `Malformed` for any other form."""
-    typ, kid, data, mark = split(text)
-    payload = parse_jcs(data, "the JWS payload")
-    return put_together(text, typ, kid, payload, mark)
+    typ, kid, data, message, signature = split(text)
+    return Signed(text, typ, kid, parse_jcs(data, "the JWS payload"), message, signature)
 
 
-def split(text: str) -> tuple[str, str, bytes, str]:
-    """Typ, kid, the payload's bytes and the signature's text of a compact JWS; raises `Malformed`.
+def split(text: str) -> tuple[str, str, bytes, bytes, bytes]:
+    """Typ, kid, payload, signing input and signature of a compact JWS; raises `Malformed`.
 
-    For a parser that knows its payloads' form. `put_together` makes a `Signed` of what it finds.
+    For a parser that knows its payloads' form, and makes a `Signed` of what it finds.
     """
-    parts = text.split(".", 3)
-    if len(parts) != 3 or len(text) > MAX_LENGTH:
+    message, _, mark = text.rpartition(".")
+    head, dot, body = message.partition(".")
+    if not dot or len(text) > MAX_LENGTH:
         raise Malformed("not a compact JWS")
-    head, body, mark = parts
     typ, kid = _kept_header(head) if len(head) <= KEPT_LENGTH else _header(head)
-    return typ, kid, unb64u(body, "the JWS payload"), mark
-
-
-def put_together(text: str, typ: str, kid: str, payload: JsonObject, mark: str) -> Signed:
-    """The `Signed` of a text that was split; raises `Malformed` if its signature is not base64url."""
-    signing_input = text[: -1 - len(mark)].encode("ascii")
-    return Signed(text, typ, kid, payload, signing_input, unb64u(mark, "the JWS signature"))
+    data, signature = unb64u(body, "the JWS payload"), unb64u(mark, "the JWS signature")
+    return typ, kid, data, message.encode("ascii"), signature
 
 
 def _header(head: str) -> tuple[str, str]:
@@ -140,23 +134,12 @@ _kept_header = lru_cache(maxsize=KEPT)(_header)
 
 def verify(signed: Signed, jwk: Jwk, typ: str) -> JsonObject:
     """The payload, if `jwk` signed it as `typ`; raises `IntegrityFault` saying what does not match."""
-    _check_names(signed, thumbprint(jwk), typ)
-    check_signature(public_key(jwk), signed.signing_input, signed.signature)
-    return signed.payload
-
-
-def verify_by(signed: Signed, kid: str, key: ec.EllipticCurvePublicKey, typ: str) -> JsonObject:
-    """`verify` by a key that is loaded already and has the thumbprint `kid`."""
-    _check_names(signed, kid, typ)
-    check_signature(key, signed.signing_input, signed.signature)
-    return signed.payload
-
-
-def _check_names(signed: Signed, kid: str, typ: str) -> None:
     if signed.typ != typ:
         raise IntegrityFault(f"the signed object is a {signed.typ}, not a {typ}")
-    if signed.kid != kid:
+    if signed.kid != thumbprint(jwk):
         raise IntegrityFault("the signature names another key")
+    check_signature(public_key(jwk), signed.signing_input, signed.signature)
+    return signed.payload
 
 
 def check_signature(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> None:

@@ -37,17 +37,6 @@ def moment_of_form(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def seconds_between(start: str, end: str) -> float:
-    """How many seconds the instant `end` is after `start`; both are known to be instants."""
-    if start[:10] == end[:10] and start[19:] == end[19:]:  # The same day and millisecond: most promises.
-        return float(_second_of_day(end) - _second_of_day(start))
-    return (moment_of_form(end) - moment_of_form(start)).total_seconds()
-
-
-def _second_of_day(text: str) -> int:
-    return int(text[11:13]) * 3_600 + int(text[14:16]) * 60 + int(text[17:19])
-
-
 def later(text: str, seconds: float) -> str:
     """The instant `seconds` after the instant `text`."""
     return instant(moment(text) + timedelta(seconds=seconds))

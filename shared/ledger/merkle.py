@@ -96,6 +96,14 @@ class Edge:
         edge = Edge(self.size + len(leaf_hashes), (*open_, *reversed(after)))
         return Growth(self, edge, tuple(levels))
 
+    def nodes(self) -> dict[Node, bytes]:
+        """The complete subtrees that the edge is made of, with their hashes."""
+        levels = [level for level in range(self.size.bit_length() - 1, -1, -1) if self.size >> level & 1]
+        return {
+            Node(level, (self.size >> level) - 1): hash_
+            for level, hash_ in zip(levels, self.hashes, strict=True)
+        }
+
     def root(self) -> bytes:
         """The root of the tree with this edge."""
         return _fold(self.hashes) if self.hashes else EMPTY_ROOT

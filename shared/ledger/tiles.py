@@ -165,6 +165,13 @@ def split_tile(data: bytes, tile: Tile) -> list[bytes]:
     return [data[at : at + HASH_LENGTH] for at in range(0, len(data), HASH_LENGTH)]
 
 
+def edge_of(size: int, data: bytes) -> Edge:
+    """The edge of a tree of `size` entries, of its hashes; raises `TileFault` if they are too many or few."""
+    if len(data) != size.bit_count() * HASH_LENGTH:
+        raise TileFault(f"the edge of {size} entries does not have {len(data)} bytes")
+    return Edge(size, tuple(data[at : at + HASH_LENGTH] for at in range(0, len(data), HASH_LENGTH)))
+
+
 def join_bundle(entries: Sequence[bytes]) -> bytes:
     """Entries as a bundle: for each its length in two bytes, big-endian, and itself."""
     if max(map(len, entries), default=0) > MAX_ENTRY:
@@ -186,16 +193,22 @@ def split_bundle(data: bytes, path: str = "the entry bundle") -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class TileReader:
-    """A `HashReader` over the tiles of a tree of `size` entries, at most one tile per level and subtree."""
+    """A `HashReader` over the tiles of a tree of `size` entries.
+
+    For one proof it reads at most one tile per level on the way of the leaf, and one where the tree ends.
+    With the tree's `edge` at hand the latter are not needed.
+    """
 
     size: int
     fetch: Fetch
+    edge: Edge | None = None
 
     def read(self, nodes: Sequence[Node]) -> list[bytes]:
         """The hashes of `nodes`, computed from as few tiles as hold them, each fetched once."""
-        tiles = list(dict.fromkeys(self._tile(node) for node in nodes))
+        known = self.edge.nodes() if self.edge else {}
+        tiles = list(dict.fromkeys(self._tile(node) for node in nodes if node not in known))
         rows = {tile: split_tile(data, tile) for tile, data in zip(tiles, self.fetch(tiles), strict=True)}
-        return [self._hash(node, rows[self._tile(node)]) for node in nodes]
+        return [known.get(node) or self._hash(node, rows[self._tile(node)]) for node in nodes]
 
     def _tile(self, node: Node) -> Tile:
         level, below = divmod(node.level, BITS)

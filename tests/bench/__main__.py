@@ -7,13 +7,14 @@ import sys
 from dataclasses import asdict
 
 from infra.package import ROOT
-from tests.bench import ledger_table
+from tests.bench import ledger_table, rate_table
 from tests.bench.calls import calls
 from tests.bench.cloud import cloud
 from tests.bench.cold import cold
 from tests.bench.cost import bill, cost
 from tests.bench.limits import limits
 from tests.bench.primitives import SEALED, primitives
+from tests.bench.rates import growth, integration, sealing
 from tests.bench.table import dollars, markdown
 from tests.bench.times import times
 
@@ -29,6 +30,8 @@ def main() -> int:
     say("bare primitives")
     bare = primitives()
     cpu_seconds = next(one.microseconds for one in bare if one.name == SEALED) / 1e6
+    say("rates of sealing, tiles and proofs")
+    sealed_at, laid, sizes = sealing(), integration(), growth()
     say("what a million events cost")
     sealed = cost()
     say("64 strands at 64,000 events a second, simulated")
@@ -39,6 +42,7 @@ def main() -> int:
     table = "\n\n".join(
         [
             markdown(machine, colds, timed, counted, bare),
+            rate_table.rates(sealed_at, laid, sizes),
             ledger_table.costs(sealed, cpu_seconds),
             ledger_table.flows(flowed),
             ledger_table.ends(found),
@@ -50,6 +54,9 @@ def main() -> int:
         "times": [asdict(one) for one in timed],
         "calls": [{**asdict(one), "dollars_per_thousand": dollars(one)} for one in counted],
         "primitives": [asdict(one) for one in bare],
+        "sealing": asdict(sealed_at) | {"share": sealed_at.share},
+        "integration": asdict(laid),
+        "sizes": [asdict(one) for one in sizes],
         "cost": [{**asdict(one), "dollars_per_million": asdict(bill(one, cpu_seconds))} for one in sealed],
         "limits": [asdict(one) for one in found],
         "cloud": [asdict(one) for one in flowed],

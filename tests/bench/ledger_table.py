@@ -18,7 +18,7 @@ from tests.bench.cost import (
 )
 from tests.bench.latency import CALL_SECONDS, LATENCY
 from tests.bench.limits import ACT_SECONDS, RATE, STRANDS, Found
-from tests.bench.table import table
+from tests.bench.table import prose, table
 from tests.bench.watch import INTERVAL_SECONDS
 
 
@@ -115,7 +115,7 @@ def _cost_notes(sealed: Sequence[Sealed]) -> str:
     documents = large.written.write / large.events
     marks, files = large.table_bytes * MILLION / large.events / 1e9, large.object_bytes / large.events / 1e3
     least, most = QLDB_IOS_OF_UPDATE
-    return _prose(
+    return prose(
         f"""
         From the row to the checkpoint: {documents:g} of the write units are the document's own, its
         event's place in the sparse index included. Lambda's polling of a stream is free; with more
@@ -133,7 +133,7 @@ def _cost_notes(sealed: Sequence[Sealed]) -> str:
 
 
 def _flow_notes() -> str:
-    return _prose(
+    return prose(
         f"""
         Signed acts, made ahead by the product's writer with a key that the deployment's KMS root
         certified, are written straight into the documents table, {STEADY_PER_SECOND} a second (steady) or
@@ -159,7 +159,7 @@ def _uses(found: Sequence[Found]) -> str:
 
 def _end_notes() -> str:
     get, put = 1_000 * LATENCY["dynamodb:BatchGetItem"], 1_000 * LATENCY["s3:PutObject"]
-    return _prose(
+    return prose(
         f"""
         \\* per second, or at once; AWS gives more when asked. The simulation follows stream shards, the
         inbox's groups and the pace of publishing; calls per batch are those counted above, CPU is this
@@ -169,8 +169,3 @@ def _end_notes() -> str:
         for {ACT_SECONDS:g} s, so {RATE * ACT_SECONDS:,.0f} keys sign. ADR 11 has the arithmetic.
         """
     )
-
-
-def _prose(text: str) -> str:
-    """One line of it, whatever the lines of the source."""
-    return " ".join(text.split())

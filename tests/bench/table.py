@@ -130,3 +130,8 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     first, *others = zip(row, widths, strict=True)
     cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
     return f"| {' | '.join(cells)} |"
+
+
+def prose(text: str) -> str:
+    """One line of it, whatever the lines of the source."""
+    return " ".join(text.split())

@@ -35,6 +35,7 @@ STAR_RESOURCES = {
         "a key's own policy speaks of that key",
     ),
 }
+PUBLIC_FILES = ("genesis", "epochs", "*/checkpoint", "*/tile/*", "*/edge/*")
 LEDGER_WRITES = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
 BUCKET_WRITES = {"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"}
 # key -> who may use it for what. Managing a key is the account's affair and gives no use of it.
@@ -361,7 +362,7 @@ def test_the_exporter_reads_what_is_public_and_writes_exports_alone() -> None:
     ]
     read = {name for s in mine if "s3:GetObject" in s.actions for name in s.resources}
     assert read == {
-        *(f"${{LedgerBucket.Arn}}/{name}" for name in ("genesis", "epochs", "*/checkpoint", "*/tile/*")),
+        *(f"${{LedgerBucket.Arn}}/{name}" for name in PUBLIC_FILES),
         "${ExportsBucket.Arn}/*",
     }
     written = {name for s in mine if s.actions & BUCKET_WRITES for name in s.resources}

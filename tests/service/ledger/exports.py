@@ -33,7 +33,12 @@ class PublicObjects(MemoryObjects):
         self.whole = whole
 
     def get(self, name: str) -> Stored | None:
-        assert name in ("genesis", "epochs") or name.endswith("/checkpoint") or "/tile/" in name, name
+        assert (
+            name in ("genesis", "epochs")
+            or name.endswith("/checkpoint")
+            or "/tile/" in name
+            or "/edge/" in name
+        ), name
         return self.whole.get(name)
 
     def create(self, name: str, data: bytes) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from services.ledger import wiring
 from services.ledger.keys import software_key
+from services.ledger.ports import Stored
 from services.ledger.proofs import Library
 from services.ledger.routes import add_routes
 from shared.aws.http import Door
@@ -232,3 +233,30 @@ def test_a_bucket_with_a_forged_genesis_stops_the_sealer(deployed: Any) -> None:
     forget()
     with pytest.raises(IntegrityFault, match="no signature by the key"):
         deployed.sealer({}, None)
+
+
+def test_a_proof_reads_one_tile_a_level_and_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the edge is missing, as in a log of before, the tiles at the end say the same."""
+    cloud = Cloud()
+    producer = Producer(cloud.house)
+    keys = [cloud.act(producer, number) for number in range(600)]
+    cloud.sealer().seal(keys)
+    size = cloud.sealer().publish().size
+    library, read = cloud.library(), list[str]()
+    whole, get = library.place(library.published(0), 100), cloud.objects.get
+
+    def counted(name: str) -> Stored | None:
+        read.append(name)
+        return get(name)
+
+    monkeypatch.setattr(cloud.objects, "get", counted)
+    assert library.place(library.published(0), 100) == whole
+    assert sorted(name for name in read if name.startswith("0/")) == [
+        "0/checkpoint",
+        f"0/edge/{size}",
+        "0/tile/0/000",
+        "0/tile/1/000.p/2",
+        "0/tile/entries/000",
+    ]
+    del cloud.objects.files[f"0/edge/{size}"]
+    assert library.place(library.published(0), 100) == whole

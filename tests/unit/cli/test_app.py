@@ -14,7 +14,7 @@ from shared.kernel.jws import private_jwk
 from shared.ledger.note import Ed25519InMemory, Verifier
 
 VKEY = Verifier("carevouch.test", Ed25519InMemory(bytes(32)).public).vkey
-LOG_VERBS = ("verify", "audit", "mirror", "scan", "witness")
+LOG_VERBS = ("verify", "audit", "mirror", "scan", "witness", "export", "qldb")
 VERBS = (*LOG_VERBS, "decide", "adjudicate", "key", "admit", "epoch", "assertion", "sign")
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.kernel.errors import Malformed
-from shared.kernel.times import instant, later, moment, rfc3339, seconds_between
+from shared.kernel.times import instant, later, moment, rfc3339
 
 
 def test_an_instant_is_utc_with_milliseconds_cut_not_rounded() -> None:
@@ -111,10 +111,3 @@ def test_an_rfc_3339_time_of_any_zone_is_an_instant(text: str, same: str) -> Non
 def test_what_is_no_rfc_3339_time_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(Malformed, match="such as 2026-11-22T10:00:00Z"):
         rfc3339(text)
-
-
-@given(st.integers(946_684_800_000, 4_102_444_800_000), st.integers(-200_000_000, 200_000_000))
-def test_seconds_between_two_instants_is_what_the_calendar_says(start: int, milliseconds: int) -> None:
-    first = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=start)
-    second = first + timedelta(milliseconds=milliseconds)
-    assert seconds_between(instant(first), instant(second)) == (second - first).total_seconds()

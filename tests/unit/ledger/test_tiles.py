@@ -1,5 +1,8 @@
 """Tile layout: the specification's figures, another implementation's files, growth, and damage."""
 
+from collections.abc import Sequence
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 from shared.kernel.errors import Malformed
 from shared.ledger import merkle, tiles
 from shared.ledger.tiles import ENTRIES, Tile, TileFault, parse_path
+from tests.bench import equal
 from tests.unit.ledger.logs import MemoryLog, numbered, tessera_log
 
 
@@ -109,6 +113,34 @@ def test_a_log_of_seventy_thousand_proves_out_of_four_tiles() -> None:
     merkle.verify_inclusion(65_500, 70_000, merkle.leaf_hash(b"entry 65500"), path, log.edge.root())
     # The leaf's own tile and, where the tree is ragged, the last one, on each level that has two.
     assert sorted(asked) == [Tile(0, 255), Tile(0, 273, 112), Tile(1, 0), Tile(1, 1, 17)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 140_000), st.randoms(use_true_random=False))
+def test_with_the_edge_at_hand_a_proof_reads_at_most_one_tile_a_level(size: int, random: Random) -> None:
+    """Of a log of equal leaves, which has every size; and it is the same proof as without."""
+    index, edge = random.randrange(size), equal.edge(size)
+    asked: list[Tile] = []
+
+    def fetch(wanted: Sequence[Tile]) -> list[bytes]:
+        asked.extend(wanted)
+        return [equal.tile(tile) for tile in wanted]
+
+    path = merkle.inclusion_proof(tiles.TileReader(size, fetch, edge), index, size)
+    levels = [tile.level for tile in asked]
+    assert len(levels) == len(set(levels))
+    assert path == merkle.inclusion_proof(tiles.TileReader(size, fetch), index, size)
+    merkle.verify_inclusion(index, size, merkle.leaf_hash(equal.ENTRY), path, edge.root())
+
+
+def test_an_edge_is_read_back_and_no_other_length_is_one() -> None:
+    edge = equal.edge(70_000)
+    data = b"".join(edge.hashes)
+    assert tiles.edge_of(70_000, data) == edge
+    assert edge.nodes()[merkle.Node(16, 0)] == edge.hashes[0]
+    for wrong in (data[:-1], data + bytes(32), b""):
+        with pytest.raises(TileFault):
+            tiles.edge_of(70_000, wrong)
 
 
 def test_proofs_between_sizes_come_out_of_the_tiles_of_the_larger() -> None:

@@ -1,0 +1,108 @@
+"""Whether events are true at a block's time: by a certified key, in an open epoch, in their strand. Pure.
+
+What is not true yet and may become so waits; all else that is not true is told why, in words that become part
+of the log. A batch is judged step by step, for speed, and each event as if it were alone.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from shared.events.catalogue import OPERATOR
+from shared.events.certificate import Certificate, check_certified, trusted_certificate, verify_signature
+from shared.events.envelope import Event, strand_of
+from shared.events.genesis import Genesis
+from shared.kernel.errors import IntegrityFault, Malformed
+from shared.kernel.times import later
+from shared.ledger.checkpoint import LogName
+
+# Clocks of producers and sealer differ; an event further ahead of its block than this is not true.
+SKEW_SECONDS = 60
+WITHOUT = "the certificate of the key that signed did not arrive in time"
+NOT_OPEN = "the event is of an epoch that is not open"
+
+
+class EpochUnknown(IntegrityFault):
+    """The event's epoch is not one that is known."""
+
+
+class Waiting(IntegrityFault):
+    """The certificate may still arrive, or the epoch be opened."""
+
+
+# The certificate of an event, None for the operator's; and what is wrong with the event, None if it is true.
+Verdict = tuple[Certificate | None, IntegrityFault | Malformed | None]
+
+
+class Judge:
+    """Says whether events are true at a block's time; verifies each certificate once.
+
+    A batch goes through the same steps as one event would, but step by step: what verifies signatures fills
+    the processor's caches, and whatever is done between two of them is done slowly.
+    """
+
+    def __init__(self, genesis: Genesis, strand: LogName, time: str) -> None:
+        """`time` is the block's."""
+        self._genesis = genesis
+        self._strand = strand
+        self._time = time
+        self._certificates: dict[str, Certificate] = {}
+
+    def verdicts(self, events: Sequence[tuple[Event, str | None]]) -> list[Verdict]:
+        """For each event with the text of its certificate: that certificate, or what is wrong."""
+        found = [(event, *self._certified(event, text)) for event, text in events]
+        signed = [(event, known, fault or self._signed(event, known)) for event, known, fault in found]
+        return [(known, fault or self._placed(event, known)) for event, known, fault in signed]
+
+    def _certified(self, event: Event, text: str | None) -> Verdict:
+        if event.producer == OPERATOR:
+            return None, None
+        if text is None:
+            if self._time <= event.seal_by:
+                return None, Waiting(WITHOUT)
+            return None, IntegrityFault(WITHOUT)
+        try:
+            if text not in self._certificates:
+                self._certificates[text] = trusted_certificate(text, self._genesis)
+        except (IntegrityFault, Malformed) as fault:
+            return None, fault
+        return self._certificates[text], None
+
+    def _signed(self, event: Event, certificate: Certificate | None) -> IntegrityFault | None:
+        try:
+            verify_signature(event, certificate, self._genesis)
+        except IntegrityFault as fault:
+            return fault
+        return None
+
+    def _placed(self, event: Event, certificate: Certificate | None) -> IntegrityFault | None:
+        try:
+            check_certified(event, certificate)
+            check_place(event, self._genesis, self._strand, self._time)
+        except EpochUnknown as fault:
+            return Waiting(fault.message) if self._time <= event.seal_by else fault
+        except IntegrityFault as fault:
+            return fault
+        return None
+
+
+def check_place(event: Event, genesis: Genesis, strand: LogName, block_time: str) -> None:
+    """Raise `IntegrityFault` if a true event does not belong into this strand and block.
+
+    It is an `EpochUnknown` if that is because nobody opened the event's epoch (yet).
+    """
+    epoch = genesis.epoch_of(event.epoch)
+    if epoch is None:
+        raise EpochUnknown(NOT_OPEN)
+    if epoch.order is not None and event.time < epoch.start:
+        raise IntegrityFault(NOT_OPEN)
+    if strand_of(event.id, epoch.strands) != strand:
+        raise IntegrityFault("the event belongs into another strand")
+    if event.window != genesis.seal_by_seconds:
+        raise IntegrityFault("the event's seal_by is not its time plus the constant of genesis")
+    if event.time > _latest(block_time):
+        raise IntegrityFault(f"the event's time is more than {SKEW_SECONDS} s ahead of its block")
+
+
+@lru_cache(maxsize=8)  # All events of a block are asked about the same time.
+def _latest(block_time: str) -> str:
+    return later(block_time, SKEW_SECONDS)

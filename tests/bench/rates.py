@@ -1,0 +1,208 @@
+"""How fast the ledger's code is, on one core and over stores in memory, beside what it cannot be faster than.
+
+Sealing is measured against the bare verification of the same signatures, round by round in one run, and each
+is told at its quietest round, for whatever else the machine does only ever adds. Times are of the processor.
+"""
+
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from joserfc import jws as jose
+from joserfc.jwk import ECKey
+from pymerkle import InmemoryTree
+from pymerkle import verify_inclusion as _verify_inclusion
+
+from services.ledger.ports import StoredHead
+from services.ledger.wiring import calm_collector
+from shared.events.envelope import Event
+from shared.events.sealing import Head, event_of
+from shared.kernel.ids import Key
+from shared.kernel.jws import check_signature, public_key
+from shared.ledger.merkle import Edge, inclusion_proof, leaf_hash, leaf_hashes
+from shared.ledger.merkle import verify_inclusion as verify_path
+from shared.ledger.tiles import Tile, TileReader, grow, partials
+from tests.bench import equal
+from tests.service.ledger.fakes import Cloud
+from tests.unit.ledger.acts import START, House, Producer
+
+Act = tuple[str, Producer]
+Item = TypeVar("Item")
+# It has no types.
+Tree: Any = InmemoryTree
+verify_inclusion: Any = _verify_inclusion
+ROUNDS, EVENTS, KEYS = 12, 1_000, 4
+LEAVES, LEAVES_A_BATCH, PEER_LEAVES = 400_000, 1_000, 20_000
+SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+BATCH, PROOFS, PEER_SIZE = 250, 200, 10_000
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """Microseconds an event: verified bare, by a JOSE library, and sealed; megabytes that a batch takes."""
+
+    bare: float
+    jose: float
+    sealed: float
+    events: int
+    peak_megabytes: float
+
+    @property
+    def share(self) -> float:
+        """The rate of sealing as a share of the rate of bare verification."""
+        return self.bare / self.sealed
+
+
+@dataclass(frozen=True)
+class Integration:
+    """Entries a second, hashed and laid into tiles and bundles; and appended to pymerkle's tree in memory."""
+
+    tiles: float
+    pymerkle: float
+
+
+@dataclass(frozen=True)
+class AtSize:
+    """What a log of a size costs: microseconds, tiles read for a proof, at most, by level."""
+
+    size: int
+    seal: float
+    publish: float
+    prove: float
+    verify: float
+    tiles: int
+    tiles_a_level: int
+    pymerkle_prove: float | None = None
+    pymerkle_verify: float | None = None
+
+
+def sealing() -> Sealing:
+    """Rounds of the same events: bare, by joserfc, and through the sealer."""
+    calm_collector()
+    house = House()
+    producers = [Producer(house, name=f"environment {number}") for number in range(KEYS)]
+    acts = [(one.event(at), one) for at, one in enumerate(producers * (EVENTS // KEYS))]
+    events = [event for text, _ in acts if (event := event_of(text)) is not None]
+    keys = {one.signer.kid: public_key(one.signer.jwk) for one in producers}
+    signed = [(keys[event.kid], event.signed.signing_input, event.signed.signature) for event in events]
+    jwks = {one.signer.kid: ECKey.import_key(one.signer.jwk) for one in producers}  # type: ignore[arg-type]
+    rounds = []
+    for _ in range(ROUNDS):
+        bare = _seconds(lambda: _each(signed, lambda one: check_signature(*one)))
+        peer = _seconds(lambda: _each(events, lambda event: _by_jose(event, jwks)))
+        rounds.append((bare, peer, _sealed(house, acts)))
+    quietest = [1e6 * min(column) / EVENTS for column in zip(*rounds, strict=True)]
+    tracemalloc.start()
+    _sealed(house, acts)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return Sealing(quietest[0], quietest[1], quietest[2], EVENTS, peak / 1e6)
+
+
+def integration() -> Integration:
+    """From entries to tiles, in batches; and the same entries into pymerkle, one by one as it takes them."""
+    entries = [b"entry %d" % number for number in range(LEAVES)]
+    peer = Tree()
+    appended = _seconds(lambda: [peer.append_entry(entry) for entry in entries[:PEER_LEAVES]])
+    return Integration(
+        LEAVES / min(_seconds(lambda: _integrate(entries)) for _ in range(5)), PEER_LEAVES / appended
+    )
+
+
+def growth() -> list[AtSize]:
+    """The same work in logs of a thousand to ten million entries."""
+    calm_collector()
+    house = House()
+    producer = Producer(house)
+    acts = [(producer.event(number), producer) for number in range(BATCH)]
+    return [_at(size, house, acts) for size in SIZES]
+
+
+def _integrate(entries: Sequence[bytes]) -> None:
+    edge = Edge()
+    last: dict[Tile, bytes] = {}
+    for at in range(0, len(entries), LEAVES_A_BATCH):
+        batch = entries[at : at + LEAVES_A_BATCH]
+        grown = edge.grown(leaf_hashes(batch))
+        written = grow(edge, last, batch, grown)
+        edge = grown.edge
+        last = {tile: written.get(tile) or last[tile] for tile in partials(edge.size)}
+
+
+def _at(size: int, house: House, acts: Sequence[Act]) -> AtSize:
+    """Sealing and publishing a batch behind so many entries, and a proof within them."""
+    seals, publishes = zip(*(_appended(size, house, acts) for _ in range(5)), strict=True)
+    reads: list[Counter[int]] = []
+    reader = TileReader(size, lambda tiles: _read(tiles, reads), equal.edge(size))
+    indices = [size * at // PROOFS for at in range(PROOFS)]
+    made = _seconds(lambda: [inclusion_proof(reader, index, size) for index in indices])
+    root, leaf = equal.edge(size).root(), leaf_hash(equal.ENTRY)
+    paths = [(index, inclusion_proof(reader, index, size)) for index in indices]
+    checked = _seconds(lambda: _each(paths, lambda one: verify_path(one[0], size, leaf, one[1], root)))
+    return AtSize(
+        size,
+        1e6 * min(seals) / len(acts),
+        1e6 * min(publishes),
+        1e6 * made / PROOFS,
+        1e6 * checked / PROOFS,
+        max(sum(one.values()) for one in reads),
+        max(max(one.values()) for one in reads),
+        *(_peer(size) if size <= PEER_SIZE else ()),
+    )
+
+
+def _appended(size: int, house: House, acts: Sequence[Act]) -> tuple[float, float]:
+    """Seconds of sealing the acts behind `size` equal leaves, and of publishing what came of it."""
+    cloud = Cloud(house)
+    cloud.objects = equal.EqualObjects(size)
+    cloud.heads.rows[0] = StoredHead(Head(0, equal.edge(size), 1, leaf_hash(equal.ENTRY), START))
+    cloud.sealer().publish()
+    keys = _stored(cloud, acts)
+    sealer = cloud.sealer()
+    return _seconds(lambda: sealer.seal(keys)), _seconds(sealer.publish)
+
+
+def _read(tiles: Sequence[Tile], reads: list[Counter[int]]) -> list[bytes]:
+    reads.append(Counter(tile.level for tile in tiles))
+    return [equal.tile(tile) for tile in tiles]
+
+
+def _peer(size: int) -> tuple[float, float]:
+    """Microseconds in which pymerkle proves and verifies an entry of a tree of this size in memory."""
+    tree = Tree()
+    for _ in range(size):
+        tree.append_entry(equal.ENTRY)
+    some = range(1, size, size // 20)
+    made = _seconds(lambda: [tree.prove_inclusion(index, size) for index in some])
+    proofs = [tree.prove_inclusion(index, size) for index in some]
+    root, leaf = tree.get_state(size), tree.get_leaf(1)
+    checked = _seconds(lambda: _each(proofs, lambda proof: verify_inclusion(leaf, root, proof)))
+    return 1e6 * made / len(some), 1e6 * checked / len(some)
+
+
+def _sealed(house: House, acts: Sequence[Act]) -> float:
+    cloud = Cloud(house)
+    keys, sealer = _stored(cloud, acts), cloud.sealer()
+    return _seconds(lambda: sealer.seal(keys))
+
+
+def _stored(cloud: Cloud, acts: Sequence[Act]) -> list[Key]:
+    return [cloud.put(text, producer.certificate, name=str(at)) for at, (text, producer) in enumerate(acts)]
+
+
+def _by_jose(event: Event, keys: Mapping[str, ECKey]) -> None:
+    jose.deserialize_compact(event.text, keys[event.kid], ["ES256"])
+
+
+def _each(items: Iterable[Item], work: Callable[[Item], object]) -> None:
+    for item in items:
+        work(item)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
