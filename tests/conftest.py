@@ -33,6 +33,8 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+# Last, when what this run leaves out is out: the middle is that of the rest.
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In a soak, keep the property tests and what is marked for it, and multiply what the former try."""
     if SOAK <= 1:
