@@ -99,6 +99,11 @@ class Cloud:
         """Hand the sealer the operator's order to open an epoch, as `carevouch epoch` prints it."""
         self._invoke(self.outputs["SealerFunction"], {"open_epoch": order.strip()})
 
+    def export(self, start: str, end: str, prefix: str = "") -> Any:
+        """Have the blocks of a span of time exported into the exports bucket; returns what was answered."""
+        request = {"from": start, "to": end, "prefix": prefix}
+        return self._invoke(self.outputs["ExporterFunction"], request)
+
     def sweep(self) -> Any:
         """Run the sweeper of erasures now."""
         return self._invoke(self.outputs["SweeperFunction"])

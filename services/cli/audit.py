@@ -13,6 +13,7 @@ from typing import Any
 
 from services.cli.files import read_text
 from services.cli.held import Held, read_held
+from services.cli.mismatch import telling
 from services.cli.progress import progress
 from services.cli.quorum import key_and_policy
 from services.cli.report import json_of, words_of
@@ -137,7 +138,8 @@ def opened_log(log: str, key: Verifier, kept: bytes | None) -> tuple[Read, Genes
         raise FileNotFoundError(2, "there is none in the log; give one with --genesis", "genesis")
     if served is not None and served != note:
         findings.append(Finding("genesis", "genesis", "the log serves another genesis than the one given"))
-    genesis = open_genesis(note, key)
+    with telling("genesis"):
+        genesis = open_genesis(note, key)
     return _rooted(read, genesis), genesis, findings
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from services.cli.kept import Kept
+from services.cli.mismatch import telling
 from services.cli.source import Read, ReadMany
 from shared.kernel.encoding import b64
 from shared.kernel.errors import IntegrityFault
@@ -65,7 +66,8 @@ class Copy:
 
         Raises `Contradiction`, and other `IntegrityFault`s for a log whose files are not what it signed.
         """
-        head = self._open(note)
+        with telling(CHECKPOINT):
+            head = self._open(note)
         self._finish_removing()
         old, unfinished = self._note(CHECKPOINT), self._note(NEXT)
         for known in (old, unfinished):

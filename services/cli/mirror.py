@@ -15,6 +15,7 @@ from typing import Any
 from services.cli.copying import CHECKPOINT, Contradiction, Copied, Copy, Open
 from services.cli.files import read_vkey
 from services.cli.kept import Kept
+from services.cli.mismatch import telling
 from services.cli.progress import progress
 from services.cli.source import Read, ReadMany, reader, readers, said_of
 from shared.events.epoch import read_epochs
@@ -123,7 +124,7 @@ class _Log:
 
 def _log(genesis: Genesis, name: LogName, note: bytes | None) -> _Log:
     origin = log_origin(genesis.origin, name)
-    return _Log(f"{name}/", origin, lambda data: genesis.keys.open(data, origin), note)
+    return _Log(f"{name}/", origin, lambda data: genesis.keys.open_published(data, origin), note)
 
 
 def _copied(log: _Log, read: Read, read_many: ReadMany, kept: Kept, *, again: bool) -> Copied:
@@ -137,7 +138,12 @@ def _copied(log: _Log, read: Read, read_many: ReadMany, kept: Kept, *, again: bo
         log.open,
         progress(log.origin, "files"),
     )
-    return copy.to(log.note, again=again)
+    try:
+        return copy.to(log.note, again=again)
+    except Contradiction:
+        raise
+    except IntegrityFault as fault:
+        raise IntegrityFault(f"{log.origin}: {fault.message}") from fault
 
 
 def _genesis(note: bytes | None, kept: Kept, key: Verifier) -> Genesis:
@@ -145,7 +151,8 @@ def _genesis(note: bytes | None, kept: Kept, key: Verifier) -> Genesis:
     old = kept.get(GENESIS)
     if note is None:
         raise IntegrityFault("the log shows no genesis any more")
-    genesis = open_genesis(note, key)
+    with telling(GENESIS):
+        genesis = open_genesis(note, key)
     if old is None:
         kept.put(GENESIS, note)
     elif open_genesis(old, key) != genesis:
@@ -156,7 +163,8 @@ def _genesis(note: bytes | None, kept: Kept, key: Verifier) -> Genesis:
 def _epochs(orders: bytes | None, kept: Kept, genesis: Genesis) -> Genesis:
     """Genesis knowing the epochs; their file only ever grows."""
     old, new = kept.get(EPOCHS) or b"", orders or b""
-    known = read_epochs(new, genesis)
+    with telling(EPOCHS):
+        known = read_epochs(new, genesis)
     if not new.startswith(old):
         raise _contradicted(kept, EPOCHS, new, "the log shows other epochs than before")
     if new != old:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.kernel.errors import DomainError, IntegrityFault
+from shared.kernel.errors import DomainError, IntegrityFault, Malformed
 
 
 class Mismatch(Exception):
@@ -17,3 +17,14 @@ def naming(file: str) -> Iterator[None]:
         yield
     except (IntegrityFault, DomainError) as fault:
         raise Mismatch(f"{file}: {fault.message}") from fault
+
+
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """Whatever is wrong within says also what it is about; it stays the kind of wrong that it is."""
+    try:
+        yield
+    except IntegrityFault as fault:
+        raise IntegrityFault(f"{what}: {fault.message}") from fault
+    except Malformed as error:
+        raise Malformed(f"{what}: {error.message}") from error

@@ -26,7 +26,7 @@ from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import take_apart
 from shared.ledger import cose
 from shared.ledger.chain import entry_above, matching
-from shared.ledger.checkpoint import SUPER, log_origin, parse_checkpoint, strand_of_origin
+from shared.ledger.checkpoint import SUPER, Checkpoint, log_origin, parse_checkpoint, strand_of_origin
 from shared.ledger.merkle import InclusionFault, leaf_hash, verify_inclusion
 from shared.ledger.note import parse_note
 from shared.ledger.policy import Policy, QuorumFault, Witnessed, satisfied
@@ -101,7 +101,7 @@ def _by_proof(name: str, proof: TlogProof, genesis: Genesis, entries: Entries) -
     """What a proof in a strand shows."""
     origin = parse_checkpoint(parse_note(proof.checkpoint).text).origin
     strand = _strand(origin, genesis)
-    head = genesis.keys.open(proof.checkpoint, origin)
+    head = _opened(proof.checkpoint, origin, genesis)
     texts = _texts(entries)
     if len(texts) == 1:  # Then what does not match can be said.
         verify_inclusion(proof.index, head.size, leaf_hash(texts[0].encode()), proof.path, head.root)
@@ -111,6 +111,13 @@ def _by_proof(name: str, proof: TlogProof, genesis: Genesis, entries: Entries) -
     text = texts[found[0]]
     _check_strand(text, strand, genesis)
     return Shown(name, proof.index, head, proof, strand, text, tuple(entries[text]))
+
+
+def _opened(note: bytes, origin: str, genesis: Genesis) -> Checkpoint:
+    """A strand's checkpoint, as the strand shows it or as the super-log holds it, with its one line."""
+    if len(parse_note(note).lines) == 1:
+        return genesis.keys.open(note, origin)
+    return genesis.keys.open_published(note, origin)
 
 
 def _by_receipt(name: str, data: bytes, genesis: Genesis, entries: Entries) -> Shown:
@@ -131,7 +138,7 @@ def _by_receipt(name: str, data: bytes, genesis: Genesis, entries: Entries) -> S
 
 def _chained(name: str, proof: TlogProof, genesis: Genesis, shown: Sequence[Shown]) -> list[Shown]:
     """With the place in the super-log that a proof gives to the checkpoints of those shown."""
-    head = genesis.keys.open(proof.checkpoint, _super(genesis))
+    head = genesis.keys.open_published(proof.checkpoint, _super(genesis))
     below = [(one, one.proof) for one in shown if one.proof is not None]
     if not below:
         raise IntegrityFault("it proves a strand's checkpoint: give the proof of the event in its strand too")

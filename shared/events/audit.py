@@ -21,14 +21,13 @@ from shared.events.envelope import EVENT_TYP, Event, parse_event
 from shared.events.epoch import opened, parse_epoch_data
 from shared.events.genesis import Epoch, Genesis
 from shared.events.judge import check_place
+from shared.events.order import BlockOrder
 from shared.events.sealing import BLOCK_SEALED, EPOCH, SEAL_TYP, Seal, parse_seal, verify_seal
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import take_apart
 from shared.ledger.block import check_follows, parse_block
 from shared.ledger.checkpoint import Checkpoint, strand_origin
 from shared.ledger.logkeys import LogKeys
-from shared.ledger.note import parse_note
-from shared.ledger.policy import lines_of
 from shared.ledger.walk import Finding, Findings, Known, Progress, Read, Walk
 
 
@@ -56,7 +55,8 @@ class Report(Findings):
 
     `epochs` are those that strand 0 opened: the other strands are audited with genesis knowing them. `ids`
     are its events with their indices, `seen` all entries about the events that were watched for. `whole`:
-    all entries were there and have the signed root, so what was not met is not in the strand.
+    all entries were there and have the signed root, so what was not met is not in the strand. `told` is the
+    time of the last block that other logs know (`known`), `untold` that of the first one after it.
     """
 
     strand: int
@@ -69,6 +69,8 @@ class Report(Findings):
     certificates: int = 0
     rejected: int = 0
     last_time: str = ""
+    told: str = ""
+    untold: str = ""
     epochs: tuple[Epoch, ...] = ()
     numbers: dict[str, list[Numbered]] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
@@ -101,7 +103,8 @@ def audit_strand(
     notes = [against] if isinstance(against, bytes) else list(against or ())
     older = open_older(report, notes, genesis.keys, head)
     report.old_sizes = tuple(old.size for old in older)
-    walk, entries = Walk(head, read, report, [*older, *known], progress), _Entries(report, genesis, watch)
+    walk = Walk(head, read, report, [*older, *known], progress)
+    entries = _Entries(report, genesis, watch, max((one.size for one in known), default=0))
     for entry, hash_ in walk.entries():
         entries.add(entry, hash_)
     if walk.whole:
@@ -117,7 +120,7 @@ def open_published(to: Findings, note: bytes | None, keys: LogKeys, origin: str)
         return None
     try:
         head = keys.open(note, origin)
-        lacking = [key for key in keys.also(origin) if not lines_of(parse_note(note), key)]
+        lacking = keys.lacking(note, origin)
     except IntegrityFault as fault:
         to.find("checkpoint", "checkpoint", fault.message)
         return None
@@ -176,24 +179,28 @@ def find_gaps(reports: Sequence[Report], now: str | None = None) -> list[Finding
 class _Entries:
     """What each entry says, in order: certificates before use, true events, blocks that follow."""
 
-    def __init__(self, report: Report, genesis: Genesis, watch: Collection[str]) -> None:
+    def __init__(self, report: Report, genesis: Genesis, watch: Collection[str], told_size: int) -> None:
         self._report = report
         self._genesis = genesis
         self._watch = frozenset(watch)
+        self._told_size = told_size
+        self._order = BlockOrder()
         self._certificates: dict[str, Certificate] = {}
         self._pending: list[tuple[int, Event]] = []
         self._index = 0
         self._first = 0
         self._prev: bytes | None = None
+        # The number and the first entry that the next block must have.
+        self._expected = (0, 0)
 
     def add(self, entry: bytes, hash_: bytes) -> None:
         """Check the next entry."""
         try:
             self._check(entry.decode("ascii"), hash_)
         except (IntegrityFault, Malformed) as fault:
-            self._report.find("entry", f"entry {self._index}", fault.message)
+            self._wrong(fault.message)
         except UnicodeDecodeError:
-            self._report.find("entry", f"entry {self._index}", "the entry is not ASCII")
+            self._wrong("the entry is not ASCII")
         self._index += 1
 
     def finish(self) -> None:
@@ -201,6 +208,10 @@ class _Entries:
         if self._first != self._index:
             count = self._index - self._first
             self._report.find("block", f"entry {self._first}", f"the last {count} entries are in no block")
+
+    def _wrong(self, what: str) -> None:
+        self._order.unknown()
+        self._report.find("entry", f"entry {self._index}", what)
 
     def _check(self, text: str, hash_: bytes) -> None:
         typ = take_apart(text).typ
@@ -226,6 +237,7 @@ class _Entries:
         if certificate is None and event.producer != OPERATOR:
             raise IntegrityFault("the certificate of the event's key does not stand before it")
         verify_event(event, certificate, self._genesis)
+        self._order.event(event)
 
     def _certificate(self, certificate: Certificate) -> None:
         self._report.certificates += 1
@@ -233,6 +245,7 @@ class _Entries:
         if certificate.kid in self._certificates:
             raise IntegrityFault("the certificate of this key stands in the log already")
         self._certificates[certificate.kid] = certificate
+        self._order.certificate(certificate.kid)
 
     def _seal(self, seal: Seal, hash_: bytes) -> None:
         if seal.type == EPOCH:
@@ -242,21 +255,33 @@ class _Entries:
             self._report.rejected += 1
             verify_seal(seal, self._genesis)
             self._watched(seal.data.get("id", ""), seal.signed.text)
+            self._order.rejection()
             return
-        number, first, prev = self._report.blocks, self._first, self._prev
+        first, prev, order, expected = self._first, self._prev, self._order, self._expected
         self._report.blocks += 1
-        self._first, self._prev = self._index + 1, hash_
+        self._first, self._prev, self._order = self._index + 1, hash_, BlockOrder()
         verify_seal(seal, self._genesis)
         block = parse_block(seal.data)
-        check_follows(block, number, first, prev)
-        if block.end != self._index + 1:
+        last_time, self._report.last_time = self._report.last_time, max(seal.time, self._report.last_time)
+        # The next seal is held against what this one says: one missing entry is one finding, not one for
+        # every block behind it.
+        self._expected = (block.number + 1, block.end)
+        check_follows(block, *expected, prev)
+        if block.count != self._index + 1 - first:
             raise IntegrityFault(
-                f"block {number} counts {block.count} entries, it has {self._index + 1 - first}"
+                f"block {block.number} counts {block.count} entries, it has {self._index + 1 - first}"
             )
-        if seal.time < self._report.last_time:
-            raise IntegrityFault(f"block {number} is dated before the block before it")
-        self._report.last_time = seal.time
+        if seal.time < last_time:
+            raise IntegrityFault(f"block {block.number} is dated before the block before it")
+        self._tell(block.end, seal.time)
         self._check_places(seal.time)
+        order.closed()
+
+    def _tell(self, end: int, time: str) -> None:
+        if end <= self._told_size:
+            self._report.told = time
+        elif not self._report.untold:
+            self._report.untold = time
 
     def _watched(self, event_id: str, text: str) -> None:
         if event_id in self._watch:

@@ -6,13 +6,14 @@ The policy says which witnesses count; without one, time is what the blocks of e
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from shared.events.audit import Report, Seen, audit_strand, find_gaps, time_of
-from shared.events.audit_super import SuperReport, audit_super, find_behind
+from shared.events.audit_super import SuperReport, audit_super, find_behind, find_omitted
 from shared.events.epoch import read_epochs
-from shared.events.genesis import Genesis
+from shared.events.genesis import Epoch, Genesis
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.times import instant
 from shared.ledger.checkpoint import SUPER, LogName, log_origin
@@ -85,7 +86,7 @@ def audit_log(
             progress=progress(strand),
         )
         audit.strands.append(report)
-        audit.genesis = replace(genesis, epochs=audit.strands[0].epochs)
+        audit.genesis = replace(genesis, epochs=_opened_epochs(audit.strands[0], genesis, epochs or b""))
     audit.findings += [
         Finding("shrunk", f"strand {log}", "there is no such strand any more")
         for log in older
@@ -95,11 +96,25 @@ def audit_log(
     return audit
 
 
+def _opened_epochs(first: Report, genesis: Genesis, orders: bytes) -> tuple[Epoch, ...]:
+    """The epochs that strand 0 opened; as far as it cannot be read, those that the operator's orders tell of.
+
+    Else one broken byte in strand 0 would have the strands of later epochs pass for strands of nobody.
+    """
+    if not first.whole:
+        with suppress(IntegrityFault, Malformed):
+            told = read_epochs(orders, replace(genesis, epochs=())).epochs
+            if told[: len(first.epochs)] == first.epochs:
+                return told
+    return first.epochs
+
+
 def _find_between(audit: Audit, epochs: bytes | None, policy: Policy | None) -> None:
     """Find what one log alone does not show."""
     _find_epochs(audit, epochs or b"")
     if audit.above is not None:
         audit.findings += find_behind(audit.above, audit.strands)
+        audit.findings += find_omitted(audit.above, audit.strands, audit.genesis.seal_by_seconds)
     if policy is not None:
         _witness(audit, policy)
     audit.time = _time(audit)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from shared.events.audit import Report, open_older, open_published
 from shared.events.genesis import Genesis
 from shared.kernel.errors import IntegrityFault, Malformed
+from shared.kernel.times import later
 from shared.ledger.checkpoint import SUPER, log_origin
 from shared.ledger.superlog import StrandHead, parse_super_entry
 from shared.ledger.walk import Finding, Findings, Known, Progress, Read, Walk
@@ -57,6 +58,25 @@ def find_behind(above: SuperReport, strands: Sequence[Report]) -> list[Finding]:
         elif last.size > sizes[strand]:
             message = f"it has strand {strand} with {last.size} entries, the strand shows {sizes[strand]}"
             findings.append(Finding("behind", last.finding.where, message))
+    return findings
+
+
+def find_omitted(above: SuperReport, strands: Sequence[Report], seal_by_seconds: int) -> list[Finding]:
+    """Strands that the super-log leaves out, though it went on with others for longer than `seal_by` allows.
+
+    A strand is published before the super-log takes it up, so one that is a little ahead is none of them.
+    """
+    now = max((report.told for report in strands), default="")
+    findings = []
+    for report in strands:
+        if report.untold and now and later(report.untold, seal_by_seconds) < now:
+            heads = above.heads.get(report.strand, [])
+            size = heads[-1].size if heads else 0
+            message = (
+                f"the super-log says nothing of it after {size} entries, where a block of "
+                f"{report.untold} follows, though it tells of blocks of {now}"
+            )
+            findings.append(Finding("omitted", f"strand {report.strand}", message))
     return findings
 
 

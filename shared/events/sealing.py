@@ -8,7 +8,6 @@ stops the others, and the same candidates in another order give the same entries
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any
 
 from shared.events.certificate import Certificate
@@ -16,6 +15,7 @@ from shared.events.envelope import Event, parse_event, strand_of
 from shared.events.epoch import Order, parse_epoch_data
 from shared.events.genesis import Genesis
 from shared.events.judge import Judge, Waiting
+from shared.events.order import place_in_block
 from shared.kernel.canonical import JsonObject, jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
@@ -264,7 +264,7 @@ def sort(
             rejected.append((candidate, event.id, "another event has this id"))
         else:
             true[event.id] = (event, certificate)
-    ordered = sorted(true.values(), key=lambda pair: _place(pair[0]))
+    ordered = sorted(true.values(), key=lambda pair: place_in_block(pair[0]))
     return Sorted(tuple(ordered), tuple(rejected), tuple(waiting))
 
 
@@ -288,9 +288,6 @@ def _in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
     if len(by_text) == len(candidates):
         return [by_text[text] for text in sorted(by_text)]
     return sorted(set(candidates), key=lambda item: (item.text, item.certificate or ""))
-
-
-_place = attrgetter("producer", "kid", "n", "id")
 
 
 def strand_for(event: Event | None, genesis: Genesis) -> int:

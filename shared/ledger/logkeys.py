@@ -7,9 +7,9 @@ computers, if the deployment has such a key. Who checks asks for the first and a
 
 from dataclasses import dataclass
 
-from shared.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint_with
+from shared.ledger.checkpoint import Checkpoint, CheckpointFault, open_checkpoint, sign_checkpoint_with
 from shared.ledger.cosignature import NO_TIME, MldsaCosignatureSigner, MldsaCosigner
-from shared.ledger.note import Ed25519Line, LineSigner, NoteKey, NoteSigner, Verifier
+from shared.ledger.note import Ed25519Line, LineSigner, NoteKey, NoteSigner, Verifier, parse_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,19 @@ class LogKeys:
     def open(self, data: bytes, origin: str) -> Checkpoint:
         """The checkpoint of the log `origin`; raises `NoteFault` or `CheckpointFault`."""
         return open_checkpoint(data, self.verifier(origin), self.also(origin))
+
+    def lacking(self, data: bytes, origin: str) -> list[NoteKey]:
+        """The keys of the log whose lines the checkpoint does not carry; raises `NoteFault`."""
+        lines = {(line.name, line.key_id) for line in parse_note(data).lines}
+        keys = [self.verifier(origin), *self.also(origin)]
+        return [key for key in keys if (key.name, key.key_id) not in lines]
+
+    def open_published(self, data: bytes, origin: str) -> Checkpoint:
+        """`open` of a checkpoint as a log shows it, which has a line by each key; one gone was taken off."""
+        checkpoint = self.open(data, origin)
+        if self.lacking(data, origin):
+            raise CheckpointFault(f"the checkpoint has no line by the ML-DSA-44 key of {origin}")
+        return checkpoint
 
 
 @dataclass(frozen=True, slots=True)

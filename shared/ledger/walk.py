@@ -5,7 +5,7 @@ known to have had are then compared with it. Findings are data, and a walk goes 
 more than one that stops. What an entry says is for others; here it is bytes.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from shared.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, split_bundle, s
 Read = Callable[[str], bytes | None]
 # Told how many of how many entries were read.
 Progress = Callable[[int, int], None]
-# A log that is broken everywhere is told in this many findings.
+# A log that is broken everywhere is told in this many findings of each code: none hides those of another.
 MAX_FINDINGS = 100
 
 
@@ -35,10 +35,12 @@ class Findings:
     """What collects findings."""
 
     findings: list[Finding] = field(default_factory=list, kw_only=True)
+    counted: Counter[str] = field(default_factory=Counter, kw_only=True)
 
     def find(self, code: str, where: str, message: str) -> None:
-        """Add a finding, up to the limit."""
-        if len(self.findings) < MAX_FINDINGS:
+        """Add a finding, up to the limit of its code; `counted` says how many there were."""
+        self.counted[code] += 1
+        if self.counted[code] <= MAX_FINDINGS:
             self.findings.append(Finding(code, where, message))
 
 

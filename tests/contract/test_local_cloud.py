@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from infra.faults import SetUpFault
 from infra.stack import Cloud
 from infra.story.client import Http
 from infra.story.parties import Keys, Operator
+from services.cli.app import main as command
+from shared.kernel.times import instant, later
 from tests.contract.template import ROOT
 
 pytestmark = pytest.mark.local_cloud
@@ -263,3 +266,16 @@ def test_nobody_but_the_sealer_may_write_the_log(cloud: Cloud) -> None:
     policy = json.loads(cloud.client("s3").get_bucket_policy(Bucket=cloud.ledger_bucket)["Policy"])
     (denial,) = [statement for statement in policy["Statement"] if statement["Sid"] == "OnlyTheSealerWrites"]
     assert denial["Effect"] == "Deny"
+
+
+def test_the_exporter_may_read_the_log_and_write_exports(cloud: Cloud, tmp_path: Path) -> None:
+    """The span ends before the log has a block that old, so what is exported is that there was none."""
+    end = later(instant(datetime.now(UTC)), -200)
+    answer = cloud.export(later(end, -3_600), end, "contract/")
+    assert answer["status"] == "completed"
+    s3, bucket = cloud.client("s3"), cloud.outputs["ExportsBucket"]
+    for item in s3.list_objects_v2(Bucket=bucket, Prefix="contract/")["Contents"]:
+        path = tmp_path / item["Key"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
+    assert command(["export", str(tmp_path), "--key", local.log_key(cloud)]) == 0

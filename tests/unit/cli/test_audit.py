@@ -92,7 +92,7 @@ def test_every_flipped_byte_of_genesis_is_refused(mirror: Path, capsys: Capture)
         broken[at] ^= 1
         (mirror / "genesis").write_bytes(bytes(broken))
         assert run(str(mirror)) == 1
-        assert "refused" in capsys.readouterr().err
+        assert "carevouch audit: refused: genesis: " in capsys.readouterr().err
 
 
 def test_bad_input_is_one_sentence(mirror: Path, capsys: Capture) -> None:

@@ -12,7 +12,7 @@ from services.cli.kept import Kept
 from services.cli.mirror import mirror
 from services.cli.source import reader
 from shared.ledger.checkpoint import parse_checkpoint
-from shared.ledger.note import parse_note, parse_vkey
+from shared.ledger.note import Note, parse_note, parse_vkey, render_note
 from shared.ledger.tiles import all_tiles
 from tests.unit.cli.logs import VKEY, Deployment, Witness, carevouch, cosigned, read, write
 from tests.unit.ledger.acts import ORIGIN, Producer
@@ -224,6 +224,34 @@ def test_a_flipped_byte_of_any_file_is_never_kept(tmp_path: Path) -> None:
         kept = read(tmp_path / f"copy-{number}")
         assert all(kept[name] == files[name] for name in kept if name in files), path
         write(source, {path: data})
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("genesis", "refused: genesis: "),
+        ("0/checkpoint", f"refused: {ORIGIN}/strand/0: checkpoint: "),
+        ("super/checkpoint", f"refused: {ORIGIN}/super: checkpoint: "),
+        ("0/tile/entries/000", f"refused: {ORIGIN}/strand/0: entry 0 does not match"),
+    ],
+)
+def test_a_refusal_says_which_log_and_which_file_of_it(
+    path: str, words: str, tmp_path: Path, capsys: Capture
+) -> None:
+    source = Deployment(strands=1).grow(300).write(tmp_path / "log")
+    data = bytearray((source / path).read_bytes())
+    data[10] ^= 1
+    write(source, {path: bytes(data)})
+    assert copy(source, tmp_path / "copy") == 1
+    assert f"carevouch mirror: {words}" in capsys.readouterr().err
+
+
+def test_a_checkpoint_whose_second_line_was_taken_off_is_not_copied(tmp_path: Path, capsys: Capture) -> None:
+    source = Deployment(strands=1).grow(3).write(tmp_path / "log")
+    note = parse_note((source / "0/checkpoint").read_bytes())
+    write(source, {"0/checkpoint": render_note(Note(note.text, note.lines[:1]))})
+    assert copy(source, tmp_path / "copy") == 1
+    assert f"no line by the ML-DSA-44 key of {ORIGIN}/strand/0" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_named(tmp_path: Path, capsys: Capture) -> None:

@@ -1,6 +1,7 @@
 """`carevouch verify` over a whole deployment: the chain of two proofs, witnesses, epochs, COSE receipts."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from shared.events.envelope import EVENT_TYP, strand_of
 from shared.kernel.jws import take_apart
 from shared.ledger import cose
 from shared.ledger.checkpoint import parse_checkpoint
-from shared.ledger.note import Ed25519InMemory, Verifier, parse_note
+from shared.ledger.note import Ed25519InMemory, Note, Verifier, parse_note, render_note
 from shared.ledger.proof import render
 from tests.flips import flipped, places
 from tests.unit.cli.logs import VKEY, Deployment, Witness, write
@@ -116,11 +117,22 @@ def test_every_flipped_byte_of_the_super_logs_proof_is_refused(held: Held, capsy
     ours = parse_note(data.partition(b"\n\n")[2]).text
     end = data.index(ours.encode()) + len(ours) + 1
     first_line = data.index(b"\n", end)
+    second_line = data.index(b"\n", first_line + 1)
     # A witness's line that is broken so that it names nobody is no fault of the proof; the log's lines are.
-    for at in [*range(0, first_line, 5)]:
+    for at in [*range(0, first_line + 60, 5), *range(first_line + 60, second_line, 97)]:
         held.write("super.tlog-proof", data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         assert held.verify() == 1, at
         assert "super.tlog-proof" in capsys.readouterr().err
+
+
+def test_a_super_logs_proof_without_the_logs_second_line_is_refused(held: Held, capsys: Capture) -> None:
+    assert held.placed.above is not None
+    proof = held.placed.above.proof
+    note = parse_note(proof.checkpoint)
+    lines = (note.lines[0], *note.lines[2:])
+    held.write("super.tlog-proof", render(replace(proof, checkpoint=render_note(Note(note.text, lines)))))
+    assert held.verify() == 1
+    assert f"no line by the ML-DSA-44 key of {ORIGIN}/super" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

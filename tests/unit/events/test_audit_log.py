@@ -246,6 +246,46 @@ def test_the_file_of_epochs_must_say_what_strand_0_says() -> None:
     assert "None epochs" in said(audit({**files, "epochs": b"nonsense\n"}, house))
 
 
+def grown_late(**options: int) -> tuple[Deployment, Files]:
+    """Two strands in a second epoch, which went on long after every promise of their first blocks."""
+    deployment = Deployment(strands=1).grow(2)
+    deployment.open_epoch(2)
+    deployment.grow(4)
+    deployment.cloud.clock.advance(options.get("seconds", 700))
+    return deployment, deployment.grow(4).files()
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(601, True), (600, False)])
+def test_a_strand_that_the_super_log_leaves_out_is_named_once_it_went_on_without_it(
+    seconds: int, found: bool
+) -> None:
+    deployment, files = grown_late(seconds=seconds)
+    entries = [one for one in entries_of(files, "super") if b"/strand/1\n" not in one]
+    assert said(audit(files, deployment.cloud.house)) == ""
+    told = said(audit(relogged(files, "super", entries), deployment.cloud.house))
+    assert ("None omitted strand 1: the super-log says nothing of it after 0 entries" in told) is found
+
+
+def test_a_strand_that_is_a_block_ahead_of_the_super_log_is_none_that_was_left_out() -> None:
+    deployment, files = grown_late()
+    ahead = relogged(files, "super", entries_of(files, "super")[:-1])
+    assert said(audit(ahead, deployment.cloud.house)) == ""
+
+
+def test_a_strand_0_that_cannot_be_read_does_not_make_strangers_of_the_others() -> None:
+    deployment, files = grown_late()
+    path = max((path for path in files if path.startswith("0/tile/entries/")), key=_width)
+    broken = {**files, path: b"\xff" + files[path][1:]}
+    audited = audit(broken, deployment.cloud.house)
+    assert [report.strand for report in audited.strands] == [0, 1]
+    assert audited.strands[1].findings == []
+    assert "there is no strand" not in said(audited)
+
+
+def _width(path: str) -> int:
+    return int(path.rpartition("/")[2])
+
+
 def test_what_is_watched_for_is_seen_wherever_it_stands() -> None:
     files = honest()[1]
     wanted = [event for report in audit(files).strands for event in list(report.ids)[:2]]

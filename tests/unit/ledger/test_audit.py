@@ -12,6 +12,7 @@ from shared.ledger.block import Block
 from shared.ledger.checkpoint import Checkpoint, sign_checkpoint
 from shared.ledger.merkle import leaf_hash
 from shared.ledger.tiles import split_bundle
+from shared.ledger.walk import MAX_FINDINGS
 from tests.unit.ledger.acts import ORIGIN, START, House, Producer, key
 from tests.unit.ledger.logs import MemoryLog
 
@@ -137,6 +138,38 @@ Change = Callable[[list[bytes]], list[bytes]]
 )
 def test_a_log_whose_operator_signs_nonsense_is_still_found_out(change: Change, words: str) -> None:
     assert words in said(audit(log_of(change(honest()))))
+
+
+def test_one_missing_entry_is_one_finding_and_not_one_for_each_block_behind_it() -> None:
+    entries = honest(blocks=6, size=3)
+    report = audit(log_of([*entries[:6], *entries[7:]]))
+    assert said(report) == "entry entry 7: block 1 counts 4 entries, it has 3"
+    assert report.last_time == START
+
+
+def test_one_missing_block_is_one_finding() -> None:
+    entries = honest(blocks=6, size=3)
+    (found,) = audit(log_of([*entries[:5], *entries[9:]])).findings
+    assert (found.where, found.message) == ("entry 8", "block 1 is expected, the seal says 2")
+
+
+def test_two_events_that_changed_places_within_a_block_are_named() -> None:
+    e = honest()
+    assert "entry 2: the event does not stand in its block's order" in said(
+        audit(log_of([e[0], e[2], e[1], *e[3:]]))
+    )
+
+
+def test_many_findings_of_one_code_do_not_hide_the_root() -> None:
+    entries = honest(blocks=1, size=150)[1:]
+    files = log_of(entries)
+    files["checkpoint"] = sign_checkpoint(
+        Checkpoint(f"{ORIGIN}/strand/0", len(entries), bytes(32)), HOUSE.log
+    )
+    report = audit(files)
+    assert report.counted["entry"] == 151  # Every event, and the seal that counts one more.
+    codes = [finding.code for finding in report.findings]
+    assert (codes.count("entry"), codes.count("root")) == (MAX_FINDINGS, 1)
 
 
 def test_an_event_by_an_uncertified_key_is_named() -> None:

@@ -1,0 +1,162 @@
+"""How people look at a log and at what they hold, each as a function from bytes to the names they are told.
+
+What looks is the product's: the commands as they are typed, the audits behind them, and where a thousand
+signatures for each flipped byte would be too dear, the very check of files that audit and mirror make.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from services.cli import audit, mirror, verify, witness
+from shared.events.audit import audit_strand, open_published
+from shared.events.audit_log import audit_log
+from shared.events.audit_super import audit_super
+from shared.events.epoch import read_epochs
+from shared.events.genesis import Genesis
+from shared.kernel.errors import IntegrityFault
+from shared.ledger.checkpoint import SUPER, Checkpoint, LogName, parse_checkpoint
+from shared.ledger.mirror import SignedTree
+from shared.ledger.note import parse_note
+from shared.ledger.tiles import Tile, parse_path
+from shared.ledger.walk import Finding, Findings, Known, Walk
+from tests.tampering.log import Files, Honest, origin_of
+from tests.tampering.tally import Names
+from tests.unit.cli.logs import VKEY
+
+# Given other bytes for one file: what people are told.
+Look = Callable[[bytes], Names]
+
+
+def log_of(path: str) -> LogName:
+    """The log that a file is of."""
+    name = path.split("/")[0]
+    return name if name == SUPER else int(name)
+
+
+def name_of(log: LogName | None, finding: Finding) -> str:
+    """A finding as one line."""
+    return f"{log}: {finding.code} {finding.where}: {finding.message}"
+
+
+def names_of(log: LogName | None, to: Findings) -> list[str]:
+    """The findings of one log."""
+    return [name_of(log, finding) for finding in to.findings]
+
+
+def audited(honest: Honest, files: Files, *, witnessed: bool = True, **options: Any) -> list[str]:
+    """The audit of all of it."""
+    policy = honest.policy if witnessed else None
+    found = audit_log(honest.genesis, files.get, policy=policy, **options).all_findings
+    return [name_of(log, finding) for log, finding in found]
+
+
+def whole(honest: Honest, path: str) -> Look:
+    """The audit of the whole log, with another file at `path`."""
+    return lambda data: audited(honest, {**honest.files, path: data})
+
+
+def strand_alone(honest: Honest, path: str) -> Look:
+    """The audit of the one log that the file is of, held against what the super-log says of it."""
+    log = log_of(path)
+    genesis, heads = told(honest)
+
+    def look(data: bytes) -> Names:
+        files = {**honest.files, path: data}
+        if not isinstance(log, int):
+            return names_of(log, audit_super(honest.genesis, below(files, log)))
+        return names_of(log, audit_strand(genesis, log, below(files, log), known=heads[log]))
+
+    return look
+
+
+def walked(honest: Honest, path: str) -> Look:
+    """The audit's walk through the log that the file is of: every tile against every entry, no signature."""
+    log, head = log_of(path), head_of(honest, log_of(path))
+
+    def look(data: bytes) -> Names:
+        to = Findings()
+        for _ in Walk(head, below({**honest.files, path: data}, log), to, [], None).entries():
+            pass
+        return names_of(log, to)
+
+    return look
+
+
+def mirrored(honest: Honest, path: str) -> Look:
+    """The mirror's check of a file before it is kept, where the log shows this file wherever it is asked."""
+    log, head = log_of(path), head_of(honest, log_of(path))
+    tile = parse_path(path.partition("/")[2])
+
+    def look(data: bytes) -> Names:
+        def fetch(tiles: Sequence[Tile]) -> list[bytes]:
+            return [data if one == tile else honest.files[f"{log}/{one.path}"] for one in tiles]
+
+        try:
+            SignedTree(head, fetch).check(tile, data)
+        except IntegrityFault as fault:
+            return [f"{log}: {fault.message}"]
+        return []
+
+    return look
+
+
+def opened(honest: Honest, path: str) -> Look:
+    """The audit's check of a checkpoint."""
+    log = log_of(path)
+
+    def look(data: bytes) -> Names:
+        to = Findings()
+        open_published(to, data, honest.genesis.keys, origin_of(log))
+        return names_of(log, to)
+
+    return look
+
+
+def commanded(folder: Path, name: str, *words: str) -> Look:
+    """A command that reads the file `name` of the folder; what it says when it refuses, and nothing else."""
+
+    def look(data: bytes) -> Names:
+        (folder / name).write_bytes(data)
+        status, said = run(*words)
+        return [said.strip()] if status else []
+
+    return look
+
+
+def run(verb: str, *words: str) -> tuple[int, str]:
+    """A command as it is typed, with the pinned key: its status, and all that it says."""
+    said = StringIO()
+    chosen = _parser().parse_args([verb, *words, "--key", VKEY])
+    with redirect_stdout(said), redirect_stderr(said):
+        status: int = chosen.run(chosen)
+    return status, said.getvalue()
+
+
+def below(files: Mapping[str, bytes], log: LogName) -> Callable[[str], bytes | None]:
+    """Reads one log's files."""
+    return lambda path: files.get(f"{log}/{path}")
+
+
+def head_of(honest: Honest, log: LogName) -> Checkpoint:
+    """A log's checkpoint."""
+    return parse_checkpoint(parse_note(honest.files[f"{log}/checkpoint"]).text)
+
+
+def told(honest: Honest) -> tuple[Genesis, dict[int, list[Known]]]:
+    """Genesis knowing the epochs, and what the super-log says of each strand."""
+    above = audit_super(honest.genesis, below(honest.files, SUPER))
+    return read_epochs(honest.files["epochs"], honest.genesis), above.heads
+
+
+@cache
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    verbs = parser.add_subparsers()
+    for verb in (audit, mirror, verify, witness):
+        verb.add_parser(verbs)
+    return parser
