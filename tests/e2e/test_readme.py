@@ -109,8 +109,10 @@ def _copy_of_the_checkout(folder: Path) -> None:
     listed = subprocess.run(tracked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(lambda name: (ROOT / name).exists(), listed.splitlines()):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        # With its times, so that make finds the set-up beside it up to date.
-        shutil.copy2(ROOT / name, folder / name)
+        shutil.copy(ROOT / name, folder / name)
+    # Older than any set-up, or make would install this copy into the .venv that it shares with the checkout.
+    for name in ("pyproject.toml", "requirements.lock"):
+        os.utime(folder / name, (0, 0))
     # And as in a checkout that is worked in, the libraries of the functions' zips were installed before.
     (ROOT / "build").mkdir(exist_ok=True)
     for name in (".venv", "build"):
