@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 from shared.events.opening import render_opening
 from shared.kernel.times import later
 from shared.ledger.checkpoint import Checkpoint
+from shared.ledger.cosignature import Ed25519Cosigner
 from shared.ledger.merkle import root
 from shared.ledger.note import Verifier
 from tests.service.ledger.browser import PLACES, SEED, accepted, agreed, all_judged, flips, judged
@@ -43,6 +44,8 @@ LOG = Log([result_opening(), consent_opening(), admission_opening()])
 # The same under genesis of version 1.
 OLD = replace(LOG, house=PLAIN)
 W1, W2, W3 = Witness("witness.example/1"), Witness("witness.example/2"), Witness("witness.example/3")
+# The log's own key, as if it were a witness's.
+SELF = Ed25519Cosigner("witness.example/self", HOUSE.log.public)
 BOTH = policy_file(
     f"log {Verifier(f'{ORIGIN}/super', HOUSE.log.public).vkey}",
     f"witness one {W1.vkey}",
@@ -341,6 +344,8 @@ def test_a_cosignature_of_another_checkpoint_refuses_its_proof(page: Page, tmp_p
         ([f"witness one {W1.vkey}"], "no quorum"),
         (["quorum one", f"witness one {W1.vkey}"], "not defined before"),
         ([f"witness one {W1.vkey}", f"witness two {W1.vkey}", "quorum one"], "another witness has this key"),
+        ([f"log {VKEY}", f"witness log {SELF.vkey}", "quorum log"], "another log has this key"),
+        ([f"witness log {SELF.vkey}", f"log {VKEY}", "quorum log"], "another witness has this key"),
         ([f"witness one {W1.vkey}", f"witness one {W2.vkey}", "quorum one"], "is taken"),
         ([f"witness one {VKEY}", "quorum one"], "of a type that may stand here"),
         ([f"witness one {W1.vkey[:-4]}AAA=", "quorum one"], "vkey"),
