@@ -193,6 +193,8 @@ def test_an_event_of_a_later_epoch_needs_the_epochs(tmp_path: Path, capsys: Capt
     assert held.verify() == 1
     assert "give the --epochs" in capsys.readouterr().err
     assert held.verify("--epochs", "epochs") == 0
+    held.write("none yet", b"")
+    assert held.verify("--epochs", "none yet") == 1, "no order opened the event's epoch"
     event_id = take_apart(held.placed.entry.decode()).payload["id"]
     strands = next(count for count in (3, 5, 7, 9) if strand_of(event_id, count) != held.placed.published.log)
     other = Deployment(strands=1)
@@ -263,3 +265,9 @@ def test_words_that_lack_something_are_told_what(held: Held, capsys: Capture) ->
     said = capsys.readouterr().err
     words = ("give a PROOF", "give the --genesis", "give the --log", "give the PROOF that shows")
     assert all(word in said for word in words)
+
+
+def test_the_file_of_epochs_is_empty_before_the_first_order(tmp_path: Path) -> None:
+    held = Held(tmp_path, Deployment(strands=1).grow(4), 1)
+    held.write("epochs", b"")
+    assert held.verify("--epochs", "epochs") == 0
