@@ -264,7 +264,7 @@ def test_all_rows_under_a_number_are_found_however_many_pages_they_fill(
     suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "PAGE", 2)
-    events, producer = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS + suffix), Producer(House())
+    events, producer = DynamoEvents(client("dynamodb"), DOCUMENTS + suffix), Producer(House())
     keys = set()
     for number in range(1, 6):
         producer.n = 0
@@ -272,44 +272,43 @@ def test_all_rows_under_a_number_are_found_however_many_pages_they_fill(
     assert {item.key for item in events.after(producer.signer.kid, 0)} == keys
 
 
+class Counting:
+    """A client that remembers what BatchGetItem was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def batch_get_item(self, **question: Any) -> Any:
+        self.asked.append(str(question))
+        return client("dynamodb").batch_get_item(**question)
+
+
 def test_certificates_are_read_a_hundred_at_a_time(suffix: str) -> None:
-    client = boto3.client("dynamodb")
-    calls: list[int] = []
-    client.meta.events.register(
-        "before-call.dynamodb.BatchGetItem", lambda **named: calls.append(len(named["params"]["body"]))
-    )
-    events: Events = DynamoEvents(client, DOCUMENTS + suffix)
+    counting: Any = Counting()
+    events: Events = DynamoEvents(counting, DOCUMENTS + suffix)
     producers = [Producer(House(), name=f"environment {number}") for number in range(3)]
     for producer in producers:
         put_certificate(producer, suffix)
     asked = [*(f"nobody {number}" for number in range(199)), *(one.signer.kid for one in producers)]
     assert events.certificates(asked) == {one.signer.kid: one.certificate for one in producers}
-    assert len(calls) == 3
+    assert len(counting.asked) == 3
     assert events.certificates([]) == {}
 
 
 def test_a_row_with_a_key_as_long_as_dynamodb_takes_stops_nobody(suffix: str) -> None:
-    client, key = boto3.client("dynamodb"), Key("P#a", "x" * 1_024)
-    ledger = DynamoLedger(client, LEDGER + suffix)
-    DynamoEvents(client, DOCUMENTS + suffix).answer(Key(key.pk, f"{key.sk}#rejected"), "seal")
+    ledger, key = DynamoLedger(client("dynamodb"), LEDGER + suffix), Key("P#a", "x" * 1_024)
+    DynamoEvents(client("dynamodb"), DOCUMENTS + suffix).answer(Key(key.pk, f"{key.sk}#rejected"), "seal")
     ledger.remember(Retry(key))
     assert list(ledger.retries()) == []
-    assert count(client, DOCUMENTS + suffix) == 0
-
-
-def count(client: Any, table: str) -> int:
-    return int(client.scan(TableName=table, Select="COUNT")["Count"])
+    assert client("dynamodb").scan(TableName=DOCUMENTS + suffix)["Items"] == []
 
 
 def test_a_key_longer_than_dynamodb_takes_has_no_certificate_and_no_mark(suffix: str) -> None:
-    client, longest = boto3.client("dynamodb"), "k" * 2_046
-    asked: list[str] = []
-    client.meta.events.register(
-        "provide-client-params.dynamodb.BatchGetItem", lambda params, **_: asked.append(str(params))
-    )
-    assert DynamoEvents(client, DOCUMENTS + suffix).certificates(["k" + longest, longest]) == {}
-    assert DynamoLedger(client, LEDGER + suffix).get(0, [f"cert#{longest}"]) == {}
-    assert (len(asked), "k" + longest in asked[0]) == (1, False)
+    counting: Any = Counting()
+    longest = "k" * 2_046
+    assert DynamoEvents(counting, DOCUMENTS + suffix).certificates(["k" + longest, longest]) == {}
+    assert DynamoLedger(counting, LEDGER + suffix).get(0, [f"cert#{longest}"]) == {}
+    assert (len(counting.asked), "k" + longest in counting.asked[0]) == (1, False)
 
 
 def test_a_rejection_is_put_beside_the_rows_of_its_own_act_only(suffix: str) -> None:
