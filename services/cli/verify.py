@@ -57,7 +57,8 @@ files:
 
 exit status:
   0  everything given was verified
-  1  something does not match, or a receipt is proof against the operator; the sentence says what
+  1  something does not match, a receipt is proof against the operator, or what is wrong with the
+     log touches what it says of the receipt; the sentence says what
   2  a file is not there, is empty or is no text, or the key is not one
 
 examples:
@@ -114,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     except (DomainError, OSError) as error:
         return _stop(said_of(error, args.log or ""), BAD_INPUT)
     _print(shown, judged, as_json=args.json)
-    return REFUSED if any(one.against_the_operator for one in judged) else VERIFIED
+    return REFUSED if any(one.against_the_operator or one.touching for one in judged) else VERIFIED
 
 
 def _print(shown: Sequence[Shown], judged: Sequence[Judged], *, as_json: bool) -> None:

@@ -50,8 +50,9 @@ class Audit:
         return found + [(None, finding) for finding in self.findings]
 
     def seen(self, event_id: str) -> list[Seen]:
-        """All entries about an event that was watched for."""
-        return [seen for report in self.strands for seen in report.seen.get(event_id, ())]
+        """All entries about an event that was watched for; of strands whose entries the log signed, alone."""
+        whole = [report for report in self.strands if report.whole]
+        return [seen for report in whole for seen in report.seen.get(event_id, ())]
 
 
 def audit_log(
