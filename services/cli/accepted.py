@@ -105,11 +105,18 @@ class Judged:
 
 
 def judge(
-    receipts: Mapping[str, bytes], log: str, key: Verifier, policy: Policy | None, genesis: bytes | None
+    receipts: Mapping[str, bytes],
+    log: str,
+    key: Verifier,
+    policy: Policy | None,
+    genesis: bytes | None,
+    *,
+    super_log: bool = True,
 ) -> list[Judged]:
     """What the log says of each receipt; raises `Mismatch` for one that does not verify.
 
     `genesis` is one that the caller kept; without it the log's own is used, verified under the key.
+    Without `super_log` it may be a log that has none.
     """
     read, known, findings = opened_log(log, key, genesis)
     events = []
@@ -117,6 +124,6 @@ def judge(
         with naming(file):
             events.append((file, verify_receipt(parse_receipt(data), known)))
     held = Held(receipts=tuple(events))
-    audit = examine(Given(read, known, policy, {}, held, ()))
+    audit = examine(Given(read, known, policy, {}, held, (), super_log))
     audit.findings += findings
     return [Judged(file, event, said, log, audit) for file, event, said in held.judged(audit)]

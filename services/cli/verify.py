@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.cli.accepted import Judged, judge
+from services.cli.audit import NO_SUPER
 from services.cli.files import read_bytes, read_text
 from services.cli.mismatch import Mismatch, naming
 from services.cli.proving import COSE_START, Files, prove, witness
@@ -94,6 +95,7 @@ def add_parser(subparsers: Any) -> None:
     for name, words in _GIVEN:
         parser.add_argument(f"--{name}", action="append", default=[], metavar="FILE", help=words)
     parser.add_argument("--log", metavar="DIR|URL", help="the log that receipts are held against")
+    parser.add_argument("--no-super", action="store_true", help=NO_SUPER)
     parser.add_argument("--json", action="store_true", help="what was proved, as JSON")
     parser.set_defaults(run=run)
 
@@ -106,8 +108,7 @@ def run(args: argparse.Namespace) -> int:
         given = {name: read_text(name) for name in (args.genesis, args.epochs, *args.receipt) if name}
         files = _files(args)
         shown = _prove(args, given, files, key, policy) if args.proofs else []
-        receipts = {name: given[name] for name in args.receipt}
-        judged = judge(receipts, args.log, key, policy, given.get(args.genesis)) if receipts else []
+        judged = _judge(args, given, key, policy)
     except Mismatch as mismatch:
         return _stop(f"refused: {mismatch}", REFUSED)
     except IntegrityFault as fault:
@@ -168,6 +169,15 @@ def _prove(
     if policy is None:
         return shown
     return witness(shown, genesis, policy, args.policy)
+
+
+def _judge(
+    args: argparse.Namespace, given: dict[str, bytes], key: Verifier, policy: Policy | None
+) -> list[Judged]:
+    receipts = {name: given[name] for name in args.receipt}
+    if not receipts:
+        return []
+    return judge(receipts, args.log, key, policy, given.get(args.genesis), super_log=not args.no_super)
 
 
 def _genesis(args: argparse.Namespace, given: dict[str, bytes], key: Verifier) -> Genesis:

@@ -62,11 +62,13 @@ def audit_log(
     against: Mapping[LogName, Sequence[bytes]] | None = None,
     policy: Policy | None = None,
     watch: Collection[str] = (),
+    super_log: bool = True,
     progress: Progresses = lambda _: None,
 ) -> Audit:
     """Check the log whose files `read` reads by their path below `/ledger`.
 
-    `genesis` is verified; `against` are old checkpoints by log, `watch` event ids to look out for.
+    `genesis` is verified; `against` are old checkpoints by log, `watch` event ids to look out for. Without
+    `super_log` it may be a log that has none: one from before there were super-logs, or a strand alone.
     """
     audit, older = Audit(replace(genesis, epochs=())), against or {}
     if read(f"{SUPER}/checkpoint") is not None or SUPER in older:
@@ -93,6 +95,9 @@ def audit_log(
         for log in older
         if isinstance(log, int) and log >= len(audit.strands)
     ]
+    if super_log and audit.above is None and any(report.size for report in audit.strands):
+        message = "there is no super-log, in which witnesses see what each strand was"
+        audit.findings.append(Finding("missing", "super-log checkpoint", message))
     _find_between(audit, epochs, policy)
     return audit
 

@@ -236,6 +236,17 @@ def test_a_rejection_that_is_served_but_not_signed_is_no_answer(case: Case, caps
     assert "was rejected" not in capsys.readouterr().out
 
 
+def test_a_log_whose_super_log_is_hidden_clears_only_for_those_who_need_none(
+    case: Case, capsys: Capture
+) -> None:
+    text = next(iter(case.deployment.cloud.events.rows.values())).text
+    receipt, log = case.receipt(text), case.log()
+    (log / "super").rename(case.folder / "hidden")
+    assert carevouch("verify", "--receipt", receipt, "--log", log) == 1
+    assert "this clears nobody" in capsys.readouterr().out
+    assert carevouch("verify", "--receipt", receipt, "--log", log, "--no-super") == 0
+
+
 def test_what_is_wrong_with_another_strand_does_not_touch_an_entry(case: Case, capsys: Capture) -> None:
     text = next(iter(case.deployment.cloud.events.rows.values())).text
     receipt, log = case.receipt(text), case.log()
