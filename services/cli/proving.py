@@ -19,9 +19,10 @@ from shared.events.certificate import (
     verify_event,
 )
 from shared.events.envelope import EVENT_TYP, parse_event, strand_of
+from shared.events.epoch import check_ordered, parse_epoch_data
 from shared.events.genesis import Genesis
 from shared.events.opening import Proved, parse_opening, verify_opening
-from shared.events.sealing import parse_seal, verify_seal
+from shared.events.sealing import EPOCH, parse_seal, verify_seal
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import take_apart
 from shared.ledger import cose
@@ -226,5 +227,8 @@ def _entry(text: str, genesis: Genesis, certificates: Mapping[str, Certificate])
     elif typ == CERT_TYP:
         verify_certificate(parse_certificate(text), genesis)
     else:
-        verify_seal(parse_seal(text), genesis)
+        seal = parse_seal(text)
+        verify_seal(seal, genesis)
+        if seal.type == EPOCH:
+            check_ordered(parse_epoch_data(seal.data), genesis)
     return text

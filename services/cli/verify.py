@@ -8,6 +8,7 @@ the same key verifies the checkpoints. One thing that does not match refuses all
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from services.cli.accepted import Judged, judge
@@ -105,7 +106,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         _check_words(args)
         key, policy = _key_and_policy(args)
-        given = {name: read_text(name) for name in (args.genesis, args.epochs, *args.receipt) if name}
+        given = {name: read_text(name) for name in (args.genesis, *args.receipt) if name}
+        # Before the first order the log serves an empty file.
+        given |= {name: Path(name).read_bytes() for name in (args.epochs,) if name}
         files = _files(args)
         shown = _prove(args, given, files, key, policy) if args.proofs else []
         judged = _judge(args, given, key, policy)

@@ -82,9 +82,12 @@ def settled_by(events: Sequence[Event]) -> tuple[Settled, ...]:
 
 
 def name_of(manifest: Manifest, data: bytes) -> str:
-    """Where the manifest is staged: content-addressed, so that two batches never share a name."""
+    """Where the manifest is staged: content-addressed, so that two batches never share a name.
+
+    All lie below one folder, whose files the bucket lets go after the days in which a table can be restored.
+    """
     edge = manifest.head.edge
-    return f"{manifest.head.log}/staging/{edge.size:0{_DIGITS}d}-{edge.root().hex()}-{sha256(data).hex()}"
+    return f"staging/{manifest.head.log}/{edge.size:0{_DIGITS}d}-{edge.root().hex()}-{sha256(data).hex()}"
 
 
 def commit_name(log: LogName, first: int) -> str:

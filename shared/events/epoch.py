@@ -63,15 +63,20 @@ def parse_order(text: str) -> Order:
     return Order(payload["origin"], epoch, _prev(payload["prev"]), signed)
 
 
-def check_order(order: Order, genesis: Genesis) -> None:
-    """Raise `IntegrityFault` unless the operator ordered exactly the next epoch after those of `genesis`."""
+def check_ordered(order: Order, genesis: Genesis) -> None:
+    """Raise `IntegrityFault` unless the operator ordered it for this deployment, be it next or not."""
     try:
         verify(order.signed, genesis.operator, EPOCH_TYP)
     except IntegrityFault as fault:
         raise IntegrityFault(f"the epoch is not ordered by the operator: {fault.message}") from fault
-    last = genesis.newest
     if order.origin != genesis.origin:
         raise IntegrityFault("the order to open an epoch is for another deployment")
+
+
+def check_order(order: Order, genesis: Genesis) -> None:
+    """Raise `IntegrityFault` unless the operator ordered exactly the next epoch after those of `genesis`."""
+    check_ordered(order, genesis)
+    last = genesis.newest
     if order.epoch.number != last.number + 1:
         raise IntegrityFault(f"epoch {last.number} is open; the next is {last.number + 1}")
     if order.epoch.strands < last.strands:

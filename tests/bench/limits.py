@@ -109,7 +109,10 @@ def uses(found: "Found", load: Load, path: Design, sealed: Sealed) -> tuple[Use,
     outcome, units = found.full, sealed.written.write / sealed.events
     seals = max(outcome.seals, outcome.messages / path.messages)
     cursors = seals * distinct(round(load.rate / seals), load.keys) if path.seal.other else 0.0
-    puts = seals * sealed.sealed.calls["s3:PutObject"] + outcome.checkpoints
+    sealing, publishing = sealed.sealed.calls, sealed.published.calls
+    puts = seals * sealing["s3:PutObject"] + outcome.checkpoints * publishing["s3:PutObject"]
+    # Of a checkpoint the Ed25519 line and the signed head in COSE; the super-log has no such head.
+    heads = outcome.checkpoints * (1 + publishing["kms:Sign"]) + 1
     # A strand that does not keep up works all the time, and would need that many times as much.
     works = max(outcome.strand_works, load.rate / found.keeps_up if found.keeps_up < load.rate else 0.0)
     held = load.strands * max(outcome.strand_held, works)
@@ -121,7 +124,7 @@ def uses(found: "Found", load: Load, path: Design, sealed: Sealed) -> tuple[Use,
         Use("DynamoDB: a partition of documents", load.rate * units / load.shards, PARTITION_UNITS),
         Use("inbox: sent to one strand", records, per_strand),
         Use("S3: puts under a strand's prefix", puts / load.strands, PREFIX_PUTS),
-        Use("KMS: ECC signatures", seals + outcome.checkpoints + 1, KMS_ECC, asked=True),
+        Use("KMS: ECC signatures", seals * sealing["kms:Sign"] + heads, KMS_ECC, asked=True),
         Use("KMS: ML-DSA signatures", outcome.checkpoints + 1, KMS_MLDSA, asked=True),
         Use("DynamoDB: the table of documents", load.rate * units, TABLE_UNITS, asked=True),
         Use("DynamoDB: the ledger's table", load.rate + cursors, TABLE_UNITS, asked=True),

@@ -14,11 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("identity", "consent", "records", "claims", "ledger")
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML with CloudFormation's short tags as their long forms."""
 
 
-def _short_tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+def _short_tag(loader: yaml.CSafeLoader, suffix: str, node: yaml.Node) -> Any:
     name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
     if isinstance(node, yaml.ScalarNode):
         text = loader.construct_scalar(node)

@@ -1,18 +1,23 @@
 """`make deploy` says what it makes and costs, asks first, and sends on no key that is none; AWS stays out."""
 
+import io
 import json
 import os
 import pty
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infra import deploy
+from infra.faults import explained
 from shared.kernel.jws import private_jwk
 from shared.ledger.note import Verifier
 from tests.contract.template import ROOT, created
@@ -31,16 +36,34 @@ def _environment(**given: str) -> dict[str, str]:
     return kept | {"AWS_EC2_METADATA_DISABLED": "true", "ORIGIN": "log.test/carevouch"} | given
 
 
-def _deploy(jwk: Path, stdin: int = subprocess.DEVNULL, **given: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "infra.deploy"],
-        cwd=ROOT,
-        env=_environment(OPERATOR_JWK=str(jwk), **given),
-        stdin=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a deployment ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def _called(stdin: IO[str] | None = None, /, **given: str) -> Done:
+    """In this process, which has imported the AWS SDK already."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name in os.environ.keys() - _environment().keys():
+            patch.delenv(name)
+        for name, value in _environment(**given).items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "stdin", stdin or io.StringIO())
+        status = explained(deploy._main)
+    return Done(status, out.getvalue(), err.getvalue())
+
+
+def _deploy(jwk: Path, stdin: IO[str] | None = None, /, **given: str) -> Done:
+    return _called(stdin, OPERATOR_JWK=str(jwk), **given)
+
+
+def _deploy_witness(**given: str) -> Done:
+    return _called(PARTS="witness", **given)
 
 
 @pytest.fixture
@@ -55,7 +78,8 @@ def test_without_a_yes_nothing_is_created(jwk: Path, answer: bytes) -> None:
     keyboard, terminal = pty.openpty()
     try:
         os.write(keyboard, answer)
-        done = _deploy(jwk, terminal)
+        with open(terminal, encoding="utf-8", closefd=False) as typed:
+            done = _deploy(jwk, typed)
     finally:
         os.close(keyboard)
         os.close(terminal)
@@ -66,7 +90,15 @@ def test_without_a_yes_nothing_is_created(jwk: Path, answer: bytes) -> None:
 
 
 def test_where_nobody_can_be_asked_it_says_how_to_agree(jwk: Path) -> None:
-    done = _deploy(jwk)
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.deploy"],
+        cwd=ROOT,
+        env=_environment(OPERATOR_JWK=str(jwk)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == REFUSED
     assert "YES=1" in done.stderr
     assert "Traceback" not in done.stderr
@@ -120,18 +152,6 @@ def test_what_it_says_it_creates_is_what_the_template_holds(parts: str, creates:
     }
     told = {noun: said.get(noun) or said.get(f"{noun}s") or 0 for noun in kinds}
     assert told == {noun: len(created(kind, Parts=parts)) for noun, kind in kinds.items()}
-
-
-def _deploy_witness(**given: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "infra.deploy"],
-        cwd=ROOT,
-        env=_environment(PARTS="witness", **given),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_a_witness_needs_a_name_and_nothing_of_a_log() -> None:

@@ -122,6 +122,8 @@ def test_a_start_that_is_interrupted_leaves_no_process(folder: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from infra import ministack as m; m.SERVER = Path(sys.argv[2])"
     )
+    # As at a terminal: what a shell starts in the background is deaf to Ctrl-C, and all below it.
+    code += "; import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     code += "; m.start(Path(sys.argv[1]), m.free_port(), detached=True)"
     words = [sys.executable, "-c", code, str(folder), str(deaf)]
     starter = subprocess.Popen(words, stderr=subprocess.DEVNULL, cwd=ROOT)

@@ -1,10 +1,14 @@
 """What `infra/server.py` mends of MiniStack is mended, changes nothing else, and agrees with the template."""
 
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from infra.server import WINDOW_SECONDS, matching, single, windowed
+from infra.server import WINDOW_SECONDS, matching, shared, single, windowed
 from services.ledger.handlers import FULL_INBOX, FULL_STREAM
 from tests.contract.template import resources
 
@@ -55,6 +59,27 @@ def test_an_idle_stream_does_not_wait_for_its_window() -> None:
     times, found = iter([0.0, 0.1, 0.2]), iter([False, False, True])
     poll = windowed(lambda: next(found), lambda: next(times))
     assert [poll() for _ in range(3)] == [False, False, True]
+
+
+def test_a_zip_is_unpacked_once_for_all_that_start_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "server"))
+    unpack = shared(zipfile)
+    for number, text in enumerate(("first", "first", "second")):
+        folder = tmp_path / f"function-{number}"
+        (folder / "code").mkdir(parents=True)
+        with zipfile.ZipFile(folder / "code.zip", "w") as archive:
+            archive.writestr(zipfile.ZipInfo("handler.py"), text)
+        with unpack.ZipFile(folder / "code.zip") as archive:
+            archive.extractall(folder / "code")
+        assert (folder / "code" / "handler.py").read_text() == text
+    homes = [(tmp_path / f"function-{number}" / "code").resolve() for number in range(3)]
+    assert homes[0] == homes[1] != homes[2]
+    # A process that ends takes its own folder with it, and leaves the code to the others.
+    shutil.rmtree(tmp_path / "function-0")
+    assert (homes[0] / "handler.py").exists()
+    assert unpack.BadZipFile is zipfile.BadZipFile
 
 
 def test_the_window_and_the_full_batches_are_the_template_s() -> None:

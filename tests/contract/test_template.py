@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from services.ledger.handlers import FULL_INBOX, FULL_STREAM
+from services.ledger.manifest import Manifest, commit_name, name_of
+from shared.events.sealing import Head
 from shared.ledger.checkpoint import MAX_STRANDS
+from shared.ledger.merkle import Edge
 from tests.contract.template import ROOT, SERVICES, created, deployed, functions, resources, written
 
 COMMON = {
@@ -183,6 +186,16 @@ def test_the_buckets_are_versioned_encrypted_and_closed() -> None:
         assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
         assert bucket["BucketEncryption"]
+
+
+def test_staged_batches_go_once_no_table_can_be_restored_behind_them() -> None:
+    """DynamoDB restores 35 days back; a head that went back needs the batches since, and no others."""
+    bucket = dict(resources("AWS::S3::Bucket"))["LedgerBucket"]
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    head = Head(3, Edge(1, (bytes(32),)), 1)
+    assert name_of(Manifest(Edge(), (), (), (), (), head, Edge().grown([])), b"").startswith(rule["Prefix"])
+    assert not commit_name(3, 1).startswith(rule["Prefix"])
+    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", 36)
 
 
 def test_the_stream_mapping_stops_at_the_first_failure_and_gives_up_into_a_queue() -> None:

@@ -20,7 +20,7 @@ from tests.tampering.tally import Tally
 # Of each target so many bytes, and every so manieth of the targets of a large log.
 SAMPLE, EVERY = 4, 47
 # What people hold is small and each kind of it different, so more bytes of it.
-HELD_SAMPLE = 20
+HELD_SAMPLE = 14
 
 
 def flips_of_files(tally: Tally, *, full: bool) -> None:

@@ -60,7 +60,7 @@ def test_every_flipped_byte_of_a_log_is_detected_and_named() -> None:
 def test_every_flipped_byte_of_what_people_hold_is_detected_and_named(tmp_path: Path) -> None:
     tally = Tally()
     play.flips_of_what_people_hold(tally, tmp_path, full=False)
-    complete(tally, 600)
+    complete(tally, 400)
 
 
 def test_every_attack_on_purpose_is_detected_and_named() -> None:

@@ -5,6 +5,8 @@ and say so.
 """
 
 import base64
+import random
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,14 +17,20 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from services.cli.app import main
+from shared.ledger.cosignature import MLDSA44_SIGNATURE
 from tests.oracles import ROOT
 from tests.service.ledger.evidence import Case
 
 PAGE = ROOT / "services" / "ledger" / "verify.html"
 CHROMIUM = Path("/usr/bin/chromium")
+# Bytes flipped in each file, at places that the seed draws.
+PLACES, SEED = 64, 3
+# The base64 of a key id, a time and an ML-DSA-44 signature; the last two no browser can check.
+_MLDSA_LENGTH = -(-(4 + 8 + MLDSA44_SIGNATURE) // 3) * 4
+_MLDSA = re.compile(rb"\xe2\x80\x94 [^ \n]+ [A-Za-z0-9+/]{5}([A-Za-z0-9+/=]{%d})\n" % (_MLDSA_LENGTH - 5))
 # Nothing that the browser does on its own account: no updates, no first-run calls.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-FLAGS = {"opening": "--opening", "entry": "--entry", "certificate": "--certificate", "policy": "--policy"}
+FLAGS = {kind: f"--{kind}" for kind in ("opening", "entry", "certificate", "policy", "epochs")}
 _JUDGE = """async ([base, key, changes]) => {
   const said = [];
   for (const change of changes) {
@@ -82,6 +90,13 @@ def all_judged(page: Page, case: Case, changes: Sequence[dict[str, bytes | str]]
     ]
 
 
+def agreed(page: Page, case: Case, folder: Path) -> str:
+    """The page's verdict, once it is certain that the command accepts just what the page verifies."""
+    said = judged(page, case)
+    assert (said.verdict == "verified") == accepted(case, folder), said
+    return said.verdict
+
+
 def accepted(case: Case, folder: Path) -> bool:
     """Whether `carevouch verify` accepts the case."""
     for file in case.files:
@@ -92,6 +107,15 @@ def accepted(case: Case, folder: Path) -> bool:
         if file.kind in FLAGS:
             words += [FLAGS[file.kind], str(folder / file.name)]
     return main(words) == 0
+
+
+def flips(data: bytes, *, blind: bool = False) -> list[bytes]:
+    """The data with one byte changed, where the seed says; only, or never, in what a browser is blind for."""
+    unseen = {at for found in _MLDSA.finditer(data) for at in range(*found.span(1))}
+    drawn, broken = random.Random(SEED), []  # noqa: S311 - places to try, no secret
+    for at in drawn.sample([at for at in range(len(data)) if (at in unseen) == blind], PLACES):
+        broken.append(data[:at] + bytes([data[at] ^ drawn.randrange(1, 256)]) + data[at + 1 :])
+    return broken
 
 
 def _text(data: bytes | str) -> str:

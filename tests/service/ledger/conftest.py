@@ -1,5 +1,20 @@
 """Fixtures of the ledger's tests."""
 
-from tests.local_cloud import cloud
+from collections.abc import Iterator
 
-__all__ = ["cloud"]
+import pytest
+from playwright.sync_api import Page
+
+from tests.local_cloud import cloud
+from tests.service.ledger.browser import PAGE, chromium
+
+__all__ = ["cloud", "page"]
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """The page that checks proofs, open in a browser; skips where there is none."""
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(PAGE.as_uri())
+        yield page

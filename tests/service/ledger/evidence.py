@@ -1,8 +1,9 @@
 """Files as a patient would hold them, by the product's own code: proofs, openings, a super-log, witnesses.
 
-One deployment with two strands. Its strand 0 holds an observation, a consent that a device signed, an act of
-the operator, a certificate and a seal; its super-log holds strands' checkpoints; two witnesses cosign.
-Everything is deterministic, so that a flipped byte can be found again.
+One deployment with two strands, whose logs sign with Ed25519 and ML-DSA-44, as real ones do (`PLAIN` has the
+first key alone, and genesis of version 1). Its strand 0 holds an observation, a consent that a device signed,
+an act of the operator, a certificate and a seal; its super-log holds strands' checkpoints; witnesses cosign.
+Everything but the ML-DSA-44 signatures is deterministic, so that a flipped byte can be found again.
 """
 
 from collections.abc import Sequence
@@ -12,29 +13,36 @@ from typing import Literal
 
 from shared.consent.signature import body_of, grant_payload, sign_grant
 from shared.events.act import Revision, assemble
-from shared.events.genesis import genesis_text
+from shared.events.epoch import EPOCH_TYP, order_payload, parse_order
+from shared.events.genesis import Epoch, genesis_text
 from shared.events.opening import Opening, make_opening, render_opening
-from shared.events.sealing import BLOCK_SEALED, SEAL_TYP
+from shared.events.sealing import BLOCK_SEALED, EPOCH, SEAL_TYP
 from shared.identity.binding import answer_offer, device_body, make_offer, one_time_key
 from shared.kernel.encoding import b64, sha256
 from shared.kernel.ids import Doc
 from shared.kernel.jws import KeyInMemory, sign
 from shared.kernel.times import later
 from shared.ledger import proof as proofs
-from shared.ledger.checkpoint import Checkpoint, sign_checkpoint
+from shared.ledger.checkpoint import Checkpoint
+from shared.ledger.cosignature import Mldsa44InMemory
+from shared.ledger.logkeys import LogSigner
 from shared.ledger.merkle import inclusion_path, leaf_hash, root
 from shared.ledger.note import Ed25519InMemory, SignatureLine, Verifier, parse_note, sign_note
 from shared.ledger.proof import TlogProof
+from shared.ledger.superlog import super_entry
 from tests.unit.ledger.acts import ORIGIN, PATIENT, START, House, Producer, event_id, key
 
-Kind = Literal["genesis", "proof", "opening", "entry", "certificate", "super", "policy"]
+Kind = Literal["genesis", "proof", "opening", "entry", "certificate", "super", "policy", "epochs"]
 STRANDS = 2
-HOUSE = House(strands=STRANDS)
+HOUSE = House(strands=STRANDS, mldsa=Mldsa44InMemory(sha256(b"log, against quantum computers")))
+PLAIN = House(strands=STRANDS)
 VKEY = Verifier(ORIGIN, HOUSE.log.public).vkey
 PROVIDER, DEVICE = key("provider"), key("device")
 SEED = sha256(b"seed")[:16]
 SAW = 1_795_341_600  # 22 November 2026, 10:00:00 UTC
-COSIGNATURE, ML_DSA_44 = 0x04, 0x06
+COSIGNATURE = 0x04
+# The strands of epoch 2, and one that epoch 1 has not.
+GROWN, NEW_STRAND = 4, 3
 CONSENT = b'{"resourceType":"Consent","id":"c","meta":{"versionId":"1"},"status":"active"}'
 RESULT = b'{"resourceType":"Observation","valueQuantity":{"value":1.50,"unit":"mmol/L"},"note":[]}'
 
@@ -79,7 +87,7 @@ class Strand:
 
     name: str
     entries: Sequence[bytes]
-    signer: Ed25519InMemory = field(default_factory=lambda: HOUSE.log)
+    signer: LogSigner = field(default_factory=lambda: HOUSE.logs)
 
     @cached_property
     def leaves(self) -> list[bytes]:
@@ -88,7 +96,12 @@ class Strand:
     @cached_property
     def head(self) -> bytes:
         """The signed checkpoint."""
-        return sign_checkpoint(Checkpoint(self.name, len(self.leaves), root(self.leaves)), self.signer)
+        return self.signer.sign(Checkpoint(self.name, len(self.leaves), root(self.leaves)))
+
+    @property
+    def plain_head(self) -> bytes:
+        """The checkpoint as the super-log holds it: with its Ed25519 line alone."""
+        return super_entry(self.head, self.signer.keys.verifier(self.name))
 
     def proof(self, entry: bytes, head: bytes | None = None) -> bytes:
         """The proof file of an entry, under `head` if the checkpoint carries more lines than the log's."""
@@ -137,6 +150,24 @@ def opened(producer: Producer, number: int, *revisions: Revision) -> Opening:
     text = producer.event(number, revisions)
     certificate = None if producer.service == "operator" else producer.certificate
     return make_opening(revisions[0], text, certificate, 0, assemble(revisions).paths[0])
+
+
+def order(number: int = 2, strands: int = GROWN, prev: str | None = None, **untrue: object) -> str:
+    """The operator's order to open an epoch after `prev`; `untrue` members are signed whatever they say."""
+    follows = None if prev is None else sha256(prev.encode())
+    payload = order_payload(ORIGIN, Epoch(number, strands, START), follows)
+    return sign({**payload, **untrue}, EPOCH_TYP, HOUSE.operator)
+
+
+def epochs_file(*orders: str) -> File:
+    """The orders so far, a line each."""
+    return File("epochs", "epochs", "".join(f"{one}\n" for one in orders or [order()]).encode())
+
+
+def later_opening() -> Opening:
+    """An observation of epoch 2, in a strand that genesis has not."""
+    producer = Producer(House(strands=GROWN), name="grown", spread=True, epoch=2)
+    return opened(producer, GROWN + NEW_STRAND, producer.revision(800, body=RESULT))
 
 
 def result_opening() -> Opening:
@@ -190,6 +221,12 @@ def seal_entry() -> bytes:
     return sign({"v": 1, "type": BLOCK_SEALED, "time": START, "data": data}, SEAL_TYP, HOUSE.seal).encode()
 
 
+def epoch_entry(text: str = "", seal: KeyInMemory = HOUSE.seal, **untrue: object) -> bytes:
+    """The entry that opens an epoch on this order; `untrue` members stand beside it whatever it says."""
+    data = {**parse_order(text or order()).data, **untrue}
+    return sign({"v": 1, "type": EPOCH, "time": START, "data": data}, SEAL_TYP, seal).encode()
+
+
 @dataclass
 class Log:
     """The strand that holds these openings' events, and the super-log above it."""
@@ -197,21 +234,23 @@ class Log:
     openings: Sequence[Opening]
     name: str = f"{ORIGIN}/strand/0"
     super_name: str = f"{ORIGIN}/super"
+    house: House = field(default_factory=lambda: HOUSE)
 
     @cached_property
     def strand(self) -> Strand:
         events = [opening.event.encode() for opening in self.openings]
         certificates = [opening.certificate.encode() for opening in self.openings if opening.certificate]
-        return Strand(self.name, [*dict.fromkeys(certificates), *events, seal_entry()])
+        return Strand(self.name, [*dict.fromkeys(certificates), *events, seal_entry()], self.house.logs)
 
     @cached_property
     def above(self) -> Strand:
-        other = Strand(f"{ORIGIN}/strand/1", [b"an entry of another strand"])
-        return Strand(self.super_name, [other.head, self.strand.head, b"a later head"])
+        other = Strand(f"{ORIGIN}/strand/1", [b"an entry of another strand"], self.house.logs)
+        heads = [other.plain_head, self.strand.plain_head, b"a later head"]
+        return Strand(self.super_name, heads, self.house.logs)
 
     def case(self, *names: str, head: bytes | None = None) -> Case:
         """Genesis, and of each opening the file and its proof (`0.opening.json`, `0.tlog-proof`, …)."""
-        files = [genesis_file()]
+        files = [genesis_file(self.house)]
         for at, opening in enumerate(self.openings):
             proof = self.strand.proof(opening.event.encode(), head)
             files.append(File(f"{at}.tlog-proof", "proof", proof))
@@ -220,7 +259,7 @@ class Log:
 
     def chained(self, head: bytes | None = None) -> File:
         """The proof of the strand's head in the super-log, under `head` if it carries more lines."""
-        return File("super.tlog-proof", "super", self.above.proof(self.strand.head, head))
+        return File("super.tlog-proof", "super", self.above.proof(self.strand.plain_head, head))
 
 
 def policy_file(*lines: str) -> File:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import boto3
 import pytest
 
 from services.ledger import wiring
@@ -25,6 +24,7 @@ from shared.ledger.note import Verifier, parse_vkey, sign_note
 from shared.ledger.tiles import split_bundle
 from shared.ledger.watch import Deployment, Watch, follow
 from tests.api import Answer, Api
+from tests.aws import client
 from tests.fakes import MemoryWrapper
 from tests.service.ledger.fakes import Cloud
 from tests.service.ledger.test_store import BUCKET, DOCUMENTS, LEDGER, aws, put_act
@@ -228,7 +228,7 @@ def test_a_wrapped_key_is_made_once_and_is_the_same_for_all() -> None:
 @pytest.fixture
 def deployed(aws: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The environment that the template gives both functions, over moto."""
-    kms = boto3.client("kms")
+    kms = client("kms")
     seal, *roots = (
         kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
         for _ in range(5)
@@ -290,7 +290,7 @@ def test_the_wired_sealer_makes_genesis_seals_and_publishes_and_the_door_serves_
 def test_a_bucket_with_a_forged_genesis_stops_the_sealer(deployed: Any) -> None:
     deployed.sealer({}, None)
     forged = sign_note(genesis_text(House().genesis), ORIGIN, House().log)
-    boto3.client("s3").put_object(Bucket=BUCKET, Key="genesis", Body=forged)
+    client("s3").put_object(Bucket=BUCKET, Key="genesis", Body=forged)
     forget()
     with pytest.raises(IntegrityFault, match="no signature by the key"):
         deployed.sealer({}, None)

@@ -18,8 +18,12 @@ from shared.kernel.errors import DomainError, IntegrityFault
 from shared.kernel.times import later
 from shared.ledger.note import Verifier
 from tests.fakes import Crash
+from tests.flips import flipped, places
 from tests.service.ledger.exports import PREFIX, Json, Place
 from tests.unit.ledger.acts import ORIGIN, PATIENT, START
+
+# Of each object, beside one byte of each word in it; all in a soak.
+MOST_FLIPS = 300
 
 
 def test_an_export_holds_the_blocks_of_its_span_and_verifies_alone() -> None:
@@ -159,25 +163,24 @@ def check(place: Place, answer: Json, instead: dict[str, bytes]) -> None:
     verify_export(manifest, lambda name: instead.get(name) or place.read(name), place.verifier)
 
 
+@pytest.mark.soak
 def test_every_flipped_byte_is_found_and_the_file_and_line_are_named(small: tuple[Place, Json]) -> None:
     place, answer = small
     _, (strand,) = parse_completed(place.exports.files[answer["manifest"]])
     assert len(strand.objects) == 2
     for item in strand.objects:
         whole = place.read(item.name) or b""
-        for at in range(len(whole)):
-            flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+        for at in places(whole, MOST_FLIPS):
             with pytest.raises(ExportFault, match=rf"^{item.name}(, line 1:| )"):
-                check(place, answer, {item.name: flipped})
+                check(place, answer, {item.name: flipped(whole, at)})
 
 
 def test_every_flipped_byte_of_the_manifest_is_found(small: tuple[Place, Json]) -> None:
     place, answer = small
     whole = place.exports.files[answer["manifest"]]
     for at in range(len(whole)):
-        flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
         with pytest.raises(ExportFault, match="manifest"):
-            verify_export(flipped, place.read, place.verifier)
+            verify_export(flipped(whole, at), place.read, place.verifier)
 
 
 def _changed(place: Place, answer: Json, change: Callable[[Json], object]) -> bytes:

@@ -28,6 +28,7 @@ from services.ledger.queue import SqsInbox
 from shared.aws.rows import OutcomeUnknown
 from shared.kernel.errors import Malformed
 from shared.kernel.ids import Key
+from tests.aws import client
 from tests.contract.stores import ENVIRONMENT
 from tests.fakes import Faults
 from tests.service.ledger.queues import MemoryInbox
@@ -152,17 +153,17 @@ def opened(
 
 
 def _sqs() -> tuple[Inbox, Receive]:
-    client: Any = boto3.client("sqs")
-    url = client.create_queue(QueueName=f"inbox-{secrets.token_hex(6)}.fifo", Attributes=FIFO)["QueueUrl"]
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName=f"inbox-{secrets.token_hex(6)}.fifo", Attributes=FIFO)["QueueUrl"]
 
     def receive() -> list[tuple[str, str, str]]:
-        found = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"])
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"])
         return [
             (one["Attributes"]["MessageGroupId"], one["Body"], one["ReceiptHandle"])
             for one in found.get("Messages", [])
         ]
 
-    return SqsInbox(client, url), receive
+    return SqsInbox(sqs, url), receive
 
 
 def _seen(records: list[dict[str, Any]]) -> list[tuple[str, str, str]]:

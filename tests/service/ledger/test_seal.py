@@ -287,7 +287,7 @@ def test_a_restored_head_without_its_commit_records_is_never_sealed_from() -> No
 def test_a_staged_batch_that_was_touched_is_never_applied() -> None:
     cloud = Cloud()
     restored(cloud)
-    for name in [name for name in cloud.objects.files if "/staging/" in name]:
+    for name in [name for name in cloud.objects.files if name.startswith("staging/")]:
         cloud.objects.files[name] = cloud.objects.files[name].replace(b'"block":2', b'"block":3')
     with pytest.raises(HeadWentBack, match="not what its name says"):
         cloud.sealer().publish()

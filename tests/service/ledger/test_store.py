@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -31,6 +30,7 @@ from shared.events.sealing import Head, Mark
 from shared.kernel.ids import Key
 from shared.kernel.jws import take_apart
 from shared.ledger.merkle import leaf_hash
+from tests.aws import client
 from tests.contract.stores import ENVIRONMENT
 from tests.fakes import Faults
 from tests.service.ledger.fakes import MemoryHeads, MemoryMarks, MemoryNotes, MemoryObjects
@@ -62,17 +62,17 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def make_stores(suffix: str) -> None:
     """The tables and the bucket, as the template has them."""
-    client: Any = boto3.client("dynamodb")
+    dynamodb = client("dynamodb")
     keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
     text = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "kid")]
     index = [{"AttributeName": "kid", "KeyType": "HASH"}, {"AttributeName": "n", "KeyType": "RANGE"}]
-    client.create_table(
+    dynamodb.create_table(
         TableName=LEDGER + suffix,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=keys,
         AttributeDefinitions=text[:2],
     )
-    client.create_table(
+    dynamodb.create_table(
         TableName=DOCUMENTS + suffix,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=keys,
@@ -81,7 +81,7 @@ def make_stores(suffix: str) -> None:
             {"IndexName": "unsealed", "KeySchema": index, "Projection": {"ProjectionType": "KEYS_ONLY"}}
         ],
     )
-    boto3.client("s3").create_bucket(
+    client("s3").create_bucket(
         Bucket=BUCKET + suffix, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
     )
 
@@ -92,8 +92,8 @@ def ports(request: pytest.FixtureRequest) -> Ports:
         faults = Faults()
         return Ports(MemoryHeads(faults), MemoryMarks(faults), MemoryObjects(faults), MemoryNotes(faults))
     suffix = opened(request)
-    ledger = DynamoLedger(boto3.client("dynamodb"), LEDGER + suffix)
-    return Ports(ledger, ledger, S3Objects(boto3.client("s3"), BUCKET + suffix), ledger)
+    ledger = DynamoLedger(client("dynamodb"), LEDGER + suffix)
+    return Ports(ledger, ledger, S3Objects(client("s3"), BUCKET + suffix), ledger)
 
 
 @pytest.fixture(params=["moto", LOCAL_CLOUD])
@@ -127,7 +127,7 @@ def test_a_strand_never_written_has_an_empty_head(ports: Ports) -> None:
 
 def test_a_head_reads_back_as_it_was_written(ports: Ports) -> None:
     first = ports.heads.read(0)
-    second = first.committed(grown(first.head, 5), "0/staging/x")
+    second = first.committed(grown(first.head, 5), "staging/0/x")
     ports.heads.swap(first, second)
     assert ports.heads.read(0) == second
     ports.heads.swap(second, second.applied())
@@ -195,7 +195,7 @@ def test_what_waits_is_remembered_until_forgotten(ports: Ports) -> None:
 
 def put_act(producer: Producer, number: int, suffix: str = "") -> Key:
     """Store an act of two rows as the document store lays it out."""
-    client = boto3.client("dynamodb")
+    dynamodb = client("dynamodb")
     text = producer.event(number)
     signed = take_apart(text)
     ids = [f"{PATIENT}.{event_id(10 * number + at)}" for at in (0, 1)]
@@ -208,7 +208,7 @@ def put_act(producer: Producer, number: int, suffix: str = "") -> Key:
     ]
     for key, row in zip(keys, rows, strict=True):
         item = {"pk": {"S": key.pk}, "sk": {"S": key.sk}, "ct": {"B": b"sealed"}, **row}
-        client.put_item(TableName=DOCUMENTS + suffix, Item=item)
+        dynamodb.put_item(TableName=DOCUMENTS + suffix, Item=item)
     put_certificate(producer, suffix)
     return keys[0]
 
@@ -221,7 +221,7 @@ def put_certificate(producer: Producer, suffix: str) -> None:
         "kid": {"S": f"certs#{producer.service}"},
         "n": {"N": "1800000000000"},
     }
-    boto3.client("dynamodb").put_item(TableName=DOCUMENTS + suffix, Item=item)
+    client("dynamodb").put_item(TableName=DOCUMENTS + suffix, Item=item)
 
 
 def _value(value: Any) -> dict[str, Any]:
@@ -231,7 +231,7 @@ def _value(value: Any) -> dict[str, Any]:
 
 
 def test_event_rows_are_found_by_key_and_by_number(suffix: str) -> None:
-    events: Events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS + suffix)
+    events: Events = DynamoEvents(client("dynamodb"), DOCUMENTS + suffix)
     producer = Producer(House())
     keys = [put_act(producer, number, suffix) for number in (1, 2, 3)]
     other = Key(keys[0].pk, "Observation#absent#v#0000000001")
@@ -245,7 +245,7 @@ def test_event_rows_are_found_by_key_and_by_number(suffix: str) -> None:
 
 
 def test_a_rejection_is_put_beside_the_rows_of_its_own_act_only(suffix: str) -> None:
-    events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS + suffix)
+    events = DynamoEvents(client("dynamodb"), DOCUMENTS + suffix)
     producer = Producer(House())
     mine, theirs = (events.fetch([put_act(producer, number, suffix)])[0] for number in (1, 2))
     claims_both = type(mine)(mine.key, mine.text, mine.kid, mine.n, (*mine.rows, *theirs.rows))
@@ -255,16 +255,16 @@ def test_a_rejection_is_put_beside_the_rows_of_its_own_act_only(suffix: str) -> 
 def test_a_row_of_nonsense_is_an_event_row_without_rows(suffix: str) -> None:
     rows = {"L": [{"S": "#9 "}, {"S": "y"}]}
     item: dict[str, Any] = {"pk": {"S": "P#a"}, "sk": {"S": "x"}, "event": {"S": "?"}, "rows": rows}
-    boto3.client("dynamodb").put_item(TableName=DOCUMENTS + suffix, Item=item)
-    found = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS + suffix).fetch([Key("P#a", "x")])
+    client("dynamodb").put_item(TableName=DOCUMENTS + suffix, Item=item)
+    found = DynamoEvents(client("dynamodb"), DOCUMENTS + suffix).fetch([Key("P#a", "x")])
     assert [(row.text, row.rows) for row in found] == [("?", ())]
 
 
 def test_the_life_of_a_batch_on_dynamodb_and_s3_passes_the_audit(suffix: str) -> None:
     house = House()
-    ledger = DynamoLedger(boto3.client("dynamodb"), LEDGER + suffix)
-    objects = S3Objects(boto3.client("s3"), BUCKET + suffix)
-    events = DynamoEvents(boto3.client("dynamodb"), DOCUMENTS + suffix)
+    ledger = DynamoLedger(client("dynamodb"), LEDGER + suffix)
+    objects = S3Objects(client("s3"), BUCKET + suffix)
+    events = DynamoEvents(client("dynamodb"), DOCUMENTS + suffix)
     world = World(ledger, ledger, objects, events, ledger, StandingClock())
     sealer = Sealer(0, house.genesis, world, seal=house.seal, log=house.logs)
     producer = Producer(house)
@@ -272,7 +272,7 @@ def test_the_life_of_a_batch_on_dynamodb_and_s3_passes_the_audit(suffix: str) ->
     sealer.publish()
     put_act(producer, 3, suffix)
     bad = put_act(producer, 4, suffix)
-    boto3.client("dynamodb").update_item(
+    client("dynamodb").update_item(
         TableName=DOCUMENTS + suffix,
         Key={"pk": {"S": bad.pk}, "sk": {"S": bad.sk}},
         UpdateExpression="SET event = :e",
@@ -288,7 +288,7 @@ def test_the_life_of_a_batch_on_dynamodb_and_s3_passes_the_audit(suffix: str) ->
 
     report = audit_strand(house.genesis, 0, read)
     assert (report.findings, report.events, report.rejected) == ([], 3, 1)
-    marker = boto3.client("dynamodb").get_item(
+    marker = client("dynamodb").get_item(
         TableName=DOCUMENTS + suffix, Key={"pk": {"S": bad.pk}, "sk": {"S": bad.sk + "#rejected"}}
     )["Item"]
     assert marker.keys() == {"pk", "sk", "event"}

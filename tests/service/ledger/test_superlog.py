@@ -16,11 +16,20 @@ from shared.ledger.note import Ed25519InMemory, NoteFault, parse_note
 from shared.ledger.proof import TlogProof, verify
 from shared.ledger.superlog import StrandHead, head_mark, parse_super_entry, super_entry
 from shared.ledger.tiles import split_bundle
+from tests.conftest import SOAK
 from tests.fakes import Crash
 from tests.service.ledger.fakes import Cloud
 from tests.unit.ledger.acts import ORIGIN, House, Producer
 
 MLDSA = Mldsa44InMemory(sha256(b"log"))
+
+
+FAULTS = ("before", "after", "lost", "dropped")
+
+
+def faults_at(write: int) -> tuple[str, ...]:
+    """Two faults at each write and the other two at the next; all four at each in a soak."""
+    return FAULTS if SOAK > 1 else FAULTS[write % 2 :: 2]
 
 
 def cloud_of(strands: int) -> Cloud:
@@ -149,6 +158,7 @@ def test_an_entry_by_another_key_or_of_another_log_is_refused() -> None:
         parse_super_entry(entry, "other.example", cloud.house.logs.keys)
 
 
+@pytest.mark.soak
 def test_a_crash_at_any_write_repeats_and_loses_no_checkpoint() -> None:
     def run(cloud: Cloud) -> None:
         producer = Producer(cloud.house, spread=True)
@@ -159,7 +169,7 @@ def test_a_crash_at_any_write_repeats_and_loses_no_checkpoint() -> None:
     calm = cloud_of(2)
     run(calm)
     for write in range(1, calm.faults.writes + 1):
-        for when in ("before", "after", "lost", "dropped"):
+        for when in faults_at(write):
             cloud = cloud_of(2)
             cloud.faults.plan = {write: when}
             try:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from services.cli.witness_files import WitnessFiles
@@ -14,6 +13,7 @@ from services.ledger.witness_store import DynamoWitness
 from shared.kernel.encoding import sha256
 from shared.kernel.errors import Conflict, Malformed
 from shared.ledger.witness import State, origin_hash
+from tests.aws import client
 from tests.fakes import MemoryWrapper
 from tests.service.ledger.test_store import LEDGER, LOCAL_CLOUD, aws, opened
 from tests.service.ledger.witness_room import MemoryWitness
@@ -32,7 +32,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WitnessSto
             yield files
     else:
         suffix = opened(request)
-        yield DynamoWitness(boto3.client("dynamodb"), LEDGER + suffix)
+        yield DynamoWitness(client("dynamodb"), LEDGER + suffix)
 
 
 def test_a_log_never_cosigned_has_the_empty_state(store: WitnessStore) -> None:
@@ -92,12 +92,12 @@ def test_progress_is_replaced_exactly(store: WitnessStore) -> None:
 
 
 def test_wrapped_keys_lie_in_the_same_table(aws: None) -> None:
-    table = DynamoLedger(boto3.client("dynamodb"), LEDGER)
+    table = DynamoLedger(client("dynamodb"), LEDGER)
     keys = [
         software_key(table, MemoryWrapper(), lambda n: sha256(b"seed")[:n], "witness-key") for _ in range(2)
     ]
     assert keys[0].public == keys[1].public
-    store = DynamoWitness(boto3.client("dynamodb"), LEDGER)
+    store = DynamoWitness(client("dynamodb"), LEDGER)
     store.swap(ORIGIN, State(), FIRST)
     assert store.read(ORIGIN) == FIRST
 

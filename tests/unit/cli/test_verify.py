@@ -22,6 +22,7 @@ from shared.ledger.checkpoint import Checkpoint, sign_checkpoint
 from shared.ledger.merkle import inclusion_proof
 from shared.ledger.note import Verifier, sign_note
 from shared.ledger.proof import TlogProof
+from tests.flips import flipped, places
 from tests.unit.ledger.acts import ORIGIN, PATIENT, START, House, Producer, event_id, key
 from tests.unit.ledger.logs import MemoryLog
 
@@ -29,6 +30,8 @@ HOUSE = House()
 VKEY = Verifier(ORIGIN, HOUSE.log.public).vkey
 PROVIDER, DEVICE = key("provider"), key("device")
 SEED = sha256(b"seed")[:16]
+# Of each file, beside one byte of each word in it; all in a soak.
+MOST_FLIPS = 250
 
 
 def opened(producer: Producer, number: int, *revisions: Revision) -> Opening:
@@ -153,16 +156,14 @@ def small(folder: Folder) -> Iterator[tuple[str, list[str]]]:
     yield "0.opening.json", ["0.tlog-proof", "--opening", "0.opening.json"]
 
 
+@pytest.mark.soak
 def test_every_flipped_byte_of_every_file_is_refused_with_a_sentence(folder: Folder, capsys: Capture) -> None:
     for name, arguments in small(folder):
         data = (folder.path / name).read_bytes()
         assert folder.verify(*arguments) == 0
         capsys.readouterr()
-        # Every byte of the small files; every seventh of a consent's opening, which holds three events.
-        for at in range(0, len(data), 1 if len(data) < 3_000 else 7):
-            broken = bytearray(data)
-            broken[at] ^= 1
-            folder.write(name, bytes(broken))
+        for at in places(data, MOST_FLIPS):
+            folder.write(name, flipped(data, at))
             assert folder.verify(*arguments) == 1, f"{name} byte {at}"
             said = capsys.readouterr().err
             assert said.startswith("carevouch verify: refused: "), said

@@ -15,12 +15,15 @@ from shared.ledger import cose
 from shared.ledger.checkpoint import parse_checkpoint
 from shared.ledger.note import Ed25519InMemory, Note, Verifier, parse_note, render_note
 from shared.ledger.proof import render
+from tests.flips import flipped, places
 from tests.unit.cli.logs import VKEY, Deployment, Witness, write
 from tests.unit.ledger.acts import ORIGIN
 
 ONE, TWO = Witness("witness.example/one"), Witness("witness.example/two")
 WITNESSES = f"witness one {ONE.vkey}\nwitness two {TWO.vkey}\n"
 Capture = pytest.CaptureFixture[str]
+# Of a COSE receipt; all its bytes in a soak.
+MOST_FLIPS = 150
 
 
 class Held:
@@ -190,6 +193,8 @@ def test_an_event_of_a_later_epoch_needs_the_epochs(tmp_path: Path, capsys: Capt
     assert held.verify() == 1
     assert "give the --epochs" in capsys.readouterr().err
     assert held.verify("--epochs", "epochs") == 0
+    held.write("none yet", b"")
+    assert held.verify("--epochs", "none yet") == 1, "no order opened the event's epoch"
     event_id = take_apart(held.placed.entry.decode()).payload["id"]
     strands = next(count for count in (3, 5, 7, 9) if strand_of(event_id, count) != held.placed.published.log)
     other = Deployment(strands=1)
@@ -219,10 +224,11 @@ def test_a_cose_receipt_is_known_by_its_content_and_verified(held: Held, capsys:
     assert "by the sealer's key" in capsys.readouterr().out
 
 
+@pytest.mark.soak
 def test_every_flipped_byte_of_a_cose_receipt_is_refused(held: Held) -> None:
     data = receipt(held)
-    for at in range(len(data)):
-        held.write("receipt.tlog-proof", data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    for at in places(data, MOST_FLIPS):
+        held.write("receipt.tlog-proof", flipped(data, at))
         # Without its first byte it is no receipt, nor a text: bad input.
         assert held.verify(proofs=("receipt",)) in ((1, 2) if at == 0 else (1,)), at
 
@@ -259,3 +265,9 @@ def test_words_that_lack_something_are_told_what(held: Held, capsys: Capture) ->
     said = capsys.readouterr().err
     words = ("give a PROOF", "give the --genesis", "give the --log", "give the PROOF that shows")
     assert all(word in said for word in words)
+
+
+def test_the_file_of_epochs_is_empty_before_the_first_order(tmp_path: Path) -> None:
+    held = Held(tmp_path, Deployment(strands=1).grow(4), 1)
+    held.write("epochs", b"")
+    assert held.verify("--epochs", "epochs") == 0

@@ -43,43 +43,55 @@ ELEMENTS = {
     "unknown": st.just(1),
 }
 EFFECTS = st.sampled_from(["permit", "deny"])
+# Strategies are made once: making one anew for each draw takes longer than all that is drawn from it.
+DEEPEST = 3
+# Few elements at a time, or hardly anything ever matches; no type and a modifier seldom.
+CHOSEN = st.lists(st.sampled_from(sorted(ELEMENTS)), max_size=2, unique=True)
+TYPED, MODIFIED = st.integers(0, 15), st.booleans()
+STATUSES = st.sampled_from(["active"] * 6 + ["inactive", "draft"])
+POLICIES = st.sampled_from([None, None, "OPTIN", "OPTOUT"])
+SENSITIVE = st.lists(st.sampled_from(SENSITIVITIES), max_size=2, unique=True)
+# Sensitive data labelled below R are raised to R when read from FHIR; a case file takes them as they are.
+PLAIN_LABEL, SENSITIVE_LABEL = st.sampled_from([None, "L", "N", "R", "V"]), st.sampled_from([None, "R", "V"])
+ONE_TYPE, ONE_DATE = st.sampled_from(TYPES), st.sampled_from([None, *DATES])
+AUTHORS = st.lists(st.sampled_from(PEOPLE[:2]), max_size=1)
+RELATED = st.lists(st.sampled_from(ENCOUNTERS), max_size=1)
 
 
 @st.composite
-def provisions(draw: st.DrawFn, depth: int = 0) -> dict[str, Any]:
-    # Few elements at a time, or hardly anything ever matches; no type and a modifier seldom.
-    chosen = draw(st.lists(st.sampled_from(sorted(ELEMENTS)), max_size=2, unique=True))
-    clause = {name: draw(ELEMENTS[name]) for name in chosen if name != "unknown" or draw(st.booleans())}
-    if draw(st.integers(0, 15)):
+def provisions(draw: st.DrawFn, depth: int) -> dict[str, Any]:
+    chosen = draw(CHOSEN)
+    clause = {name: draw(ELEMENTS[name]) for name in chosen if name != "unknown" or draw(MODIFIED)}
+    if draw(TYPED):
         clause["type"] = draw(EFFECTS)
-    children = draw(st.lists(provisions(depth + 1), max_size=2)) if depth < 3 else []
+    children = draw(PROVISIONS[depth + 1]) if depth < DEEPEST else []
     return {**clause, "provision": children} if children else clause
+
+
+# Those below a provision, by their depth.
+PROVISIONS = [st.lists(provisions(depth), max_size=2) for depth in range(DEEPEST + 1)]
+ROOT = provisions(0)
 
 
 @st.composite
 def consents(draw: st.DrawFn) -> dict[str, Any]:
-    consent = {
-        "status": draw(st.sampled_from(["active"] * 6 + ["inactive", "draft"])),
-        "provision": draw(provisions()),
-    }
-    policy = draw(st.sampled_from([None, None, "OPTIN", "OPTOUT"]))
+    consent = {"status": draw(STATUSES), "provision": draw(ROOT)}
+    policy = draw(POLICIES)
     return {**consent, "policyRule": policy} if policy else consent
 
 
 @st.composite
 def resources(draw: st.DrawFn) -> dict[str, Any]:
-    type_ = draw(st.sampled_from(TYPES))
-    sensitivities = draw(st.lists(st.sampled_from(SENSITIVITIES), max_size=2, unique=True))
-    # Sensitive data labelled below R are raised to R when read from FHIR; a case file takes them as they are.
-    labels = [None, "R", "V"] if sensitivities else [None, "L", "N", "R", "V"]
+    type_ = draw(ONE_TYPE)
+    sensitivities = draw(SENSITIVE)
     return {
         "type": type_,
         "id": f"{type_}/1",
-        "conf": draw(st.sampled_from(labels)),
+        "conf": draw(SENSITIVE_LABEL if sensitivities else PLAIN_LABEL),
         "sens": sensitivities,
-        "date": draw(st.sampled_from([None, *DATES])),
-        "authors": draw(st.lists(st.sampled_from(PEOPLE[:2]), max_size=1)),
-        "related": draw(st.lists(st.sampled_from(ENCOUNTERS), max_size=1)),
+        "date": draw(ONE_DATE),
+        "authors": draw(AUTHORS),
+        "related": draw(RELATED),
     }
 
 
