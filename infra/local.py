@@ -22,7 +22,7 @@ from infra.faults import SetUpFault, explained
 from infra.stack import Cloud
 from shared.events.genesis import parse_genesis
 from shared.kernel.encoding import b64u
-from shared.ledger.checkpoint import SUPER
+from shared.ledger.checkpoint import MAX_STRANDS, SUPER
 from shared.ledger.note import Verifier, parse_vkey
 
 # Another folder may be named, to look after a cloud that is not this checkout's own.
@@ -99,10 +99,8 @@ def strands_of(text: str | None) -> int | None:
     """The number in STRANDS=, None when there is none; raises `SetUpFault` for what the template refuses."""
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= stack.MAX_STRANDS):
-        raise SetUpFault(
-            f"STRANDS={text} is no number of strands: give 1 to {stack.MAX_STRANDS}, as in STRANDS=4."
-        )
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MAX_STRANDS):
+        raise SetUpFault(f"STRANDS={text} is no number of strands: give 1 to {MAX_STRANDS}, as in STRANDS=4.")
     return int(text)
 
 

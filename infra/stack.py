@@ -26,8 +26,6 @@ REGION = "eu-central-1"
 PACKAGES = "carevouch-packages"
 ORIGIN = "log.carevouch.local/carevouch"
 DEPLOY_SECONDS = 120
-# As the template bounds them.
-MAX_STRANDS = 64
 # As the one-minute schedule sends it.
 WAKE_UP = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
 

@@ -1,7 +1,8 @@
 """Receipts of accepted acts, held against a log: there, rejected, not due, or proof against the operator.
 
 The log is audited as `carevouch audit` does it: that an event is nowhere can only be said of a log of which
-every entry was read and is one of the signed tree.
+every entry was read and is one of the signed tree, and that it is somewhere, only of a strand that is so.
+What is wrong with the log convicts nobody by itself, and clears nobody where it touches the answer.
 """
 
 from collections.abc import Mapping
@@ -10,13 +11,27 @@ from dataclasses import dataclass
 from services.cli.audit import Given, examine, opened_log
 from services.cli.held import Held, standing_json, standing_words
 from services.cli.mismatch import naming
+from services.cli.report import where_of
 from services.cli.shown import event_words
 from shared.events.audit_log import Audit
 from shared.events.envelope import Event
-from shared.events.receipt import Broken, Replaced, Standing, parse_receipt, verify_receipt
+from shared.events.receipt import (
+    Broken,
+    Rejected,
+    Replaced,
+    Sealed,
+    Standing,
+    parse_receipt,
+    verify_receipt,
+)
 from shared.kernel.canonical import JsonObject
+from shared.ledger.checkpoint import SUPER, LogName
 from shared.ledger.note import Verifier
 from shared.ledger.policy import Policy
+from shared.ledger.walk import Finding
+
+# Codes of what is wrong with the numbers of one key, whose name says where.
+OF_KEYS = frozenset(["gap", "repeated"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +49,26 @@ class Judged:
         """Whether receipt and log together are evidence against the operator."""
         return isinstance(self.standing, Broken | Replaced)
 
+    @property
+    def touching(self) -> list[tuple[LogName | None, Finding]]:
+        """What is wrong with the log and bears on the answer: while there is any, it clears nobody.
+
+        An entry is not touched by another strand, or by another key's numbers. An event that was not met may
+        lie in whatever is wrong.
+        """
+        said, key = self.standing, f"key {self.event.kid}"
+        if not isinstance(said, Sealed | Replaced | Rejected):
+            return self.audit.all_findings
+        return [
+            (log, finding)
+            for log, finding in self.audit.all_findings
+            if log in (None, SUPER, said.strand) and (finding.where == key or finding.code not in OF_KEYS)
+        ]
+
     def json(self) -> JsonObject:
         """For programs."""
-        faults = len(self.audit.all_findings)
-        return {**standing_json(self.file, self.event, self.standing), "findings": faults}
+        faults = {"findings": len(self.audit.all_findings), "touching": len(self.touching)}
+        return {**standing_json(self.file, self.event, self.standing), **faults}
 
     def words(self) -> list[str]:
         """For people."""
@@ -47,10 +78,18 @@ class Judged:
             f"            accepted, and promised to be in the log by {self.event.seal_by}",
             f"  log       {standing_words(self.event, self.standing)}",
         ]
+        if self.touching:
+            lines.append(
+                f"            this clears nobody: what is wrong with the log touches it ({self._first()})"
+            )
         if self.audit.all_findings:
             found = len(self.audit.all_findings)
             lines.append(f"            (the log has {found} findings of its own: carevouch audit lists them)")
         return lines + (self._evidence() if self.against_the_operator else [])
+
+    def _first(self) -> str:
+        log, finding = self.touching[0]
+        return f"{finding.code}: {where_of(log, finding)}: {finding.message}"
 
     def _evidence(self) -> list[str]:
         """What the person holds, and whom it convinces."""
@@ -66,11 +105,18 @@ class Judged:
 
 
 def judge(
-    receipts: Mapping[str, bytes], log: str, key: Verifier, policy: Policy | None, genesis: bytes | None
+    receipts: Mapping[str, bytes],
+    log: str,
+    key: Verifier,
+    policy: Policy | None,
+    genesis: bytes | None,
+    *,
+    super_log: bool = True,
 ) -> list[Judged]:
     """What the log says of each receipt; raises `Mismatch` for one that does not verify.
 
     `genesis` is one that the caller kept; without it the log's own is used, verified under the key.
+    Without `super_log` it may be a log that has none.
     """
     read, known, findings = opened_log(log, key, genesis)
     events = []
@@ -78,6 +124,6 @@ def judge(
         with naming(file):
             events.append((file, verify_receipt(parse_receipt(data), known)))
     held = Held(receipts=tuple(events))
-    audit = examine(Given(read, known, policy, {}, held, ()))
+    audit = examine(Given(read, known, policy, {}, held, (), super_log))
     audit.findings += findings
     return [Judged(file, event, said, log, audit) for file, event, said in held.judged(audit)]

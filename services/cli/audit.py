@@ -29,6 +29,8 @@ from shared.ledger.policy import Policy
 from shared.ledger.walk import Finding
 
 SOUND, FAULTY, BAD_INPUT = 0, 1, 2
+# What the option says that forgives a log for having no super-log.
+NO_SUPER = "the log may have no super-log: it is from before there were any, or one strand"
 
 _DESCRIPTION = """\
 Check a whole log: every tile against every entry, every block link, every certificate and
@@ -38,8 +40,10 @@ checkpoint which you kept."""
 
 _EPILOG = """\
 DIR holds the files as they are served under /ledger: genesis, epochs, 0/checkpoint, 0/tile/...,
-super/checkpoint, ... (a log of one strand may also lie in DIR itself). URL is the address of
-/ledger. A large log is checked faster in a mirror of it (carevouch mirror).
+super/checkpoint, ... URL is the address of /ledger. A large log is checked faster in a mirror of
+it (carevouch mirror). That there is no super-log is a finding once a strand has entries; only with
+--no-super may it be missing, for a log from before there were super-logs, or for one strand that
+lies in DIR itself.
 
 With a policy, the super-log's checkpoint must have the cosignatures that it asks for, and their
 time is the log's time; without one it is the time of the blocks of every strand. By it a missing
@@ -81,6 +85,7 @@ def add_parser(subparsers: Any) -> None:
         ("--opening", "DIR", "openings, whose events must be in the log"),
     ):
         parser.add_argument(option, action="append", default=[], metavar=name, help=words)
+    parser.add_argument("--no-super", action="store_true", help=NO_SUPER)
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     parser.set_defaults(run=run)
 
@@ -107,7 +112,10 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A log and what it is held against; `findings` are what was wrong with that from the start."""
+    """A log and what it is held against; `findings` are what was wrong with that from the start.
+
+    Without `super_log` it may be a log that has none.
+    """
 
     read: Read
     genesis: Genesis
@@ -115,6 +123,7 @@ class Given:
     against: dict[LogName, list[bytes]]
     held: Held
     findings: tuple[Finding, ...]
+    super_log: bool
 
 
 def examine(given: Given) -> Audit:
@@ -125,6 +134,7 @@ def examine(given: Given) -> Audit:
         against=given.against,
         policy=given.policy,
         watch=given.held.event_ids,
+        super_log=given.super_log,
         progress=lambda log: progress(f"strand {log}" if isinstance(log, int) else "super-log", "entries"),
     )
 
@@ -149,7 +159,9 @@ def _given(args: argparse.Namespace) -> Given:
     older = [read_text(name) for name in args.against]
     read, genesis, findings = opened_log(args.log, key, kept)
     held = read_held(args.receipts, args.opening, genesis)
-    return Given(read, genesis, policy, _by_log(older, genesis), held, tuple(findings))
+    return Given(
+        read, genesis, policy, _by_log(older, genesis), held, tuple(findings), super_log=not args.no_super
+    )
 
 
 def _by_log(checkpoints: Sequence[bytes], genesis: Genesis) -> dict[LogName, list[bytes]]:

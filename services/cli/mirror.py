@@ -15,7 +15,7 @@ from typing import Any
 from services.cli.copying import CHECKPOINT, Contradiction, Copied, Copy, Open
 from services.cli.files import read_vkey
 from services.cli.kept import Kept
-from services.cli.mismatch import telling
+from services.cli.mismatch import telling, unpublished
 from services.cli.progress import progress
 from services.cli.source import Read, ReadMany, reader, readers, said_of
 from shared.events.epoch import read_epochs
@@ -101,15 +101,11 @@ def mirror(
     # its own copy is brought up to date after them.
     above = read(f"{SUPER}/{CHECKPOINT}")
     genesis = _epochs(read(EPOCHS), kept, genesis)
-    strands = [
-        _log(genesis, strand, read(f"{strand}/{CHECKPOINT}")) for strand in range(genesis.strand_count)
-    ]
-    logs = [*strands, _log(genesis, SUPER, above)]
-    return [
-        _copied(log, read, read_many, kept, again=again)
-        for log in logs
-        if log.note is not None or kept.get(log.path + CHECKPOINT) is not None
-    ]
+    logs = [_log(genesis, strand, read(f"{strand}/{CHECKPOINT}")) for strand in range(genesis.strand_count)]
+    # A log from before there were super-logs has none; a strand always has its checkpoint, if only of size 0.
+    if above is not None or kept.get(f"{SUPER}/{CHECKPOINT}") is not None:
+        logs.append(_log(genesis, SUPER, above))
+    return [_copied(log, read, read_many, kept, again=again) for log in logs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +125,7 @@ def _log(genesis: Genesis, name: LogName, note: bytes | None) -> _Log:
 
 def _copied(log: _Log, read: Read, read_many: ReadMany, kept: Kept, *, again: bool) -> Copied:
     if log.note is None:
-        raise IntegrityFault(f"the log shows no checkpoint of {log.origin} (any more)")
+        raise unpublished(log.origin)
     copy = Copy(
         kept,
         log.path,

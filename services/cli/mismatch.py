@@ -19,6 +19,14 @@ def naming(file: str) -> Iterator[None]:
         raise Mismatch(f"{file}: {fault.message}") from fault
 
 
+def unpublished(origin: str) -> IntegrityFault:
+    """A log that the deployment must have shows no checkpoint: not one without entries, which has one too."""
+    return IntegrityFault(
+        f"the log shows no checkpoint of {origin} (any more); that of a strand which was just added is "
+        "not published yet, but within a minute: repeat this then"
+    )
+
+
 @contextmanager
 def telling(what: str) -> Iterator[None]:
     """Whatever is wrong within says also what it is about; it stays the kind of wrong that it is."""

@@ -28,7 +28,7 @@ def words_of(audit: Audit, held: Held, findings: Sequence[Found]) -> list[str]:
     if held.openings:
         documents = Counter(str(proved.doc) for _, proved in held.openings)
         lines.append(f"openings: {len(held.openings)} revisions of {len(documents)} documents")
-    lines += [f"{item.code}: {_where(log, item)}: {item.message}" for log, item in findings]
+    lines += [f"{item.code}: {where_of(log, item)}: {item.message}" for log, item in findings]
     return [*lines, f"{len(findings)} findings" if findings else "nothing is wrong"]
 
 
@@ -75,7 +75,8 @@ def _old_words(sizes: Sequence[int]) -> list[str]:
     return [f"  compared with the old checkpoint of {size} entries" for size in sizes]
 
 
-def _where(log: LogName | None, item: Finding) -> str:
+def where_of(log: LogName | None, item: Finding) -> str:
+    """Where a finding of this log, or of the whole one, is."""
     if log is None:
         return item.where
     return f"strand {log}, {item.where}" if isinstance(log, int) else f"super-log, {item.where}"

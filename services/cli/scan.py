@@ -13,6 +13,7 @@ from typing import Any
 
 from services.cli.files import read_bytes, read_text, read_vkey
 from services.cli.held import Held, read_held
+from services.cli.mismatch import unpublished
 from services.cli.progress import progress
 from services.cli.source import Read, ReadMany, reader, readers, said_of
 from shared.events.epoch import read_epochs
@@ -159,13 +160,20 @@ def _strands(read: Read, read_many: ReadMany, genesis: Genesis, key: Verifier | 
     for strand in range(genesis.strand_count):
         note = read(f"{strand}/checkpoint")
         if note is None:
-            continue
+            raise unpublished(strand_origin(genesis.origin, strand))
         if key is None:
             head = parse_checkpoint(parse_note(note).text)
-            yield _Strand(strand, head, read_many, lambda tile, data: None)
+            yield _Strand(strand, head, read_many, _check_width)
         else:
             head = genesis.keys.open(note, strand_origin(genesis.origin, strand))
             yield _Strand(strand, head, read_many, _tree(head, strand, read_many).check)
+
+
+def _check_width(tile: Tile, data: bytes) -> None:
+    """Raise `TileFault` unless the bundle has the entries that its tree says, whatever they are."""
+    entries = split_bundle(data, tile.path)
+    if len(entries) != tile.width:
+        raise TileFault(f"{tile.path} holds {len(entries)} entries, its tree {tile.width}")
 
 
 def _tree(head: Checkpoint, strand: int, read_many: ReadMany) -> SignedTree:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from services.cli.accepted import Judged, judge
+from services.cli.audit import NO_SUPER
 from services.cli.files import read_bytes, read_text
 from services.cli.mismatch import Mismatch, naming
 from services.cli.proving import COSE_START, Files, prove, witness
@@ -58,7 +59,8 @@ files:
 
 exit status:
   0  everything given was verified
-  1  something does not match, or a receipt is proof against the operator; the sentence says what
+  1  something does not match, a receipt is proof against the operator, or what is wrong with the
+     log touches what it says of the receipt; the sentence says what
   2  a file is not there, is empty or is no text, or the key is not one
 
 examples:
@@ -94,6 +96,7 @@ def add_parser(subparsers: Any) -> None:
     for name, words in _GIVEN:
         parser.add_argument(f"--{name}", action="append", default=[], metavar="FILE", help=words)
     parser.add_argument("--log", metavar="DIR|URL", help="the log that receipts are held against")
+    parser.add_argument("--no-super", action="store_true", help=NO_SUPER)
     parser.add_argument("--json", action="store_true", help="what was proved, as JSON")
     parser.set_defaults(run=run)
 
@@ -108,8 +111,7 @@ def run(args: argparse.Namespace) -> int:
         given |= {name: Path(name).read_bytes() for name in (args.epochs,) if name}
         files = _files(args)
         shown = _prove(args, given, files, key, policy) if args.proofs else []
-        receipts = {name: given[name] for name in args.receipt}
-        judged = judge(receipts, args.log, key, policy, given.get(args.genesis)) if receipts else []
+        judged = _judge(args, given, key, policy)
     except Mismatch as mismatch:
         return _stop(f"refused: {mismatch}", REFUSED)
     except IntegrityFault as fault:
@@ -117,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     except (DomainError, OSError) as error:
         return _stop(said_of(error, args.log or ""), BAD_INPUT)
     _print(shown, judged, as_json=args.json)
-    return REFUSED if any(one.against_the_operator for one in judged) else VERIFIED
+    return REFUSED if any(one.against_the_operator or one.touching for one in judged) else VERIFIED
 
 
 def _print(shown: Sequence[Shown], judged: Sequence[Judged], *, as_json: bool) -> None:
@@ -170,6 +172,15 @@ def _prove(
     if policy is None:
         return shown
     return witness(shown, genesis, policy, args.policy)
+
+
+def _judge(
+    args: argparse.Namespace, given: dict[str, bytes], key: Verifier, policy: Policy | None
+) -> list[Judged]:
+    receipts = {name: given[name] for name in args.receipt}
+    if not receipts:
+        return []
+    return judge(receipts, args.log, key, policy, given.get(args.genesis), super_log=not args.no_super)
 
 
 def _genesis(args: argparse.Namespace, given: dict[str, bytes], key: Verifier) -> Genesis:

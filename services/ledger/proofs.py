@@ -1,7 +1,8 @@
 """What the door can say about the published log: where an event stands, with its proof; blocks; the digest.
 
-Only what the published checkpoint covers is said. Every proof is verified here before it is handed out, so a
-damaged tile becomes an alarm of ours and never a proof that fails at somebody else's.
+Only what the published checkpoint covers is said, but for the super-log's tiles, which its witnesses read
+before they cosign. Every proof is verified here before it is handed out, so a damaged tile becomes an alarm
+of ours and never a proof that fails at somebody else's.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +24,17 @@ from shared.ledger.logkeys import LogKeys
 from shared.ledger.merkle import inclusion_proof, leaf_hash, verify_inclusion
 from shared.ledger.proof import TlogProof, verify
 from shared.ledger.superlog import head_mark, parse_super_entry
-from shared.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, TileReader, edge_of, split_bundle, tile_at
+from shared.ledger.tiles import (
+    ENTRIES,
+    WIDTH,
+    Tile,
+    TileFault,
+    TileReader,
+    edge_of,
+    is_within,
+    split_bundle,
+    tile_at,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,8 @@ class Library:
         self._objects = objects
         self._marks = marks
         self._genesis = genesis
+        # Published sizes that were seen: they only grow, so what one of them has stays published.
+        self._seen: dict[LogName, int] = {}
 
     def genesis(self) -> Genesis:
         """Genesis; raises `NotFound` before it is made."""
@@ -87,6 +100,26 @@ class Library:
         """The log's checkpoint; raises `NotFound` before the first."""
         note = self.file(f"{self.log(log)}/checkpoint")
         return Published(log, self.keys.open(note, self.origin(log)), note)
+
+    def tile(self, log: LogName, tile: Tile) -> tuple[bytes, bool]:
+        """A tile or a bundle, and whether it is of the published tree, whose bytes never change.
+
+        The beginning of a wider one there is of it too: who reads under an older checkpoint asks for it. Of a
+        strand nothing else is told; of the super-log it is, for its witnesses read what they are asked to
+        cosign, which is before it is published. Raises `NotFound`.
+        """
+        published = self._has_published(log, tile)
+        if not published and log != SUPER:
+            raise NotFound(
+                "there is no such tile in the published log (yet); see the checkpoint for its size"
+            )
+        return self.file(f"{log}/{tile.path}"), published
+
+    def _has_published(self, log: LogName, tile: Tile) -> bool:
+        if not is_within(tile, self._seen.get(log, 0)):
+            with suppress(NotFound):
+                self._seen[log] = self.published(log).checkpoint.size
+        return is_within(tile, self._seen.get(log, 0))
 
     @property
     def keys(self) -> LogKeys:

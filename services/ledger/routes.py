@@ -23,7 +23,7 @@ from shared.ledger.tiles import parse_path
 TEXT = "text/plain; charset=utf-8"
 PAGE = Path(__file__).with_name("verify.html")
 IMMUTABLE = {"Cache-Control": "public, max-age=604800, immutable"}
-# The checkpoint and what is proved under it change with every publication.
+# The checkpoint and what is proved under it change with every publication; so may what waits for witnesses.
 FRESH = {"Cache-Control": "no-cache"}
 
 
@@ -90,10 +90,10 @@ def checkpoint(request: Incoming, library: Library) -> Reply:
 
 
 def tile(request: Incoming, path: str, library: Library) -> Reply:
-    """A tile or an entry bundle."""
+    """A tile or an entry bundle; of the published tree it is immutable, and of a strand there is no other."""
     log = library.log(_log(request))
-    named = parse_path(f"tile/{path}")
-    return Reply(200, library.file(f"{log}/{named.path}"), IMMUTABLE, "application/octet-stream")
+    data, published = library.tile(log, parse_path(f"tile/{path}"))
+    return Reply(200, data, IMMUTABLE if published else FRESH, "application/octet-stream")
 
 
 def block(request: Incoming, library: Library) -> Reply:

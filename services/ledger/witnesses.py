@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from services.ledger.apart import WORLD
 from services.ledger.witness import Tell
 from services.ledger.witness_web import Post, Unreachable, checked, post
-from shared.kernel.errors import Busy
+from shared.kernel.errors import Busy, IntegrityFault
 from shared.ledger.checkpoint import Checkpoint
 from shared.ledger.merkle import HashReader, consistency_proof
 from shared.ledger.note import (
@@ -104,26 +105,40 @@ class Witnesses:
                 found |= _good_lines(note, one.result(), self._urls[asked[one]])
 
     def _ask(self, url: str, checkpoint: Checkpoint, note: bytes) -> bytes:
-        """The lines that a witness answers; empty where it gives none."""
-        old = self._known.get(url, 0)
+        """The lines that a witness answers; empty where it gives none, or cannot be asked."""
         try:
-            for _ in range(2):
-                if old > checkpoint.size:
-                    break
-                proof = consistency_proof(self._reader(checkpoint.size), old, checkpoint.size)
-                request = render_request(Request(old, tuple(proof), note))
-                answer = self._post(f"{url}/add-checkpoint", request)
-                if answer.status == 200:
-                    self._known[url] = checkpoint.size
-                    return answer.body
-                size = _size(answer.body) if (answer.status, answer.content_type) == (409, SIZE) else None
-                if size is None:
-                    self._tell.error("a witness refused", witness=url, status=str(answer.status))
-                    return b""
-                self._known[url] = old = size
+            return self._answer(url, checkpoint, note)
         except Unreachable as fault:
             self._tell.error("a witness does not answer", witness=url, because=fault.message)
-            return b""
+        except WORLD as fault:
+            # The proof for this one could not be made; the quorum may be met by the others.
+            because = fault.message if isinstance(fault, IntegrityFault) else type(fault).__name__
+            self._tell.error("a witness could not be asked", witness=url, because=because)
+            if isinstance(fault, IntegrityFault):
+                self._tell.count("LedgerFaults", 1)
+        return b""
+
+    def _answer(self, url: str, checkpoint: Checkpoint, note: bytes) -> bytes:
+        old = self._known.get(url, 0)
+        if old > checkpoint.size:
+            old = 0
+        for _ in range(2):
+            proof = consistency_proof(self._reader(checkpoint.size), old, checkpoint.size)
+            request = render_request(Request(old, tuple(proof), note))
+            answer = self._post(f"{url}/add-checkpoint", request)
+            if answer.status == 200:
+                self._known[url] = checkpoint.size
+                return answer.body
+            size = _size(answer.body) if (answer.status, answer.content_type) == (409, SIZE) else None
+            if size is None:
+                self._tell.error("a witness refused", witness=url, status=str(answer.status))
+                return b""
+            old = size
+            if old > checkpoint.size:
+                # Not remembered: else one wrong answer would last as long as this environment does.
+                self._known.pop(url, None)
+                break
+            self._known[url] = old
         self._tell.error("a witness is elsewhere", witness=url, size=str(old), asked=str(checkpoint.size))
         return b""
 

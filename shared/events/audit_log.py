@@ -50,8 +50,9 @@ class Audit:
         return found + [(None, finding) for finding in self.findings]
 
     def seen(self, event_id: str) -> list[Seen]:
-        """All entries about an event that was watched for."""
-        return [seen for report in self.strands for seen in report.seen.get(event_id, ())]
+        """All entries about an event that was watched for; of strands whose entries the log signed, alone."""
+        whole = [report for report in self.strands if report.whole]
+        return [seen for report in whole for seen in report.seen.get(event_id, ())]
 
 
 def audit_log(
@@ -61,11 +62,13 @@ def audit_log(
     against: Mapping[LogName, Sequence[bytes]] | None = None,
     policy: Policy | None = None,
     watch: Collection[str] = (),
+    super_log: bool = True,
     progress: Progresses = lambda _: None,
 ) -> Audit:
     """Check the log whose files `read` reads by their path below `/ledger`.
 
-    `genesis` is verified; `against` are old checkpoints by log, `watch` event ids to look out for.
+    `genesis` is verified; `against` are old checkpoints by log, `watch` event ids to look out for. Without
+    `super_log` it may be a log that has none: one from before there were super-logs, or a strand alone.
     """
     audit, older = Audit(replace(genesis, epochs=())), against or {}
     if read(f"{SUPER}/checkpoint") is not None or SUPER in older:
@@ -92,6 +95,9 @@ def audit_log(
         for log in older
         if isinstance(log, int) and log >= len(audit.strands)
     ]
+    if super_log and audit.above is None and any(report.size for report in audit.strands):
+        message = "there is no super-log, in which witnesses see what each strand was"
+        audit.findings.append(Finding("missing", "super-log checkpoint", message))
     _find_between(audit, epochs, policy)
     return audit
 

@@ -10,12 +10,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.events.genesis import MAX_STRANDS, Epoch, Genesis
+from shared.events.genesis import Epoch, Genesis
 from shared.kernel.canonical import JsonObject, is_whole
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import Signed, take_apart, verify
 from shared.kernel.times import moment
+from shared.ledger.checkpoint import MAX_STRANDS
 
 EPOCH_TYP = "carevouch-epoch+jws"
 _MEMBERS = frozenset(["v", "origin", "epoch", "strands", "prev", "from"])

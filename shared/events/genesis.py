@@ -14,11 +14,10 @@ from shared.kernel.encoding import b64u, unb64u
 from shared.kernel.errors import Malformed
 from shared.kernel.jws import Jwk, public_key
 from shared.kernel.times import moment
+from shared.ledger.checkpoint import MAX_STRANDS
 from shared.ledger.cosignature import MLDSA44_PUBLIC
 from shared.ledger.logkeys import LogKeys
 
-# More would be more checkpoints to fetch than anybody's audit has patience for.
-MAX_STRANDS = 1_024
 _FIRST_LINES = {1: "carevouch.org/genesis/v1", 2: "carevouch.org/genesis/v2"}
 _MEMBERS = frozenset(
     ["v", "deployment", "origin", "operator", "roots", "seal", "log", "strands", "seal_by_seconds", "time"]
@@ -125,9 +124,9 @@ def parse_genesis(text: str) -> Genesis:
         raise Malformed(f"genesis does not have exactly the members of version {version}")
     for jwk in (body["operator"], body["seal"], *body["roots"].values()):
         public_key(jwk)
-    for number in ("strands", "seal_by_seconds"):
-        if not is_whole(body[number], 1, 2**53):
-            raise Malformed(f"{number} of genesis is not a positive number")
+    for number, most in (("strands", MAX_STRANDS), ("seal_by_seconds", 2**53)):
+        if not is_whole(body[number], 1, most):
+            raise Malformed(f"{number} of genesis is not a number from 1 to {most}")
     for name in ("deployment", "origin", "log"):
         if not isinstance(body[name], str):
             raise Malformed(f"{name} of genesis is not text")

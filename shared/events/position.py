@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.kernel.errors import Invalid
+from shared.ledger.checkpoint import MAX_STRANDS
 
 _NUMBER = "0|[1-9][0-9]{0,14}"
 _ITEM = re.compile(rf"({_NUMBER}):({_NUMBER})(?:\.([1-9][0-9]{{0,3}}))?", re.ASCII)
-# More strands than there will be, and still a query that every gateway takes.
-MAX_LENGTH = 4_000
+# The most strands, each at the longest place: 1,536 characters, a query that every gateway takes.
+MAX_LENGTH = MAX_STRANDS * len("63:999999999999999.9999,")
 # An event is 3 KB at most and a revision's record less, so a page stays far below the gateway's limit.
 DEFAULT_LIMIT, MAX_LIMIT = 100, 500
 _LIMIT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)

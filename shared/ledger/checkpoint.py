@@ -16,6 +16,8 @@ from shared.ledger.note import LineSigner, NoteKey, NoteSigner, Verifier, open_n
 # Names a log of a deployment: a strand by its number, or the log of the strands' checkpoints.
 LogName = int | str
 SUPER = "super"
+# Each is a checkpoint to fetch at every look, a place in every position and an edge in every witness's state.
+MAX_STRANDS = 64
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 

@@ -70,6 +70,11 @@ def tile_at(level: int, index: int, size: int) -> Tile:
     return Tile(level, index, min(count, WIDTH))
 
 
+def is_within(tile: Tile, size: int) -> bool:
+    """Whether a tree of `size` entries has all that the tile holds; there it may be wider."""
+    return tile.index * WIDTH + tile.width <= size >> (BITS * max(tile.level, 0))
+
+
 def partials(size: int) -> list[Tile]:
     """The partial tiles of a tree of `size` entries, the entry bundle first: all that growth has to read."""
     tiles = []

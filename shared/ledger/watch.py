@@ -5,9 +5,9 @@ checkpoint must be signed by its strand, never be smaller than one before it, ne
 same size, and its entries must be there and lead from the tree seen last to the signed root. So whoever
 relies on its cosignature knows that no strand was rewritten, and that every entry could be had.
 
-All that is kept is an edge per log: a few hundred bytes each, whatever its size. Every edge that `follow`
-returns was verified under a signed checkpoint, also where it stopped half-way, so that it may be stored and
-continued later. What the entries say is not looked at; that is `carevouch audit`.
+All that is kept is an edge per log: a few hundred bytes each, 2 KB at most, so that all fit into one row of a
+table. Every edge that `follow` returns was verified under a signed checkpoint, also if it stopped half-way:
+it may be stored and continued later. What the entries say is not looked at; that is `carevouch audit`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from typing import Any
 from shared.kernel.canonical import JsonObject, is_whole, jcs, parse_jcs
 from shared.kernel.encoding import b64u, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
-from shared.ledger.checkpoint import SUPER, Checkpoint, LogName, log_origin
+from shared.ledger.checkpoint import MAX_STRANDS, SUPER, Checkpoint, LogName, log_origin
 from shared.ledger.logkeys import LogKeys
 from shared.ledger.merkle import (
     EMPTY_ROOT,
@@ -31,8 +31,6 @@ from shared.ledger.merkle import (
 from shared.ledger.superlog import StrandHead, parse_super_entry
 from shared.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, TileReader, split_bundle, tile_at
 
-# An edge is at most 2 KB as text; so many of them fit into one row of a table.
-MAX_STRANDS = 128
 # The largest whole number of canonical JSON; no log of ours comes near it.
 MAX_SIZE = 2**53 - 1
 # Bundles that are asked for at once. They are held in memory: usually 100 KB each, never above 17 MB.

@@ -9,6 +9,7 @@ import pytest
 from services.ledger.handlers import FULL_INBOX, FULL_STREAM
 from services.ledger.manifest import Manifest, commit_name, name_of
 from shared.events.sealing import Head
+from shared.ledger.checkpoint import MAX_STRANDS
 from shared.ledger.merkle import Edge
 from tests.contract.template import ROOT, SERVICES, created, deployed, functions, resources, written
 
@@ -288,6 +289,10 @@ def test_the_longest_setting_fits_into_the_settings_of_a_function(function: str,
     sizes = [len(value) if isinstance(value, str) else 48 for value in settings.values()]
     others = sum(map(len, settings)) + sum(sizes) + 300
     assert others + parameters[longest]["MaxLength"] <= 4096, others
+
+
+def test_a_deployment_has_no_more_strands_than_anything_that_reads_it() -> None:
+    assert written()["Parameters"]["Strands"]["MaxValue"] == MAX_STRANDS
 
 
 def test_every_log_group_forgets() -> None:

@@ -1,6 +1,7 @@
 """The public door, called as API Gateway calls it, and both entry points wired over moto."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from shared.events.genesis import genesis_text
 from shared.events.opening import open_genesis
 from shared.events.sealing import parse_seal
 from shared.kernel.errors import IntegrityFault
+from shared.kernel.ids import Key
 from shared.ledger import proof as proofs
-from shared.ledger.checkpoint import open_checkpoint
+from shared.ledger.checkpoint import Checkpoint, open_checkpoint
 from shared.ledger.merkle import leaf_hash
 from shared.ledger.note import Verifier, parse_vkey, sign_note
 from shared.ledger.tiles import split_bundle
+from shared.ledger.watch import Deployment, Watch, follow
 from tests.api import Answer, Api
 from tests.aws import client
 from tests.fakes import MemoryWrapper
@@ -42,11 +45,19 @@ class Site:
         self.api = Api(door)
         note = sign_note(genesis_text(self.cloud.house.genesis), ORIGIN, self.cloud.house.log)
         self.cloud.objects.files["genesis"] = note
-        producer = Producer(self.cloud.house)
-        keys = [self.cloud.act(producer, number) for number in range(events)]
+        self.producer = Producer(self.cloud.house)
+        keys = self.act(events)
         if sealed:
             self.cloud.sealer().seal(keys)
             self.cloud.sealer().publish()
+
+    def act(self, count: int) -> list[Key]:
+        """So many events, not sealed."""
+        return [self.cloud.act(self.producer, self.producer.n) for _ in range(count)]
+
+    def seal(self, count: int) -> None:
+        """So many events, sealed and not published."""
+        self.cloud.sealer().seal(self.act(count))
 
     def get(self, path: str) -> Answer:
         return self.api.call("GET", path)
@@ -74,6 +85,56 @@ def test_tiles_and_entries_are_served_as_bytes_for_ever() -> None:
     assert len(entries) == 5
     tile = site.get("/ledger/0/tile/0/000.p/5").body
     assert tile == b"".join(leaf_hash(entry) for entry in entries)
+
+
+def test_tiles_of_entries_that_are_not_published_are_not_there_yet() -> None:
+    site = Site()
+    paths = ["/ledger/0/tile/0/000.p/7", "/ledger/0/tile/entries/000.p/7"]
+    site.seal(1)
+    assert {path.removeprefix("/ledger/") for path in paths} <= site.cloud.objects.files.keys()
+    assert [site.get(path).status for path in paths] == [404, 404]
+    site.cloud.sealer().publish()
+    assert [site.get(path).status for path in paths] == [200, 200]
+    assert "immutable" in site.get(paths[0]).headers["cache-control"]
+    # A beginning of what is published: whoever reads under an older checkpoint still asks for it.
+    assert site.get("/ledger/0/tile/0/000.p/5").status == 200
+
+
+def test_full_tiles_too_are_served_once_all_of_them_is_published() -> None:
+    site = Site(240)
+    site.seal(30)
+    full = ["/ledger/0/tile/0/000", "/ledger/0/tile/entries/000", "/ledger/0/tile/1/000.p/1"]
+    assert [site.get(path).status for path in full] == [404] * 3
+    site.cloud.sealer().publish()
+    assert [site.get(path).status for path in full] == [200] * 3
+
+
+def test_nothing_of_a_strand_is_served_before_its_first_checkpoint() -> None:
+    site = Site(sealed=False)
+    site.seal(3)
+    assert site.get("/ledger/0/tile/0/000.p/5").status == 404
+
+
+def test_whoever_is_asked_to_cosign_the_super_log_reads_what_is_not_published_yet() -> None:
+    """An auditing witness reads the tree before it cosigns, and nothing is published before that."""
+    site = Site()
+    seen: list[str] = []
+
+    def read(paths: Sequence[str]) -> list[bytes | None]:
+        answers = [site.get(f"/ledger/{path}") for path in paths]
+        seen.extend(one.headers["cache-control"] for one in answers if one.status == 200)
+        return [one.body if one.status == 200 else None for one in answers]
+
+    def cosign(head: Checkpoint, note: bytes) -> bytes:
+        deployment = Deployment(ORIGIN, site.cloud.house.logs.keys, read)
+        assert follow(Watch(), head, deployment, lambda: False).above.size == head.size
+        return note
+
+    above = site.cloud.above(cosign)
+    above.append([0])
+    assert above.publish().size == 1
+    assert seen[0] == "no-cache", "what is not published is kept by nobody"
+    assert "immutable" in site.get("/ledger/super/tile/entries/000.p/1").headers["cache-control"]
 
 
 def test_an_event_comes_with_its_place_and_a_proof_that_verifies() -> None:

@@ -194,5 +194,17 @@ def test_the_operators_order_reaches_the_sealer_as_an_invocation() -> None:
         handle({"open_epoch": "nonsense"}, room.environment)
 
 
+def test_every_strand_has_a_checkpoint_after_the_next_sweep_also_one_that_nothing_fell_into() -> None:
+    room = Room(2)
+    room.cloud.clock.now = NOW
+    handle({}, room.environment)
+    assert {f"{strand}/checkpoint" for strand in range(2)} <= room.cloud.objects.files.keys()
+    handle({"open_epoch": order(room.cloud.house.genesis)}, room.environment)
+    room.strands = 4
+    handle({}, room.fresh())
+    sizes = [room.cloud.library().published(strand).checkpoint.size for strand in range(4)]
+    assert sizes[1:] == [0, 0, 0]
+
+
 def _id(text: str) -> str:
     return str(take_apart(text).payload["id"])

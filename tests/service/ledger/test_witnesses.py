@@ -4,8 +4,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
+from botocore.exceptions import ClientError
 
 from services.cli.witness_serve import WitnessServer
 from services.ledger import witnesses as clients
@@ -18,7 +20,7 @@ from shared.kernel.errors import Malformed
 from shared.ledger.checkpoint import Checkpoint
 from shared.ledger.note import MAX_SIGNATURES, NoteFault, SignatureLine, parse_note
 from shared.ledger.policy import Policy, evaluate, parse_policy
-from shared.ledger.tiles import TileReader
+from shared.ledger.tiles import TileFault, TileReader
 from shared.ledger.witness import SIZE, Refusal
 from tests.service.ledger.fakes import Cloud
 from tests.service.ledger.room import Told
@@ -28,6 +30,7 @@ from tests.unit.ledger.deployments import SIGNER, SUPER_KEY, SUPER_ORIGIN, Deplo
 from tests.unit.ledger.witnesses import TIME, key_name, line, mldsa_vkey, vkey
 
 NAMES = ("w1", "w2", "w3")
+EVERYWHERE = {name: f"https://{name}.example" for name in NAMES}
 
 
 @dataclass
@@ -150,8 +153,7 @@ def test_an_audit_that_is_behind_is_a_quorum_that_is_missing_for_now() -> None:
 
 
 def asked(made: Town, answer: Callable[[str, bytes], Posted], needs: str = "1") -> bytes:
-    urls = {name: f"https://{name}.example" for name in NAMES}
-    client = Witnesses(made.policy(needs, urls), [SUPER_KEY], made.reader, made.told, answer)
+    client = Witnesses(made.policy(needs, EVERYWHERE), [SUPER_KEY], made.reader, made.told, answer)
     return client(made.made.checkpoint, made.made.note)
 
 
@@ -225,6 +227,71 @@ def test_no_answer_does_more_harm_than_none(answer: Posted) -> None:
     with pytest.raises(QuorumMissing):
         asked(made, post)
     assert len(calls) <= 2 * len(NAMES), "a witness is asked twice at most"
+
+
+@pytest.mark.parametrize("lies", [1, 2])
+def test_a_witness_that_named_a_size_beyond_the_log_is_asked_again_the_next_time(lies: int) -> None:
+    made = one_entry()
+    sizes = iter([b"0\n"] * (lies - 1) + [b"999999\n"])
+
+    def answer(url: str, _: bytes) -> Posted:
+        if "w1" not in url:
+            return Posted(500, "", b"")
+        size = next(sizes, None)
+        good = Posted(200, "", cosignature(made, "w1").text.encode())
+        return good if size is None else Posted(409, SIZE, size)
+
+    client = Witnesses(made.policy("1", EVERYWHERE), [SUPER_KEY], made.reader, made.told, answer)
+    with pytest.raises(QuorumMissing):
+        client(made.made.checkpoint, made.made.note)
+    assert names_of(client(made.made.checkpoint, made.made.note)) == [SUPER_ORIGIN, key_name("w1")]
+
+
+def test_a_witness_that_cosigned_more_than_is_asked_for_now_is_asked_all_the_same() -> None:
+    made = one_entry()
+    older, note = made.made.checkpoint, made.made.note
+    bodies: list[bytes] = []
+
+    def answer(_: str, body: bytes) -> Posted:
+        bodies.append(body)
+        return Posted(200, "", b"")
+
+    client = Witnesses(made.policy("1", EVERYWHERE), [SUPER_KEY], made.reader, made.told, answer)
+    made.made.grow(0, 1)
+    for checkpoint, signed in ((made.made.checkpoint, made.made.note), (older, note)):
+        with pytest.raises(QuorumMissing):
+            client(checkpoint, signed)
+    assert len(bodies) == 2 * len(NAMES)
+    assert all(body.startswith(b"old 0\n") for body in bodies)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        TileFault("tile/0/000.p/1 of log super is missing"),
+        ClientError({"Error": {"Code": "SlowDown"}}, "Get"),
+    ],
+    ids=["a tile that is missing", "a store that is busy"],
+)
+def test_a_proof_that_cannot_be_made_for_one_witness_costs_its_lines_alone(fault: Exception) -> None:
+    made, calls = one_entry(), count()
+
+    def reader(size: int) -> TileReader:
+        if next(calls) == 0:
+            raise fault
+        return made.reader(size)
+
+    def answer(url: str, _: bytes) -> Posted:
+        name = url.split("/")[2].split(".")[0]
+        return Posted(200, "text/plain", cosignature(made, name).text.encode())
+
+    client = Witnesses(made.policy("2", EVERYWHERE), [SUPER_KEY], reader, made.told, answer)
+    note = client(made.made.checkpoint, made.made.note)
+    assert len(names_of(note)) == 3, "the log's line, and those of the two others"
+    ((what, facts),) = made.told.errors
+    assert what == "a witness could not be asked"
+    assert facts["because"] in (str(fault), type(fault).__name__)
+    assert made.told.counts.get("LedgerFaults", 0) == isinstance(fault, TileFault)
 
 
 def test_no_connection_is_no_answer() -> None:

@@ -15,6 +15,7 @@ import pytest
 from services.cli import audit
 from shared.events.genesis import genesis_text
 from shared.ledger.note import Ed25519InMemory, Verifier, sign_note
+from tests.unit.cli.logs import carevouch
 from tests.unit.ledger.acts import ORIGIN, House
 from tests.unit.ledger.test_audit import honest, log_of
 
@@ -25,7 +26,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def mirror(tmp_path: Path) -> Path:
-    """A log's files as served under /ledger."""
+    """A log's files as served under /ledger, from before there were super-logs."""
     write(tmp_path / "log" / "0", log_of(honest()))
     write(tmp_path / "log", {"genesis": sign_note(genesis_text(HOUSE.genesis), ORIGIN, HOUSE.log)})
     write(tmp_path, {"old": log_of(honest()[:4])["checkpoint"]})
@@ -42,7 +43,7 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
 def run(*arguments: str, key: str = VKEY) -> int:
     parser = argparse.ArgumentParser()
     audit.add_parser(parser.add_subparsers())
-    parsed = parser.parse_args(["audit", *arguments, "--key", key])
+    parsed = parser.parse_args(["audit", *arguments, "--no-super", "--key", key])
     status: int = parsed.run(parsed)
     return status
 
@@ -57,6 +58,17 @@ def test_a_sound_log_is_counted_and_nothing_is_wrong(mirror: Path, capsys: Captu
 
 def test_a_log_of_one_strand_may_lie_in_the_folder_itself(mirror: Path) -> None:
     assert run(str(mirror / "0"), "--genesis", str(mirror / "genesis")) == 0
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["a log", "a strand in the folder itself"])
+def test_a_log_without_its_super_log_passes_only_for_those_who_say_so(
+    alone: bool, mirror: Path, capsys: Capture
+) -> None:
+    log = mirror / "0" if alone else mirror
+    words = ["audit", log, "--genesis", mirror / "genesis"]
+    assert carevouch(*words, key=VKEY) == 1
+    assert "missing: super-log checkpoint: there is no super-log" in capsys.readouterr().out
+    assert carevouch(*words, "--no-super", key=VKEY) == 0
 
 
 def test_findings_are_lines_and_status_1(mirror: Path, capsys: Capture) -> None:

@@ -213,6 +213,24 @@ def test_a_log_that_disappears_is_no_log_without_entries(tmp_path: Path, capsys:
     assert "no genesis any more" in capsys.readouterr().err
 
 
+def test_a_strand_that_the_log_does_not_show_is_refused_by_name_though_it_was_never_copied(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    deployment = Deployment().grow(10)
+    source = deployment.write(tmp_path / "log")
+    (source / "1" / "checkpoint").unlink()
+    assert copy(source, tmp_path / "copy") == 1
+    assert f"no checkpoint of {ORIGIN}/strand/1" in capsys.readouterr().err
+    deployment.open_epoch(4)
+    deployment.write(source)
+    assert copy(source, tmp_path / "copy") == 1
+    said = capsys.readouterr().err
+    assert f"no checkpoint of {ORIGIN}/strand/2" in said
+    assert "within a minute" in said
+    deployment.publish()
+    assert copy(deployment.write(source), tmp_path / "copy") == 0
+
+
 def test_a_flipped_byte_of_any_file_is_never_kept(tmp_path: Path) -> None:
     source = Deployment(strands=1).grow(300).write(tmp_path / "log")
     files = read(source)

@@ -9,12 +9,17 @@ import pytest
 
 from services.cli.app import main
 from shared.events.act import Revision, assemble
+from shared.events.envelope import parse_event
 from shared.events.opening import Opening, make_opening, render_opening
+from shared.events.sealing import SEAL_TYP
+from shared.kernel.canonical import JsonObject
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.ids import Doc
+from shared.kernel.jws import sign
 from shared.kernel.times import later
 from shared.ledger.merkle import leaf_hash
 from shared.ledger.note import parse_note, render_note
+from shared.ledger.tiles import join_bundle, split_bundle
 from tests.unit.cli.logs import SAW, VKEY, Deployment, Witness, carevouch, cosigned, write
 from tests.unit.ledger.acts import PATIENT, START, Producer, event_id
 
@@ -139,10 +144,11 @@ def test_a_copy_that_lags_behind_what_witnesses_saw_convicts_nobody(case: Case, 
     write(old, above | {"super/checkpoint": late})
     write(case.folder, {"policy": f"witness one {ONE.vkey}\nquorum one\n".encode()})
     words = ["--receipt", case.receipt(text), "--log", old, "--policy", case.folder / "policy"]
-    assert carevouch("verify", *words) == 0
+    assert carevouch("verify", *words) == 1
     said = capsys.readouterr().out
     assert "is not in the log and has until" in said
-    assert "findings of its own" in said
+    assert "this clears nobody" in said
+    assert "proof against the operator" not in said
     write(old, {"super/checkpoint": late, **{p: d for p, d in new.items() if not p.startswith("super/")}})
     assert carevouch("verify", *words) == 0
     assert "of strand" in capsys.readouterr().out
@@ -189,10 +195,81 @@ def test_a_log_that_is_not_whole_convicts_nobody(case: Case, capsys: Capture) ->
     bundle = next(path for path in (log / "1" / "tile" / "entries" / "000.p").iterdir())
     for path in bundle.parent.iterdir():
         path.unlink()
-    assert carevouch("verify", "--receipt", receipt, "--log", log) == 0
+    assert carevouch("verify", "--receipt", receipt, "--log", log) == 1
     said = capsys.readouterr().out
     assert "is not in the log and has until" in said
+    assert "the entries are missing" in said
+    assert "proof against the operator" not in said
+
+
+def appended(log: Path, strand: int, text: str) -> None:
+    """Serve a last bundle in which this entry stands in the place of the last one."""
+    bundle = max((log / f"{strand}/tile/entries/000.p").iterdir(), key=lambda path: int(path.name))
+    entries = [*split_bundle(bundle.read_bytes())[:-1], text.encode()]
+    bundle.write_bytes(join_bundle(entries))
+
+
+def test_an_entry_that_is_served_but_not_signed_clears_nobody(case: Case, capsys: Capture) -> None:
+    text = case.producer.event(700)
+    receipt, log = case.receipt(text), case.log()
+    appended(log, 1, text)
+    words = ["verify", "--receipt", receipt, "--log", log]
+    assert carevouch(*words) == 1
+    said = capsys.readouterr().out
+    assert "is entry" not in said
+    assert "this clears nobody: what is wrong with the log touches it (" in said
+    assert ": strand 1, " in said
+    assert "proof against the operator" not in said
+    assert carevouch(*words, "--json") == 1
+    (judged,) = json.loads(capsys.readouterr().out)["receipts"]
+    assert judged["standing"] == "waiting"
+    assert 0 < judged["touching"] <= judged["findings"]
+
+
+def test_a_rejection_that_is_served_but_not_signed_is_no_answer(case: Case, capsys: Capture) -> None:
+    text = case.producer.event(700)
+    seal: JsonObject = {"id": parse_event(text).id, "hash": b64u(sha256(text.encode())), "reason": "invented"}
+    payload: JsonObject = {"v": 1, "type": "event.rejected", "time": START, "data": seal}
+    receipt, log = case.receipt(text), case.log()
+    appended(log, 0, sign(payload, SEAL_TYP, case.deployment.cloud.house.seal))
+    assert carevouch("verify", "--receipt", receipt, "--log", log) == 1
+    assert "was rejected" not in capsys.readouterr().out
+
+
+def test_a_log_whose_super_log_is_hidden_clears_only_for_those_who_need_none(
+    case: Case, capsys: Capture
+) -> None:
+    text = next(iter(case.deployment.cloud.events.rows.values())).text
+    receipt, log = case.receipt(text), case.log()
+    (log / "super").rename(case.folder / "hidden")
+    assert carevouch("verify", "--receipt", receipt, "--log", log) == 1
+    assert "this clears nobody" in capsys.readouterr().out
+    assert carevouch("verify", "--receipt", receipt, "--log", log, "--no-super") == 0
+
+
+def test_what_is_wrong_with_another_strand_does_not_touch_an_entry(case: Case, capsys: Capture) -> None:
+    text = next(iter(case.deployment.cloud.events.rows.values())).text
+    receipt, log = case.receipt(text), case.log()
+    appended(log, 1, case.producer.event(700))
+    assert carevouch("verify", "--receipt", receipt, "--log", log) == 0
+    said = capsys.readouterr().out
+    assert "is entry 1 of strand 0" in said
     assert "findings of its own" in said
+    (log / "0/tile/0/000.p").rename(log / "0/tile/0/gone")
+    assert carevouch("verify", "--receipt", receipt, "--log", log) == 1
+    assert "touches it (missing: strand 0, tile/0/000.p/" in capsys.readouterr().out
+
+
+def test_a_number_of_another_key_that_is_missing_does_not_touch_an_entry(case: Case, capsys: Capture) -> None:
+    text = next(iter(case.deployment.cloud.events.rows.values())).text
+    careless = Producer(case.deployment.cloud.house, name="careless", spread=True, n=1)  # Not from 1.
+    case.deployment.act(4, careless)
+    case.deployment.cloud.clock.advance(LATE)
+    case.producer.made = later(START, LATE)
+    case.deployment.grow(8)
+    assert case.verify(case.receipt(text), "--json") == 0
+    (judged,) = json.loads(capsys.readouterr().out)["receipts"]
+    assert (judged["findings"] > 0, judged["touching"]) == (True, 0)
 
 
 def test_every_flipped_byte_of_a_receipt_is_refused(case: Case, capsys: Capture) -> None:

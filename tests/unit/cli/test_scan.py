@@ -17,8 +17,9 @@ from shared.events.scan import scan
 from shared.kernel.encoding import b64u, sha256
 from shared.kernel.ids import Doc
 from shared.kernel.jws import private_jwk, public_jwk
+from shared.ledger.tiles import join_bundle, split_bundle
 from tests.unit.cli.logs import VKEY, Deployment, write
-from tests.unit.ledger.acts import PATIENT, House, Producer, event_id, key
+from tests.unit.ledger.acts import ORIGIN, PATIENT, House, Producer, event_id, key
 
 SECRET, OTHERS = sha256(b"a person's secret"), sha256(b"another person's secret")
 DEVICE = key("device")
@@ -162,6 +163,36 @@ def test_a_mirror_with_a_broken_bundle_is_refused_under_the_key(person: Person, 
     bundle.unlink()
     assert main(words) == 1
     assert "is missing in the mirror" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("pinned", [(), ("--key", VKEY)], ids=["without the key", "with the key"])
+def test_a_strand_without_its_checkpoint_is_no_strand_without_events(
+    pinned: tuple[str, ...], person: Person, capsys: Capture
+) -> None:
+    person.event(SECRET)
+    assert person.scan(*pinned) == 0
+    (person.folder / "log/1/checkpoint").unlink()
+    words = ["scan", str(person.folder / "log"), "--secret", str(person.folder / "secret")]
+    assert main([*words, *pinned]) == 1
+    assert f"no checkpoint of {ORIGIN}/strand/1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("pinned", [(), ("--key", VKEY)], ids=["without the key", "with the key"])
+@pytest.mark.parametrize("kept", [0, 1, -1, None], ids=["none", "one", "all but one", "one more"])
+def test_a_bundle_with_more_or_fewer_entries_than_its_tree_is_a_fault(
+    kept: int | None, pinned: tuple[str, ...], person: Person, capsys: Capture
+) -> None:
+    person.event(SECRET)
+    assert person.scan(*pinned) == 0
+    bundle = max((person.folder / "log/0/tile/entries/000.p").iterdir(), key=lambda path: int(path.name))
+    entries = split_bundle(bundle.read_bytes())
+    bundle.write_bytes(join_bundle([*entries, b"more"] if kept is None else entries[:kept]))
+    words = ["scan", str(person.folder / "log"), "--secret", str(person.folder / "secret")]
+    capsys.readouterr()
+    assert main([*words, *pinned]) == 1
+    said = capsys.readouterr()
+    assert "tile/entries/000.p/" in said.err
+    assert said.out == ""
 
 
 def test_a_folder_that_is_no_mirror_is_bad_input(tmp_path: Path, capsys: Capture) -> None:

@@ -166,6 +166,22 @@ def test_several_old_checkpoints_are_all_held_against_the_log() -> None:
     assert "there is no such strand any more" in said(audit(files, against={7: notes}))
 
 
+def test_a_super_log_that_is_not_there_is_found_once_a_strand_has_entries() -> None:
+    files = honest()[1]
+    hidden = {path: data for path, data in files.items() if not path.startswith("super/")}
+    assert "None missing super-log checkpoint: there is no super-log" in said(audit(hidden))
+    assert said(audit(hidden, super_log=False)) == ""
+    fresh = Deployment()
+    fresh.publish()
+    empty = {path: data for path, data in fresh.files().items() if not path.startswith("super/")}
+    assert said(audit(empty, fresh.cloud.house)) == ""
+
+
+def test_a_super_log_that_is_there_is_audited_by_those_who_need_none() -> None:
+    untrue = relogged(honest()[1], "super", [head(0, 5, bytes(32))])
+    assert "0 head super-log entry 0" in said(audit(untrue, super_log=False))
+
+
 def test_an_unmet_quorum_is_found_with_who_is_missing() -> None:
     deployment = Deployment(strands=1).grow(3, ONE)
     audited = audit(deployment.files(), deployment.cloud.house, policy=BOTH)

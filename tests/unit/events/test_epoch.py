@@ -20,6 +20,7 @@ from shared.kernel.encoding import b64u, sha256
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.jws import sign
 from shared.kernel.times import later
+from shared.ledger.checkpoint import MAX_STRANDS
 from tests.unit.ledger.acts import ORIGIN, START, House, key
 
 HOUSE = House(strands=2)
@@ -91,7 +92,7 @@ def test_the_file_of_epochs_is_checked_with_genesis_alone() -> None:
         {"epoch": 1},
         {"epoch": "2"},
         {"strands": 0},
-        {"strands": 1025},
+        {"strands": MAX_STRANDS + 1},
         {"strands": True},
         {"origin": 1},
         {"prev": "short"},

@@ -9,6 +9,7 @@ from shared.events.genesis import Genesis, genesis_text, parse_genesis
 from shared.kernel.canonical import jcs, parse_jcs
 from shared.kernel.errors import Malformed
 from shared.kernel.jws import KeyInMemory, key_from_seed
+from shared.ledger.checkpoint import MAX_STRANDS
 
 JWK = KeyInMemory(key_from_seed(b"genesis", "test")).jwk
 GENESIS = Genesis(
@@ -70,6 +71,7 @@ def test_any_other_text_is_refused(text: str) -> None:
         {"roots": []},
         {"roots": {"records": None}},
         {"strands": 0},
+        {"strands": MAX_STRANDS + 1},
         {"strands": True},
         {"strands": "1"},
         {"seal_by_seconds": 0},

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from shared.events.position import Place, check_within, parse_position, render_position
 from shared.kernel.errors import Invalid
+from shared.ledger.checkpoint import MAX_STRANDS
 
 PLACES = st.builds(Place, st.integers(0, 10**9), st.integers(0, 4_999))
 
@@ -27,6 +28,18 @@ def test_a_position_reads_back_as_it_was_written(position: dict[int, Place]) -> 
 def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match="position"):
         parse_position(text)
+
+
+def test_the_largest_place_in_each_of_the_most_strands_reads_back() -> None:
+    most = {strand: Place(10**15 - 1, 9_999) for strand in range(MAX_STRANDS)}
+    assert parse_position(render_position(most)) == most
+
+
+def test_no_text_is_longer_than_that() -> None:
+    with pytest.raises(Invalid, match="position"):
+        parse_position(
+            render_position({strand: Place(10**15 - 1, 9_999) for strand in range(MAX_STRANDS + 1)})
+        )
 
 
 @given(st.text(max_size=30))

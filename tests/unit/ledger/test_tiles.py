@@ -189,3 +189,13 @@ def test_an_entry_that_is_not_its_leaf_is_named() -> None:
     hashes = [merkle.leaf_hash(entry) for entry in (b"one", b"two")]
     with pytest.raises(TileFault, match="entry 257"):
         tiles.check_bundle(tiles.join_bundle([b"one", b"too"]), hashes, Tile(ENTRIES, 1, 2))
+
+
+@given(
+    st.integers(-1, 2), st.integers(0, 3), st.integers(1, 256), st.integers(0, 200_000) | st.integers(0, 800)
+)
+def test_a_tile_is_within_the_trees_that_have_it_at_least_as_wide(
+    level: int, index: int, width: int, size: int
+) -> None:
+    widths = {(tile.level, tile.index): tile.width for tile in tiles.all_tiles(size)}
+    assert tiles.is_within(Tile(level, index, width), size) == (widths.get((level, index), 0) >= width)

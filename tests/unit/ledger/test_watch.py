@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from shared.kernel.encoding import sha256
 from shared.kernel.errors import Malformed
-from shared.ledger.checkpoint import SUPER, Checkpoint, strand_origin
+from shared.ledger.checkpoint import MAX_STRANDS, SUPER, Checkpoint, strand_origin
 from shared.ledger.merkle import Edge, leaf_hash
 from shared.ledger.tiles import join_bundle, split_bundle
 from shared.ledger.watch import (
     AHEAD,
     MAX_SIZE,
-    MAX_STRANDS,
     AuditFault,
     Enough,
     Watch,
