@@ -3,7 +3,7 @@
 `log_of(world)` is what seals, publishes and answers for it; a door that looks at the log takes `.sealed`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.ledger.log import World as LedgerWorld
@@ -79,14 +79,14 @@ class RowEvents:
         found = self.rows.get_many(list(keys)).values()
         return [_event_row(row) for row in found if row.text("event") is not None]
 
-    def certificate(self, kid: str) -> str | None:
-        row = self.rows.get(Key(f"K#{kid}", "cert"))
-        return None if row is None else row.text("event")
+    def certificates(self, kids: Iterable[str]) -> Mapping[str, str]:
+        found = self.rows.get_many([Key(f"K#{kid}", "cert") for kid in kids])
+        return {key.pk.removeprefix("K#"): row.text("event") or "" for key, row in found.items()}
 
-    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
+    def after(self, kid: str, n: int) -> list[Numbered]:
         rows = self.fetch(self.keys())
         found = [Numbered(row.key, row.n) for row in rows if row.kid == kid and row.n > n]
-        return sorted(found, key=lambda item: item.n)[:limit]
+        return sorted(found, key=lambda item: item.n)
 
     def own_rows(self, row: EventRow) -> list[Key]:
         found = self.rows.get_many(list(row.rows)).values()

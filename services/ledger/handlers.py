@@ -157,15 +157,17 @@ def handle_inbox(records: Sequence[Any], ports: Ports) -> Answer:
 
 
 def handle_sweep(ports: Ports) -> None:
-    """Seal what was lost on the way, then publish; a fault of the world is told and raised."""
+    """Publish what is sealed, seal what was lost, and publish that; a fault of the world is told and raised.
+
+    What others sealed waits for no sweep, which may take long or fail, and no sweep for those who publish.
+    """
     tell = ports.tell
     try:
         ports.epochs.finish()
+        published = _tried(partial(_publish_all, ports), tell)
         swept = ports.sweep.run()
-        for strand in ports.strands:
-            ports.strands[strand].publish()
-            ports.pace.done(strand)
-        ports.above()
+        if not published or swept.sealed.events or swept.sealed.rejected:
+            _publish_all(ports)
     except WORLD as fault:
         _tell_fault(fault, tell)
         raise
@@ -246,6 +248,13 @@ def _publish(strand: int, ports: Ports, *, full: bool) -> bool:
     ports.strands[strand].publish()
     ports.pace.done(strand)
     return True
+
+
+def _publish_all(ports: Ports) -> None:
+    for strand in ports.strands:
+        ports.strands[strand].publish()
+        ports.pace.done(strand)
+    ports.above()
 
 
 def _publish_and_wake(strand: int, ports: Ports, *, full: bool) -> None:

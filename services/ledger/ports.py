@@ -4,7 +4,7 @@
 read from it is checked against a head or a signature. `Events` may lag where it says so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -116,11 +116,11 @@ class Events(Protocol):
     def fetch(self, keys: Sequence[Key]) -> list[EventRow]:
         """Those of the rows that carry an event, strongly consistent; rows of other kinds are passed over."""
 
-    def certificate(self, kid: str) -> str | None:
-        """The text of a key's certificate, strongly consistent."""
+    def certificates(self, kids: Iterable[str]) -> Mapping[str, str]:
+        """The texts of these keys' certificates, of those that have one, strongly consistent."""
 
-    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
-        """Rows under `kid` with a number above `n`, ascending. May lag."""
+    def after(self, kid: str, n: int) -> Iterable[Numbered]:
+        """All rows under `kid` with a number above `n`, ascending. May lag, and says what anybody wrote."""
 
     def own_rows(self, row: EventRow) -> list[Key]:
         """The revision rows that really belong to this event's row, and nobody else's."""
@@ -146,11 +146,17 @@ class Notes(Protocol):
     def advance(self, name: str, low: int, high: int) -> None:
         """Numbers low to high are settled: moves the cursor if everything below `low` is. Never back."""
 
-    def retries(self, limit: int) -> list[Retry]:
-        """Events that wait."""
+    def retries(self) -> Iterable[Retry]:
+        """All events that wait."""
 
     def remember(self, retry: Retry) -> None:
         """Wait for this one."""
 
     def forget(self, key: Key) -> None:
         """It is settled."""
+
+    def stopped(self) -> str:
+        """The key that the last sweep came to which ran out of time; empty at first."""
+
+    def stop(self, kid: str) -> None:
+        """A sweep runs out of time at this key."""

@@ -67,10 +67,8 @@ class Sealer:
             for candidate in waiting:
                 self._world.notes.remember(Retry(rows[candidate.text].key))
             if plan is None:
-                self._forget(rows, waiting)
                 return Sealed(waiting=len(waiting))
             if self._commit(stored, plan, rows):
-                self._forget(rows, waiting)
                 return Sealed(len(plan.events), len(plan.rejections), len(waiting))
         raise Busy("the head of the strand keeps moving; the batch will be tried again")
 
@@ -92,9 +90,9 @@ class Sealer:
     ) -> tuple[Plan | None, tuple[Candidate, ...]]:
         # The kid in the signed text decides, not the row's attribute, which anybody with the table may write.
         kids = {event.kid for event in events.values() if event is not None}
-        certificates = {kid: self._world.events.certificate(kid) for kid in kids}
+        certificates = self._world.events.certificates(sorted(kids))
         candidates = [
-            Candidate(text, None if event is None else certificates[event.kid], event)
+            Candidate(text, None if event is None else certificates.get(event.kid), event)
             for text, event in events.items()
         ]
         marks = self._world.marks.get(self.strand, sealing.mark_keys(candidates))
@@ -112,9 +110,3 @@ class Sealer:
             for rejection in plan.rejections
             for key in self._world.events.own_rows(by_hash[rejection.hash])
         ]
-
-    def _forget(self, rows: dict[str, EventRow], waiting: Sequence[Candidate]) -> None:
-        still = {candidate.text for candidate in waiting}
-        for retry in self._world.notes.retries(limit=1_000):
-            if any(row.key == retry.key and text not in still for text, row in rows.items()):
-                self._world.notes.forget(retry.key)

@@ -5,7 +5,7 @@ Every read but the sparse index's is strongly consistent. A call that may or may
 of `swap` read again. Keys: `S#<log>` the head, `M#<log>#<mark>` a mark, `N#…` the sweeper's notes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,6 +27,8 @@ MAX_PK, MAX_SK = 2_048, 1_024
 CERT_ROW, REJECTED_SUFFIX = "cert", "#rejected"
 # Limits of BatchGetItem and BatchWriteItem.
 BATCH_GET, BATCH_WRITE = 100, 25
+# Items of a query that are asked for at once.
+PAGE = 500
 # A batch call may leave items undone when throttled; after this many rounds the whole batch is tried again.
 MAX_ROUNDS = 8
 _FAILED = "ConditionalCheckFailedException"
@@ -116,26 +118,38 @@ class DynamoLedger:
             if _code(error) != _FAILED:
                 raise
 
-    def retries(self, limit: int) -> list[Retry]:
-        """Events that wait for their certificate."""
-        answer = self._client.query(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": "N#retry"}},
-            ConsistentRead=True,
-            Limit=limit,
-        )
-        return [Retry(Key(item["rowpk"]["S"], item["rowsk"]["S"])) for item in answer["Items"]]
+    def retries(self) -> Iterator[Retry]:
+        """All events that wait for their certificate."""
+        question = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": "N#retry"}},
+            "ConsistentRead": True,
+        }
+        for item in _queried(self._client, question):
+            yield Retry(Key(item["rowpk"]["S"], item["rowsk"]["S"]))
 
     def remember(self, retry: Retry) -> None:
-        """Wait for this one."""
-        key = retry.key
-        item = {**_retry_key(key), "rowpk": {"S": key.pk}, "rowsk": {"S": key.sk}}
+        """Wait for this one; a row with a longer key than any of ours does not wait."""
+        key, note = retry.key, _retry_key(retry.key)
+        if not _is_key(note):
+            return
+        item = {**_key(note), "rowpk": {"S": key.pk}, "rowsk": {"S": key.sk}}
         self._client.put_item(TableName=self._table, Item=item)
 
     def forget(self, key: Key) -> None:
         """It is settled."""
-        self._client.delete_item(TableName=self._table, Key=_retry_key(key))
+        self._client.delete_item(TableName=self._table, Key=_key(_retry_key(key)))
+
+    def stopped(self) -> str:
+        """The key that the last sweep came to which ran out of time."""
+        item = self._get("N#stopped", "key")
+        return item["key"]["S"] if item else ""
+
+    def stop(self, kid: str) -> None:
+        """A sweep runs out of time at this key."""
+        item = {**_key(Key("N#stopped", "key")), "key": {"S": kid}}
+        self._client.put_item(TableName=self._table, Item=item)
 
     # --- small secrets
 
@@ -175,24 +189,23 @@ class DynamoEvents:
         found = batch_get(self._client, self._table, wanted, _EVENT_FIELDS)
         return [row for row in map(_event_row, found) if row is not None]
 
-    def certificate(self, kid: str) -> str | None:
-        """The text of a key's certificate."""
-        found = list(batch_get(self._client, self._table, [Key(f"K#{kid}", CERT_ROW)], ("event",)))
-        return found[0]["event"].get("S") if found and "event" in found[0] else None
+    def certificates(self, kids: Iterable[str]) -> Mapping[str, str]:
+        """The texts of these keys' certificates."""
+        keys = [Key(f"K#{kid}", CERT_ROW) for kid in kids]
+        found = map(_row, batch_get(self._client, self._table, keys, ("pk", "sk", "event")))
+        texts = {row.key.pk.removeprefix("K#"): row.text("event") for row in found}
+        return {kid: text for kid, text in texts.items() if text is not None}
 
-    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
-        """Rows under `kid` with a number above `n`, ascending, out of the index: may lag."""
-        answer = self._client.query(
-            TableName=self._table,
-            IndexName=INDEX,
-            KeyConditionExpression="kid = :kid AND n > :n",
-            ExpressionAttributeValues={":kid": {"S": kid}, ":n": {"N": str(n)}},
-            Limit=limit,
-        )
-        return [
-            Numbered(Key(item["pk"]["S"], item["sk"]["S"]), int(float(item["n"]["N"])))
-            for item in answer["Items"]
-        ]
+    def after(self, kid: str, n: int) -> Iterator[Numbered]:
+        """All rows under `kid` with a number above `n`, ascending, out of the index: may lag."""
+        question = {
+            "TableName": self._table,
+            "IndexName": INDEX,
+            "KeyConditionExpression": "kid = :kid AND n > :n",
+            "ExpressionAttributeValues": {":kid": {"S": kid}, ":n": {"N": str(n)}},
+        }
+        for item in _queried(self._client, question):
+            yield Numbered(Key(item["pk"]["S"], item["sk"]["S"]), int(float(item["n"]["N"])))
 
     def own_rows(self, row: EventRow) -> list[Key]:
         """The act's revision rows that themselves name this row as the home of their event.
@@ -204,7 +217,9 @@ class DynamoEvents:
         return sorted(found.key for found in rows if found.text("act") and home_of(found) == row.key)
 
     def answer(self, key: Key, seal: str) -> None:
-        """Put the signed rejection beside the row; the first one stays."""
+        """Put the signed rejection beside the row; the first one stays, and none is put where no room is."""
+        if not _is_key(key):
+            return
         item = {**_key(key), "event": {"S": seal}}
         try:
             self._client.put_item(
@@ -223,9 +238,9 @@ def may_carry_event(key: Key) -> bool:
 def batch_get(
     client: "DynamoDBClient", table: str, keys: Sequence[Key], fields: Sequence[str] = ()
 ) -> Iterator[Item]:
-    """The items that exist, strongly consistent, in no order."""
+    """The items that exist, strongly consistent, in no order; no key longer than DynamoDB takes has one."""
     names = {f"#f{number}": name for number, name in enumerate(fields)}
-    for chunk in _chunks(list(dict.fromkeys(keys)), BATCH_GET):
+    for chunk in _chunks(list(filter(_is_key, dict.fromkeys(keys))), BATCH_GET):
         ask: Item = {"Keys": [_key(key) for key in chunk], "ConsistentRead": True}
         if names:
             ask |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
@@ -238,6 +253,17 @@ def batch_get(
                 break
         else:
             raise OutcomeUnknown("DynamoDB did not give all rows")
+
+
+def _queried(client: "DynamoDBClient", question: Item) -> Iterator[Item]:
+    """All items of a query, page by page: DynamoDB ends a page where it likes."""
+    ask = {**question, "Limit": PAGE}
+    while True:
+        answer = client.query(**ask)
+        yield from answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return
+        ask["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
 def _head_item(stored: StoredHead) -> Item:
@@ -312,8 +338,8 @@ def _key(key: Key) -> dict[str, Any]:
     return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
 
 
-def _retry_key(key: Key) -> dict[str, Any]:
-    return _key(Key("N#retry", f"{key.pk} {key.sk}"))
+def _retry_key(key: Key) -> Key:
+    return Key("N#retry", f"{key.pk} {key.sk}")
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

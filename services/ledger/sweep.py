@@ -1,34 +1,44 @@
 """The sweep: finds every event that the stream lost, and finishes what a crash left. Runs each minute.
 
-It walks the certificates of each service in the order they were made, and under each key the dense numbers
-above its cursor, all out of one sparse index that may lag; what it finds is handed to the same sealer as the
-stream's. A cursor stops at a gap until the gap can no longer fill, and a key is left behind when it has
-expired and all its numbers are settled. The stream is a hint, this is the promise. A row that our code
-stumbles over is left where it is, its key's cursor before it, and the sweep goes on with the others.
+It walks the keys that the certificates name, and under each key the dense numbers above its cursor, all out
+of one sparse index that may lag; what it finds is handed to the same sealer as the stream's. A cursor stops
+at a gap until the gap can no longer fill, and a key is left behind when it has expired and all its numbers
+are settled. The stream is a hint, this is the promise: so what the index says of a row moves no cursor, only
+what the row's own text says and its key has signed. A row that our code stumbles over is left where it is,
+its key's cursor before it, and the sweep goes on with the others. With more keys than it has time for, it
+stops, and the next one begins with those that had no turn.
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
 
 from services.ledger.apart import each_apart
 from services.ledger.log import World
 from services.ledger.ports import EventRow, Numbered
 from services.ledger.seal import Sealed, Sealer
-from shared.events.certificate import parse_certificate
+from shared.aws.session import SKEW_SECONDS, listed_at
+from shared.events.catalogue import OPERATOR
+from shared.events.certificate import Certificate, trusted_certificate, verify_signature
 from shared.events.genesis import Genesis
-from shared.events.sealing import Candidate, Mark, event_mark, event_of, rejection_mark
-from shared.kernel.errors import Malformed
+from shared.events.sealing import Candidate, Mark, event_mark, event_of, is_entry, rejection_mark
+from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.ids import Key
 from shared.kernel.jws import thumbprint
 from shared.kernel.times import later, moment
-from shared.ledger.merkle import leaf_hash
 
 # As many as one batch of the sealer takes comfortably: about 1.5 KB an event.
 BATCH = 500
 # The sparse index and slow producers are given this long beyond `seal_by` before a gap is passed over.
 GRACE_SECONDS = 3_600
-MAX_RETRIES = 1_000
+# A sweep that has more to do stops in good time before the next, which goes on with the keys behind.
+SWEEP_SECONDS = 40
 CERTIFICATES = "certs#"
+# So long is a key's name; under a longer one, that anybody may write, nothing can be asked for.
+THUMBPRINT = 43
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,57 +66,94 @@ class Sweep:
     def run(self) -> Swept:
         """Seal what is found; returns counts and the age of the oldest unsealed event that was met."""
         self._oldest, self._aside = self._world.clock(), {}
-        retries = [retry.key for retry in self._world.notes.retries(MAX_RETRIES)]
-        total = self._sealed(self._fetched(retries))
-        for kid in self._keys():
-            total = _added(total, self._sweep_key(kid))
+        until = later(self._oldest, SWEEP_SECONDS)
+        total = self._sweep_waiting()
+        listed = {service: self._listed(service) for service in sorted(self._genesis.roots)}
+        for kid in self._in_turn(listed):
+            total = _added(total, self._sweep_key(kid, until))
+            if self._world.clock() > until:
+                self._world.notes.stop(kid)
+                break
+        for service, rows in listed.items():
+            self._leave_behind(service, rows)
         age = moment(self._world.clock()) - moment(self._oldest)
         return Swept(total, max(0.0, age.total_seconds()), tuple(self._aside.values()))
 
-    def _keys(self) -> Iterator[str]:
-        yield thumbprint(self._genesis.operator)
-        for service in sorted(self._genesis.roots):
-            yield from self._keys_of(service)
+    def _sweep_waiting(self) -> Sealed:
+        """Try again what waited for its certificate, or for its epoch, and forget what is settled."""
+        total = Sealed()
+        for waiting in _pages(self._world.notes.retries()):
+            rows = self._fetched([retry.key for retry in waiting])
+            total = _added(total, self._sealed(rows))
+            for key in self._settled(rows):
+                self._world.notes.forget(key)
+        return total
 
-    def _keys_of(self, service: str) -> Iterator[str]:
-        """The keys of a service that may still have unsettled numbers, leaving finished ones behind."""
+    def _listed(self, service: str) -> Sequence[Numbered]:
+        """The certificates of a service's keys that are not left behind, as the index lists them."""
         name = CERTIFICATES + service
-        at, all_done = self._world.notes.cursor(name), True
-        while True:
-            found = self._world.events.after(name, at, BATCH)
-            for row in found:
-                kid = row.key.pk.removeprefix("K#")
-                yield kid
-                all_done = all_done and self._is_done(kid)
-                if all_done:
-                    self._world.notes.advance(name, self._world.notes.cursor(name) + 1, row.n)
-                at = row.n
-            if len(found) < BATCH:
-                return
+        rows = self._world.events.after(name, self._world.notes.cursor(name))
+        return [row for row in rows if len(_kid(row)) == THUMBPRINT]
 
-    def _is_done(self, kid: str) -> bool:
-        """Whether the key expired so long ago that nothing of it can still arrive."""
-        text = self._world.events.certificate(kid)
+    def _in_turn(self, listed: Mapping[str, Sequence[Numbered]]) -> Sequence[str]:
+        """All keys that may have unsettled numbers, beginning behind the one that the last sweep came to."""
+        kids = {_kid(row) for rows in listed.values() for row in rows}
+        ordered = sorted({thumbprint(self._genesis.operator), *kids})
+        at = bisect_right(ordered, self._world.notes.stopped())
+        return ordered[at:] + ordered[:at]
+
+    def _leave_behind(self, service: str, rows: Sequence[Numbered]) -> None:
+        """Move the service's cursor over the finished keys before the first that is not."""
+        last = 0
+        for row in rows:
+            certificate = self._certificate(service, row)
+            if certificate is None:
+                continue  # Somebody else's row: it says nothing about the keys around it.
+            if not self._is_done(certificate):
+                last = min(last, row.n - 1)
+                break
+            last = row.n
+        name = CERTIFICATES + service
+        if last:
+            self._world.notes.advance(name, self._world.notes.cursor(name) + 1, last)
+
+    def _certificate(self, service: str, row: Numbered) -> Certificate | None:
+        """The certificate in an index's row, if it is a true one that the index lists where it belongs."""
+        kid = _kid(row)
         try:
-            exp = parse_certificate(text or "").exp
-        except Malformed:
-            return True
-        end = later(exp, self._genesis.seal_by_seconds + GRACE_SECONDS)
-        return self._world.clock() > end and not self._world.events.after(
-            kid, self._world.notes.cursor(kid), 1
-        )
+            found = self._trusted(kid)
+        except (IntegrityFault, Malformed):
+            return None
+        is_listed = row.n == listed_at(later(found.nbf, SKEW_SECONDS))
+        return found if is_listed and (found.kid, found.service) == (kid, service) else None
 
-    def _sweep_key(self, kid: str) -> Sealed:
-        total, at = Sealed(), self._world.notes.cursor(kid)
-        while True:
-            found = self._world.events.after(kid, at, BATCH)
-            if found:
-                rows = self._fetched([item.key for item in found])
-                total = _added(total, self._sealed(rows))
-                self._move(kid, found, rows)
-                at = found[-1].n
-            if len(found) < BATCH:
-                return total
+    def _trusted(self, kid: str) -> Certificate:
+        """The certificate of a key; raises `IntegrityFault` or `Malformed` if it has no true one."""
+        text = self._world.events.certificates([kid]).get(kid, "")
+        return trusted_certificate(text, self._genesis)
+
+    def _is_done(self, certificate: Certificate) -> bool:
+        """Whether the key expired so long ago that nothing can still arrive, and all that did is settled."""
+        end = later(certificate.exp, self._genesis.seal_by_seconds + GRACE_SECONDS)
+        return self._world.clock() > end and not self._has_open(certificate.kid)
+
+    def _has_open(self, kid: str) -> bool:
+        for found in _pages(self._world.events.after(kid, self._world.notes.cursor(kid))):
+            rows = self._fetched([item.key for item in found])
+            if any(item.key in self._aside for item in found) or len(self._settled(rows)) < len(rows):
+                return True
+        return False
+
+    def _sweep_key(self, kid: str, until: str) -> Sealed:
+        """Seal what the index shows of a key, but no page of it more once it is later than `until`."""
+        total, moves = Sealed(), True
+        for found in _pages(self._world.events.after(kid, self._world.notes.cursor(kid))):
+            rows = self._fetched([item.key for item in found])
+            total = _added(total, self._sealed(rows))
+            moves = moves and self._move(kid, found, rows)
+            if self._world.clock() > until:
+                break
+        return total
 
     def _fetched(self, keys: Sequence[Key]) -> list[EventRow]:
         """The rows that can be read; the others are set aside."""
@@ -133,32 +180,51 @@ class Sweep:
                 total = _added(total, sealed)
         return total
 
-    def _move(self, kid: str, found: Sequence[Numbered], rows: Sequence[EventRow]) -> None:
-        """Move the key's cursor over settled numbers, and over gaps that cannot fill any more."""
+    def _move(self, kid: str, found: Sequence[Numbered], rows: Sequence[EventRow]) -> bool:
+        """Move the key's cursor over settled numbers, and over gaps that cannot fill any more.
+
+        False if it stopped before one. What an index's row says of itself anybody may have written: a
+        number is settled by an event of that key and number, and where none is seen there is a gap.
+        """
         settled, cursor = self._settled(rows), self._world.notes.cursor(kid)
         by_key = {row.key: row for row in rows}
         for n in sorted({item.n for item in found}):
-            if any(item.key in self._aside for item in found if item.n == n):
-                return
-            here = [by_key[item.key] for item in found if item.n == n and item.key in by_key]
-            if any(row.key not in settled for row in here):
-                return
-            if n > cursor + 1 and not all(self._is_closed(row) for row in here):
-                return
+            here = [item.key for item in found if item.n == n]
+            own = [by_key[key] for key in here if key in by_key and _place(by_key[key]) == (kid, n)]
+            if any(key in self._aside for key in here) or any(row.key not in settled for row in own):
+                return False
+            own = [row for row in own if self._is_by_its_key(row, settled[row.key])]
+            if not own:
+                continue
+            if n > cursor + 1 and not all(self._is_closed(row) for row in own):
+                return False
             self._world.notes.advance(kid, cursor + 1, n)
             cursor = max(cursor, n)
+        return True
 
-    def _settled(self, rows: Sequence[EventRow]) -> set[Key]:
-        """Those rows whose very event is sealed, or whose very text is rejected."""
-        settled: set[Key] = set()
+    def _is_by_its_key(self, row: EventRow, mark: Mark) -> bool:
+        """Whether the key that a settled event names signed it: what is sealed is, a rejected one may be."""
+        event = event_of(row.text)
+        if event is None or not _is_rejection(mark):
+            return event is not None
+        try:
+            certificate = None if event.producer == OPERATOR else self._trusted(event.kid)
+            verify_signature(event, certificate, self._genesis)
+        except (IntegrityFault, Malformed):
+            return False
+        return True
+
+    def _settled(self, rows: Sequence[EventRow]) -> dict[Key, Mark]:
+        """Those rows whose very event is sealed, or whose very text is rejected, with the mark of that."""
+        settled: dict[Key, Mark] = {}
         for sealer in self._sealers:
             wanted = {row.key: _marks_of(row) for row in rows if sealer.takes(row.text)}
             keys = list(dict.fromkeys(key for marks in wanted.values() for key in marks))
             marks = self._world.marks.get(sealer.strand, keys) if keys else {}
             for row in rows:
-                held = [marks[key] for key in wanted.get(row.key, ()) if key in marks]
-                if any(_answers(mark, row) for mark in held):
-                    settled.add(row.key)
+                for key in wanted.get(row.key, ()):
+                    if key in marks and _answers(marks[key], row):
+                        settled[row.key] = marks[key]
         return settled
 
     def _is_closed(self, row: EventRow) -> bool:
@@ -182,8 +248,29 @@ def _marks_of(row: EventRow) -> list[str]:
 
 
 def _answers(mark: Mark, row: EventRow) -> bool:
-    """A rejection is by the text's hash; a sealed id counts only for the very text that was sealed."""
-    return mark.key.startswith("rejected#") or mark.leaf == leaf_hash(row.text.encode("utf-8"))
+    """A rejection is by the text's hash; a sealed id counts only for the very event that was sealed."""
+    return _is_rejection(mark) or is_entry(mark, row.text)
+
+
+def _is_rejection(mark: Mark) -> bool:
+    return mark.key.startswith("rejected#")
+
+
+def _kid(certificate: Numbered) -> str:
+    return certificate.key.pk.removeprefix("K#")
+
+
+def _place(row: EventRow) -> tuple[str, int] | None:
+    """Key and number of the row's event, by its own text."""
+    event = event_of(row.text)
+    return None if event is None else (event.kid, event.n)
+
+
+def _pages(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
+    """The items, as many together as a batch of the sealer takes."""
+    rest = iter(items)
+    while page := list(islice(rest, BATCH)):
+        yield page
 
 
 def _time(row: EventRow) -> str | None:

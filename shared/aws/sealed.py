@@ -19,9 +19,8 @@ from shared.events.blocks import block_at
 from shared.events.envelope import Event
 from shared.events.epoch import read_epochs
 from shared.events.genesis import Genesis
-from shared.events.sealing import Mark, event_mark, strand_for, verify_seal
+from shared.events.sealing import Mark, event_mark, is_entry, strand_for, verify_seal
 from shared.ledger.checkpoint import strand_origin
-from shared.ledger.merkle import leaf_hash
 from shared.ledger.tiles import ENTRIES, TileFault, split_bundle, tile_at
 from shared.records.views import Sealing
 
@@ -66,7 +65,7 @@ class SealedFacts:
             key: mark
             for key, mark in self._marks.find(sorted(wanted)).items()
             # Another event may have taken the id first: then the log has that one, and answered this one.
-            if mark.leaf == leaf_hash(wanted[key].text.encode("ascii"))
+            if is_entry(mark, wanted[key].text)
         }
         sizes = self.published(strand for strand, _ in marks) if published is None else published
         found = {}

@@ -100,5 +100,10 @@ def certificate_row(kid: str, service: str, certificate: str, now: str) -> Row:
     """The row of a certificate; its index entry lists the keys of a service by the time they were made."""
     return Row(
         Key(f"K#{kid}", CERT_ROW),
-        {"event": certificate, "kid": f"certs#{service}", "n": int(moment(now).timestamp() * 1000)},
+        {"event": certificate, "kid": f"certs#{service}", "n": listed_at(now)},
     )
+
+
+def listed_at(made: str) -> int:
+    """Under which number the index lists a key that was made at this instant: milliseconds."""
+    return int(moment(made).timestamp() * 1000)

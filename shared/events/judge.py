@@ -57,15 +57,21 @@ class Judge:
         if event.producer == OPERATOR:
             return None, None
         if text is None:
-            if self._time <= event.seal_by:
-                return None, Waiting(WITHOUT)
-            return None, IntegrityFault(WITHOUT)
+            return None, self._waits(event, WITHOUT)
         try:
             if text not in self._certificates:
                 self._certificates[text] = trusted_certificate(text, self._genesis)
         except (IntegrityFault, Malformed) as fault:
             return None, fault
         return self._certificates[text], None
+
+    def _waits(self, event: Event, why: str) -> IntegrityFault:
+        """`Waiting`, if the event's times are true: by a `seal_by` of its own choice it might for ever."""
+        try:
+            check_times(event, self._genesis, self._time)
+        except IntegrityFault as fault:
+            return fault
+        return Waiting(why) if self._time <= event.seal_by else IntegrityFault(why)
 
     def _signed(self, event: Event, certificate: Certificate | None) -> IntegrityFault | None:
         try:
@@ -79,7 +85,7 @@ class Judge:
             check_certified(event, certificate)
             check_place(event, self._genesis, self._strand, self._time)
         except EpochUnknown as fault:
-            return Waiting(fault.message) if self._time <= event.seal_by else fault
+            return self._waits(event, fault.message)
         except IntegrityFault as fault:
             return fault
         return None
@@ -97,6 +103,11 @@ def check_place(event: Event, genesis: Genesis, strand: LogName, block_time: str
         raise IntegrityFault(NOT_OPEN)
     if strand_of(event.id, epoch.strands) != strand:
         raise IntegrityFault("the event belongs into another strand")
+    check_times(event, genesis, block_time)
+
+
+def check_times(event: Event, genesis: Genesis, block_time: str) -> None:
+    """Raise `IntegrityFault` if no block of that time may hold an event with this `time` and `seal_by`."""
     if event.window != genesis.seal_by_seconds:
         raise IntegrityFault("the event's seal_by is not its time plus the constant of genesis")
     if event.time > _latest(block_time):

@@ -19,7 +19,7 @@ from shared.events.order import place_in_block
 from shared.kernel.canonical import JsonObject, jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import IntegrityFault, Malformed
-from shared.kernel.jws import Signed, Signer, sign, take_apart, verify
+from shared.kernel.jws import Signed, Signer, other_spelling, sign, take_apart, verify
 from shared.kernel.record import record
 from shared.kernel.times import moment
 from shared.ledger.block import Block
@@ -247,11 +247,12 @@ def sort(
     rejected: list[tuple[Candidate, str | None, str]] = []
     waiting: list[Candidate] = []
     judged: list[tuple[Candidate, Event]] = []
+    certificates: dict[str, Certificate] = {}
     for candidate in _unanswered(candidates, marks):
         event = candidate.event
         if event is None:
             rejected.append((candidate, None, "not an event of version 1"))
-        elif not _is_sealed(event, marks):
+        elif not _is_sealed(event.text, event_mark(event.id), marks):
             judged.append((candidate, event))
     asked = [(event, candidate.certificate) for candidate, event in judged]
     verdicts = Judge(genesis, strand, time).verdicts(asked)
@@ -260,8 +261,12 @@ def sort(
             waiting.append(candidate)
         elif fault is not None:
             rejected.append((candidate, event.id, fault.message))
+        elif event.id in true and _is_same(event.text, true[event.id][0].text):
+            continue  # Somebody spelled its signature otherwise: it is one event, and has one entry.
         elif event.id in true or event_mark(event.id) in marks:
             rejected.append((candidate, event.id, "another event has this id"))
+        elif certificate is not None and not _is_first(certificate, certificates, marks):
+            rejected.append((candidate, event.id, "another certificate of this key is in the log"))
         else:
             true[event.id] = (event, certificate)
     ordered = sorted(true.values(), key=lambda pair: place_in_block(pair[0]))
@@ -276,10 +281,40 @@ def _unanswered(candidates: Sequence[Candidate], marks: Mapping[str, Mark]) -> l
     return [candidate for candidate in ordered if rejection_mark(candidate.hash) not in marks]
 
 
-def _is_sealed(event: Event, marks: Mapping[str, Mark]) -> bool:
-    """Whether this very text is in the log already."""
-    known = marks.get(event_mark(event.id))
-    return known is not None and known.leaf == leaf_hash(event.text.encode("ascii"))
+def is_entry(mark: Mark, text: str) -> bool:
+    """Whether the entry that was marked is this JWS, in either spelling of its signature (FORMATS.md, 4).
+
+    Raises `Malformed` if the text is no JWS.
+    """
+    if mark.leaf == leaf_hash(text.encode("ascii")):
+        return True
+    other = other_spelling(text)
+    return other is not None and mark.leaf == leaf_hash(other.encode("ascii"))
+
+
+def _is_sealed(text: str, key: str, marks: Mapping[str, Mark]) -> bool:
+    known = marks.get(key)
+    return known is not None and is_entry(known, text)
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two texts are one JWS, in either spelling of its signature."""
+    return one == other or other_spelling(one) == other
+
+
+def _is_first(certificate: Certificate, met: dict[str, Certificate], marks: Mapping[str, Mark]) -> bool:
+    """Whether the certificate is the one that its key has in the log, or else the first of the batch.
+
+    `met` are those of the batch, to which it is added. Whoever reads the log holds the key's events against
+    its first certificate, so none may be sealed by another.
+    """
+    kid = certificate.kid
+    if kid not in met:
+        key = certificate_mark(kid)
+        if key in marks and not _is_sealed(certificate.text, key, marks):
+            return False
+        met[kid] = certificate
+    return met[kid] is certificate or _is_same(certificate.text, met[kid].text)
 
 
 def _in_order(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -26,6 +26,8 @@ MAX_LENGTH = 65_535
 # All that a key signs has the same header, so what it says is kept, for as many keys as sign in a day; a
 # header longer than any of ours is not.
 KEPT, KEPT_LENGTH = 1_024, 256
+# The order of P-256's base point (FIPS 186-5, SP 800-186 section 3.2.1.3).
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 class Signer(Protocol):
@@ -166,6 +168,19 @@ def der_signature(signature: bytes) -> bytes:
     return b"\x30%c%b%b" % (len(r) + len(s), r, s)
 
 
+def other_spelling(text: str) -> str | None:
+    """The JWS with (r, n - s) for its signature's (r, s), which anybody can write; None if there is none.
+
+    Raises `Malformed` if what stands for the signature is not base64url.
+    """
+    message, _, mark = text.rpartition(".")
+    signature = unb64u(mark, "the JWS signature")
+    s = int.from_bytes(signature[32:], "big")
+    if len(signature) != 64 or not 0 < s < _ORDER:
+        return None
+    return f"{message}.{b64u(signature[:32] + (_ORDER - s).to_bytes(32, 'big'))}"
+
+
 def raw_signature(der: bytes) -> bytes:
     """r and s (64 bytes) of a DER signature, as KMS and `cryptography` return it."""
     r, s = decode_dss_signature(der)
@@ -220,5 +235,4 @@ def private_key(jwk: Any) -> ec.EllipticCurvePrivateKey:
 def key_from_seed(seed: bytes, purpose: str) -> ec.EllipticCurvePrivateKey:
     """The P-256 key that both holders of `seed` derive (FIPS 186-5 A.2.1: 40 bytes mod n - 1)."""
     wide = sha256(purpose.encode() + b"\x00" + seed) + sha256(purpose.encode() + b"\x01" + seed)[:8]
-    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-    return ec.derive_private_key(int.from_bytes(wide, "big") % (order - 1) + 1, ec.SECP256R1())
+    return ec.derive_private_key(int.from_bytes(wide, "big") % (_ORDER - 1) + 1, ec.SECP256R1())

@@ -11,10 +11,8 @@ from functools import cache
 from shared.kernel.encoding import b64u, base32, sha256, unb64u
 from shared.kernel.ids import Key
 from shared.kernel.times import later, moment
-from tests.unit.ledger.acts import House, Producer
+from tests.unit.ledger.acts import House, Producer, respelled
 
-# The order of P-256: r and n - s are another spelling of the signature r and s.
-_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 LIFE_SECONDS = 24 * 3600
 
 
@@ -66,7 +64,8 @@ class Session:
 class Said:
     """An event as it was stored in a row, and what may become of it.
 
-    `hostile` rows were put by somebody with access to the table; their index attributes lie.
+    `hostile` rows were put by somebody with access to the table; their index attributes lie, so `session` and
+    `n` are those that the text has, if anybody's.
     """
 
     key: Key
@@ -81,6 +80,11 @@ class Said:
     def hash(self) -> bytes:
         """What a rejection names it by."""
         return sha256(self.text.encode())
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The text, and what it is with the other spelling of its signature."""
+        return (self.text,) if self.id is None else (self.text, _respelled(self.text))
 
 
 @cache
@@ -100,8 +104,7 @@ def event(session: Session, n: int, time: str, kind: Kind, event_id: str) -> str
         case Kind.SEAL_BY:
             return producer.event(n, None, time, id=event_id, seal_by=later(time, 601))
         case Kind.FORGED:
-            head, _, signature = producer.event(n, None, time, id=event_id).rpartition(".")
-            return f"{head}.{b64u(sha256(unb64u(signature)) * 2)}"
+            return forged(producer.event(n, None, time, id=event_id))
         case Kind.NONSENSE:
             return f"nonsense {event_id}"
         case Kind.AHEAD:
@@ -111,12 +114,10 @@ def event(session: Session, n: int, time: str, kind: Kind, event_id: str) -> str
 
 
 @cache
-def respelled(text: str) -> str:
-    """The same event with the other spelling of its signature."""
+def forged(text: str) -> str:
+    """The same event with a signature that nobody made."""
     head, _, signature = text.rpartition(".")
-    raw = unb64u(signature)
-    other = _ORDER - int.from_bytes(raw[32:], "big")
-    return f"{head}.{b64u(raw[:32] + other.to_bytes(32, 'big'))}"
+    return f"{head}.{b64u(sha256(unb64u(signature)) * 2)}"
 
 
 def id_of(session: Session, n: int) -> str:
@@ -128,6 +129,9 @@ def id_of(session: Session, n: int) -> str:
 def _producer(session: Session) -> Producer:
     # One strand or several: the keys are the same.
     return Producer(house(1), session.service, session.name, session.made)
+
+
+_respelled = cache(respelled)
 
 
 @cache

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from services.ledger.log import Log
 from services.ledger.manifest import Manifest
-from services.ledger.ports import HeadMoved, Heads, Marks, StoredHead
+from services.ledger.ports import EventRow, HeadMoved, Heads, Marks, Numbered, StoredHead
 from services.ledger.seal import Sealer
 from services.ledger.superlog import SuperLog
-from services.ledger.sweep import Sweep
+from services.ledger.sweep import CERTIFICATES, Sweep
 from shared.events.sealing import Mark
 from shared.ledger.checkpoint import Checkpoint, LogName
 from tests.simulator.deployment import Plan
@@ -100,6 +100,35 @@ class Hasty(Sweep):
         return True
 
 
+class Believing(Sweep):
+    """Takes a row's number from the index, and that nothing is open for what the row does not show."""
+
+    def _move(self, kid: str, found: Sequence[Numbered], rows: Sequence[EventRow]) -> bool:
+        settled, cursor = self._settled(rows), self._world.notes.cursor(kid)
+        by_key = {row.key: row for row in rows}
+        for n in sorted({item.n for item in found}):
+            here = [by_key[item.key] for item in found if item.n == n and item.key in by_key]
+            if any(row.key not in settled for row in here):
+                return False
+            if n > cursor + 1 and not all(self._is_closed(row) for row in here):
+                return False
+            self._world.notes.advance(kid, cursor + 1, n)
+            cursor = max(cursor, n)
+        return True
+
+
+class Credulous(Sweep):
+    """Leaves a key behind whose certificate cannot be read."""
+
+    def _leave_behind(self, service: str, rows: Sequence[Numbered]) -> None:
+        for row in rows:
+            certificate = self._certificate(service, row)
+            if certificate is not None and not self._is_done(certificate):
+                return
+            name = CERTIFICATES + service
+            self._world.notes.advance(name, self._world.notes.cursor(name) + 1, row.n)
+
+
 def _with(log: type[Log]) -> type[Sealer]:
     class Sealed(Sealer):
         def __init__(self, *arguments: object, **named: object) -> None:
@@ -117,4 +146,6 @@ PLANTED: dict[str, Plan] = {
     "forgets-marks": Plan(sealer=_with(Forgetful)),
     "super-log-looks-early": Plan(super_log=EarlyHeads),
     "passes-open-gaps": Plan(sweep=Hasty),
+    "believes-the-index": Plan(sweep=Believing),
+    "leaves-keys-behind-unread": Plan(sweep=Credulous),
 }

@@ -7,21 +7,27 @@ from typing import Any
 
 from services.ledger.apart import WORLD
 from services.ledger.handlers import handle
-from services.ledger.ports import EventRow
+from services.ledger.ports import EventRow, Numbered
+from services.ledger.sweep import CERTIFICATES
 from shared.kernel.errors import IntegrityFault
 from shared.kernel.ids import Key
-from tests.simulator.deeds import Kind, Said, Session, event, id_of, respelled
+from shared.kernel.times import later
+from tests.simulator.deeds import Kind, Said, Session, event, forged, id_of
 from tests.simulator.deployment import HONEST, Deployment, Plan
 from tests.simulator.schedule import Broken, Killed, Schedule
 from tests.simulator.stores import Table
 from tests.simulator.verdict import judge
-from tests.unit.ledger.acts import START
+from tests.unit.ledger.acts import START, respelled
 
 # Of ten acts most are true; the others are what a broken or hostile producer stores.
 KINDS = (Kind.TRUE,) * 9 + (Kind.FORGED, Kind.NONSENSE, Kind.EPOCH, Kind.SEAL_BY, Kind.AHEAD, Kind.TWIN)
 SERVICES = ("records", "records", "operator")
 # Past every seal_by, so that what waits for an epoch or a certificate that never comes is answered.
 LONG_AFTER = 1_300
+# An event dated so long ago was stored late: no number below its own can still arrive.
+LONG_AGO = 2 * 3_600
+# A number that no producer comes to.
+HUGE = 10**9
 LAST_STEPS = 8
 # One sweep finds everything; a second one must find nothing to do.
 CALM_ROUNDS = 2
@@ -73,7 +79,7 @@ class Stage:
         self.deployment = deployment
         self._chance = deployment.chance
         self._sessions = [
-            Session(SERVICES[number], f"key {number}", START)
+            Session(SERVICES[number], f"key {number}", later(START, -LONG_AGO))
             for number in range(self._chance.between(1, len(SERVICES)))
         ]
         self._numbers = dict.fromkeys(self._sessions, 0)
@@ -126,6 +132,8 @@ class Stage:
 
     def _produce(self, session: Session, turn: int) -> None:
         chance, schedule = self._chance, self.deployment.schedule
+        if chance.happens(0.2):
+            self._list_nobody(session)
         if session.service != "operator" and not turn:
             if chance.happens(0.2):
                 self._late.append(session)  # Its certificate's row is stored last of all.
@@ -138,10 +146,14 @@ class Stage:
             self._store(session, chance.pick(KINDS))
             if chance.happens(0.05):
                 self._deface(session)
+            if chance.happens(0.1):
+                self._lie(session)
 
     def _store(self, session: Session, kind: Kind) -> None:
         self._numbers[session] += 1
         n, time = self._numbers[session], self.deployment.clock()
+        if n == 1 and session not in self._late and self._chance.happens(0.3):
+            time = session.made
         name = id_of(session, n)
         others = [said.id for said in self.deployment.watch.said if said.id and said.session != session]
         if kind is Kind.TWIN and others:
@@ -155,15 +167,43 @@ class Stage:
         ]
         if true:
             said = self._chance.pick(true)
-            self._put(session, said.n, Kind.TWIN, respelled(said.text), said.id, hostile=True)
+            index = (session.kid, self._chance.pick((said.n, HUGE)))
+            self._put(session, said.n, Kind.TWIN, respelled(said.text), said.id, index=index)
+
+    def _lie(self, session: Session) -> None:
+        """Somebody with the table has the index say what is not so of a number of this key."""
+        chance, said = self._chance, [said for said in self.deployment.watch.said if not said.hostile]
+        n = chance.pick((self._numbers[session] + 1, HUGE))
+        match chance.below(3):
+            case 0 if said:  # an event of before, once more, under a number of this key
+                old = chance.pick(said)
+                self._put(old.session, old.n, old.kind, old.text, old.id, index=(session.kid, n))
+            case 1:  # an event that nobody signed
+                text = forged(event(session, n, session.made, Kind.TRUE, id_of(session, n)))
+                self._put(session, n, Kind.FORGED, text, id_of(session, n), index=(session.kid, n))
+            case _:
+                self.deployment.events.lies.append((session.kid, Numbered(Key("P#someone", "nothing"), n)))
+
+    def _list_nobody(self, session: Session) -> None:
+        """Somebody has the index list a certificate that is none, as if all others were made before it."""
+        row = Numbered(Key(f"K#{'A' * 43}", "cert"), session.made_n + HUGE)
+        self.deployment.events.lies.append((CERTIFICATES + session.service, row))
 
     def _put(
-        self, session: Session, n: int, kind: Kind, text: str, name: str | None, *, hostile: bool = False
+        self,
+        session: Session,
+        n: int,
+        kind: Kind,
+        text: str,
+        name: str | None,
+        *,
+        index: tuple[str, int] | None = None,
     ) -> None:
-        deployment = self.deployment
+        """Store a row; `index` is what a hostile one says there."""
+        deployment, hostile = self.deployment, index is not None
         number = len(deployment.watch.said)
         key = Key("P#someone", f"Observation#{number}#v#0000000001")
-        deployment.events.rows[key] = EventRow(key, text, session.kid, n, (key,))
+        deployment.events.rows[key] = EventRow(key, text, *(index or (session.kid, n)), (key,))
         deployment.events.homes[key] = key
         if self._chance.happens(0.3):
             deployment.events.hidden.add(key)
@@ -173,7 +213,7 @@ class Stage:
         deployment.stream.write(key)
 
     def _certify(self, session: Session) -> None:
-        self.deployment.events.certificates[session.kid] = session.certificate
+        self.deployment.events.certified[session.kid] = session.certificate
 
     # --- the sealer's invocations
 

@@ -4,7 +4,7 @@ What the fakes keep, these keep; what the real stores do not promise, these do n
 land late, marks are written in parts, and the index lags. A `Table` is the ledger's table as one restores it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -62,6 +62,7 @@ class Table:
         copied.marks.rows = dict(self.marks.rows)
         copied.notes.cursors = dict(self.notes.cursors)
         copied.notes.waiting = dict(self.notes.waiting)
+        copied.notes.last = self.notes.last
         return copied
 
 
@@ -140,13 +141,14 @@ class SteppedEvents:
     def fetch(self, keys: Sequence[Key]) -> list[EventRow]:
         return self._schedule.read(f"events.fetch {len(keys)} keys", lambda: self._events.fetch(keys), CLIENT)
 
-    def certificate(self, kid: str) -> str | None:
-        what = f"events.certificate {kid[:8]}"
-        return self._schedule.read(what, lambda: self._events.certificate(kid), CLIENT)
+    def certificates(self, kids: Iterable[str]) -> Mapping[str, str]:
+        asked = list(kids)
+        what = f"events.certified {' '.join(kid[:8] for kid in asked)}"
+        return self._schedule.read(what, lambda: self._events.certificates(asked), CLIENT)
 
-    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
+    def after(self, kid: str, n: int) -> Iterable[Numbered]:
         what = f"events.after {kid[:13]} {n}"
-        return self._schedule.read(what, lambda: self._events.after(kid, n, limit), CLIENT)
+        return self._schedule.read(what, lambda: self._events.after(kid, n), CLIENT)
 
     def own_rows(self, row: EventRow) -> list[Key]:
         return self._schedule.read("events.own_rows", lambda: self._events.own_rows(row), CLIENT)
@@ -171,8 +173,8 @@ class SteppedNotes:
 
         self._schedule.write(Write(f"notes.advance {name[:13]} {low}-{high}", effect, CLIENT))
 
-    def retries(self, limit: int) -> list[Retry]:
-        return self._schedule.read("notes.retries", lambda: self._table.notes.retries(limit), CLIENT)
+    def retries(self) -> Iterable[Retry]:
+        return self._schedule.read("notes.retries", self._table.notes.retries, CLIENT)
 
     def remember(self, retry: Retry) -> None:
         what = f"notes.remember {retry.key.sk[:20]}"
@@ -181,6 +183,13 @@ class SteppedNotes:
     def forget(self, key: Key) -> None:
         what = f"notes.forget {key.sk[:20]}"
         self._schedule.write(Write(what, lambda: self._table.notes.forget(key), CLIENT))
+
+    def stopped(self) -> str:
+        return self._schedule.read("notes.stopped", self._table.notes.stopped, CLIENT)
+
+    def stop(self, kid: str) -> None:
+        what = f"notes.stop {kid[:13]}"
+        self._schedule.write(Write(what, lambda: self._table.notes.stop(kid), CLIENT))
 
 
 def _short(name: str) -> str:

@@ -53,7 +53,7 @@ def test_a_seed_gives_the_same_trace_in_every_process() -> None:
 
 
 def test_schedules_meet_every_fault_at_every_kind_of_write() -> None:
-    met = Counter(pair for seed in range(120) for pair in play(seed).schedule.met)
+    met = Counter(pair for seed in range(200) for pair in play(seed).schedule.met)
     kinds = {kind for kind, _ in met}
     assert kinds >= {"heads.swap", "objects.create", "objects.swap", "marks.put", "notes.advance"}
     for kind in ("heads.swap", "objects.create", "marks.put"):

@@ -105,13 +105,13 @@ def _check_events(deployment: Deployment, finals: list[Final], *, stuck: bool) -
             answered = _rejected(text)
             if answered is not None:
                 rejected[answered] = rejected.get(answered, 0) + 1
-    twins = {said.id for said in deployment.watch.said if said.kind is Kind.TWIN}
+    twins = {said.id for said in deployment.watch.said if said.kind is Kind.TWIN and not said.hostile}
     for said in deployment.watch.said:
-        times = sealed.get(said.text, 0), rejected.get(b64u(said.hash), 0)
+        times = sum(sealed.get(text, 0) for text in said.spellings), rejected.get(b64u(said.hash), 0)
         where = f"number {said.n} of {said.session.name} ({said.kind})"
         if sum(times) > 1:
             raise Broken(f"{where} is sealed {times[0]} and rejected {times[1]} times")
-        if sum(times) == 0 and not stuck and not deployment.watch.is_defaced(said):
+        if sum(times) == 0 and not stuck and not said.hostile:
             raise Broken(f"{where} is neither sealed nor rejected")
         if said.kind is Kind.TRUE and times[1] and said.id not in twins:
             raise Broken(f"{where} is true and was rejected")

@@ -4,7 +4,7 @@ Every write goes through one `Faults`, so that a test can crash before or after 
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -107,32 +107,34 @@ class MemoryObjects:
 
 
 class MemoryEvents:
-    """`hidden` rows are not in the lagging index yet."""
+    """`hidden` rows are not in the lagging index yet; `lies` are what it lists though no event is there."""
 
     def __init__(self, faults: Faults) -> None:
         self.rows: dict[Key, EventRow] = {}
-        self.certificates: dict[str, str] = {}
+        self.certified: dict[str, str] = {}
         self.answers: dict[Key, str] = {}
         self.homes: dict[Key, Key] = {}
         self.hidden: set[Key] = set()
+        self.lies: list[tuple[str, Numbered]] = []
         self.faults = faults
 
     def fetch(self, keys: Sequence[Key]) -> list[EventRow]:
         return [row for key in keys if (row := self.rows.get(key)) is not None]
 
-    def certificate(self, kid: str) -> str | None:
-        return self.certificates.get(kid)
+    def certificates(self, kids: Iterable[str]) -> Mapping[str, str]:
+        return {kid: self.certified[kid] for kid in kids if kid in self.certified}
 
-    def after(self, kid: str, n: int, limit: int) -> list[Numbered]:
+    def after(self, kid: str, n: int) -> Iterable[Numbered]:
         found = [Numbered(row.key, row.n) for row in self.rows.values() if row.kid == kid]
         if kid.startswith("certs#"):
             found = [
                 Numbered(Key(f"K#{name}", "cert"), _made(text)[1])
-                for name, text in self.certificates.items()
+                for name, text in self.certified.items()
                 if _made(text)[0] == kid.removeprefix("certs#")
             ]
+        found += [item for name, item in self.lies if name == kid]
         shown = [item for item in found if item.n > n and item.key not in self.hidden]
-        return sorted(shown, key=lambda item: item.n)[:limit]
+        return sorted(shown, key=lambda item: item.n)
 
     def own_rows(self, row: EventRow) -> list[Key]:
         return sorted(key for key in row.rows if self.homes.get(key) == row.key)
@@ -148,6 +150,7 @@ class MemoryNotes:
     def __init__(self, faults: Faults) -> None:
         self.cursors: dict[str, int] = {}
         self.waiting: dict[Key, Retry] = {}
+        self.last = ""
         self.faults = faults
 
     def cursor(self, name: str) -> int:
@@ -160,14 +163,20 @@ class MemoryNotes:
 
         self.faults.around(write)
 
-    def retries(self, limit: int) -> list[Retry]:
-        return list(self.waiting.values())[:limit]
+    def retries(self) -> Iterable[Retry]:
+        return list(self.waiting.values())
 
     def remember(self, retry: Retry) -> None:
         self.waiting[retry.key] = retry
 
     def forget(self, key: Key) -> None:
         self.waiting.pop(key, None)
+
+    def stopped(self) -> str:
+        return self.last
+
+    def stop(self, kid: str) -> None:
+        self.last = kid
 
 
 @dataclass
@@ -211,7 +220,7 @@ class Cloud:
         self.events.rows[key] = EventRow(key, text, signed.kid, signed.payload["n"], (key,))
         self.events.homes[key] = key
         if certificate is not None:
-            self.events.certificates[signed.kid] = certificate
+            self.events.certified[signed.kid] = certificate
         return key
 
     def act(self, producer: Producer, number: int, **changes: str) -> Key:

@@ -93,7 +93,7 @@ def test_an_event_of_an_epoch_that_is_not_open_yet_waits_for_it() -> None:
     cloud.epochs().open(wanted)
     settle(cloud)
     assert audited(cloud) == 2
-    assert cloud.notes.retries(10) == []
+    assert cloud.notes.waiting == {}
 
 
 def test_an_event_of_an_epoch_that_never_opens_is_rejected_when_its_time_is_up() -> None:

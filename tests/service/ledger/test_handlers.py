@@ -1,12 +1,15 @@
 """The sealer's entry point: duplicates, poison, faults of the world, strands, and what is told about them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from services.ledger.handlers import FULL_STREAM, handle
 from services.ledger.ports import EventRow, HeadWentBack
+from services.ledger.sweep import Swept
 from shared.aws.rows import OutcomeUnknown
+from shared.kernel.errors import Busy
 from shared.kernel.ids import Key
 from tests.service.ledger.room import NOTHING, Room, record, reported
 
@@ -130,7 +133,35 @@ def test_the_clock_sweeps_publishes_and_tells_the_oldest_age() -> None:
         "OldestUnsealedSeconds": 30,
     }
     assert room.events() == 1
+    assert len(room.risen) == 2
+    handle({}, room.environment)
+    assert len(room.risen) == 3
+
+
+def test_what_others_sealed_is_published_though_the_sweep_fails() -> None:
+    room = Room()
+    room.cloud.sealer().seal([room.act(1)])
+
+    class Failing:
+        def run(self) -> Swept:
+            raise OutcomeUnknown("DynamoDB gave no certain answer")
+
+    with pytest.raises(OutcomeUnknown):
+        handle({}, replace(room.environment, sweep=Failing()))
+    assert room.events() == 1
     assert len(room.risen) == 1
+
+
+def test_a_super_log_that_cannot_be_published_keeps_no_sweep_from_sealing() -> None:
+    room = Room()
+    room.act(1)
+
+    def above() -> None:
+        raise Busy("no witness answers")
+
+    with pytest.raises(Busy):
+        handle({}, replace(room.environment, above=above))
+    assert room.events() == 1
 
 
 def test_a_sweep_that_stumbles_over_a_row_counts_it_and_publishes_the_others() -> None:
@@ -147,7 +178,7 @@ def test_a_sweep_that_stumbles_over_a_row_counts_it_and_publishes_the_others() -
 def test_a_sweep_whose_store_fails_says_so_and_raises() -> None:
     room = Room()
     room.act(1)
-    room.cloud.faults.plan = {1: "dropped"}
+    room.cloud.faults.plan = dict.fromkeys(range(1, 10), "dropped")
     with pytest.raises(OutcomeUnknown):
         handle({}, room.environment)
     assert room.told.errors

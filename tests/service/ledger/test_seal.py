@@ -1,11 +1,13 @@
 """Sealing cannot fork, lose or repeat: crashes at every write, races, lost answers, duplicates, restores."""
 
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
 
 from services.ledger.ports import HeadWentBack, ObjectDiffers
+from services.ledger.seal import Sealed
 from shared.aws.rows import OutcomeUnknown
 from shared.events.audit import Report, audit_strand, find_gaps
 from shared.events.envelope import strand_of
@@ -17,7 +19,7 @@ from shared.kernel.jws import take_apart
 from shared.ledger.tiles import TileFault, split_bundle
 from tests.fakes import Crash
 from tests.service.ledger.fakes import Cloud
-from tests.unit.ledger.acts import House, Producer
+from tests.unit.ledger.acts import House, Producer, respelled
 
 
 def audited(cloud: Cloud, strand: int = 0) -> Report:
@@ -221,12 +223,40 @@ def test_a_copy_of_an_event_under_another_kid_cannot_have_it_rejected() -> None:
     assert (outcome.events, outcome.rejected) == (1, 0)
 
 
+def test_a_batch_asks_for_all_its_certificates_at_once() -> None:
+    cloud = Cloud()
+    keys = [cloud.act(Producer(cloud.house, name=f"environment {number}"), number) for number in range(5)]
+    asked: list[int] = []
+    original = cloud.events.certificates
+
+    def certificates(kids: Iterable[str]) -> Mapping[str, str]:
+        asked.append(len(list(kids)))
+        return original(kids)
+
+    cloud.events.certificates = certificates  # type: ignore[method-assign]
+    assert cloud.sealer().seal(keys).events == 5
+    assert asked == [5]
+
+
+def test_a_true_event_is_not_rejected_because_somebody_had_it_sealed_with_the_other_spelling() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    true = cloud.act(producer, 1)
+    copy = Key("P#someone", "Observation#copy#v#0000000001")
+    row = cloud.events.rows[true]
+    cloud.events.rows[copy] = replace(row, key=copy, text=respelled(row.text))
+    assert cloud.sealer().seal([copy]).events == 1
+    assert cloud.sealer().seal([true]) == Sealed()
+    assert cloud.events.answers == {}
+    assert cloud.sweep().run().sealed == Sealed()
+    assert cloud.notes.cursors == {producer.signer.kid: 1}
+
+
 def test_an_event_without_certificate_waits_and_is_sealed_when_it_comes() -> None:
     cloud, producer = Cloud(), Producer(House())
     key = cloud.put(producer.event(1), None)
     assert cloud.sealer().seal([key]).waiting == 1
     assert cloud.sweep().run().sealed.waiting == 1
-    cloud.events.certificates[producer.signer.kid] = producer.certificate
+    cloud.events.certified[producer.signer.kid] = producer.certificate
     assert cloud.sweep().run().sealed.events == 1
     assert cloud.notes.waiting == {}
 

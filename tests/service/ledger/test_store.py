@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from services.ledger import store
 from services.ledger.log import World
 from services.ledger.objects import S3Objects
 from services.ledger.ports import (
@@ -190,7 +191,24 @@ def test_what_waits_is_remembered_until_forgotten(ports: Ports) -> None:
     for key in [*keys, keys[0]]:
         ports.notes.remember(Retry(key))
     ports.notes.forget(keys[1])
-    assert sorted(retry.key for retry in ports.notes.retries(10)) == [keys[0], keys[2]]
+    assert sorted(retry.key for retry in ports.notes.retries()) == [keys[0], keys[2]]
+
+
+def test_all_that_waits_is_told_however_many_pages_it_fills(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "PAGE", 2)
+    keys = [Key("P#a", f"Observation#{number}#v#0000000001") for number in range(5)]
+    for key in keys:
+        ports.notes.remember(Retry(key))
+    assert sorted(retry.key for retry in ports.notes.retries()) == keys
+
+
+def test_where_the_last_sweep_stopped_is_kept(ports: Ports) -> None:
+    assert ports.notes.stopped() == ""
+    for kid in ("one", "another"):
+        ports.notes.stop(kid)
+        assert ports.notes.stopped() == kid
 
 
 def put_act(producer: Producer, number: int, suffix: str = "") -> Key:
@@ -238,10 +256,59 @@ def test_event_rows_are_found_by_key_and_by_number(suffix: str) -> None:
     fetched = events.fetch([*keys, keys[0], other, Key(f"K#{producer.signer.kid}", "cert")])
     assert sorted(row.key for row in fetched) == sorted(keys)
     assert all(len(row.rows) == 2 for row in fetched)
-    assert [item.n for item in events.after(producer.signer.kid, 1, 10)] == [2, 3]
-    assert [item.key.pk for item in events.after("certs#records", 0, 10)] == [f"K#{producer.signer.kid}"]
-    assert events.certificate(producer.signer.kid) == producer.certificate
-    assert events.certificate("nobody") is None
+    assert [item.n for item in events.after(producer.signer.kid, 1)] == [2, 3]
+    assert [item.key.pk for item in events.after("certs#records", 0)] == [f"K#{producer.signer.kid}"]
+
+
+def test_all_rows_under_a_number_are_found_however_many_pages_they_fill(
+    suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "PAGE", 2)
+    events, producer = DynamoEvents(client("dynamodb"), DOCUMENTS + suffix), Producer(House())
+    keys = set()
+    for number in range(1, 6):
+        producer.n = 0
+        keys.add(put_act(producer, number, suffix))
+    assert {item.key for item in events.after(producer.signer.kid, 0)} == keys
+
+
+class Counting:
+    """A client that remembers what BatchGetItem was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def batch_get_item(self, **question: Any) -> Any:
+        self.asked.append(str(question))
+        return client("dynamodb").batch_get_item(**question)
+
+
+def test_certificates_are_read_a_hundred_at_a_time(suffix: str) -> None:
+    counting: Any = Counting()
+    events: Events = DynamoEvents(counting, DOCUMENTS + suffix)
+    producers = [Producer(House(), name=f"environment {number}") for number in range(3)]
+    for producer in producers:
+        put_certificate(producer, suffix)
+    asked = [*(f"nobody {number}" for number in range(199)), *(one.signer.kid for one in producers)]
+    assert events.certificates(asked) == {one.signer.kid: one.certificate for one in producers}
+    assert len(counting.asked) == 3
+    assert events.certificates([]) == {}
+
+
+def test_a_row_with_a_key_as_long_as_dynamodb_takes_stops_nobody(suffix: str) -> None:
+    ledger, key = DynamoLedger(client("dynamodb"), LEDGER + suffix), Key("P#a", "x" * 1_024)
+    DynamoEvents(client("dynamodb"), DOCUMENTS + suffix).answer(Key(key.pk, f"{key.sk}#rejected"), "seal")
+    ledger.remember(Retry(key))
+    assert list(ledger.retries()) == []
+    assert client("dynamodb").scan(TableName=DOCUMENTS + suffix)["Items"] == []
+
+
+def test_a_key_longer_than_dynamodb_takes_has_no_certificate_and_no_mark(suffix: str) -> None:
+    counting: Any = Counting()
+    longest = "k" * 2_046
+    assert DynamoEvents(counting, DOCUMENTS + suffix).certificates(["k" + longest, longest]) == {}
+    assert DynamoLedger(counting, LEDGER + suffix).get(0, [f"cert#{longest}"]) == {}
+    assert (len(counting.asked), "k" + longest in counting.asked[0]) == (1, False)
 
 
 def test_a_rejection_is_put_beside_the_rows_of_its_own_act_only(suffix: str) -> None:

@@ -2,13 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
-from services.ledger.ports import EventRow
+import pytest
+
+from services.ledger import sweep
+from services.ledger.ports import EventRow, Numbered
+from shared.aws.session import listed_at
 from shared.events.audit import audit_strand
+from shared.kernel.encoding import b64u
 from shared.kernel.ids import Key
 from shared.kernel.jws import thumbprint
 from tests.service.ledger.fakes import Cloud
-from tests.unit.ledger.acts import House, Producer
+from tests.unit.ledger.acts import START, House, Producer
+
+# A number that no key comes to.
+HUGE = 10**9
+# Nobody's key.
+NOBODY = "A" * 43
 
 
 def test_an_event_the_stream_lost_is_found_and_sealed() -> None:
@@ -69,6 +80,75 @@ def test_a_rejected_number_is_settled() -> None:
     assert cloud.notes.cursor(producer.signer.kid) == 3
 
 
+def lied_to(*, replayed: bool = False, signature: str | None = None) -> tuple[Cloud, Producer, EventRow]:
+    """A key whose first event is sealed, long ago, and a row that says to be its number of 10^9."""
+    cloud, producer = Cloud(), Producer(House())
+    victim = cloud.events.rows[cloud.act(producer, 1)]
+    cloud.sweep().run()
+    cloud.clock.advance(600 + 3_601)
+    other = Producer(cloud.house, name="another environment", n=HUGE - 1)
+    text = victim.text if replayed else other.event(2)
+    if signature is not None:
+        text = f"{replace(producer, n=HUGE - 1).event(3).rpartition('.')[0]}.{signature}"
+    key = Key("P#someone", "Observation#lie#v#0000000001")
+    row = EventRow(key, text, producer.signer.kid, HUGE)
+    cloud.events.rows[key] = row
+    cloud.events.certified[other.signer.kid] = other.certificate
+    return cloud, producer, row
+
+
+@pytest.mark.parametrize("lie", [{}, {"replayed": True}, {"signature": b64u(bytes(64))}])
+def test_an_index_row_that_lies_hides_no_later_event(lie: dict[str, Any]) -> None:
+    cloud, producer, _ = lied_to(**lie)
+    cloud.sweep().run()
+    assert cloud.notes.cursor(producer.signer.kid) == 1
+    cloud.act(producer, 4, time=cloud.clock())
+    assert cloud.sweep().run().sealed.events == 1
+    assert cloud.notes.cursor(producer.signer.kid) == 2
+
+
+def test_an_index_entry_without_an_event_moves_no_cursor() -> None:
+    cloud, producer, row = lied_to()
+    del cloud.events.rows[row.key]
+    cloud.events.lies = [(row.kid, Numbered(row.key, HUGE))]
+    cloud.sweep().run()
+    assert cloud.notes.cursor(producer.signer.kid) == 1
+
+
+def test_a_number_that_waits_holds_the_cursor_on_every_page_of_the_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweep, "BATCH", 2)
+    cloud, producer = Cloud(), Producer(House())
+    bad = [cloud.act(producer, number) for number in range(5)][1]
+    cloud.events.rows[bad] = replace(cloud.events.rows[bad], text=12345)  # type: ignore[arg-type]
+    cloud.clock.advance(600 + 3_601)
+    cloud.sweep().run()
+    assert cloud.notes.cursor(producer.signer.kid) == 1
+
+
+@pytest.mark.parametrize("listed", [0, 1])
+def test_a_certificate_that_is_none_leaves_no_key_of_its_service_behind(listed: int) -> None:
+    cloud, producer = Cloud(), Producer(House())
+    cloud.act(producer, 1)
+    cloud.events.certified[NOBODY] = producer.certificate
+    cloud.events.lies = [
+        ("certs#records", Numbered(Key(f"K#{name}", "cert"), 10**15))
+        for name in ("a" * 43, NOBODY, "x" * 2_046)
+    ]
+    cloud.clock.advance(listed * (24 * 3600 + 600 + 3_601))
+    cloud.sweep().run()
+    made = listed_at(START)
+    assert cloud.notes.cursor("certs#records") == listed * made
+
+
+def test_an_expired_key_beside_which_somebody_lied_is_left_behind() -> None:
+    cloud, _, _ = lied_to(signature=b64u(bytes(64)))
+    cloud.clock.advance(24 * 3600)
+    cloud.sweep().run()
+    assert cloud.notes.cursor("certs#records") == listed_at(START)
+
+
 def test_an_expired_key_without_open_numbers_is_left_behind_for_good() -> None:
     cloud, producer = Cloud(), Producer(House())
     cloud.act(producer, 1)
@@ -80,9 +160,9 @@ def test_an_expired_key_without_open_numbers_is_left_behind_for_good() -> None:
     asked: list[str] = []
     original = cloud.events.after
 
-    def after(kid: str, n: int, limit: int) -> object:
+    def after(kid: str, n: int) -> object:
         asked.append(kid)
-        return original(kid, n, limit)
+        return original(kid, n)
 
     cloud.events.after = after  # type: ignore[method-assign, assignment]
     cloud.sweep().run()
@@ -108,6 +188,45 @@ def test_more_events_than_one_page_of_the_index_are_all_sealed() -> None:
         cloud.act(producer, number)
     assert cloud.sweep().run().sealed.events == 1_100
     assert cloud.notes.cursor(producer.signer.kid) == 1_100
+
+
+def test_a_sweep_that_runs_out_of_time_stops_and_the_next_goes_on_with_the_keys_behind() -> None:
+    cloud = Cloud()
+    producers = [Producer(cloud.house, name=f"environment {number}") for number in range(5)]
+    for number, producer in enumerate(producers):
+        cloud.act(producer, number)
+    original = cloud.events.fetch
+
+    def slow(asked: Sequence[Key]) -> list[EventRow]:
+        if asked:
+            cloud.clock.advance(15)
+        return original(asked)
+
+    cloud.events.fetch = slow  # type: ignore[method-assign, assignment]
+    # Two reads of a key, by the sweep and by its sealer, take half a minute.
+    assert cloud.sweep().run().sealed.events == 2
+    for number, producer in enumerate(producers):
+        cloud.act(producer, 10 + number, time=cloud.clock())
+    swept = {kid for kid, n in cloud.notes.cursors.items() if n}
+    cloud.sweep().run()
+    assert len({kid for kid, n in cloud.notes.cursors.items() if n} - swept) == 2
+    assert [cloud.notes.cursor(kid) for kid in swept] == [1, 1]
+    for _ in range(4):
+        cloud.sweep().run()
+    assert sorted(cloud.notes.cursors.values()) == [2] * 5
+
+
+def test_more_events_wait_than_one_page_holds_and_each_is_tried_again() -> None:
+    cloud, producer = Cloud(), Producer(House())
+    orphans = [cloud.put(producer.event(number), None) for number in range(1_001)]
+    cloud.sealer().seal(orphans)
+    late = Producer(cloud.house, name="late")
+    cloud.sealer().seal([cloud.put(late.event(2_000), None)])
+    cloud.events.certified[late.signer.kid] = late.certificate
+    cloud.events.hidden = set(cloud.events.rows)
+    swept = cloud.sweep().run().sealed
+    assert (swept.events, swept.waiting) == (1, 1_001)
+    assert len(cloud.notes.waiting) == 1_001
 
 
 def test_a_row_that_our_code_stumbles_over_keeps_no_other_from_being_sealed() -> None:

@@ -36,7 +36,7 @@ class Held:
         files = {
             "genesis": deployment.files()["genesis"],
             "entry": self.placed.entry,
-            "certificate": deployment.cloud.events.certificates[key].encode(),
+            "certificate": deployment.cloud.events.certified[key].encode(),
             "event.tlog-proof": render(self.placed.proof),
         }
         if self.placed.above is not None:

@@ -19,6 +19,7 @@ from shared.kernel.jws import (
     KeyInMemory,
     check_signature,
     key_from_seed,
+    other_spelling,
     public_key,
     sign,
     take_apart,
@@ -111,6 +112,20 @@ def test_verifying_names_what_does_not_match() -> None:
 def test_degenerate_signatures_are_refused(signature: bytes) -> None:
     with pytest.raises(IntegrityFault, match="does not match"):
         check_signature(public_key(KEY.jwk), b"message", signature)
+
+
+def test_a_signature_has_a_second_spelling_whose_second_spelling_is_the_first() -> None:
+    text = sign({"a": 1}, TYP, KEY)
+    other = other_spelling(text)
+    assert other is not None
+    assert other != text
+    assert other_spelling(other) == text
+    assert verify(take_apart(other), KEY.jwk, TYP) == {"a": 1}
+
+
+@pytest.mark.parametrize("signature", [bytes(64), b"\xff" * 64, b"\x01" * 63, b"\x01" * 65])
+def test_what_is_no_signature_has_no_second_spelling(signature: bytes) -> None:
+    assert other_spelling(f"e30.e30.{b64u(signature)}") is None
 
 
 HEADER = {"alg": "ES256", "kid": KEY.kid, "typ": TYP}

@@ -11,7 +11,7 @@ from shared.events.envelope import EVENT_TYP, strand_of
 from shared.events.genesis import Genesis
 from shared.events.opening import Opening, make_opening
 from shared.events.sealing import Candidate
-from shared.kernel.encoding import base32, sha256
+from shared.kernel.encoding import b64u, base32, sha256, unb64u
 from shared.kernel.ids import Doc
 from shared.kernel.jws import KeyInMemory, key_from_seed, sign
 from shared.kernel.times import later
@@ -22,6 +22,8 @@ from shared.ledger.note import Ed25519InMemory
 START = "2026-11-22T10:00:00.000Z"
 ORIGIN = "log.example"
 PATIENT = "a" * 26
+# The order of P-256: r and n - s are another spelling of the signature r and s.
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 # The event type that a producer of each service signs here.
 TYPES = {
     "operator": "organization.admitted",
@@ -35,6 +37,14 @@ TYPES = {
 def key(name: str) -> KeyInMemory:
     """A key that the same name always gives."""
     return KeyInMemory(key_from_seed(sha256(name.encode())[:16], "tests"), deterministic=True)
+
+
+def respelled(text: str) -> str:
+    """The same JWS with the other spelling of its signature."""
+    head, _, signature = text.rpartition(".")
+    raw = unb64u(signature)
+    other = _ORDER - int.from_bytes(raw[32:], "big")
+    return f"{head}.{b64u(raw[:32] + other.to_bytes(32, 'big'))}"
 
 
 def event_id(number: int, strand: int = 0, strands: int = 1) -> str:

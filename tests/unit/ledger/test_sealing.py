@@ -15,7 +15,7 @@ from shared.kernel.jws import sign, take_apart
 from shared.kernel.times import later
 from shared.ledger.block import parse_block
 from shared.ledger.merkle import leaf_hash, root
-from tests.unit.ledger.acts import START, House, Producer, key
+from tests.unit.ledger.acts import START, House, Producer, key, respelled
 
 HOUSE = House()
 NOW = later(START, 1)
@@ -125,6 +125,27 @@ def test_an_untrue_event_is_answered_by_a_rejection_that_names_why(
     assert said in reasons(made)[0]
 
 
+@pytest.mark.parametrize("absent", ["certificate", "epoch"])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"seal_by": "9999-01-01T00:00:00.000Z"}, "seal_by is not its time"),
+        ({"seal_by": later(START, 600.001)}, "seal_by is not its time"),
+        ({"time": later(START, 61.001), "seal_by": later(START, 661.001)}, "ahead of its block"),
+    ],
+)
+def test_an_event_that_can_never_become_true_does_not_wait(
+    absent: str, changes: dict[str, Any], said: str
+) -> None:
+    missing = Producer(HOUSE, epoch=2) if absent == "epoch" else Producer(HOUSE)
+    candidate = missing.candidate(1, **{**changes, "epoch": missing.epoch})
+    if absent == "certificate":
+        candidate = replace(candidate, certificate=None)
+    made, waiting = plan([candidate])
+    assert said in reasons(made)[0]
+    assert not waiting
+
+
 def test_an_event_at_the_edge_of_the_clock_skew_is_sealed() -> None:
     made, _ = plan([Producer(HOUSE).candidate(1, time=later(START, 61))])
     assert kinds(made) == ["cert", "event", "seal"]
@@ -145,6 +166,53 @@ def test_a_certificate_by_a_foreign_root_is_no_certificate() -> None:
     forged = sign(payload, "carevouch-cert+jws", key("somebody"))
     made, _ = plan([replace(producer.candidate(1), certificate=forged)])
     assert "the certificate is not by the records root" in reasons(made)[0]
+
+
+def another(producer: Producer, of: Candidate) -> Candidate:
+    """The same event with another certificate that the root signed for its key."""
+    payload = {**take_apart(producer.certificate).payload, "exp": later(START, 48 * 3600)}
+    return replace(of, certificate=sign(payload, "carevouch-cert+jws", key("root records")))
+
+
+def test_no_event_is_sealed_by_another_certificate_than_the_one_in_the_log() -> None:
+    producer = Producer(HOUSE)
+    first, _ = plan([producer.candidate(1)])
+    marks = {mark.key: mark for mark in first.marks}
+    # True by the certificate in its row, and by the one that readers know it is not.
+    late = another(producer, producer.candidate(2, time=later(START, 25 * 3600)))
+    second, _ = plan([late], first.head, marks, now=later(START, 25 * 3600))
+    assert reasons(second) == ["another certificate of this key is in the log"]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_two_certificates_of_a_key_in_one_batch_the_first_holds(turn: int) -> None:
+    producer = Producer(HOUSE)
+    candidates = [producer.candidate(1), another(producer, producer.candidate(2)), producer.candidate(3)]
+    made, _ = plan(candidates[::turn])
+    assert made == plan(candidates)[0]
+    assert kinds(made).count("cert") == 1
+    assert set(reasons(made)) == {"another certificate of this key is in the log"}
+
+
+def test_a_certificate_whose_signature_is_spelled_otherwise_is_the_same_certificate() -> None:
+    producer = Producer(HOUSE)
+    first, _ = plan([producer.candidate(1)])
+    marks = {mark.key: mark for mark in first.marks}
+    spelled = replace(producer.candidate(2), certificate=respelled(producer.certificate))
+    second, _ = plan([spelled, producer.candidate(3)], first.head, marks)
+    assert kinds(second) == ["event", "event", "seal"]
+
+
+def test_an_event_whose_signature_somebody_spelled_otherwise_is_one_event() -> None:
+    true = Producer(HOUSE).candidate(1)
+    spelled = replace(true, text=respelled(true.text))
+    assert spelled.event is not None
+    for one, other in ((true, spelled), (spelled, true)):
+        first, _ = plan([one])
+        marks = {mark.key: mark for mark in first.marks}
+        again = sealing.plan(first.head, [other], marks, HOUSE.genesis, HOUSE.seal, NOW)
+        assert again == (None, ())
+    assert kinds(plan([true, spelled])[0]) == ["cert", "event", "seal"]
 
 
 def test_two_events_with_one_id_are_never_both_sealed() -> None:
