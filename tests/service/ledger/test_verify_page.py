@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 
 from shared.events.opening import render_opening
 from shared.kernel.times import later
-from shared.ledger.checkpoint import Checkpoint
+from shared.ledger.checkpoint import MAX_STRANDS, Checkpoint
 from shared.ledger.cosignature import Ed25519Cosigner
 from shared.ledger.merkle import root
 from shared.ledger.note import Verifier
@@ -211,6 +211,10 @@ REFUSED = {
         "carries no signature by the key of log.other",
     ),
     "no key at all": (replace(LOG.case(), key="log.example"), "is not a C2SP vkey"),
+    "genesis of more strands than there may be": (
+        LOG.case().changed("genesis", genesis_file(House(strands=MAX_STRANDS + 1)).data),
+        "strands of genesis",
+    ),
     "genesis of another log": (
         LOG.case().changed("genesis", genesis_file(House(log=OTHER_LOG)).data),
         "carries no signature",

@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 from shared.events.epoch import EPOCH_TYP
 from shared.kernel.jws import KeyInMemory, sign
 from shared.kernel.times import later
+from shared.ledger.checkpoint import MAX_STRANDS
 from shared.ledger.note import Verifier
 from tests.service.ledger.browser import accepted, agreed, all_judged, flips, judged
 from tests.service.ledger.evidence import (
@@ -56,7 +57,7 @@ GOOD = {
     "an old strand and epoch": OLD.case().plus(EPOCHS),
     "epochs that did not matter": NEW.case().plus(epochs_file(FIRST, SECOND)),
     "as many strands as before": OLD.case().plus(epochs_file(order(strands=STRANDS))),
-    "the most strands there may be": NEW.case().plus(epochs_file(FIRST, order(3, 1024, prev=FIRST))),
+    "the most strands there may be": NEW.case().plus(epochs_file(FIRST, order(3, MAX_STRANDS, prev=FIRST))),
     "an epoch's own entry": opening_epoch(epoch_entry()),
     "an epoch's own entry, with the file": opening_epoch(epoch_entry()).plus(EPOCHS),
 }
@@ -151,9 +152,9 @@ REFUSED = {
     "a predecessor of the first": (text_of(order(prev=SECOND)), "does not follow the one before it"),
     "fewer strands than genesis": (text_of(order(strands=1)), "never shrinks"),
     "fewer strands than before": (text_of(FIRST, order(3, GROWN - 1, prev=FIRST)), "never shrinks"),
-    "no strands": (text_of(order(strands=0)), "1 to 1024 strands"),
-    "too many strands": (text_of(order(strands=1025)), "1 to 1024 strands"),
-    "strands that are true": (text_of(order(strands=True)), "1 to 1024 strands"),
+    "no strands": (text_of(order(strands=0)), f"1 to {MAX_STRANDS} strands"),
+    "too many strands": (text_of(order(strands=MAX_STRANDS + 1)), f"1 to {MAX_STRANDS} strands"),
+    "strands that are true": (text_of(order(strands=True)), f"1 to {MAX_STRANDS} strands"),
     "the epoch of genesis": (text_of(order(1)), "numbered from 2"),
     "earlier than genesis": (text_of(signed(start=later(START, -1))), "does not begin before"),
     "a day that is none": (text_of(signed(start="2026-02-30T10:00:00.000Z")), "a time that exists"),

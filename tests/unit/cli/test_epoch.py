@@ -9,6 +9,7 @@ from services.cli.app import main
 from shared.events.epoch import check_order, opened, parse_order
 from shared.events.genesis import genesis_text
 from shared.kernel.jws import key_from_seed, private_jwk
+from shared.ledger.checkpoint import MAX_STRANDS
 from shared.ledger.note import sign_note
 from tests.unit.ledger.acts import ORIGIN, START, House
 
@@ -49,7 +50,7 @@ def test_the_order_is_one_that_the_sealer_takes_and_the_next_follows_it(
     ("more", "said"),
     [
         (["--strands", "1"], "never shrinks"),
-        (["--strands", "2000"], "1 to 1024"),
+        (["--strands", f"{MAX_STRANDS + 1}"], f"1 to {MAX_STRANDS}"),
         (["--strands", "4", "--from", "today"], "--from is not an instant"),
     ],
 )
