@@ -143,7 +143,7 @@ class SteppedEvents:
 
     def certificates(self, kids: Iterable[str]) -> Mapping[str, str]:
         asked = list(kids)
-        what = f"events.certified {' '.join(kid[:8] for kid in asked)}"
+        what = f"events.certificates {' '.join(kid[:8] for kid in asked)}"
         return self._schedule.read(what, lambda: self._events.certificates(asked), CLIENT)
 
     def after(self, kid: str, n: int) -> Iterable[Numbered]:
