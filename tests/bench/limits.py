@@ -110,9 +110,9 @@ def uses(found: "Found", load: Load, path: Design, sealed: Sealed) -> tuple[Use,
     seals = max(outcome.seals, outcome.messages / path.messages)
     cursors = seals * distinct(round(load.rate / seals), load.keys) if path.seal.other else 0.0
     sealing, publishing = sealed.sealed.calls, sealed.published.calls
-    puts = seals * sealing["s3:PutObject"] + outcome.checkpoints * publishing["s3:PutObject"]
+    puts = seals * sealing["s3:PutObject"] + outcome.checkpoints * publishing.get("s3:PutObject", 0)
     # Of a checkpoint the Ed25519 line and the signed head in COSE; the super-log has no such head.
-    heads = outcome.checkpoints * (1 + publishing["kms:Sign"]) + 1
+    heads = outcome.checkpoints * (1 + publishing.get("kms:Sign", 0)) + 1
     # A strand that does not keep up works all the time, and would need that many times as much.
     works = max(outcome.strand_works, load.rate / found.keeps_up if found.keeps_up < load.rate else 0.0)
     held = load.strands * max(outcome.strand_held, works)
@@ -124,7 +124,7 @@ def uses(found: "Found", load: Load, path: Design, sealed: Sealed) -> tuple[Use,
         Use("DynamoDB: a partition of documents", load.rate * units / load.shards, PARTITION_UNITS),
         Use("inbox: sent to one strand", records, per_strand),
         Use("S3: puts under a strand's prefix", puts / load.strands, PREFIX_PUTS),
-        Use("KMS: ECC signatures", seals * sealing["kms:Sign"] + heads, KMS_ECC, asked=True),
+        Use("KMS: ECC signatures", seals * sealing.get("kms:Sign", 0) + heads, KMS_ECC, asked=True),
         Use("KMS: ML-DSA signatures", outcome.checkpoints + 1, KMS_MLDSA, asked=True),
         Use("DynamoDB: the table of documents", load.rate * units, TABLE_UNITS, asked=True),
         Use("DynamoDB: the ledger's table", load.rate + cursors, TABLE_UNITS, asked=True),

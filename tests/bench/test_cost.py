@@ -15,17 +15,20 @@ WRITTEN = Counted("written", {}, 3_000, 0)
 
 def batch(events: int, keys: int) -> Sealed:
     calls = {"s3:GetObject": 4, "dynamodb:BatchGetItem": events // 10, "dynamodb:UpdateItem": keys}
-    sealed, published = Counted("sealed", calls, events, 2 * events), Counted("published", {}, 0, 0)
+    sealed, published = (
+        Counted("sealed", calls, events, 2 * events),
+        Counted("published", {"kms:Sign": 1}, 0, 0),
+    )
     return Sealed(events, keys, Counted("written", {}, 3 * events, 0), sealed, published, 100, 1_000)
 
 
 def test_a_million_events_cost_their_units_requests_signatures_and_seconds() -> None:
-    """In batches of 1,000: 4 write and 2 read units an event, 4 gets and 3 signatures a batch."""
+    """In batches of 1,000: 4 write and 2 read units an event, 4 gets, and the head's signature and two lines a batch."""
     found = bill(batch(1_000, 1), cpu_seconds=0)
     assert found.dynamo == pytest.approx(4 * 0.625 + 2 * 0.125)
     assert found.s3 == pytest.approx(1_000 * 4 * 0.0004 / 1_000)
     assert found.kms == pytest.approx(3 * 1_000 * 0.15 / 10_000)
-    waits = 0.1 + 0.8 + 0.006 + 0.024
+    waits = 0.1 + 0.8 + 0.006 + 3 * 0.012
     assert found.lambda_ == pytest.approx(1_000 * waits * 0.0000133334 + 0.0002)
     assert found.total == pytest.approx(found.dynamo + found.s3 + found.kms + found.lambda_)
 
@@ -76,3 +79,4 @@ def test_a_strand_that_does_not_keep_up_is_asked_for_as_much_as_it_lacks() -> No
     assert found["a strand's one sealer"].share == 64
     assert found["DynamoDB: the table of documents"].used == 192_000
     assert found["KMS: ML-DSA signatures"].used == 65
+    assert found["KMS: ECC signatures"].used == 64 * 2 + 1
