@@ -61,13 +61,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _slow_first(items: list[pytest.Item]) -> list[pytest.Item]:
-    """The tests of the clouds that are shared first, those with their own in the middle.
+    """The tests of the clouds that are shared first, those with their own where the other workers begin.
 
-    Two workers begin at these two places, and whoever is done first takes what is left of the other's end.
+    A run begins with an equal share of the list for each worker, and whoever is done first takes what is left
+    of another's end. So no worker comes late to what takes long.
     """
-    own = [item for item in items if item.nodeid.startswith(OWN_CLOUD)]
-    shared = [item for item in items if item.get_closest_marker("local_cloud") and item not in own]
-    first = {*own, *shared}
-    quick = [item for item in items if item not in first]
-    middle = max(len(items) // 2 - len(shared), 0)
-    return [*shared, *quick[:middle], *own, *quick[middle:]]
+    workers = max(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "2")), 2)
+    own: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.nodeid.startswith(OWN_CLOUD):
+            own.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    clouds = list(own.values())
+    alone = {item for cloud in clouds for item in cloud}
+    shared = [item for item in items if item.get_closest_marker("local_cloud") and item not in alone]
+    quick = [item for item in items if item not in alone and item not in set(shared)]
+    ordered = shared
+    for worker in range(1, workers):
+        until = max(len(items) * worker // workers - len(ordered), 0)
+        ordered, quick = ordered + quick[:until], quick[until:]
+        ordered += [item for cloud in clouds[worker - 1 :: workers - 1] for item in cloud]
+    return ordered + quick

@@ -23,7 +23,7 @@ def batch(events: int, keys: int) -> Sealed:
 
 
 def test_a_million_events_cost_their_units_requests_signatures_and_seconds() -> None:
-    """In batches of 1,000: 4 write and 2 read units an event, 4 gets, and the head's signature and two lines a batch."""
+    """In batches of 1,000: 4 write and 2 read units an event; 4 gets, a head and two lines a batch."""
     found = bill(batch(1_000, 1), cpu_seconds=0)
     assert found.dynamo == pytest.approx(4 * 0.625 + 2 * 0.125)
     assert found.s3 == pytest.approx(1_000 * 4 * 0.0004 / 1_000)
