@@ -143,8 +143,19 @@ class Log:
         except (HeadMoved, OutcomeUnknown):
             # A lost answer, also one that a client library repeated, looks like a lost race. A read tells.
             now = self._world.heads.read(self.name)
-            return now == after or (now.head == after.head and now.version > after.version)
+            if now == after:
+                return True
+            if now.head != after.head or now.version <= after.version:
+                return False
+            # Another sealer may have committed the very same batch, noting other things beside it: that one
+            # is applied, as the commit record says, and ours lost.
+            return after.pending is None or self._committed_at(before) == after.pending
         return True
+
+    def _committed_at(self, stored: StoredHead) -> str | None:
+        """The manifest that continued this head, if one was applied or is being applied."""
+        found = self._world.objects.get(manifests.commit_name(self.name, stored.head.edge.size))
+        return None if found is None else found.data.decode("ascii")
 
     def _recover(self, stored: StoredHead) -> None:
         self._apply(stored, self._staged(stored))
