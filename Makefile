@@ -2,8 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 4566
-# One more than cores: who waits for a local cloud leaves a core to another.
-WORKERS ?= 3
+WORKERS ?= 2
 SOAK ?= 20
 BIN := .venv/bin
 RUN := $(BIN)/python
