@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 PORT ?= 4566
-WORKERS ?= 2
+# One more than cores: who waits for a local cloud leaves a core to another.
+WORKERS ?= 3
 SOAK ?= 20
 BIN := .venv/bin
 RUN := $(BIN)/python

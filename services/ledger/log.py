@@ -82,10 +82,10 @@ class Log:
             if stored.pending is not None:
                 self._recover(stored)
                 continue
-            record = self._world.objects.get(manifests.commit_name(self.name, stored.head.edge.size))
-            if record is None:
+            name = self._committed_at(stored)
+            if name is None:
                 return stored
-            self._roll_forward(stored, record.data.decode("ascii"))
+            self._roll_forward(stored, name)
         raise HeadWentBack(f"the head of log {self.name} is more than {MAX_ROLL_FORWARD} batches behind")
 
     def commit(self, stored: StoredHead, staged: Manifest) -> bool:
