@@ -95,7 +95,8 @@ class Api:
             "body": base64.b64encode(raw).decode() if raw else None,
             "isBase64Encoded": bool(raw),
         }
-        answer = door.chalice(event, None)
+        # What Lambda cannot write as JSON, no client ever sees.
+        answer = json.loads(json.dumps(door.chalice(event, None)))
         text = answer["body"] or ""
         data = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
         flat = {name.lower(): value for name, value in answer["headers"].items()}

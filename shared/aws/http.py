@@ -130,7 +130,8 @@ class Door:
 
     def __init__(self, service: str, cors_origin: Callable[[], str] = lambda: "*") -> None:
         self.chalice = _Chalice(service, cors_origin)
-        self.chalice.api.binary_types[:] = ["application/octet-stream"]
+        # None by its type, or Chalice refuses who does not ask for bytes: `_Bytes` says which bodies are.
+        self.chalice.api.binary_types[:] = []
         self.logger = Logger(service=service)
         self.metrics = Metrics(namespace="Carevouch", service=service)
 
@@ -225,8 +226,8 @@ def failure(fault: BaseException, *, fhir: bool) -> Reply:
 
 
 class _Chalice(Chalice):
-    """Chalice that minds no Accept header nor a missing one, says what to mend where it refuses a body, and
-    lets the browser apps of one origin read every answer, refusals too.
+    """Chalice that says what to mend where it refuses a body, and lets the browser apps of one origin read
+    every answer, refusals too.
     """
 
     def __init__(self, service: str, cors_origin: Callable[[], str]) -> None:
@@ -234,10 +235,6 @@ class _Chalice(Chalice):
         self._cors_origin = cors_origin
 
     def __call__(self, event: Any, context: Any) -> Any:
-        # Chalice refuses a client that does not say that it takes binary; what we serve has one form each.
-        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-        accept = ", ".join(filter(None, (headers.get("accept"), "*/*")))
-        event = {**event, "headers": {**headers, "accept": accept}}
         answer = super().__call__(event, context)
         if answer["statusCode"] == 415:
             path = str((event.get("requestContext") or {}).get("resourcePath", ""))
@@ -266,7 +263,15 @@ def _response(reply: Reply, *, fhir: bool) -> Response:
         "Cache-Control": "no-store",
         **reply.headers,
     }
-    return Response(body=body, status_code=reply.status, headers=headers)
+    kind_of = _Bytes if isinstance(body, bytes) else Response
+    return kind_of(body=body, status_code=reply.status, headers=headers)
+
+
+class _Bytes(Response):
+    """An answer of bytes: it goes out in base64, as API Gateway takes it, whatever its type is called."""
+
+    def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:
+        return super().to_dict([str(self.headers["Content-Type"])])
 
 
 def _problem(status: int, code: str, detail: str, headers: Mapping[str, str]) -> Reply:

@@ -97,8 +97,9 @@ def test_an_error_outside_fhir_is_a_problem_document() -> None:
 
 
 @pytest.mark.parametrize("accept", ["", "text/html", "application/fhir+json", "*/*"])
-def test_bytes_are_served_whatever_the_client_says_it_takes(accept: str) -> None:
+@pytest.mark.parametrize("kind", ["application/octet-stream", "application/cose", "text/plain"])
+def test_bytes_are_served_whatever_the_client_says_it_takes(accept: str, kind: str) -> None:
     """A tile has one form: a browser, curl or a bare HTTP client gets it alike."""
-    api = door(lambda _: Reply(200, b"\x00\xff", {}, "application/octet-stream"), "/tile/{n}", "GET")
+    api = door(lambda _: Reply(200, b"\x00\xff", {}, kind), "/tile/{n}", "GET")
     answer = api.call("GET", "/tile/0", headers={"accept": accept})
     assert (answer.status, answer.body) == (200, b"\x00\xff")

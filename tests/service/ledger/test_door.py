@@ -12,6 +12,7 @@ from services.ledger.ports import Stored
 from services.ledger.proofs import Library
 from services.ledger.routes import add_routes
 from shared.aws.http import Door
+from shared.events.envelope import parse_event
 from shared.events.genesis import genesis_text
 from shared.events.opening import open_genesis
 from shared.events.sealing import parse_seal
@@ -19,6 +20,7 @@ from shared.kernel.errors import IntegrityFault
 from shared.kernel.ids import Key
 from shared.ledger import proof as proofs
 from shared.ledger.checkpoint import Checkpoint, open_checkpoint
+from shared.ledger.cose import verify_inclusion_receipt
 from shared.ledger.merkle import leaf_hash
 from shared.ledger.note import Verifier, parse_vkey, sign_note
 from shared.ledger.tiles import split_bundle
@@ -107,6 +109,21 @@ def test_full_tiles_too_are_served_once_all_of_them_is_published() -> None:
     assert [site.get(path).status for path in full] == [404] * 3
     site.cloud.sealer().publish()
     assert [site.get(path).status for path in full] == [200] * 3
+
+
+def test_a_cose_receipt_is_served_as_bytes_and_verifies() -> None:
+    """Bytes go out as bytes whatever their type is called; this one is no octet-stream."""
+    site = Site()
+    records = site.get("/ledger/feed?limit=5").json()["records"]
+    event = parse_event(next(record["entry"] for record in records if record["kind"] == "event"))
+    answer = site.get(f"/ledger/events/{event.id}/receipt")
+    assert answer.status == 200, answer.body
+    assert answer.headers["content-type"] == "application/cose"
+    checkpoint, index = verify_inclusion_receipt(
+        answer.body, leaf_hash(event.text.encode()), site.cloud.house.genesis.seal
+    )
+    assert (checkpoint.origin, checkpoint.size) == (f"{ORIGIN}/strand/0", 5)
+    assert index < checkpoint.size
 
 
 def test_nothing_of_a_strand_is_served_before_its_first_checkpoint() -> None:
