@@ -66,15 +66,11 @@ class Request:
 
 
 class NoMarks:
-    """`ports.Marks` for who may not read the ledger's table and, going through entries, needs none."""
+    """`ports.MarkReader` for who may not read the ledger's table and, going through entries, needs none."""
 
     def get(self, log: LogName, keys: object) -> Mapping[str, Mark]:
         """None."""
         return {}
-
-    def put(self, log: LogName, marks: object) -> None:
-        """Never: only the sealer writes."""
-        raise NotImplementedError
 
 
 def parse_request(event: Mapping[str, object], now: str) -> Request:

@@ -87,11 +87,15 @@ class Heads(Protocol):
         """Replace exactly `before`; raises `HeadMoved`, or `OutcomeUnknown` if no answer came."""
 
 
-class Marks(Protocol):
-    """What was sealed, by mark key; written again with the same values without harm."""
+class MarkReader(Protocol):
+    """What was sealed, by mark key."""
 
     def get(self, log: LogName, keys: Sequence[str]) -> Mapping[str, Mark]:
         """Those that exist, strongly consistent."""
+
+
+class Marks(MarkReader, Protocol):
+    """The same for whoever seals; a mark is written again with the same values without harm."""
 
     def put(self, log: LogName, marks: Sequence[Mark]) -> None:
         """Write them."""

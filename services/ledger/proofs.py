@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from services.ledger.epochs import NAME as EPOCHS
 from services.ledger.log import edge_name
-from services.ledger.ports import Marks, Objects
+from services.ledger.ports import MarkReader, Objects
 from services.ledger.receipts import NAME as RECEIPTS
 from shared.events.envelope import strand_of
 from shared.events.genesis import Genesis
@@ -59,7 +59,7 @@ class Placed:
 class Library:
     """Reads the published log."""
 
-    def __init__(self, objects: Objects, marks: Marks, genesis: Callable[[], Genesis | None]) -> None:
+    def __init__(self, objects: Objects, marks: MarkReader, genesis: Callable[[], Genesis | None]) -> None:
         self._objects = objects
         self._marks = marks
         self._genesis = genesis

@@ -125,7 +125,7 @@ def verify_event(event: Event, certificate: Certificate | None, genesis: Genesis
     `certificate` must itself have been verified, with `verify_certificate`.
     """
     verify_signature(event, certificate, genesis)
-    check_certified(event, certificate)
+    _check_certified(event, certificate)
 
 
 def verify_signature(event: Event, certificate: Certificate | None, genesis: Genesis) -> None:
@@ -142,7 +142,7 @@ def verify_signature(event: Event, certificate: Certificate | None, genesis: Gen
         raise IntegrityFault(f"the event is not by the certified key: {fault.message}") from fault
 
 
-def check_certified(event: Event, certificate: Certificate | None) -> None:
+def _check_certified(event: Event, certificate: Certificate | None) -> None:
     """The half of `verify_event` that looks at what the key may sign; None is the operator's."""
     if certificate is None:
         if event.type not in types_of(OPERATOR):

@@ -1,17 +1,16 @@
 """Whether events are true at a block's time: by a certified key, in an open epoch, in their strand. Pure.
 
 What is not true yet and may become so waits; all else that is not true is told why, in words that become part
-of the log. A batch is judged step by step, for speed, and each event as if it were alone.
+of the log.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 from shared.events.catalogue import OPERATOR
-from shared.events.certificate import Certificate, check_certified, trusted_certificate, verify_signature
+from shared.events.certificate import Certificate, trusted_certificate, verify_event
 from shared.events.envelope import Event, strand_of
 from shared.events.genesis import Genesis
-from shared.kernel.errors import IntegrityFault, Malformed
+from shared.kernel.errors import IntegrityFault
 from shared.kernel.times import later
 from shared.ledger.checkpoint import LogName
 
@@ -29,16 +28,8 @@ class Waiting(IntegrityFault):
     """The certificate may still arrive, or the epoch be opened."""
 
 
-# The certificate of an event, None for the operator's; and what is wrong with the event, None if it is true.
-Verdict = tuple[Certificate | None, IntegrityFault | Malformed | None]
-
-
 class Judge:
-    """Says whether events are true at a block's time; verifies each certificate once.
-
-    A batch goes through the same steps as one event would, but step by step: what verifies signatures fills
-    the processor's caches, and whatever is done between two of them is done slowly.
-    """
+    """Says whether events are true at a block's time; verifies each certificate once."""
 
     def __init__(self, genesis: Genesis, strand: LogName, time: str) -> None:
         """`time` is the block's."""
@@ -47,48 +38,32 @@ class Judge:
         self._time = time
         self._certificates: dict[str, Certificate] = {}
 
-    def verdicts(self, events: Sequence[tuple[Event, str | None]]) -> list[Verdict]:
-        """For each event with the text of its certificate: that certificate, or what is wrong."""
-        found = [(event, *self._certified(event, text)) for event, text in events]
-        signed = [(event, known, fault or self._signed(event, known)) for event, known, fault in found]
-        return [(known, fault or self._placed(event, known)) for event, known, fault in signed]
+    def check(self, event: Event, certificate: str | None) -> Certificate | None:
+        """The certificate of a true event, None for the operator's; `certificate` is its text.
 
-    def _certified(self, event: Event, text: str | None) -> Verdict:
-        if event.producer == OPERATOR:
-            return None, None
-        if text is None:
-            return None, self._waits(event, WITHOUT)
+        Raises `Waiting`, or another `IntegrityFault` or `Malformed` that says what is wrong with it.
+        """
+        known = self._certificate(event, certificate)
+        verify_event(event, known, self._genesis)
         try:
-            if text not in self._certificates:
-                self._certificates[text] = trusted_certificate(text, self._genesis)
-        except (IntegrityFault, Malformed) as fault:
-            return None, fault
-        return self._certificates[text], None
+            check_place(event, self._genesis, self._strand, self._time)
+        except EpochUnknown as fault:
+            raise self._waits(event, fault.message) from fault
+        return known
+
+    def _certificate(self, event: Event, text: str | None) -> Certificate | None:
+        if event.producer == OPERATOR:
+            return None
+        if text is None:
+            raise self._waits(event, WITHOUT)
+        if text not in self._certificates:
+            self._certificates[text] = trusted_certificate(text, self._genesis)
+        return self._certificates[text]
 
     def _waits(self, event: Event, why: str) -> IntegrityFault:
         """`Waiting`, if the event's times are true: by a `seal_by` of its own choice it might for ever."""
-        try:
-            check_times(event, self._genesis, self._time)
-        except IntegrityFault as fault:
-            return fault
+        check_times(event, self._genesis, self._time)
         return Waiting(why) if self._time <= event.seal_by else IntegrityFault(why)
-
-    def _signed(self, event: Event, certificate: Certificate | None) -> IntegrityFault | None:
-        try:
-            verify_signature(event, certificate, self._genesis)
-        except IntegrityFault as fault:
-            return fault
-        return None
-
-    def _placed(self, event: Event, certificate: Certificate | None) -> IntegrityFault | None:
-        try:
-            check_certified(event, certificate)
-            check_place(event, self._genesis, self._strand, self._time)
-        except EpochUnknown as fault:
-            return self._waits(event, fault.message)
-        except IntegrityFault as fault:
-            return fault
-        return None
 
 
 def check_place(event: Event, genesis: Genesis, strand: LogName, block_time: str) -> None:

@@ -246,27 +246,27 @@ def sort(
     true: dict[str, tuple[Event, Certificate | None]] = {}
     rejected: list[tuple[Candidate, str | None, str]] = []
     waiting: list[Candidate] = []
-    judged: list[tuple[Candidate, Event]] = []
+    judge = Judge(genesis, strand, time)
     certificates: dict[str, Certificate] = {}
     for candidate in _unanswered(candidates, marks):
         event = candidate.event
         if event is None:
             rejected.append((candidate, None, "not an event of version 1"))
-        elif not _is_sealed(event.text, event_mark(event.id), marks):
-            judged.append((candidate, event))
-    asked = [(event, candidate.certificate) for candidate, event in judged]
-    verdicts = Judge(genesis, strand, time).verdicts(asked)
-    for (candidate, event), (certificate, fault) in zip(judged, verdicts, strict=True):
-        if isinstance(fault, Waiting):
+            continue
+        if _is_sealed(event.text, event_mark(event.id), marks):
+            continue
+        try:
+            certificate = judge.check(event, candidate.certificate)
+            if event.id in true and _is_same(event.text, true[event.id][0].text):
+                continue  # Somebody spelled its signature otherwise: it is one event, and has one entry.
+            if event.id in true or event_mark(event.id) in marks:
+                raise IntegrityFault("another event has this id")
+            if certificate is not None and not _is_first(certificate, certificates, marks):
+                raise IntegrityFault("another certificate of this key is in the log")
+        except Waiting:
             waiting.append(candidate)
-        elif fault is not None:
+        except (IntegrityFault, Malformed) as fault:
             rejected.append((candidate, event.id, fault.message))
-        elif event.id in true and _is_same(event.text, true[event.id][0].text):
-            continue  # Somebody spelled its signature otherwise: it is one event, and has one entry.
-        elif event.id in true or event_mark(event.id) in marks:
-            rejected.append((candidate, event.id, "another event has this id"))
-        elif certificate is not None and not _is_first(certificate, certificates, marks):
-            rejected.append((candidate, event.id, "another certificate of this key is in the log"))
         else:
             true[event.id] = (event, certificate)
     ordered = sorted(true.values(), key=lambda pair: place_in_block(pair[0]))
