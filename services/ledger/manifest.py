@@ -1,9 +1,10 @@
 """The manifest of a batch: all that applying it needs, staged in one object before the commit. Pure.
 
-Its name holds the size and root it leads to and the hash of its bytes; its content is not trusted: read back,
-it must lead from an edge to exactly the head that was committed. The bytes are nobody's format but the
-sealer's own: a line of JSON, then the entries as a bundle of C2SP tlog-tiles. Two sealers may write the same
-batch differently; under its own hash each is right.
+Its name holds the size and root it leads to and the hash of its first line, which together say every byte of
+it; its content is not trusted: read back, it must lead from an edge to exactly the head that was committed.
+The bytes are nobody's format but the sealer's own: a line of JSON, then the entries, which the root commits
+to, as a bundle of C2SP tlog-tiles. Two sealers may write the same batch differently; under its own hash each
+is right.
 """
 
 import json
@@ -86,8 +87,8 @@ def name_of(manifest: Manifest, data: bytes) -> str:
 
     All lie below one folder, whose files the bucket lets go after the days in which a table can be restored.
     """
-    edge = manifest.head.edge
-    return f"staging/{manifest.head.log}/{edge.size:0{_DIGITS}d}-{edge.root().hex()}-{sha256(data).hex()}"
+    edge, line = manifest.head.edge, data[: data.find(b"\n")]
+    return f"staging/{manifest.head.log}/{edge.size:0{_DIGITS}d}-{edge.root().hex()}-{sha256(line).hex()}"
 
 
 def commit_name(log: LogName, first: int) -> str:
@@ -100,7 +101,7 @@ def render(manifest: Manifest) -> bytes:
     head = manifest.head
     line = json.dumps(
         {
-            "v": 2,
+            "v": 3,
             "log": head.log,
             "before": _edge_json(manifest.before),
             "keys": manifest.keys,
@@ -111,6 +112,7 @@ def render(manifest: Manifest) -> bytes:
                 "block": head.block,
                 "prev": None if head.prev is None else b64u(head.prev),
                 "time": head.time,
+                "rejections": head.rejections,
             },
         },
         separators=(",", ":"),
@@ -135,7 +137,7 @@ def parse(name: str, data: bytes) -> Manifest:
         tuple(value["keys"]),
         tuple(Answer(Key(pk, sk), seal) for pk, sk, seal in value["answers"]),
         tuple(Settled(*item) for item in value["settled"]),
-        Head(value["log"], _edge(after), after["block"], prev, after["time"]),
+        Head(value["log"], _edge(after), after["block"], prev, after["time"], after["rejections"]),
         growth,
     )
     if name_of(manifest, data) != name or growth.edge != manifest.head.edge:

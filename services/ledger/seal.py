@@ -50,6 +50,12 @@ class Sealer:
     def _takes(self, event: Event | None) -> bool:
         return self.strand == strand_for(event, self._genesis)
 
+    def _own(self, events: Mapping[str, Event | None]) -> Mapping[str, Event | None]:
+        """Those that belong into this strand: all of them, if it is the only one."""
+        if (self.strand, self._genesis.strand_count) == (0, 1):
+            return events
+        return {text: event for text, event in events.items() if self._takes(event)}
+
     def seal(self, keys: Sequence[Key]) -> Sealed:
         """Seal the events in these rows; on return each is sealed, rejected, waiting, or was sealed before.
 
@@ -57,13 +63,13 @@ class Sealer:
         would fork the log.
         """
         found = self._world.events.fetch(list(dict.fromkeys(keys)))
-        events = {row.text: event_of(row.text) for row in found}
-        rows = {row.text: row for row in found if self._takes(events[row.text])}
-        if not rows:
+        rows = {row.text: row for row in found}
+        events = self._own({text: event_of(text) for text in rows})
+        if not events:
             return Sealed()
         for _ in range(MAX_ATTEMPTS):
             stored = self._log.ready()
-            plan, waiting = self._plan(stored.head, {text: events[text] for text in rows})
+            plan, waiting = self._plan(stored.head, events)
             for candidate in waiting:
                 self._world.notes.remember(Retry(rows[candidate.text].key))
             if plan is None:
@@ -95,7 +101,7 @@ class Sealer:
             Candidate(text, None if event is None else certificates.get(event.kid), event)
             for text, event in events.items()
         ]
-        marks = self._world.marks.get(self.strand, sealing.mark_keys(candidates))
+        marks = self._world.marks.get(self.strand, sealing.mark_keys(candidates, head))
         return sealing.plan(head, candidates, marks, self._genesis, self._seal, self._world.clock())
 
     def _commit(self, stored: StoredHead, plan: Plan, rows: dict[str, EventRow]) -> bool:

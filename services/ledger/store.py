@@ -276,6 +276,7 @@ def _head_item(stored: StoredHead) -> Item:
         "edge": {"L": [{"B": hash_} for hash_ in head.edge.hashes]},
         "block": {"N": str(head.block)},
         "time": {"S": head.time},
+        "rejections": {"N": str(head.rejections)},
     }
     if head.prev is not None:
         item["prev"] = {"B": head.prev}
@@ -287,7 +288,8 @@ def _head_item(stored: StoredHead) -> Item:
 def _head(log: LogName, item: Item) -> StoredHead:
     edge = Edge(int(item["size"]["N"]), tuple(value["B"] for value in item["edge"]["L"]))
     prev = item["prev"]["B"] if "prev" in item else None
-    head = Head(log, edge, int(item["block"]["N"]), prev, item["time"]["S"])
+    block, rejections = int(item["block"]["N"]), int(item["rejections"]["N"])
+    head = Head(log, edge, block, prev, item["time"]["S"], rejections)
     return StoredHead(head, int(item["version"]["N"]), item.get("pending", {}).get("S"))
 
 

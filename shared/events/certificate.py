@@ -125,7 +125,7 @@ def verify_event(event: Event, certificate: Certificate | None, genesis: Genesis
     `certificate` must itself have been verified, with `verify_certificate`.
     """
     verify_signature(event, certificate, genesis)
-    _check_certified(event, certificate)
+    check_certified(event, certificate)
 
 
 def verify_signature(event: Event, certificate: Certificate | None, genesis: Genesis) -> None:
@@ -137,12 +137,12 @@ def verify_signature(event: Event, certificate: Certificate | None, genesis: Gen
         raise IntegrityFault("the event comes without the certificate of the key that signed it")
     try:
         # What parsed as an event has an event's typ, and the kid was looked at above.
-        check_signature(certificate.key, event.signed.signing_input, event.signed.signature)
+        check_signature(certificate.key, event.signing_input, event.signature)
     except IntegrityFault as fault:
         raise IntegrityFault(f"the event is not by the certified key: {fault.message}") from fault
 
 
-def _check_certified(event: Event, certificate: Certificate | None) -> None:
+def check_certified(event: Event, certificate: Certificate | None) -> None:
     """The half of `verify_event` that looks at what the key may sign; None is the operator's."""
     if certificate is None:
         if event.type not in types_of(OPERATOR):
@@ -162,6 +162,6 @@ def _check_certified(event: Event, certificate: Certificate | None) -> None:
 
 def _verify_operator(event: Event, genesis: Genesis) -> None:
     try:
-        verify(event.signed, genesis.operator, EVENT_TYP)
+        verify(take_apart(event.text), genesis.operator, EVENT_TYP)
     except IntegrityFault as fault:
         raise IntegrityFault(f"the event is not by the operator: {fault.message}") from fault

@@ -11,7 +11,6 @@ the two against each other), so it may fall behind the format, but never ahead o
 
 import hmac
 import re
-from datetime import timedelta
 from typing import Any
 
 from shared.events.catalogue import CATALOGUE
@@ -19,9 +18,9 @@ from shared.kernel.canonical import JsonObject, is_whole
 from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.errors import Malformed
 from shared.kernel.ids import PART
-from shared.kernel.jws import Signed, split, take_apart
+from shared.kernel.jws import split, take_apart
 from shared.kernel.record import record
-from shared.kernel.times import FORM, moment, moment_of_form
+from shared.kernel.times import FORM, moment, seconds_between
 
 EVENT_TYP = "carevouch-event+jws"
 TAG_BYTES = 32
@@ -48,9 +47,10 @@ _FORM = re.compile(
 
 @record
 class Event:
-    """A parsed event; `text` is the entry's exact bytes as text, `signed` its JWS taken apart.
+    """A parsed event: its members, and the JWS that spells them.
 
-    `kid` is the thumbprint of the key that signed, `window` the seconds from `time` to `seal_by`.
+    `text` is the entry's exact bytes as text, `kid` the thumbprint of the key that signed `signing_input`;
+    `window` is the seconds from `time` to `seal_by`.
     """
 
     id: str
@@ -60,22 +60,25 @@ class Event:
     epoch: int
     time: str
     seal_by: str
-    count: int
-    contract: str | None
     window: float
+    count: int
+    root_text: str
+    tag_texts: tuple[str, ...]
+    contract: str | None
     kid: str
     text: str
-    signed: Signed
+    signing_input: bytes
+    signature: bytes
 
     @property
     def root(self) -> bytes:
         """The tree hash over the leaves of the act's revisions."""
-        return unb64u(self.signed.payload["root"])
+        return unb64u(self.root_text)
 
     @property
     def tags(self) -> tuple[bytes, ...]:
         """By which the persons concerned find the event."""
-        return tuple(unb64u(text) for text in self.signed.payload["tags"])
+        return tuple(unb64u(text) for text in self.tag_texts)
 
 
 def event_payload(
@@ -127,27 +130,30 @@ def parse_usual(text: str) -> Event | None:
         if found is None or typ != EVENT_TYP:
             return None
         contract, count, epoch, id_, n, producer, root, seal_by, tags, time, type_ = found.groups()
-        window = moment_of_form(seal_by) - moment_of_form(time)
+        window = seconds_between(time, seal_by)
     except (Malformed, ValueError):
         return None
-    payload: JsonObject = {
-        "v": 1,
-        "id": id_,
-        "type": type_,
-        "producer": producer,
-        "n": int(n),
-        "epoch": int(epoch),
-        "time": time,
-        "seal_by": seal_by,
-        "count": int(count),
-        "root": root,
-        "tags": tags.split('","'),
-    }
-    if contract is not None:
-        payload["contract"] = contract
-    if type_ not in CATALOGUE or payload["count"] > MAX_COUNT:
+    number = int(count)
+    if type_ not in CATALOGUE or number > MAX_COUNT:
         return None
-    return _event(payload, window, Signed(text, typ, kid, payload, message, signature))
+    return Event(
+        id_,
+        type_,
+        producer,
+        int(n),
+        int(epoch),
+        time,
+        seal_by,
+        window,
+        number,
+        root,
+        tuple(tags.split('","')),
+        contract,
+        kid,
+        text,
+        message,
+        signature,
+    )
 
 
 def parse_general(text: str) -> Event:
@@ -158,10 +164,7 @@ def parse_general(text: str) -> Event:
     payload = signed.payload
     if set(payload) - {"contract"} != _MEMBERS or not is_whole(payload["v"], 1, 1):
         raise Malformed("the event does not have exactly the members of version 1")
-    return _event(payload, _check(payload), signed)
-
-
-def _event(payload: JsonObject, window: timedelta, signed: Signed) -> Event:
+    _check(payload)
     return Event(
         payload["id"],
         payload["type"],
@@ -170,12 +173,15 @@ def _event(payload: JsonObject, window: timedelta, signed: Signed) -> Event:
         payload["epoch"],
         payload["time"],
         payload["seal_by"],
+        seconds_between(payload["time"], payload["seal_by"]),
         payload["count"],
+        payload["root"],
+        tuple(payload["tags"]),
         payload.get("contract"),
-        window.total_seconds(),
         signed.kid,
         signed.text,
-        signed,
+        signed.signing_input,
+        signed.signature,
     )
 
 
@@ -184,8 +190,8 @@ def strand_of(event_id: str, strands: int) -> int:
     return int.from_bytes(sha256(event_id.encode("ascii"))[:8], "big") % strands if strands > 1 else 0
 
 
-def _check(payload: JsonObject) -> timedelta:
-    """Raise `Malformed` unless each member is of its kind; returns the time from `time` to `seal_by`."""
+def _check(payload: JsonObject) -> None:
+    """Raise `Malformed` unless each member is of its kind."""
     checks = (
         ("id", isinstance(payload["id"], str) and PART.fullmatch(payload["id"]) is not None),
         ("type", isinstance(payload["type"], str) and payload["type"] in CATALOGUE),
@@ -203,11 +209,11 @@ def _check(payload: JsonObject) -> timedelta:
     for member, good in checks:
         if not good:
             raise Malformed(f"the event's {member} is not of its form")
-    time, seal_by = (moment(payload[name], f"the event's {name}") for name in ("time", "seal_by"))
+    for name in ("time", "seal_by"):
+        moment(payload[name], f"the event's {name}")
     for member, texts in (("root", [payload["root"]]), ("tags", payload["tags"])):
         for text in texts:
             _check_bytes(text, member)
-    return seal_by - time
 
 
 def _check_bytes(text: Any, member: str) -> None:

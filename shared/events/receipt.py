@@ -92,7 +92,7 @@ def standing(event: Event, seen: Sequence[Seen], now: str) -> Standing:
     for one in events:
         # An ECDSA signature has two spellings, so what was signed is compared, and by which key.
         other = parse_event(one.text)
-        if (other.kid, other.signed.payload) == (event.kid, event.signed.payload):
+        if other.signing_input == event.signing_input:
             return Sealed(one.strand, one.index)
     if events:
         return Replaced(events[0].strand, events[0].index)

@@ -33,13 +33,17 @@ _SEAL_MEMBERS = frozenset(["v", "type", "time", "data"])
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a log ends: its edge, the number of the next block, the last seal's leaf hash and time."""
+    """Where a log ends: its edge, the number of the next block, the last seal's leaf hash and time.
+
+    `rejections` is how many of the log's entries are rejections.
+    """
 
     log: LogName
     edge: Edge = field(default_factory=Edge)
     block: int = 0
     prev: bytes | None = None
     time: str = ""
+    rejections: int = 0
 
 
 @record
@@ -166,12 +170,16 @@ def marks_of(keys: Sequence[str], growth: Growth, head: Head) -> tuple[Mark, ...
     return tuple([Mark(key, index, leaf, block, time) for index, (key, leaf) in numbered])
 
 
-def mark_keys(candidates: Sequence[Candidate]) -> list[str]:
-    """The marks that have to be looked up, consistently, before these candidates are planned."""
+def mark_keys(candidates: Sequence[Candidate], head: Head) -> list[str]:
+    """The marks that have to be looked up, consistently, before these candidates are planned behind `head`.
+
+    Whether a rejection answers a candidate is asked for only where there are any: a log without a single one
+    is the rule, and saves a read an event.
+    """
     events = [candidate.event for candidate in candidates if candidate.event is not None]
-    keys = {rejection_mark(candidate.hash): None for candidate in candidates}
-    keys |= {event_mark(event.id): None for event in events}
-    return [*keys, *map(certificate_mark, {event.kid: None for event in events})]
+    rejected = {rejection_mark(candidate.hash): None for candidate in candidates} if head.rejections else ()
+    keys = {event_mark(event.id): None for event in events}
+    return [*rejected, *keys, *map(certificate_mark, {event.kid: None for event in events})]
 
 
 def plan(
@@ -221,7 +229,8 @@ def _closed(
     """The plan of these entries, the last of them the block's seal, and the head after it."""
     entries = tuple([text.encode("ascii") for text in texts.values()])
     growth = head.edge.grown(leaf_hashes(entries))
-    after = Head(head.log, growth.edge, head.block + 1, growth.levels[0][-1], time)
+    rejected = head.rejections + len(rejections)
+    after = Head(head.log, growth.edge, head.block + 1, growth.levels[0][-1], time, rejected)
     return Plan(entries, tuple(texts), events, rejections, growth, after)
 
 
@@ -246,27 +255,28 @@ def sort(
     true: dict[str, tuple[Event, Certificate | None]] = {}
     rejected: list[tuple[Candidate, str | None, str]] = []
     waiting: list[Candidate] = []
-    judge = Judge(genesis, strand, time)
-    certificates: dict[str, Certificate] = {}
+    asked: list[tuple[Candidate, Event]] = []
     for candidate in _unanswered(candidates, marks):
         event = candidate.event
         if event is None:
             rejected.append((candidate, None, "not an event of version 1"))
-            continue
-        if _is_sealed(event.text, event_mark(event.id), marks):
-            continue
-        try:
-            certificate = judge.check(event, candidate.certificate)
-            if event.id in true and _is_same(event.text, true[event.id][0].text):
-                continue  # Somebody spelled its signature otherwise: it is one event, and has one entry.
-            if event.id in true or event_mark(event.id) in marks:
-                raise IntegrityFault("another event has this id")
-            if certificate is not None and not _is_first(certificate, certificates, marks):
-                raise IntegrityFault("another certificate of this key is in the log")
-        except Waiting:
+        elif not _is_sealed(event.text, event_mark(event.id), marks):
+            asked.append((candidate, event))
+    verdicts = Judge(genesis, strand, time).verdicts(
+        [(event, candidate.certificate) for candidate, event in asked]
+    )
+    certificates: dict[str, Certificate] = {}
+    for (candidate, event), (certificate, fault) in zip(asked, verdicts, strict=True):
+        if isinstance(fault, Waiting):
             waiting.append(candidate)
-        except (IntegrityFault, Malformed) as fault:
+        elif fault is not None:
             rejected.append((candidate, event.id, fault.message))
+        elif event.id in true and _is_same(event.text, true[event.id][0].text):
+            continue  # Somebody spelled its signature otherwise: it is one event, and has one entry.
+        elif event.id in true or event_mark(event.id) in marks:
+            rejected.append((candidate, event.id, "another event has this id"))
+        elif certificate is not None and not _is_first(certificate, certificates, marks):
+            rejected.append((candidate, event.id, "another certificate of this key is in the log"))
         else:
             true[event.id] = (event, certificate)
     ordered = sorted(true.values(), key=lambda pair: place_in_block(pair[0]))

@@ -16,7 +16,7 @@ _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 _PADDING = (b"", b"", b"==", b"=")
 # By the length modulo 4: the characters a text may end in, those whose bits beyond the last byte are zero.
-_ENDS = ("", "", "AQgw", "AEIMQUYcgkosw048")
+_ENDS = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 
 
 def b64u(data: bytes) -> str:
@@ -26,12 +26,20 @@ def b64u(data: bytes) -> str:
 
 def unb64u(text: str, what: str = "value") -> bytes:
     """Strict inverse of `b64u`; raises `Malformed` naming `what` for every other text."""
+    try:
+        data = text.encode("ascii")
+    except UnicodeEncodeError:
+        data = b"="
+    return unb64u_ascii(data, what)
+
+
+def unb64u_ascii(text: bytes, what: str = "value") -> bytes:
+    """`unb64u` of a text that is there as bytes already."""
     over = len(text) % 4
     try:
-        standard = text.encode("ascii").translate(_FROM_URL) + _PADDING[over]
         if not over or text[-1] in _ENDS[over]:
-            return _decoded(standard, strict_mode=True)
-    except (UnicodeEncodeError, binascii.Error):
+            return _decoded(text.translate(_FROM_URL) + _PADDING[over], strict_mode=True)
+    except binascii.Error:
         pass
     raise Malformed(f"{what} is not base64url without padding")
 

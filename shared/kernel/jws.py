@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from shared.kernel.canonical import JsonObject, jcs, parse_jcs
-from shared.kernel.encoding import b64u, sha256, unb64u
+from shared.kernel.encoding import b64u, sha256, unb64u, unb64u_ascii
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.record import record
 
@@ -113,17 +113,24 @@ def split(text: str) -> tuple[str, str, bytes, bytes, bytes]:
 
     For a parser that knows its payloads' form, and makes a `Signed` of what it finds.
     """
-    message, _, mark = text.rpartition(".")
-    head, dot, body = message.partition(".")
-    if not dot or len(text) > MAX_LENGTH:
+    if len(text) > MAX_LENGTH or not text.isascii():
+        raise Malformed("not a compact JWS")
+    message, _, mark = text.encode("ascii").rpartition(b".")
+    head, dot, body = message.partition(b".")
+    if not dot:
         raise Malformed("not a compact JWS")
     typ, kid = _kept_header(head) if len(head) <= KEPT_LENGTH else _header(head)
-    data, signature = unb64u(body, "the JWS payload"), unb64u(mark, "the JWS signature")
-    return typ, kid, data, message.encode("ascii"), signature
+    return (
+        typ,
+        kid,
+        unb64u_ascii(body, "the JWS payload"),
+        message,
+        unb64u_ascii(mark, "the JWS signature"),
+    )
 
 
-def _header(head: str) -> tuple[str, str]:
-    header = parse_jcs(unb64u(head, "the JWS header"), "the JWS header")
+def _header(head: bytes) -> tuple[str, str]:
+    header = parse_jcs(unb64u_ascii(head, "the JWS header"), "the JWS header")
     if set(header) != {"alg", "kid", "typ"} or header["alg"] != "ES256":
         raise Malformed("the JWS header is not exactly alg ES256, kid and typ")
     if not isinstance(header["kid"], str) or not isinstance(header["typ"], str):

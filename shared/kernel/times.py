@@ -1,6 +1,7 @@
 """Instants: RFC 3339, UTC, milliseconds, always the same 24 characters, so that text order is time order."""
 
 import re
+from functools import lru_cache
 from datetime import UTC, datetime, timedelta
 
 from shared.kernel.errors import Malformed
@@ -35,6 +36,21 @@ def moment_of_form(text: str) -> datetime:
     if text[11:13] == "24":  # which ISO 8601, and newer Pythons with it, read as the next midnight
         raise ValueError("there is no hour 24")
     return datetime.fromisoformat(text)
+
+
+def seconds_between(start: str, end: str) -> float:
+    """From one instant to another, both known to have our form; raises `ValueError` if one does not exist.
+
+    Events of one second end in one other, so what their whole seconds say is kept.
+    """
+    if start[19:] == end[19:]:
+        return _seconds_between(start[:19], end[:19])
+    return (moment_of_form(end) - moment_of_form(start)).total_seconds()
+
+
+@lru_cache(maxsize=1_024)
+def _seconds_between(start: str, end: str) -> float:
+    return (moment_of_form(end) - moment_of_form(start)).total_seconds()
 
 
 def later(text: str, seconds: float) -> str:

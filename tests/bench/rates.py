@@ -88,7 +88,7 @@ def sealing() -> Sealing:
     acts = [(one.event(at), one) for at, one in enumerate(producers * (EVENTS // KEYS))]
     events = [event for text, _ in acts if (event := event_of(text)) is not None]
     keys = {one.signer.kid: public_key(one.signer.jwk) for one in producers}
-    signed = [(keys[event.kid], event.signed.signing_input, event.signed.signature) for event in events]
+    signed = [(keys[event.kid], event.signing_input, event.signature) for event in events]
     jwks = {one.signer.kid: ECKey.import_key(one.signer.jwk) for one in producers}  # type: ignore[arg-type]
     rounds = []
     for _ in range(ROUNDS):
