@@ -29,8 +29,9 @@ class Waiting(IntegrityFault):
     """The certificate may still arrive, or the epoch be opened."""
 
 
+Fault = IntegrityFault | Malformed
 # The certificate of an event, None for the operator's; and what is wrong with the event, None if it is true.
-Verdict = tuple[Certificate | None, IntegrityFault | Malformed | None]
+Verdict = tuple[Certificate | None, Fault | None]
 
 
 class Judge:

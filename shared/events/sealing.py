@@ -14,7 +14,7 @@ from shared.events.certificate import Certificate
 from shared.events.envelope import Event, parse_event, strand_of
 from shared.events.epoch import Order, parse_epoch_data
 from shared.events.genesis import Genesis
-from shared.events.judge import Judge, Waiting
+from shared.events.judge import Fault, Judge, Waiting
 from shared.events.order import place_in_block
 from shared.kernel.canonical import JsonObject, jcs
 from shared.kernel.encoding import b64u, sha256, unb64u
@@ -255,20 +255,13 @@ def sort(
     true: dict[str, tuple[Event, Certificate | None]] = {}
     rejected: list[tuple[Candidate, str | None, str]] = []
     waiting: list[Candidate] = []
-    asked: list[tuple[Candidate, Event]] = []
-    for candidate in _unanswered(candidates, marks):
-        event = candidate.event
-        if event is None:
-            rejected.append((candidate, None, "not an event of version 1"))
-        elif not _is_sealed(event.text, event_mark(event.id), marks):
-            asked.append((candidate, event))
-    verdicts = Judge(genesis, strand, time).verdicts(
-        [(event, candidate.certificate) for candidate, event in asked]
-    )
     certificates: dict[str, Certificate] = {}
-    for (candidate, event), (certificate, fault) in zip(asked, verdicts, strict=True):
+    for candidate, certificate, fault in _judged(candidates, marks, Judge(genesis, strand, time)):
+        event = candidate.event
         if isinstance(fault, Waiting):
             waiting.append(candidate)
+        elif event is None:
+            rejected.append((candidate, None, "not an event of version 1"))
         elif fault is not None:
             rejected.append((candidate, event.id, fault.message))
         elif event.id in true and _is_same(event.text, true[event.id][0].text):
@@ -283,12 +276,24 @@ def sort(
     return Sorted(tuple(ordered), tuple(rejected), tuple(waiting))
 
 
-def _unanswered(candidates: Sequence[Candidate], marks: Mapping[str, Mark]) -> list[Candidate]:
-    """Those that no rejection answers, each once, in an order that does not depend on how they came."""
-    ordered = _in_order(candidates)
-    if not any(key.startswith("rejected#") for key in marks):
-        return ordered
-    return [candidate for candidate in ordered if rejection_mark(candidate.hash) not in marks]
+def _judged(
+    candidates: Sequence[Candidate], marks: Mapping[str, Mark], judge: Judge
+) -> list[tuple[Candidate, Certificate | None, Fault | None]]:
+    """Those that the log does not answer yet, each once, with what the judge says of them.
+
+    They are judged as they came, which is how they lie in memory; the order of what is returned does not
+    depend on it.
+    """
+    if any(key.startswith(("event#", "rejected#")) for key in marks):
+        candidates = [one for one in candidates if not _is_answered(one, marks)]
+    asked = {(one.text, one.certificate or ""): one for one in candidates}
+    events = [(one.event, one.certificate) for one in asked.values() if one.event is not None]
+    verdicts = iter(judge.verdicts(events))
+    told = {
+        spelling: (one, *((None, None) if one.event is None else next(verdicts)))
+        for spelling, one in asked.items()
+    }
+    return [told[spelling] for spelling in sorted(told)]
 
 
 def is_entry(mark: Mark, text: str) -> bool:
@@ -300,6 +305,13 @@ def is_entry(mark: Mark, text: str) -> bool:
         return True
     other = other_spelling(text)
     return other is not None and mark.leaf == leaf_hash(other.encode("ascii"))
+
+
+def _is_answered(candidate: Candidate, marks: Mapping[str, Mark]) -> bool:
+    """Whether the candidate is sealed, or answered by a rejection."""
+    event = candidate.event
+    sealed = event is not None and _is_sealed(event.text, event_mark(event.id), marks)
+    return sealed or rejection_mark(candidate.hash) in marks
 
 
 def _is_sealed(text: str, key: str, marks: Mapping[str, Mark]) -> bool:
@@ -325,14 +337,6 @@ def _is_first(certificate: Certificate, met: dict[str, Certificate], marks: Mapp
             return False
         met[kid] = certificate
     return met[kid] is certificate or _is_same(certificate.text, met[kid].text)
-
-
-def _in_order(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates in an order that does not depend on how they came, each once."""
-    by_text = {candidate.text: candidate for candidate in candidates}
-    if len(by_text) == len(candidates):
-        return [by_text[text] for text in sorted(by_text)]
-    return sorted(set(candidates), key=lambda item: (item.text, item.certificate or ""))
 
 
 def strand_for(event: Event | None, genesis: Genesis) -> int:

@@ -11,7 +11,11 @@ from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from shared.kernel.canonical import JsonObject, jcs, parse_jcs
@@ -21,6 +25,8 @@ from shared.kernel.record import record
 
 Jwk = dict[str, str]
 _ES256 = ec.ECDSA(SHA256())
+# To verify a digest that is there already is a microsecond faster than to have it made.
+_ES256_OF_DIGEST = ec.ECDSA(Prehashed(SHA256()))
 # An entry of the log is at most 65,535 bytes (tlog-tiles); nothing longer is worth parsing.
 MAX_LENGTH = 65_535
 # All that a key signs has the same header, so what it says is kept, for as many keys as sign in a day; a
@@ -156,7 +162,7 @@ def check_signature(key: ec.EllipticCurvePublicKey, message: bytes, signature: b
     if len(signature) != 64:
         raise IntegrityFault("an ES256 signature has 64 bytes")
     try:
-        key.verify(der_signature(signature), message, _ES256)
+        key.verify(der_signature(signature), sha256(message), _ES256_OF_DIGEST)
     except (InvalidSignature, ValueError) as error:
         raise IntegrityFault("the signature does not match") from error
 

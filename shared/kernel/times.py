@@ -1,8 +1,8 @@
 """Instants: RFC 3339, UTC, milliseconds, always the same 24 characters, so that text order is time order."""
 
 import re
-from functools import lru_cache
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from shared.kernel.errors import Malformed
 

@@ -271,6 +271,23 @@ def test_an_event_whose_certificate_never_comes_is_rejected_after_seal_by() -> N
     assert Key(key.pk, key.sk + "#rejected") in cloud.events.answers
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["as it was", "after its table was lost"])
+def test_a_rejected_event_stays_rejected_when_its_certificate_comes_after_all(lost: bool) -> None:
+    cloud, producer = Cloud(), Producer(House())
+    key = cloud.put(producer.event(1), None)
+    cloud.clock.advance(601)
+    assert cloud.sealer().seal([key]).rejected == 1
+    other = Producer(cloud.house, name="another environment")
+    cloud.sealer().seal([cloud.act(other, 2)])
+    if lost:
+        cloud.heads.rows.clear()
+        cloud.marks.rows.clear()
+    cloud.events.certified[producer.signer.kid] = producer.certificate
+    assert cloud.sealer().seal([key]) == Sealed()
+    cloud.sealer().publish()
+    assert (audited(cloud).events, audited(cloud).rejected) == (1, 1)
+
+
 def restored(cloud: Cloud) -> None:
     """Run a few batches, then put the ledger's table back to where it was after the first."""
     producer = Producer(cloud.house)

@@ -118,7 +118,7 @@ def opened(request: pytest.FixtureRequest) -> str:
 
 def grown(head: Head, count: int) -> Head:
     leaves = [leaf_hash(b"%d" % number) for number in range(count)]
-    return Head(head.log, head.edge.extended(leaves), head.block + 1, leaves[-1], START)
+    return Head(head.log, head.edge.extended(leaves), head.block + 1, leaves[-1], START, count)
 
 
 def test_a_strand_never_written_has_an_empty_head(ports: Ports) -> None:

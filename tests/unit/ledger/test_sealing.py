@@ -90,6 +90,18 @@ def test_a_rejected_text_is_answered_once() -> None:
     assert sealing.plan(first.head, [bad], marks, HOUSE.genesis, HOUSE.seal, NOW) == (None, ())
 
 
+def test_rejections_are_asked_for_only_behind_one() -> None:
+    good, bad = Producer(HOUSE).candidate(1), Candidate("nonsense", None)
+    first, _ = plan([good])
+    second, _ = plan([good, bad], head=first.head)
+    third, _ = plan([Producer(HOUSE, name="third").candidate(2)], head=second.head)
+    asked = [sealing.mark_keys([good, bad], made.head) for made in (first, second, third)]
+    assert [made.head.rejections for made in (first, second, third)] == [0, 1, 1]
+    assert len(asked[0]) == 2
+    assert set(asked[1]) - set(asked[0]) == {sealing.rejection_mark(one.hash) for one in (good, bad)}
+    assert asked[2] == asked[1]
+
+
 def test_an_event_waits_for_its_certificate_until_seal_by_and_is_then_rejected() -> None:
     orphan = replace(Producer(HOUSE).candidate(1), certificate=None)
     made, waiting = sealing.plan(Head(0), [orphan], {}, HOUSE.genesis, HOUSE.seal, later(START, 600))
