@@ -1,6 +1,6 @@
 """Bugs that the simulator must find: each the real code with one promise taken out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from services.ledger.log import Log
@@ -9,7 +9,9 @@ from services.ledger.ports import EventRow, HeadMoved, Heads, Marks, Numbered, S
 from services.ledger.seal import Sealer
 from services.ledger.superlog import SuperLog
 from services.ledger.sweep import CERTIFICATES, Sweep
-from shared.events.sealing import Mark
+from shared.events.envelope import Event
+from shared.events.sealing import Candidate, Head, Mark
+from shared.events.sealing import Plan as Batch
 from shared.ledger.checkpoint import Checkpoint, LogName
 from tests.simulator.deployment import Plan
 
@@ -80,6 +82,15 @@ class _Deaf:
         """Keep none of them."""
 
 
+class Forgiving(Sealer):
+    """Does not count rejections, and so never asks whether one answers what it is handed."""
+
+    def _plan(
+        self, head: Head, events: Mapping[str, Event | None]
+    ) -> tuple[Batch | None, tuple[Candidate, ...]]:
+        return super()._plan(replace(head, rejections=0), events)
+
+
 class EarlyHeads(SuperLog):
     """Reads the strands' checkpoints before the head that it appends to."""
 
@@ -144,6 +155,7 @@ PLANTED: dict[str, Plan] = {
     "skips-recovery": Plan(sealer=_with(NoRecovery)),
     "seals-from-a-restored-head": Plan(sealer=_with(Trusting)),
     "forgets-marks": Plan(sealer=_with(Forgetful)),
+    "forgets-rejections": Plan(sealer=Forgiving),
     "super-log-looks-early": Plan(super_log=EarlyHeads),
     "passes-open-gaps": Plan(sweep=Hasty),
     "believes-the-index": Plan(sweep=Believing),
