@@ -54,12 +54,13 @@ class Judge:
         What is wrong is `Waiting`, if it may still become true.
         """
         known = [self._certified(event, text) for event, text in events]
+        certificates, faults = [certificate for certificate, _ in known], [fault for _, fault in known]
         for step in (self._check_signature, self._check_place):
-            known = [
-                (certificate, fault or step(event, certificate))
-                for (event, _), (certificate, fault) in zip(events, known, strict=True)
+            faults = [
+                fault or step(event, certificate)
+                for (event, _), certificate, fault in zip(events, certificates, faults, strict=True)
             ]
-        return known
+        return list(zip(certificates, faults, strict=True))
 
     def _certified(self, event: Event, text: str | None) -> Verdict:
         if event.producer == OPERATOR:

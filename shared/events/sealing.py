@@ -287,13 +287,9 @@ def _judged(
     if any(key.startswith(("event#", "rejected#")) for key in marks):
         candidates = [one for one in candidates if not _is_answered(one, marks)]
     asked = {(one.text, one.certificate or ""): one for one in candidates}
-    events = [(one.event, one.certificate) for one in asked.values() if one.event is not None]
-    verdicts = iter(judge.verdicts(events))
-    told = {
-        spelling: (one, *((None, None) if one.event is None else next(verdicts)))
-        for spelling, one in asked.items()
-    }
-    return [told[spelling] for spelling in sorted(told)]
+    events = {at: (one.event, one.certificate) for at, one in asked.items() if one.event is not None}
+    verdicts = dict(zip(events, judge.verdicts(list(events.values())), strict=True))
+    return [(asked[at], *verdicts.get(at, (None, None))) for at in sorted(asked)]
 
 
 def is_entry(mark: Mark, text: str) -> bool:
