@@ -5,9 +5,9 @@ sentence that names the file; only what could be read can fail to verify (exit 1
 """
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from shared.kernel.errors import Invalid, Malformed
+from shared.kernel.urls import is_http_address
 from shared.ledger.note import Verifier, parse_vkey
 
 
@@ -38,11 +38,6 @@ def read_vkey(text: str) -> Verifier:
 
 def address(url: str, what: str, example: str) -> str:
     """`url`, if it is an http(s) address; raises `Invalid`, which calls it `what` and gives the example."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or not url.isascii() or any(mark <= " " for mark in url):
+    if not is_http_address(url):
         raise Invalid(f"{what} is not an http(s) address, such as {example}")
     return url

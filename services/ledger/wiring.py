@@ -118,7 +118,7 @@ def sealing() -> Ports:
 def calm_collector() -> None:
     """Let Python look for cycles rarely: a batch makes thousands of values and none that point in a circle.
 
-    What is there already, all imported code, is not looked at again. It is a tenth of the time of sealing.
+    What is there already, all imported code, is not looked at again. Sealing is a fiftieth faster for it.
     """
     gc.collect()
     gc.freeze()

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from shared.kernel.errors import Busy, Malformed
+from shared.kernel.urls import is_http_address
 from shared.ledger.watch import Read
 
 # For a connection, and for each piece of an answer.
@@ -50,12 +50,7 @@ Post = Callable[[str, bytes], Posted]
 
 def checked(url: str) -> str:
     """`url`, if it is an http(s) address; raises `Malformed`."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or not url.isascii() or any(mark <= " " for mark in url):
+    if not is_http_address(url):
         raise Malformed("the URL is not an http(s) address")
     return url
 

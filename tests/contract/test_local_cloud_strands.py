@@ -133,7 +133,9 @@ def test_a_witness_of_the_same_template_cosigns_what_it_has_audited(strands: Clo
     """Deployed beside the log, it reads every strand; from then on the super-log needs its two lines."""
     name, http = "witness.carevouch.local/w1", Http(strands.base_url)
     address = local.add_witness(strands, name, say=lambda line: None)
-    about = Http(address).call("GET", "/witness").json()
+    answer = Http(address).call("GET", "/witness")
+    assert answer.status == 200, answer.body
+    about = answer.json()
     keys = [parse_key(text) for text in about["vkeys"]]
     assert [key.name for key in keys] == [name] * 2
     members = [f"witness w{number} {text} {address}" for number, text in enumerate(about["vkeys"])]
