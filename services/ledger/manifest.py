@@ -18,8 +18,10 @@ from shared.kernel.encoding import b64u, sha256, unb64u
 from shared.kernel.ids import Key
 from shared.ledger.checkpoint import LogName
 from shared.ledger.merkle import Edge, Growth, leaf_hashes
-from shared.ledger.tiles import join_bundle, split_bundle
+from shared.ledger.tiles import TileFault, join_bundle, split_bundle
 
+# Of the line; a batch that another version staged is not continued.
+VERSION = 3
 # A listing by name is a listing by size.
 _DIGITS = 20
 
@@ -101,7 +103,7 @@ def render(manifest: Manifest) -> bytes:
     head = manifest.head
     line = json.dumps(
         {
-            "v": 3,
+            "v": VERSION,
             "log": head.log,
             "before": _edge_json(manifest.before),
             "keys": manifest.keys,
@@ -126,9 +128,18 @@ def parse(name: str, data: bytes) -> Manifest:
     Checks that appending its entries to its edge gives its head; whether that head is the committed one is
     for the caller to compare.
     """
+    changed = HeadWentBack(f"the staged batch {name} is not what its name says")
     line, _, bundle = data.partition(b"\n")
+    if not name.endswith(sha256(line).hex()):
+        raise changed
     value = json.loads(line)
-    before, after, entries = _edge(value["before"]), value["after"], tuple(split_bundle(bundle))
+    if value["v"] != VERSION:
+        raise HeadWentBack(f"the staged batch {name} is of version {value['v']}, not {VERSION}")
+    try:
+        entries = tuple(split_bundle(bundle))
+    except TileFault as fault:
+        raise changed from fault
+    before, after = _edge(value["before"]), value["after"]
     prev = None if after["prev"] is None else unb64u(after["prev"])
     growth = before.grown(leaf_hashes(entries))
     manifest = Manifest(
@@ -141,7 +152,7 @@ def parse(name: str, data: bytes) -> Manifest:
         growth,
     )
     if name_of(manifest, data) != name or growth.edge != manifest.head.edge:
-        raise HeadWentBack(f"the staged batch {name} is not what its name says")
+        raise changed
     return manifest
 
 

@@ -14,7 +14,7 @@ from services.ledger.receipts import NAME, publish_head
 from shared.events import sealing
 from shared.events.envelope import Event
 from shared.events.genesis import Genesis
-from shared.events.sealing import Candidate, Head, Plan, event_of, strand_for
+from shared.events.sealing import Candidate, Head, Plan, event_of, strand_for, text_hash
 from shared.kernel.errors import Busy
 from shared.kernel.ids import Key
 from shared.kernel.jws import Signer
@@ -110,7 +110,7 @@ class Sealer:
     def _answers(self, plan: Plan, rows: dict[str, EventRow]) -> list[Answer]:
         if not plan.rejections:
             return []
-        by_hash = {Candidate(text, None).hash: row for text, row in rows.items()}
+        by_hash = {text_hash(text): row for text, row in rows.items()}
         return [
             Answer(Key(key.pk, key.sk + REJECTED_SUFFIX), rejection.seal)
             for rejection in plan.rejections

@@ -288,7 +288,8 @@ def _head_item(stored: StoredHead) -> Item:
 def _head(log: LogName, item: Item) -> StoredHead:
     edge = Edge(int(item["size"]["N"]), tuple(value["B"] for value in item["edge"]["L"]))
     prev = item["prev"]["B"] if "prev" in item else None
-    block, rejections = int(item["block"]["N"]), int(item["rejections"]["N"])
+    # A head of before they were counted may have some.
+    block, rejections = int(item["block"]["N"]), int(item.get("rejections", {"N": "1"})["N"])
     head = Head(log, edge, block, prev, item["time"]["S"], rejections)
     return StoredHead(head, int(item["version"]["N"]), item.get("pending", {}).get("S"))
 

@@ -23,7 +23,7 @@ from shared.aws.session import SKEW_SECONDS, listed_at
 from shared.events.catalogue import OPERATOR
 from shared.events.certificate import Certificate, trusted_certificate, verify_signature
 from shared.events.genesis import Genesis
-from shared.events.sealing import Candidate, Mark, event_mark, event_of, is_entry, rejection_mark
+from shared.events.sealing import Mark, event_mark, event_of, is_entry, rejection_mark, text_hash
 from shared.kernel.errors import IntegrityFault, Malformed
 from shared.kernel.ids import Key
 from shared.kernel.jws import thumbprint
@@ -242,7 +242,7 @@ def _read(rows: Sequence[EventRow]) -> Sequence[EventRow]:
 
 
 def _marks_of(row: EventRow) -> list[str]:
-    keys = [rejection_mark(Candidate(row.text, None).hash)]
+    keys = [rejection_mark(text_hash(row.text))]
     event = event_of(row.text)
     return keys if event is None else [*keys, event_mark(event.id)]
 

@@ -63,8 +63,8 @@ class Candidate:
 
     @property
     def hash(self) -> bytes:
-        """SHA-256 of the text: what a rejection names."""
-        return sha256(self.text.encode("utf-8", "surrogatepass"))
+        """What a rejection names it by."""
+        return text_hash(self.text)
 
 
 @record
@@ -136,6 +136,11 @@ def event_of(text: str) -> Event | None:
         return parse_event(text)
     except Malformed:
         return None
+
+
+def text_hash(text: str) -> bytes:
+    """SHA-256 of a candidate's text: what a rejection names."""
+    return sha256(text.encode("utf-8", "surrogatepass"))
 
 
 def event_mark(event_id: str) -> str:
@@ -229,7 +234,7 @@ def _closed(
     """The plan of these entries, the last of them the block's seal, and the head after it."""
     entries = tuple([text.encode("ascii") for text in texts.values()])
     growth = head.edge.grown(leaf_hashes(entries))
-    rejected = head.rejections + len(rejections)
+    rejected = head.rejections + len({rejection.hash for rejection in rejections})
     after = Head(head.log, growth.edge, head.block + 1, growth.levels[0][-1], time, rejected)
     return Plan(entries, tuple(texts), events, rejections, growth, after)
 
@@ -286,7 +291,7 @@ def _judged(
     """
     if any(key.startswith(("event#", "rejected#")) for key in marks):
         candidates = [one for one in candidates if not _is_answered(one, marks)]
-    asked = {(one.text, one.certificate or ""): one for one in candidates}
+    asked = {(one.text, one.certificate is not None, one.certificate or ""): one for one in candidates}
     events = {at: (one.event, one.certificate) for at, one in asked.items() if one.event is not None}
     verdicts = dict(zip(events, judge.verdicts(list(events.values())), strict=True))
     return [(asked[at], *verdicts.get(at, (None, None))) for at in sorted(asked)]

@@ -117,7 +117,7 @@ def take_apart(text: str) -> Signed:
 def split(text: str) -> tuple[str, str, bytes, bytes, bytes]:
     """Typ, kid, payload, signing input and signature of a compact JWS; raises `Malformed`.
 
-    For a parser that knows its payloads' form, and makes a `Signed` of what it finds.
+    For a parser that knows its payloads' form.
     """
     if len(text) > MAX_LENGTH or not text.isascii():
         raise Malformed("not a compact JWS")

@@ -1,11 +1,12 @@
 """Sealing cannot fork, lose or repeat: crashes at every write, races, lost answers, duplicates, restores."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import pytest
 
+from services.ledger import manifest
 from services.ledger.ports import HeadWentBack, ObjectDiffers
 from services.ledger.seal import Sealed
 from shared.aws.rows import OutcomeUnknown
@@ -331,13 +332,38 @@ def test_a_restored_head_without_its_commit_records_is_never_sealed_from() -> No
     assert cloud.heads.read(0).head.edge.size == 3
 
 
-def test_a_staged_batch_that_was_touched_is_never_applied() -> None:
+@pytest.mark.parametrize(
+    "touched",
+    [
+        lambda data: data.replace(b'"block":2', b'"block":3'),
+        lambda data: data.replace(b'"v":3', b'"v":'),
+        lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+        lambda data: data[:-1],
+        lambda data: data + b"\x00\x01a",
+        lambda data: data.partition(b"\n")[0],
+        lambda data: b"",
+    ],
+    ids=["its head", "its line", "an entry", "cut short", "an entry more", "no entries", "nothing"],
+)
+def test_a_staged_batch_that_was_touched_is_never_applied(touched: Callable[[bytes], bytes]) -> None:
     cloud = Cloud()
     restored(cloud)
     for name in [name for name in cloud.objects.files if name.startswith("staging/")]:
-        cloud.objects.files[name] = cloud.objects.files[name].replace(b'"block":2', b'"block":3')
+        cloud.objects.files[name] = touched(cloud.objects.files[name])
     with pytest.raises(HeadWentBack, match="not what its name says"):
         cloud.sealer().publish()
+
+
+def test_a_batch_that_another_version_staged_is_not_continued() -> None:
+    cloud = Cloud()
+    restored(cloud)
+    name = min(name for name in cloud.objects.files if "/commits/" in name)
+    staged = cloud.objects.files[name].decode()
+    line, _, bundle = cloud.objects.files[staged].partition(b"\n")
+    older = line.replace(b'"v":3', b'"v":2')
+    renamed = f"{staged.rpartition('-')[0]}-{sha256(older).hex()}"
+    with pytest.raises(HeadWentBack, match="of version 2, not 3"):
+        manifest.parse(renamed, older + b"\n" + bundle)
 
 
 def test_a_log_is_not_continued_over_a_touched_tile() -> None:
@@ -364,7 +390,7 @@ def test_each_strand_takes_its_own_events() -> None:
     texts = [producer.event(number, id=name) for number, name in enumerate(names)]
     keys = [cloud.put(text, producer.certificate) for text in texts]
     for strand in (0, 1):
-        cloud.sealer(strand).seal(keys)
+        assert cloud.sealer(strand).seal(keys).rejected == 0
         cloud.sealer(strand).publish()
     ids = [sealed_ids(cloud, strand) for strand in (0, 1)]
     assert all(strand_of(name, 2) == strand for strand in (0, 1) for name in ids[strand])

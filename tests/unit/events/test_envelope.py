@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 
 from shared.events.catalogue import CATALOGUE
 from shared.events.certificate import CERT_TYP
-from shared.events.envelope import EVENT_TYP, MAX_COUNT, MAX_TAGS, event_payload, parse_event, strand_of, tag
+from shared.events.envelope import (
+    EVENT_TYP,
+    MAX_COUNT,
+    MAX_TAGS,
+    Event,
+    event_payload,
+    parse_event,
+    parse_general,
+    parse_usual,
+    strand_of,
+    tag,
+)
+from shared.kernel.canonical import jcs
 from shared.kernel.encoding import b64u
 from shared.kernel.errors import Malformed
 from shared.kernel.ids import part
@@ -136,3 +148,111 @@ def test_an_event_has_one_strand_in_each_epoch(random: bytes, strands: int) -> N
 def test_events_spread_over_the_strands() -> None:
     found = [strand_of(part(number.to_bytes(16, "big")), 4) for number in range(400)]
     assert all(60 < found.count(strand) < 140 for strand in range(4))
+
+
+# --- the two ways to parse
+
+FULL = GOOD | {"contract": "0" * 64, "tags": [b64u(bytes([at]) * 32) for at in range(MAX_TAGS)]}
+WORDS = [
+    "",
+    '"',
+    "\\",
+    "\\u0041",
+    "0",
+    "9",
+    "1e3",
+    "1.0",
+    "-",
+    " ",
+    "\n",
+    "é",
+    "\ud800",
+    ",",
+    "{",
+    "}",
+    "[]",
+    "null",
+]
+
+
+def spelled(payload: bytes, typ: str = EVENT_TYP) -> str:
+    """A compact JWS over any bytes, signed by nobody."""
+    header = jcs({"alg": "ES256", "kid": KEY.kid, "typ": typ})
+    return f"{b64u(header)}.{b64u(payload)}.{b64u(bytes(64))}"
+
+
+def agreed(text: str) -> Event | None:
+    """What both ways make of the text; the quick one may pass on what it does not know, never more."""
+    try:
+        general = parse_general(text)
+    except Malformed:
+        general = None
+    usual = parse_usual(text)
+    assert usual is None or usual == general
+    return usual
+
+
+@pytest.mark.parametrize(
+    "payload", [GOOD, FULL, GOOD | {"n": 10**15 - 1, "epoch": 10**15 - 1, "count": MAX_COUNT}]
+)
+def test_a_good_event_is_read_the_quick_way(payload: dict[str, Any]) -> None:
+    assert agreed(spelled(jcs(payload))) is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"n":1,', '"n":9007199254740993,'),
+        ('"n":1,', '"n":01,'),
+        ('"n":1,', '"n":1.0,'),
+        ('"count":2', f'"count":{MAX_COUNT + 1}'),
+        (b64u(bytes(32)), b64u(bytes(32))[:-1] + "B"),
+        ('"v":1}', '"v":1} '),
+        ('"v":1}', '"v":1}{}'),
+        ('{"count"', ' {"count"'),
+        ('"count":2,', '"count":2, '),
+        ("T10:00:00.000Z", "T24:00:00.000Z"),
+        ("T10:10:00.000Z", "T10:60:00.000Z"),
+        ("11-22T10:10", "02-30T10:10"),
+        ("T10:00:00.000Z", "T10:00:00.000z"),
+        ("T10:00:00.000Z", "T10:00:00.00Z"),
+        ("T10:00:00.000Z", "T1\uff10:00:00.000Z"),
+        ("records.stored", "records.forged"),
+        ('"records"', '"Records"'),
+        (ID, ID.upper()),
+    ],
+)
+def test_the_quick_way_takes_nothing_that_the_general_one_refuses(old: str, new: str) -> None:
+    text = jcs(GOOD).decode()
+    assert old in text
+    assert agreed(spelled(text.replace(old, new).encode())) is None
+
+
+def test_the_quick_way_takes_no_other_typ_and_no_other_text() -> None:
+    assert agreed(spelled(jcs(GOOD), CERT_TYP)) is None
+    good = spelled(jcs(GOOD))
+    for text in (
+        good + "=",
+        good + "\n",
+        " " + good,
+        good + ".",
+        good + "é",
+        good + "\ud800",
+        good[:-1] + "B",
+    ):
+        assert agreed(text) is None
+
+
+def test_both_ways_count_the_seconds_to_seal_by_alike() -> None:
+    for seal_by in ("2026-11-22T10:10:00.001Z", "2026-11-23T09:59:59.999Z", "2026-11-22T09:00:00.000Z"):
+        assert agreed(spelled(jcs(GOOD | {"seal_by": seal_by}))) is not None
+
+
+@given(st.sampled_from([GOOD, FULL]), st.data())
+def test_whatever_is_put_into_a_payload_both_ways_agree(payload: dict[str, Any], data: st.DataObject) -> None:
+    text = jcs(payload).decode()
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        new = data.draw(st.sampled_from(WORDS) | st.text(max_size=3))
+        text = text[:at] + new + text[at + data.draw(st.integers(0, 3)) :]
+    agreed(spelled(text.encode("utf-8", "surrogatepass")))

@@ -154,13 +154,24 @@ HEADER = {"alg": "ES256", "kid": KEY.kid, "typ": TYP}
         " " + TEXT,
         "..",
         "",
-        "A" * (MAX_LENGTH + 1),
         "é.é.é",
     ],
 )
 def test_a_jws_of_any_other_form_does_not_parse(text: str) -> None:
     with pytest.raises(Malformed):
         take_apart(text)
+
+
+def test_nothing_longer_than_an_entry_is_parsed() -> None:
+    head = b64u(jcs({"alg": "ES256", "kid": KEY.kid, "typ": "t"}))
+    lengths = {}
+    for size in range(3 * MAX_LENGTH // 4 - 200, 3 * MAX_LENGTH // 4):
+        text = f"{head}.{b64u(jcs({'a': 'a' * size}))}.{'A' * 86}"
+        lengths[len(text)] = text
+    longest = max(length for length in lengths if length <= MAX_LENGTH)
+    assert take_apart(lengths[longest]).payload["a"]
+    with pytest.raises(Malformed, match="not a compact JWS"):
+        take_apart(lengths[min(length for length in lengths if length > MAX_LENGTH)])
 
 
 @given(st.integers(0, len(TEXT) - 1), st.integers(0, 7))

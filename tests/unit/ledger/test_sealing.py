@@ -61,13 +61,22 @@ def test_the_next_block_follows_and_the_certificate_is_not_repeated() -> None:
     assert (block.number, block.first, block.prev) == (1, 3, leaf_hash(first.entries[-1]))
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.permutations(range(6)))
+@settings(max_examples=40, deadline=None)
+@given(st.permutations(range(11)))
 def test_the_order_of_arrival_changes_nothing(order: list[int]) -> None:
     one, two = Producer(HOUSE, name="one"), Producer(HOUSE, name="two")
     candidates = [one.candidate(1), one.candidate(2), two.candidate(3), two.candidate(4)]
     candidates += [Candidate("nonsense", None), Producer(HOUSE, "operator").candidate(5)]
+    # Who is first decides: of two that have one id, of two certificates of a key, of two rejections.
+    candidates += [two.candidate(1), another(one, one.candidate(6)), Candidate("more nonsense", None)]
+    late = two.candidate(7)
+    candidates += [replace(late, certificate=None), replace(late, certificate="")]
     assert plan([candidates[at] for at in order]) == plan(candidates)
+
+
+def test_a_text_that_two_candidates_bear_is_rejected_and_counted_once() -> None:
+    made, _ = plan([Candidate("nonsense", None), Candidate("nonsense", "a certificate")])
+    assert (kinds(made), made.head.rejections) == (["seal", "seal"], 1)
 
 
 def test_operator_events_need_no_certificate() -> None:
