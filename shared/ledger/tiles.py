@@ -181,7 +181,10 @@ def join_bundle(entries: Sequence[bytes]) -> bytes:
     """Entries as a bundle: for each its length in two bytes, big-endian, and itself."""
     if max(map(len, entries), default=0) > MAX_ENTRY:
         raise TileFault(f"an entry is longer than {MAX_ENTRY} bytes")
-    return b"".join([len(entry).to_bytes(2, "big") + entry for entry in entries])
+    parts = [b""] * (2 * len(entries))
+    parts[::2] = [len(entry).to_bytes(2, "big") for entry in entries]
+    parts[1::2] = entries
+    return b"".join(parts)
 
 
 def split_bundle(data: bytes, path: str = "the entry bundle") -> list[bytes]:
