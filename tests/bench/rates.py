@@ -1,14 +1,17 @@
 """How fast the ledger's code is, on one core and over stores in memory, beside what it cannot be faster than.
 
 Sealing is measured against the bare verification of the same signatures, round by round in one run, and each
-is told at its quietest round, for whatever else the machine does only ever adds. Times are of the processor.
+is told at its quietest round, for whatever else the machine does only ever adds; logs of every size take
+turns for the same reason. Times are of the processor.
 """
 
 import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
@@ -37,7 +40,7 @@ Item = TypeVar("Item")
 Tree: Any = InmemoryTree
 ES256 = ECDSA(SHA256())
 verify_inclusion: Any = _verify_inclusion
-ROUNDS, EVENTS, KEYS = 40, 1_000, 4
+PROCESSES, ROUNDS, EVENTS, KEYS = 6, 15, 1_000, 4
 LEAVES, LEAVES_A_BATCH, PEER_LEAVES = 400_000, 1_000, 20_000
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 BATCH, PROOFS, PEER_SIZE = 250, 200, 10_000
@@ -85,6 +88,19 @@ class AtSize:
 
 
 def sealing() -> Sealing:
+    """The quietest rounds of several fresh processes, in each of which memory lies otherwise."""
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+        tried = list(pool.map(_sealing, range(PROCESSES)))
+    return Sealing(
+        min(one.bare for one in tried),
+        min(one.jose for one in tried),
+        min(one.sealed for one in tried),
+        EVENTS,
+        max(one.peak_megabytes for one in tried),
+    )
+
+
+def _sealing(_: int) -> Sealing:
     """Rounds of the same events: bare, by joserfc, and through the sealer."""
     calm_collector()
     house = House()
