@@ -9,6 +9,8 @@ BIN := .venv/bin
 RUN := $(BIN)/python
 SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
 export PORT DATA
+# A container may forbid bytecode; hundreds of short processes would then compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo stop test check vectors bench soak interop package deploy clean

@@ -25,6 +25,8 @@ from infra.faults import SetUpFault
 
 HOST = "127.0.0.1"
 SERVER = Path(__file__).resolve().with_name("server.py")
+# Where the functions' zips are unpacked, for this cloud and those to come.
+UNPACKED = SERVER.parent.parent / "build" / "local" / "unpacked"
 LAST_PORT = 65_535
 START_SECONDS = 60
 # Everything in memory is written as JSON at the end: seconds, for a few hundred megabytes.
@@ -142,6 +144,7 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "BIND_HOST": HOST,
+        "CAREVOUCH_UNPACKED": str(UNPACKED),
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",

@@ -5,10 +5,11 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from infra.server import WINDOW_SECONDS, matching, shared, single, windowed
+from infra.server import KEPT, WINDOW_SECONDS, matching, shared, single, windowed
 from services.ledger.handlers import FULL_INBOX, FULL_STREAM
 from tests.contract.template import resources
 
@@ -61,25 +62,48 @@ def test_an_idle_stream_does_not_wait_for_its_window() -> None:
     assert [poll() for _ in range(3)] == [False, False, True]
 
 
-def test_a_zip_is_unpacked_once_for_all_that_start_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "server"))
-    unpack = shared(zipfile)
-    for number, text in enumerate(("first", "first", "second")):
-        folder = tmp_path / f"function-{number}"
-        (folder / "code").mkdir(parents=True)
-        with zipfile.ZipFile(folder / "code.zip", "w") as archive:
-            archive.writestr(zipfile.ZipInfo("handler.py"), text)
-        with unpack.ZipFile(folder / "code.zip") as archive:
-            archive.extractall(folder / "code")
-        assert (folder / "code" / "handler.py").read_text() == text
-    homes = [(tmp_path / f"function-{number}" / "code").resolve() for number in range(3)]
-    assert homes[0] == homes[1] != homes[2]
+def test_a_zip_is_unpacked_once_for_all_that_start_with_it(tmp_path: Path) -> None:
+    home = tmp_path / "unpacked"
+    # Of two clouds, one after the other.
+    unpack, again = shared(home, zipfile), shared(home, zipfile)
+    codes = [_started(tmp_path, text, by) for text, by in (("1", unpack), ("1", again), ("2", again))]
+    assert [(code / "handler.py").read_text() for code in codes] == ["1", "1", "2"]
+    assert codes[0].resolve() == codes[1].resolve() != codes[2].resolve()
     # A process that ends takes its own folder with it, and leaves the code to the others.
-    shutil.rmtree(tmp_path / "function-0")
-    assert (homes[0] / "handler.py").exists()
+    shutil.rmtree(codes[0].parent)
+    assert (codes[1] / "handler.py").exists()
     assert unpack.BadZipFile is zipfile.BadZipFile
+
+
+def test_code_of_before_is_forgotten_and_code_that_is_started_stays(tmp_path: Path) -> None:
+    home = tmp_path / "unpacked"
+    unpack = shared(home, zipfile)
+    code = _started(tmp_path, "kept", unpack).resolve()
+    for number in range(KEPT + 3):
+        _started(tmp_path, f"changed {number}", unpack)
+        assert _started(tmp_path, "kept", unpack).resolve() == code
+    assert len(list(home.iterdir())) == KEPT
+
+
+def test_an_unpacking_that_was_cut_off_is_done_again(tmp_path: Path) -> None:
+    home = tmp_path / "unpacked"
+    whole = _started(tmp_path, "1", shared(home, zipfile)).resolve()
+    half = whole.rename(whole.with_suffix(".part"))
+    (half / "handler.py").write_text("ha")
+    code = _started(tmp_path, "1", shared(home, zipfile))
+    assert (code / "handler.py").read_text() == "1"
+    assert list(home.iterdir()) == [whole]
+
+
+def _started(base: Path, text: str, unpack: Any) -> Path:
+    """Where MiniStack has the code of a process that it starts."""
+    folder = Path(tempfile.mkdtemp(dir=base))
+    (folder / "code").mkdir()
+    with zipfile.ZipFile(folder / "code.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("handler.py"), text)
+    with unpack.ZipFile(folder / "code.zip") as archive:
+        archive.extractall(folder / "code")
+    return folder / "code"
 
 
 def test_the_window_and_the_full_batches_are_the_template_s() -> None:
