@@ -55,8 +55,17 @@ def _files_of(root: Path, name: str) -> list[Path]:
 @cache
 def _imports(module: Path) -> frozenset[str]:
     tree = ast.parse(module.read_text(encoding="utf-8"), str(module))
-    typing_only = {id(node) for block in ast.walk(tree) if _is_for_typing(block) for node in ast.walk(block)}
-    return frozenset(name for node in ast.walk(tree) if id(node) not in typing_only for name in _names(node))
+    return frozenset(name for statement in _statements(tree) for name in _names(statement))
+
+
+def _statements(block: ast.AST) -> Iterator[ast.AST]:
+    """What runs, also within functions; expressions import nothing, and are most of what there is to read."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        inner = getattr(block, field, ())
+        for statement in inner if isinstance(inner, list) else ():
+            if not _is_for_typing(statement):
+                yield statement
+                yield from _statements(statement)
 
 
 def _is_for_typing(node: ast.AST) -> bool:

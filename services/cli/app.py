@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import cache
 
 from services.cli import (
     adjudicate,
@@ -33,6 +34,20 @@ exit status: 0 yes, 1 a negative answer (it does not verify, it is denied), 2 ba
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; bad input is one sentence on standard error, never a traceback."""
+    chosen = _parser().parse_args(arguments)
+    if chosen.verb is None:
+        _parser().print_help(sys.stderr)
+        return BAD_INPUT
+    try:
+        status: int = chosen.run(chosen)
+    except (DomainError, OSError) as error:
+        print(f"carevouch {chosen.verb}: {_sentence(error)}", file=sys.stderr)
+        return BAD_INPUT
+    return status
+
+
+@cache
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="carevouch",
         description=_DESCRIPTION,
@@ -43,16 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log = (verify, audit, mirror, scan, witness, export, qldb)
     for verb in (*log, decide, adjudicate, key, admit, epoch, assertion, sign):
         verb.add_parser(verbs)
-    chosen = parser.parse_args(arguments)
-    if chosen.verb is None:
-        parser.print_help(sys.stderr)
-        return BAD_INPUT
-    try:
-        status: int = chosen.run(chosen)
-    except (DomainError, OSError) as error:
-        print(f"carevouch {chosen.verb}: {_sentence(error)}", file=sys.stderr)
-        return BAD_INPUT
-    return status
+    return parser
 
 
 def _sentence(error: DomainError | OSError) -> str:
