@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from shared.ledger.checkpoint import (
     Checkpoint,
     CheckpointFault,
-    open_checkpoint,
     parse_checkpoint,
+    stated,
     strand_of_origin,
 )
 from shared.ledger.logkeys import LogKeys
@@ -31,8 +31,9 @@ def super_entry(note: bytes, verifier: Verifier) -> bytes:
 
     Raises `NoteFault` or `CheckpointFault` if it is no checkpoint by that key.
     """
-    open_checkpoint(note, verifier)
-    return render_note(open_note(note, [verifier]))
+    opened = open_note(note, [verifier])
+    stated(opened, verifier)
+    return render_note(opened)
 
 
 def parse_super_entry(entry: bytes, origin: str, keys: LogKeys) -> StrandHead:

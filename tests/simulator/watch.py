@@ -15,7 +15,7 @@ from shared.kernel.jws import thumbprint
 from shared.ledger.checkpoint import Checkpoint, LogName, log_origin, parse_checkpoint
 from shared.ledger.logkeys import LogKeys, LogSigner
 from shared.ledger.merkle import EMPTY_ROOT, leaf_hash
-from shared.ledger.note import NoteSigner, parse_note
+from shared.ledger.note import NoteSigner, Verifier, parse_note
 from shared.ledger.tiles import all_tiles
 from tests.service.ledger.fakes import MemoryObjects
 from tests.simulator.deeds import Said, Session
@@ -124,10 +124,25 @@ class Keys(LogKeys):
     def open(self, data: bytes, origin: str) -> Checkpoint:
         return _opened(self.ed25519, data, origin)
 
+    def verifier(self, origin: str) -> Verifier:
+        return Remembering(origin, self.ed25519)
+
 
 @lru_cache(maxsize=4_096)
 def _opened(public: bytes, data: bytes, origin: str) -> Checkpoint:
     return LogKeys(public).open(data, origin)
+
+
+class Remembering(Verifier):
+    """A key that remembers which signatures it verified."""
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        _verified(self.public, message, signature)
+
+
+@lru_cache(maxsize=4_096)
+def _verified(public: bytes, message: bytes, signature: bytes) -> None:
+    Verifier("", public).verify(message, signature)
 
 
 class WatchedSigner(LogSigner):
