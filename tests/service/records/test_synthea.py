@@ -2,10 +2,12 @@
 
 import gzip
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from tests.api import Answer
 from tests.oracles import shared_path
 from tests.service.records.conftest import Scene, patient_of, resources
 
@@ -40,31 +42,37 @@ def everything(scene: Scene, who: Any, patient: str, count: int = 200) -> list[d
     return [resource for page in scene.pages(who, path) for resource in resources(page)]
 
 
-@pytest.mark.parametrize("name", bundles())
-def test_a_whole_patient_comes_out_as_it_went_in(hospital: Scene, name: str) -> None:
-    sent = json.loads(text_of(name))
-    answer = hospital.call(hospital.hospital, "POST", "/fhir", text_of(name))
-    patient = patient_of(answer)
-    assert [one["response"]["status"] for one in answer.json()["entry"]] == ["201 Created"] * len(
-        sent["entry"]
-    )
+@dataclass(frozen=True)
+class Stored:
+    """A patient's Bundle, its answer, and what `$everything` gives of it."""
 
-    found = everything(hospital, hospital.hospital, patient)
+    sent: dict[str, Any]
+    answer: Answer
+    found: list[dict[str, Any]]
 
-    places = [one["response"]["location"] for one in answer.json()["entry"]]
-    by_reference = {f"{one['resourceType']}/{one['id']}": one for one in found}
-    assert len(found) == len(by_reference) == len(sent["entry"])
-    for place, entry in zip(places, sent["entry"], strict=True):
+
+@pytest.fixture(scope="module", params=bundles())
+def stored(request: pytest.FixtureRequest, hospital: Scene) -> Stored:
+    """Each patient, brought in once."""
+    text = text_of(request.param)
+    answer = hospital.call(hospital.hospital, "POST", "/fhir", text)
+    return Stored(json.loads(text), answer, everything(hospital, hospital.hospital, patient_of(answer)))
+
+
+def test_a_whole_patient_comes_out_as_it_went_in(stored: Stored) -> None:
+    entries, answered = stored.sent["entry"], stored.answer.json()["entry"]
+    assert [one["response"]["status"] for one in answered] == ["201 Created"] * len(entries)
+    places = [one["response"]["location"] for one in answered]
+    by_reference = {f"{one['resourceType']}/{one['id']}": one for one in stored.found}
+    assert len(stored.found) == len(by_reference) == len(entries)
+    for place, entry in zip(places, entries, strict=True):
         reference = place.split("/fhir/")[1].split("/_history")[0]
         assert bare(by_reference[reference]) == bare(entry["resource"])
 
 
-@pytest.mark.parametrize("name", bundles())
-def test_no_reference_of_a_stored_patient_dangles(hospital: Scene, name: str) -> None:
-    patient = patient_of(hospital.call(hospital.hospital, "POST", "/fhir", text_of(name)))
-    found = everything(hospital, hospital.hospital, patient)
-    known = {f"{one['resourceType']}/{one['id']}" for one in found}
-    named = {text for one in found for text in references(one) if not text.startswith("#")}
+def test_no_reference_of_a_stored_patient_dangles(hospital: Scene, stored: Stored) -> None:
+    known = {f"{one['resourceType']}/{one['id']}" for one in stored.found}
+    named = {text for one in stored.found for text in references(one) if not text.startswith("#")}
     directory = {text for text in named if "/d." in text}
     assert named - directory <= known
     for reference in directory:
