@@ -8,7 +8,6 @@ stops the others, and the same candidates in another order give the same entries
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any
 
 from shared.events.certificate import Certificate
@@ -293,12 +292,9 @@ def _judged(
     if any(key.startswith(("event#", "rejected#")) for key in marks):
         candidates = [one for one in candidates if not _is_answered(one, marks)]
     asked = {(one.text, one.certificate is not None, one.certificate or ""): one for one in candidates}
-    events = [(one.event, one.certificate) for one in asked.values() if one.event is not None]
-    verdicts = iter(judge.verdicts(events))
-    judged = [
-        (at, (one, *(next(verdicts) if one.event is not None else (None, None)))) for at, one in asked.items()
-    ]
-    return [said for _, said in sorted(judged, key=itemgetter(0))]
+    events = {at: (one.event, one.certificate) for at, one in asked.items() if one.event is not None}
+    verdicts = dict(zip(events, judge.verdicts(list(events.values())), strict=True))
+    return [(asked[at], *verdicts.get(at, (None, None))) for at in sorted(asked)]
 
 
 def is_entry(mark: Mark, text: str) -> bool:
