@@ -110,8 +110,8 @@ def test_every_character_is_written_as_the_library_writes_it(plane: int) -> None
     for start in range(0, len(characters), 0x100):
         row = characters[start : start + 0x100]
         # As values behind names in ASCII, which Python's encoder writes, and as a name, which it may not.
-        for value in ({"a": "".join(row), "b": row}, {"a": 1, row[0]: row[-1]}):
-            assert jcs(value) == rfc8785.dumps(value)
+        values: list[Any] = [{"a": "".join(row), "b": row}, {"a": 1, row[0]: row[-1]}]
+        assert [jcs(value) for value in values] == [rfc8785.dumps(value) for value in values]
 
 
 class Name(str):
