@@ -17,14 +17,14 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from carevouch.kernel.errors import DomainError, Malformed
+from carevouch.kernel.jsontext import parse
+from carevouch.kernel.jws import public_key
+from carevouch.ledger.policy import parse_policy
+from carevouch.witness.logs import parse_logs
 from infra import package
 from infra.faults import SetUpFault, explained
 from infra.stack import WAKE_UP
-from services.ledger.witness_logs import parse_logs
-from shared.kernel.errors import DomainError, Malformed
-from shared.kernel.jsontext import parse
-from shared.kernel.jws import public_key
-from shared.ledger.policy import parse_policy
 
 SAM = package.ROOT / ".venv" / "sam" / "bin" / "sam"
 # A first deployment learns its address only by being made; no token is issued under this one.

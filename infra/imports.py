@@ -1,4 +1,4 @@
-"""Finds what a service imports, by reading the source: which modules of `shared` go into its zip, and which
+"""Finds what a service imports, by reading the source: which of our modules go into its zip, and which
 libraries it names. Imports inside functions count too; those for type checkers do not. Nothing is executed.
 """
 
@@ -10,16 +10,21 @@ from pathlib import Path
 
 from infra.faults import SetUpFault
 
-# Our own code; everything else that is not the standard library comes from a wheel.
-OURS = ("shared", "services")
+# Our own code and the folder it lies in; everything else that is not the standard library comes from a wheel.
+OURS = {"carevouch": Path("shared"), "services": Path()}
 
 
-def source_files(root: Path, service: str) -> list[Path]:
-    """The service's files, the modules in reach, and the data files that lie beside those, sorted by path."""
+def source_files(root: Path, service: str) -> dict[str, Path]:
+    """The service's files, the modules in reach, and the data files beside those, by their names in a zip."""
     modules = _modules(root, service)
     folders = {module.parent for module in modules}
     data = {file for folder in folders for file in folder.iterdir() if _is_data(file)}
-    return sorted(modules | data)
+    return {_packaged(file.relative_to(root)): file for file in sorted(modules | data)}
+
+
+def _packaged(file: Path) -> str:
+    """A file's name in a zip, where every import root stands at the top."""
+    return str(file.relative_to("shared") if file.parts[0] == "shared" else file)
 
 
 def libraries(root: Path, service: str) -> set[str]:
@@ -45,9 +50,10 @@ def _modules(root: Path, service: str) -> set[Path]:
 def _files_of(root: Path, name: str) -> list[Path]:
     """The files that importing `a.b.c` runs: each package on the way, then `c` unless it is a value."""
     parts = name.split(".")
-    if parts[0] not in OURS:
+    base = OURS.get(parts[0])
+    if base is None:
         return []
-    paths = [root.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    paths = [root.joinpath(base, *parts[:end]) for end in range(1, len(parts) + 1)]
     files = [path / "__init__.py" for path in paths] + [path.with_suffix(".py") for path in paths]
     return [file for file in files if file.is_file()]
 

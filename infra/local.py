@@ -17,13 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.request import urlopen
 
+from carevouch.events.genesis import parse_genesis
+from carevouch.kernel.encoding import b64u
+from carevouch.ledger.checkpoint import MAX_STRANDS, SUPER
+from carevouch.ledger.note import Verifier, parse_vkey
 from infra import ministack, package, stack
 from infra.faults import SetUpFault, explained
 from infra.stack import Cloud
-from shared.events.genesis import parse_genesis
-from shared.kernel.encoding import b64u
-from shared.ledger.checkpoint import MAX_STRANDS, SUPER
-from shared.ledger.note import Verifier, parse_vkey
 
 # Another folder may be named, to look after a cloud that is not this checkout's own.
 STATE = Path(os.environ.get("CAREVOUCH_STATE") or package.ROOT / ".carevouch")

@@ -1,6 +1,6 @@
 """Builds the deployment packages: one zip per service, byte for byte the same from the same inputs.
 
-A zip holds the service, those modules of `shared` that its imports reach, and the libraries that
+A zip holds the service, those modules of `carevouch` that its imports reach, and the libraries that
 `[tool.carevouch.package]` in pyproject.toml lists for it, at the versions of requirements.lock. The AWS SDK
 never goes in: the Lambda runtime supplies it, and so does the virtual environment of the local cloud.
 
@@ -21,7 +21,7 @@ import sysconfig
 import time
 import tomllib
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ from infra.imports import source_files
 ROOT = Path(__file__).resolve().parent.parent
 Target = Literal["local", "aws"]
 # Bump when this file changes what goes into a zip; the cache keys start with it.
-RECIPE = "2"
+RECIPE = "3"
 # Lambda's own limit is 250 MB unpacked; ours keeps a cold start below a second.
 MAX_ZIP_BYTES = 30_000_000
 # What the runtime brings. Overrides that can never apply take them out of every resolution.
@@ -90,7 +90,7 @@ def _zip(recipe: Recipe, target: Target, root: Path, out: Path, say: Callable[[s
     started = time.monotonic()
     stamp.unlink(missing_ok=True)
     libraries = _libraries(recipe, target, root, out)
-    _write(path, {str(file.relative_to(root)): file for file in sources} | libraries, LEVELS[target])
+    _write(path, sources | libraries, LEVELS[target])
     stamp.write_text(inputs)
     size = path.stat().st_size
     if size > MAX_ZIP_BYTES:
@@ -101,10 +101,10 @@ def _zip(recipe: Recipe, target: Target, root: Path, out: Path, say: Callable[[s
     return path
 
 
-def _fingerprint(recipe: Recipe, target: Target, root: Path, sources: Sequence[Path]) -> str:
+def _fingerprint(recipe: Recipe, target: Target, root: Path, sources: Mapping[str, Path]) -> str:
     digest = hashlib.sha256(_library_key(recipe, target, root).encode())
-    for file in sources:
-        digest.update(f"\n{file.relative_to(root)} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
+    for name, file in sources.items():
+        digest.update(f"\n{name} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
     return digest.hexdigest()
 
 

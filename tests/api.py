@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from shared.aws.http import Door
+from carevouch.door.http import Door
 
 
 @dataclass(frozen=True, slots=True)

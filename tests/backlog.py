@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from carevouch.events.envelope import Event, parse_event
+from carevouch.events.genesis import Genesis
+from carevouch.kernel.ids import Doc, about, part
+from carevouch.kernel.jsontext import render
+from carevouch.store.documents import Answer, Draft, Plan, Reader, Request, Writer
+from carevouch.store.dynamo import DynamoRows, document_model, key_model
+from carevouch.store.keys import KeyRing
+from carevouch.store.kms import KmsSigner
+from carevouch.store.rows import Row
+from carevouch.store.session import Session
+from carevouch.store.settings import genesis_source, system_clock
 from infra.stack import STACK, Cloud
-from shared.aws.documents import Answer, Draft, Plan, Reader, Request, Writer
-from shared.aws.dynamo import DynamoRows, document_model, key_model
-from shared.aws.keys import KeyRing
-from shared.aws.kms import KmsSigner
-from shared.aws.rows import Row
-from shared.aws.session import Session
-from shared.aws.settings import genesis_source, system_clock
-from shared.events.envelope import Event, parse_event
-from shared.events.genesis import Genesis
-from shared.kernel.ids import Doc, about, part
-from shared.kernel.jsontext import render
 from tests.fakes import MemoryKeyRows, MemoryRows, MemoryWrapper
 from tests.people import observation
 

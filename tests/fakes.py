@@ -12,17 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.aws.rows import (
-    MAX_TRANSACTION,
-    Contended,
-    KeyRow,
-    OutcomeUnknown,
-    Row,
-    RowExists,
-    TransactionRefused,
-)
-from shared.kernel.encoding import sha256
-from shared.kernel.ids import Key
+from carevouch.kernel.encoding import sha256
+from carevouch.kernel.errors import OutcomeUnknown
+from carevouch.kernel.ids import Key
+from carevouch.store.rows import MAX_TRANSACTION, Contended, KeyRow, Row, RowExists, TransactionRefused
 
 
 class Crash(Exception):

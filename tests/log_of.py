@@ -6,20 +6,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.ledger.log import World as LedgerWorld
-from services.ledger.ports import EventRow, Numbered
-from services.ledger.seal import Sealer
-from services.ledger.store import REJECTED_SUFFIX, may_carry_event
-from services.ledger.superlog import SuperLog
-from shared.aws.documents.layout import home_of, unpack_keys
-from shared.aws.rows import Row, Rows
-from shared.aws.sealed import SealedFacts, Wanted
-from shared.events.sealing import Mark
-from shared.kernel.ids import Key
-from shared.ledger.logkeys import LogSigner
-from shared.ledger.note import Ed25519InMemory
+from carevouch.kernel.ids import Key
+from carevouch.ledger.logkeys import LogSigner
+from carevouch.ledger.note import Ed25519InMemory
+from carevouch.sealing.marks import Mark
+from carevouch.store.documents.layout import home_of, unpack_keys
+from carevouch.store.log.places import SealedFacts, Wanted
+from carevouch.store.log.ports import EventRow, Numbered
+from carevouch.store.log.rows import REJECTED_SUFFIX, may_carry_event
+from carevouch.store.rows import Row, Rows
+from services.sealer.log import World as LedgerWorld
+from services.sealer.strand import Sealer
+from services.sealer.super_log import SuperLog
 from tests.fakes import Faults, MemoryRows
-from tests.service.ledger.fakes import MemoryHeads, MemoryMarks, MemoryNotes, MemoryObjects
+from tests.service.sealer.fakes import MemoryHeads, MemoryMarks, MemoryNotes, MemoryObjects
 from tests.world import World
 
 

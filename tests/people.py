@@ -10,21 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
-from shared.aws.index import Index
-from shared.consent.signature import body_of, grant_payload, sign_grant
-from shared.events.act import EventFacts, Revision, assemble, payload_of
-from shared.events.catalogue import OPERATOR
-from shared.events.envelope import EVENT_TYP, TAG_BYTES, parse_event
-from shared.events.leaf import NONCE_BYTES
-from shared.fhir.meta import with_meta
-from shared.identity.admission import ACTIVE, Admission, admission_body
-from shared.identity.binding import SEED_BYTES, answer_offer, device_body, make_offer, one_time_key
-from shared.identity.enrolment import ENROLMENT, enrolment_body
-from shared.kernel.ids import Doc, about, directory, part
-from shared.kernel.jsontext import render
-from shared.kernel.jws import KeyInMemory, sign
-from shared.kernel.times import later
+from carevouch.consent.signature import body_of, grant_payload, sign_grant
+from carevouch.events.act import EventFacts, Revision, assemble, payload_of
+from carevouch.events.catalogue import OPERATOR
+from carevouch.events.envelope import EVENT_TYP, TAG_BYTES, parse_event
+from carevouch.events.leaf import NONCE_BYTES
+from carevouch.fhir.meta import with_meta
+from carevouch.identity.admission import ACTIVE, Admission, admission_body
+from carevouch.identity.binding import SEED_BYTES, answer_offer, device_body, make_offer, one_time_key
+from carevouch.identity.enrolment import ENROLMENT, enrolment_body
+from carevouch.kernel.ids import Doc, about, directory, part
+from carevouch.kernel.jsontext import render
+from carevouch.kernel.jws import KeyInMemory, sign
+from carevouch.kernel.times import later
+from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
+from carevouch.store.index import Index
 from tests.api import Who
 from tests.world import World, new_key
 

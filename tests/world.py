@@ -11,15 +11,15 @@ from functools import cached_property
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shared.aws.documents import Reader, Writer
-from shared.aws.keys import KeyRing, Wrapper
-from shared.aws.rows import KeyRows, Rows
-from shared.aws.session import Session
-from shared.aws.settings import Store
-from shared.events.catalogue import SERVICES
-from shared.events.genesis import Genesis
-from shared.kernel.jws import KeyInMemory
-from shared.kernel.times import later
+from carevouch.events.catalogue import SERVICES
+from carevouch.events.genesis import Genesis
+from carevouch.kernel.jws import KeyInMemory
+from carevouch.kernel.times import later
+from carevouch.store.documents import Reader, Writer
+from carevouch.store.keys import KeyRing, Wrapper
+from carevouch.store.rows import KeyRows, Rows
+from carevouch.store.session import Session
+from carevouch.store.settings import Store
 from tests.fakes import MemoryKeyRows, MemoryRows, MemoryWrapper
 
 START = "2026-11-22T10:00:00.000Z"

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from carevouch.ledger.note import Verifier
 from infra import local
 from infra.faults import SetUpFault, explained
 from infra.package import ROOT
@@ -28,7 +29,6 @@ from infra.story.evidence import verify
 from infra.story.parties import Keys, Operator
 from infra.story.report import Report
 from infra.story.scenes import Act, Stage, collected, load_directory, pages, play, reference_of
-from shared.ledger.note import Verifier
 
 SHARED_DATA = ROOT.parent / "shared" / "data" / "synthea"
 DEMO_FILES = ROOT / "build" / "demo"

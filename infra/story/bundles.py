@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from carevouch.fhir import references
+from carevouch.fhir.bundle import read_bundle
+from carevouch.kernel.errors import Invalid, Malformed
+from carevouch.kernel.jsontext import parse
 from infra.faults import SetUpFault
-from shared.fhir import references
-from shared.fhir.bundle import read_bundle
-from shared.kernel.errors import Invalid, Malformed
-from shared.kernel.jsontext import parse
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 ENDINGS = (".json", ".json.gz")

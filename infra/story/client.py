@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from shared.kernel.encoding import b64u
-from shared.kernel.jsontext import render
-from shared.kernel.jws import KeyInMemory, sign
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.jsontext import render
+from carevouch.kernel.jws import KeyInMemory, sign
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TIMEOUT_SECONDS = 60

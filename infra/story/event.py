@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from shared.events.envelope import parse_event
-from shared.kernel.canonical import parse_jcs
+from carevouch.events.envelope import parse_event
+from carevouch.kernel.canonical import parse_jcs
 
 if __name__ == "__main__":
     opening = parse_jcs(Path(sys.argv[1]).read_bytes(), "the opening")

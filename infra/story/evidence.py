@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from carevouch.events.envelope import parse_event
+from carevouch.kernel.canonical import parse_jcs
 from infra.story.client import Http, Party, Surprise
-from shared.events.envelope import parse_event
-from shared.kernel.canonical import parse_jcs
 
 # The stream wakes the sealer within seconds; the sweep of each minute finds what it lost.
 SEAL_SECONDS = 90

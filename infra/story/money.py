@@ -4,9 +4,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from shared.claims.contract import contract_payload
-from shared.kernel.canonical import JsonObject, jcs
-from shared.kernel.jws import Signer, sign
+from carevouch.claims.contract import contract_payload
+from carevouch.kernel.canonical import JsonObject, jcs
+from carevouch.kernel.jws import Signer, sign
 
 PLAN = "STORY-PLAN"
 CONTRACT_TYP = "carevouch-contract+jws"

@@ -14,15 +14,15 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from carevouch.cli.keys.admit import draw, next_number
+from carevouch.consent.signature import sign_grant
+from carevouch.events.genesis import Genesis, parse_genesis
+from carevouch.identity.admit import admission_request
+from carevouch.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
+from carevouch.kernel.jws import KeyInMemory, private_jwk, private_key
+from carevouch.kernel.times import instant
 from infra.stack import Cloud
 from infra.story.client import Http, Party, Surprise
-from services.cli.admit import draw, next_number
-from shared.consent.signature import sign_grant
-from shared.events.genesis import Genesis, parse_genesis
-from shared.identity.admit import admission_request
-from shared.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
-from shared.kernel.jws import KeyInMemory, private_jwk, private_key
-from shared.kernel.times import instant
 
 OFFER_MINUTES = 15
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from carevouch.kernel.jsontext import render
 from infra.story import money
 from infra.story.bundles import Records
 from infra.story.client import Answer, Party, Surprise
 from infra.story.evidence import Evidence, collect
 from infra.story.parties import Keys, enrol_device, sign_request
-from shared.kernel.jsontext import render
 
 # What the patient lets the insurer see, for payment: these classes and no other.
 GRANTED = ("Encounter", "Observation")

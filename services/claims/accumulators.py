@@ -8,16 +8,16 @@ the same state.
 
 from dataclasses import dataclass, replace
 
+from carevouch.claims.accumulate import fresh
+from carevouch.claims.codec import decode, encode
+from carevouch.claims.contract import Contract
+from carevouch.claims.decision import accumulators_body, parse_accumulators
+from carevouch.claims.model import Accumulators, FamilyUse
+from carevouch.kernel.canonical import jcs, parse_jcs
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.kernel.ids import Doc, about, directory, part
+from carevouch.store.documents import Draft, Partition, Stored
 from services.claims.ports import Ports
-from shared.aws.documents import Draft, Partition, Stored
-from shared.claims.accumulate import fresh
-from shared.claims.codec import decode, encode
-from shared.claims.contract import Contract
-from shared.claims.decision import accumulators_body, parse_accumulators
-from shared.claims.model import Accumulators, FamilyUse
-from shared.kernel.canonical import jcs, parse_jcs
-from shared.kernel.errors import IntegrityFault
-from shared.kernel.ids import Doc, about, directory, part
 
 ACCUMULATOR = "Accumulator"
 

@@ -6,6 +6,19 @@ removed, because decisions name its hash; a correction is another contract for d
 
 import re
 
+from carevouch.claims.contract import Contract, parse_contract, verify_contract
+from carevouch.claims.lint import lint
+from carevouch.door.http import Incoming, Reply
+from carevouch.door.receipts import receipt_headers, receipt_json
+from carevouch.identity.caller import Caller
+from carevouch.identity.roles import PAYER
+from carevouch.kernel.canonical import JsonObject, jcs
+from carevouch.kernel.encoding import unb64u
+from carevouch.kernel.errors import DomainError, Forbidden, IntegrityFault, Invalid, NotFound
+from carevouch.kernel.ids import Doc, parse_doc
+from carevouch.kernel.jsontext import parse
+from carevouch.kernel.jws import Jwk, take_apart, thumbprint
+from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
 from services.claims.plans import (
     CONTRACT,
     Filed,
@@ -16,20 +29,7 @@ from services.claims.plans import (
     read_contract,
 )
 from services.claims.ports import Ports
-from services.claims.settle import settled
-from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
-from shared.aws.http import Incoming, Reply
-from shared.aws.receipts import receipt_headers, receipt_json
-from shared.claims.contract import Contract, parse_contract, verify_contract
-from shared.claims.lint import lint
-from shared.identity.caller import Caller
-from shared.identity.roles import PAYER
-from shared.kernel.canonical import JsonObject, jcs
-from shared.kernel.encoding import unb64u
-from shared.kernel.errors import DomainError, Forbidden, IntegrityFault, Invalid, NotFound
-from shared.kernel.ids import Doc, parse_doc
-from shared.kernel.jsontext import parse
-from shared.kernel.jws import Jwk, take_apart, thumbprint
+from services.claims.race import settled
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NO_SUCH = "no such contract; it is found by its SHA-256 in hex, or by the id of its document"

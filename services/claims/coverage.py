@@ -10,21 +10,21 @@ it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.claims.asked import patient_of, retriable, submitted
+from carevouch.claims.fhir import coverage_input, family_of
+from carevouch.claims.model import CoverageInput
+from carevouch.door.access import Visit
+from carevouch.door.http import Incoming, Reply
+from carevouch.identity.caller import Caller
+from carevouch.identity.roles import PAYER
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import Forbidden, IntegrityFault, Invalid, Malformed, Unprocessable
+from carevouch.kernel.ids import Doc, about, parse_reference
+from carevouch.kernel.jsontext import parse, render
+from carevouch.records.content import stamped
+from carevouch.store.documents import Answer, Draft, Naming, Partition, Plan, Request, Stored
 from services.claims.people import answered, require_person
 from services.claims.ports import Ports
-from shared.aws.access import Visit
-from shared.aws.documents import Answer, Draft, Naming, Partition, Plan, Request, Stored
-from shared.aws.http import Incoming, Reply
-from shared.claims.fhir import coverage_input, family_of
-from shared.claims.model import CoverageInput
-from shared.identity.caller import Caller
-from shared.identity.roles import PAYER
-from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import Forbidden, IntegrityFault, Invalid, Malformed, Unprocessable
-from shared.kernel.ids import Doc, about, parse_reference
-from shared.kernel.jsontext import parse, render
-from shared.records.content import stamped
+from services.claims.submission import patient_of, retriable, submitted
 
 COVERAGE, REGISTERED = "Coverage", "coverage.registered"
 

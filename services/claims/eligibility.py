@@ -5,24 +5,24 @@ Question and answer are one act. The answer promises nothing: a claim received i
 shows as left.
 """
 
+from carevouch.claims.elements import objects, reference, service_dates
+from carevouch.claims.eligibility import Insured, eligibility_response
+from carevouch.door.access import Visit
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.identity.caller import ORGANIZATION, Caller
+from carevouch.identity.roles import PAYER, PROVIDER
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import NotFound, Unprocessable
+from carevouch.kernel.ids import Doc, about
+from carevouch.kernel.jsontext import render
+from carevouch.records.content import stamped
+from carevouch.store.documents import Answer, Draft, Naming, Partition, Plan
 from services.claims import accumulators
-from services.claims.asked import patient_of, retriable, submitted
 from services.claims.coverage import Covered, coverages_by
 from services.claims.people import answered, require_enrolment, require_provider
 from services.claims.plans import contract_on
 from services.claims.ports import Ports
-from shared.aws.access import Visit
-from shared.aws.documents import Answer, Draft, Naming, Partition, Plan
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.claims.elements import objects, reference, service_dates
-from shared.claims.eligibility import Insured, eligibility_response
-from shared.identity.caller import ORGANIZATION, Caller
-from shared.identity.roles import PAYER, PROVIDER
-from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import NotFound, Unprocessable
-from shared.kernel.ids import Doc, about
-from shared.kernel.jsontext import render
-from shared.records.content import stamped
+from services.claims.submission import patient_of, retriable, submitted
 
 REQUEST, RESPONSE = "CoverageEligibilityRequest", "CoverageEligibilityResponse"
 

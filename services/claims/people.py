@@ -4,18 +4,18 @@ Absent, erased and not linked look alike: the same 404, the same audit. `Visit.r
 before it is answered; what succeeds is its own (SECURITY.md).
 """
 
+from carevouch.door.access import Visit
+from carevouch.door.http import ABSENT, Reply
+from carevouch.door.receipts import receipt_headers
+from carevouch.fhir.meta import etag
+from carevouch.identity.caller import Caller
+from carevouch.identity.enrolment import ENROLMENT, check_enrolment
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import DomainError, IntegrityFault, NotFound, Unprocessable
+from carevouch.kernel.ids import Doc, about, parse_reference, part
+from carevouch.kernel.jsontext import parse
+from carevouch.store.documents import Committed, Stored
 from services.claims.ports import Ports
-from shared.aws.access import Visit
-from shared.aws.documents import Committed, Stored
-from shared.aws.http import ABSENT, Reply
-from shared.aws.receipts import receipt_headers
-from shared.fhir.meta import etag
-from shared.identity.caller import Caller
-from shared.identity.enrolment import ENROLMENT, check_enrolment
-from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import DomainError, IntegrityFault, NotFound, Unprocessable
-from shared.kernel.ids import Doc, about, parse_reference, part
-from shared.kernel.jsontext import parse
 
 
 def require_enrolment(visit: Visit, ports: Ports) -> None:

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from carevouch.claims.codec import decode, encode
+from carevouch.claims.contract import Contract, Range, parse_contract
+from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs
+from carevouch.kernel.errors import Conflict, IntegrityFault
+from carevouch.kernel.ids import Doc, directory, parse_reference, part
+from carevouch.kernel.jsontext import parse
+from carevouch.store.documents import Draft, Stored
 from services.claims.ports import Ports
-from shared.aws.documents import Draft, Stored
-from shared.claims.codec import decode, encode
-from shared.claims.contract import Contract, Range, parse_contract
-from shared.kernel.canonical import JsonObject, jcs, parse_jcs
-from shared.kernel.errors import Conflict, IntegrityFault
-from shared.kernel.ids import Doc, directory, parse_reference, part
-from shared.kernel.jsontext import parse
 
 CONTRACT, PLAN = "BenefitContract", "Plan"
 # Reading a contract of 350 KB takes longer than all the rest of a claim; an environment meets few of them.

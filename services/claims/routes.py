@@ -6,10 +6,10 @@ other id there is an address that this server does not have.
 
 from collections.abc import Callable
 
+from carevouch.door.http import Door, Handler, Incoming, Reply
+from carevouch.kernel.errors import NotFound
 from services.claims import contracts, coverage, eligibility, submit
 from services.claims.ports import Ports
-from shared.aws.http import Door, Handler, Incoming, Reply
-from shared.kernel.errors import NotFound
 
 Use = Callable[[Incoming, Ports], Reply]
 SUBMIT = "$submit"

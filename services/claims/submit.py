@@ -9,30 +9,30 @@ twice and no deductible is counted from a stale state.
 
 from dataclasses import dataclass
 
+from carevouch.claims.adjudicate import adjudicate
+from carevouch.claims.decision import decision_body
+from carevouch.claims.fhir import claim_input, focal_coverage
+from carevouch.claims.model import Adjudication, ClaimInput
+from carevouch.claims.response import claim_response
+from carevouch.door.access import Visit
+from carevouch.door.http import Incoming, Reply
+from carevouch.events.leaf import commit
+from carevouch.identity.roles import PROVIDER
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.errors import Unprocessable
+from carevouch.kernel.ids import Doc, about, part
+from carevouch.kernel.jsontext import parse, render
+from carevouch.records.content import stamped
+from carevouch.store.documents import Answer, Draft, Naming, Partition, Plan, Stored
 from services.claims import accumulators
 from services.claims.accumulators import Loaded
-from services.claims.asked import patient_of, retriable, submitted
 from services.claims.coverage import Covered, covering
 from services.claims.people import answered, require_enrolment, require_provider
 from services.claims.plans import Held, contract_on
 from services.claims.ports import Ports
-from services.claims.settle import settled
-from shared.aws.access import Visit
-from shared.aws.documents import Answer, Draft, Naming, Partition, Plan, Stored
-from shared.aws.http import Incoming, Reply
-from shared.claims.adjudicate import adjudicate
-from shared.claims.decision import decision_body
-from shared.claims.fhir import claim_input, focal_coverage
-from shared.claims.model import Adjudication, ClaimInput
-from shared.claims.response import claim_response
-from shared.events.leaf import commit
-from shared.identity.roles import PROVIDER
-from shared.kernel.canonical import JsonObject
-from shared.kernel.encoding import b64u
-from shared.kernel.errors import Unprocessable
-from shared.kernel.ids import Doc, about, part
-from shared.kernel.jsontext import parse, render
-from shared.records.content import stamped
+from services.claims.race import settled
+from services.claims.submission import patient_of, retriable, submitted
 
 CLAIM, RESPONSE, DECISION = "Claim", "ClaimResponse", "Decision"
 DECISION_REFERENCE = "https://carevouch.org/fhir/StructureDefinition/decision"

@@ -7,6 +7,19 @@ with the same 404, and the refusal is audited.
 
 from typing import Any
 
+from carevouch.consent.lint import Finding
+from carevouch.door.access import Visit
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.receipts import receipt_headers, receipt_json
+from carevouch.identity.caller import Caller
+from carevouch.identity.roles import APP, PAYER, PROVIDER, SPONSOR
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import Conflict, Invalid, NotFound, Unprocessable
+from carevouch.kernel.ids import Doc, about, parse_reference
+from carevouch.kernel.times import later
+from carevouch.records.access import parties_of
+from carevouch.records.content import resource_of
+from carevouch.store.documents import Answer, Committed, Draft, Naming, Partition, Plan, Stored
 from services.consent import proposal
 from services.consent.asking import (
     ASKED,
@@ -20,19 +33,6 @@ from services.consent.asking import (
 )
 from services.consent.inputs import members, patient_of, require_own, retriable, text
 from services.consent.ports import Ports
-from shared.aws.access import Visit
-from shared.aws.documents import Answer, Committed, Draft, Naming, Partition, Plan, Stored
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.aws.receipts import receipt_headers, receipt_json
-from shared.consent.lint import Finding
-from shared.identity.caller import Caller
-from shared.identity.roles import APP, PAYER, PROVIDER, SPONSOR
-from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import Conflict, Invalid, NotFound, Unprocessable
-from shared.kernel.ids import Doc, about, parse_reference
-from shared.kernel.times import later
-from shared.records.access import parties_of
-from shared.records.content import resource_of
 
 ASKERS = (APP, PAYER, PROVIDER, SPONSOR)
 # Long enough for somebody who seldom opens the app; after it nobody signs what they no longer expect.

@@ -8,12 +8,12 @@ request looks to its asker like one that nobody has answered yet.
 from dataclasses import dataclass
 from typing import Any
 
-from shared.consent.signature import GRANT_TYP, grant_payload
-from shared.kernel.canonical import JsonObject, jcs, parse_jcs
-from shared.kernel.encoding import b64u, unb64u
-from shared.kernel.errors import DomainError, IntegrityFault
-from shared.kernel.ids import Doc, parse_reference
-from shared.kernel.jsontext import parse
+from carevouch.consent.signature import GRANT_TYP, grant_payload
+from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs
+from carevouch.kernel.encoding import b64u, unb64u
+from carevouch.kernel.errors import DomainError, IntegrityFault
+from carevouch.kernel.ids import Doc, parse_reference
+from carevouch.kernel.jsontext import parse
 
 CONSENT_REQUEST = "ConsentRequest"
 ASKED, GRANTED, REFUSED = "asked", "granted", "refused"

@@ -9,25 +9,25 @@ may also be allowed by authorship or as a party to a claim; that is the records 
 from dataclasses import dataclass
 from typing import Any
 
+from carevouch.consent.decide import decide
+from carevouch.consent.decision import Decision, Reason
+from carevouch.consent.facts import facts_of
+from carevouch.consent.model import Consent
+from carevouch.consent.purposes import is_known
+from carevouch.consent.question import ACTIONS, Request
+from carevouch.door.access import PURPOSE_HEADER, Seen, Visit
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.events.catalogue import OWN_TYPES
+from carevouch.identity.caller import Caller
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import Erased, Invalid, NotFound
+from carevouch.kernel.ids import Doc, parse_doc
+from carevouch.kernel.times import instant, moment
+from carevouch.records.access import Allowed, purpose_of
+from carevouch.records.content import resource_of
+from carevouch.store.documents import Stored
 from services.consent.inputs import members, patient_of, require_own, text
 from services.consent.ports import Ports
-from shared.aws.access import PURPOSE_HEADER, Seen, Visit
-from shared.aws.documents import Stored
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.consent.decide import decide
-from shared.consent.decision import Decision, Reason
-from shared.consent.facts import facts_of
-from shared.consent.model import Consent
-from shared.consent.purposes import is_known
-from shared.consent.question import ACTIONS, Request
-from shared.events.catalogue import OWN_TYPES
-from shared.identity.caller import Caller
-from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import Erased, Invalid, NotFound
-from shared.kernel.ids import Doc, parse_doc
-from shared.kernel.times import instant, moment
-from shared.records.access import Allowed, purpose_of
-from shared.records.content import resource_of
 
 # Who asks for a person may be several at once (a clinician and their hospital), never a crowd.
 MAX_ACTORS = 20

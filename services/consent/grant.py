@@ -8,6 +8,16 @@ one request never makes two consents. Refusing needs no signature, for it lets n
 from dataclasses import replace
 from typing import Any
 
+from carevouch.consent.signature import body_of, verify_grant
+from carevouch.door.access import Visit
+from carevouch.door.consents import Consents
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.receipts import receipt_headers, receipt_json
+from carevouch.identity.caller import Caller
+from carevouch.kernel.errors import Conflict, IntegrityFault, Malformed, NotFound, Unprocessable
+from carevouch.kernel.ids import Doc, parse_doc
+from carevouch.kernel.jws import Jwk, take_apart
+from carevouch.store.documents import Answer, Draft, Naming, Partition, Plan, Stored
 from services.consent.asking import (
     ASKED,
     CONSENT_REQUEST,
@@ -20,16 +30,6 @@ from services.consent.asking import (
 )
 from services.consent.inputs import members, require_device, require_own, retriable, subject_of, text
 from services.consent.ports import Ports
-from shared.aws.access import Visit
-from shared.aws.consents import Consents
-from shared.aws.documents import Answer, Draft, Naming, Partition, Plan, Stored
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.aws.receipts import receipt_headers, receipt_json
-from shared.consent.signature import body_of, verify_grant
-from shared.identity.caller import Caller
-from shared.kernel.errors import Conflict, IntegrityFault, Malformed, NotFound, Unprocessable
-from shared.kernel.ids import Doc, parse_doc
-from shared.kernel.jws import Jwk, take_apart
 
 
 def grant(incoming: Incoming, ports: Ports) -> Reply:

@@ -5,14 +5,14 @@ them, and under which name a retry finds its act.
 from collections.abc import Set
 from typing import Any
 
+from carevouch.consent.references import normal
+from carevouch.door.http import Incoming
+from carevouch.identity.caller import Caller
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import Forbidden, Invalid, NotFound
+from carevouch.kernel.ids import PART
+from carevouch.store.documents import Request
 from services.consent.ports import Ports
-from shared.aws.documents import Request
-from shared.aws.http import Incoming
-from shared.consent.references import normal
-from shared.identity.caller import Caller
-from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import Forbidden, Invalid, NotFound
-from shared.kernel.ids import PART
 
 
 def members(value: JsonObject, what: str, required: Set[str], optional: Set[str] = frozenset()) -> JsonObject:

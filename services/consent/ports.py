@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from shared.aws.access import Access
-from shared.aws.settings import Store
+from carevouch.door.access import Access
+from carevouch.store.settings import Store
 
 
 @dataclass(frozen=True, slots=True)

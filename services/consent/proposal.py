@@ -8,19 +8,19 @@ says nothing about whether there are any.
 from collections.abc import Iterable
 from typing import Any
 
+from carevouch.consent.lint import Finding, is_refused, lint
+from carevouch.consent.model import Consent, Directory
+from carevouch.consent.read import read_consent
+from carevouch.consent.references import reference_of
+from carevouch.events.catalogue import DIRECTORY_TYPES
+from carevouch.fhir.validate import require_valid
+from carevouch.identity.caller import Caller
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import Issue, Malformed, TooLarge, Unprocessable
+from carevouch.kernel.ids import parse_reference
+from carevouch.kernel.jsontext import render
+from carevouch.records.content import stamped
 from services.consent.ports import Ports
-from shared.consent.lint import Finding, is_refused, lint
-from shared.consent.model import Consent, Directory
-from shared.consent.read import read_consent
-from shared.consent.references import reference_of
-from shared.events.catalogue import DIRECTORY_TYPES
-from shared.fhir.validate import require_valid
-from shared.identity.caller import Caller
-from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import Issue, Malformed, TooLarge, Unprocessable
-from shared.kernel.ids import parse_reference
-from shared.kernel.jsontext import render
-from shared.records.content import stamped
 
 # A Consent of words and codes has a few KB. Scans belong in a DocumentReference; a page of 40 stays below
 # the 4 MB of an answer, and a granted row far below the 400 KB of the store.

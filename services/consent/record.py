@@ -6,22 +6,22 @@ What could permit is sent back to /consent/requests, where the device is handed 
 
 import re
 
+from carevouch.consent.lint import Finding
+from carevouch.consent.model import may_permit
+from carevouch.consent.signature import body_of
+from carevouch.door.access import Visit
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.receipts import receipt_headers
+from carevouch.fhir.meta import etag
+from carevouch.identity.caller import Caller
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import Invalid, NotFound, PreconditionFailed, Unprocessable
+from carevouch.kernel.ids import Doc, about, parse_doc, parse_reference
+from carevouch.records.content import resource_of
+from carevouch.store.documents import Answer, Committed, Draft, Naming, Partition, Plan
 from services.consent import proposal
 from services.consent.inputs import patient_of, require_device, require_own, retriable, subject_of
 from services.consent.ports import Ports
-from shared.aws.access import Visit
-from shared.aws.documents import Answer, Committed, Draft, Naming, Partition, Plan
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.aws.receipts import receipt_headers
-from shared.consent.lint import Finding
-from shared.consent.model import may_permit
-from shared.consent.signature import body_of
-from shared.fhir.meta import etag
-from shared.identity.caller import Caller
-from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import Invalid, NotFound, PreconditionFailed, Unprocessable
-from shared.kernel.ids import Doc, about, parse_doc, parse_reference
-from shared.records.content import resource_of
 
 _IF_MATCH = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
 

@@ -5,17 +5,17 @@ An asker cannot tell a refusal from silence, as on a phone an app cannot tell "d
 
 from collections.abc import Callable
 
+from carevouch.door.access import Seen, Visit
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.identity.caller import Caller
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import Erased, Invalid, NotFound
+from carevouch.kernel.ids import parse_doc
+from carevouch.records.access import Allowed
+from carevouch.store.documents import Stored
 from services.consent.asking import CONSENT_REQUEST, Asking, for_asker, for_person, parse_asking
 from services.consent.inputs import patient_of, require_own, subject_of
 from services.consent.ports import Ports
-from shared.aws.access import Seen, Visit
-from shared.aws.documents import Stored
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.identity.caller import Caller
-from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import Erased, Invalid, NotFound
-from shared.kernel.ids import parse_doc
-from shared.records.access import Allowed
 
 # With contents of at most 64 KB, and those in base64 beside them, a list stays below 4 MB only if most are
 # small, as they are; more than this no person reads at once. The oldest come first.

@@ -7,23 +7,23 @@ No signature is needed and nothing is cached anywhere, so there is nothing to in
 
 from typing import Any
 
+from carevouch.consent.references import reference_of
+from carevouch.consent.signature import body_of
+from carevouch.door.access import Seen, Visit
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.fhir.meta import etag
+from carevouch.fhir.validate import require_valid
+from carevouch.identity.caller import Caller
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import Invalid, NotFound
+from carevouch.kernel.ids import Doc, about, parse_doc
+from carevouch.kernel.jsontext import render
+from carevouch.records.access import Allowed
+from carevouch.records.content import resource_of, stamped
+from carevouch.store.documents import Answer, Draft, Naming, Partition, Plan, Stored
 from services.consent.inputs import require_device, require_own, retriable
 from services.consent.ports import Ports
 from services.consent.record import reply_of, versioned
-from shared.aws.access import Seen, Visit
-from shared.aws.documents import Answer, Draft, Naming, Partition, Plan, Stored
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.consent.references import reference_of
-from shared.consent.signature import body_of
-from shared.fhir.meta import etag
-from shared.fhir.validate import require_valid
-from shared.identity.caller import Caller
-from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import Invalid, NotFound
-from shared.kernel.ids import Doc, about, parse_doc
-from shared.kernel.jsontext import render
-from shared.records.access import Allowed
-from shared.records.content import resource_of, stamped
 
 INACTIVE = "inactive"
 # Without effect already; ending them once more would only hide what they were.

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from carevouch.door.http import ABSENT, Door, Handler, Incoming, Reply
+from carevouch.kernel.errors import NotFound
 from services.consent import ask, decision, grant, record, requests, revoke
 from services.consent.ports import Ports
-from shared.aws.http import ABSENT, Door, Handler, Incoming, Reply
-from shared.kernel.errors import NotFound
 
 Use = Callable[[Incoming, Ports], Reply]
 REVOKE = ("$revokeConsent", "%24revokeConsent")

@@ -3,9 +3,9 @@
 import os
 from functools import cache
 
+from carevouch.door.access import Access
+from carevouch.store.settings import build_store
 from services.consent.ports import Ports
-from shared.aws.access import Access
-from shared.aws.settings import build_store
 
 
 @cache

@@ -5,11 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from carevouch.door.http import Door
+from carevouch.store.documents.erasure import Swept
 from services.identity.authorizer import authorize
 from services.identity.routes import register
 from services.identity.wiring import authorizer_ports, cors_origin, ports
-from shared.aws.documents.erasure import Swept
-from shared.aws.http import Door
 
 door = Door("identity", cors_origin)
 register(door, ports)

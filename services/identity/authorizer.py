@@ -8,9 +8,9 @@ do.
 
 from typing import Any
 
+from carevouch.identity.token import read_token
+from carevouch.kernel.errors import DomainError
 from services.identity.ports import AuthorizerPorts
-from shared.identity.token import read_token
-from shared.kernel.errors import DomainError
 
 
 def authorize(event: dict[str, Any], ports: AuthorizerPorts) -> dict[str, Any]:

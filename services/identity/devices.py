@@ -9,13 +9,11 @@ from collections.abc import Callable
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
-from services.identity.ports import Ports
-from shared.aws.access import Visit
-from shared.aws.devices import Devices, devices_of
-from shared.aws.documents import Answer, Draft, Naming, Plan, Request
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.aws.receipts import receipt_headers, receipt_json
-from shared.identity.binding import (
+from carevouch.door.access import Visit
+from carevouch.door.devices import Devices, devices_of
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.receipts import receipt_headers, receipt_json
+from carevouch.identity.binding import (
     REMOVED,
     Offer,
     device_body,
@@ -24,11 +22,13 @@ from shared.identity.binding import (
     read_offer,
     verify_binding,
 )
-from shared.identity.caller import Caller
-from shared.identity.roles import PROVIDER
-from shared.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid, NotFound
-from shared.kernel.ids import Doc, about, part
-from shared.kernel.jws import Jwk, thumbprint
+from carevouch.identity.caller import Caller
+from carevouch.identity.roles import PROVIDER
+from carevouch.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid, NotFound
+from carevouch.kernel.ids import Doc, about, part
+from carevouch.kernel.jws import Jwk, thumbprint
+from carevouch.store.documents import Answer, Draft, Naming, Plan, Request
+from services.identity.ports import Ports
 
 
 def bind(incoming: Incoming, ports: Ports) -> Reply:

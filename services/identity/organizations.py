@@ -7,20 +7,20 @@ service can forge it.
 
 from typing import Any
 
+from carevouch.door.http import Incoming, Reply
+from carevouch.door.receipts import receipt_headers
+from carevouch.events.act import Act, Revision, assemble
+from carevouch.events.catalogue import OPERATOR, may_write
+from carevouch.events.certificate import verify_event
+from carevouch.events.envelope import Event, parse_event
+from carevouch.fhir.validate import require_valid
+from carevouch.identity.admission import parse_admission
+from carevouch.kernel.encoding import unb64u
+from carevouch.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid, Malformed
+from carevouch.kernel.ids import DIRECTORY, Doc, parse_reference
+from carevouch.kernel.jsontext import parse
+from carevouch.kernel.times import later
 from services.identity.ports import Ports
-from shared.aws.http import Incoming, Reply
-from shared.aws.receipts import receipt_headers
-from shared.events.act import Act, Revision, assemble
-from shared.events.catalogue import OPERATOR, may_write
-from shared.events.certificate import verify_event
-from shared.events.envelope import Event, parse_event
-from shared.fhir.validate import require_valid
-from shared.identity.admission import parse_admission
-from shared.kernel.encoding import unb64u
-from shared.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid, Malformed
-from shared.kernel.ids import DIRECTORY, Doc, parse_reference
-from shared.kernel.jsontext import parse
-from shared.kernel.times import later
 
 # An admission posted much later than it was signed may have been superseded meanwhile.
 MAX_AGE_SECONDS = 600

@@ -7,22 +7,22 @@ and nothing else of them.
 
 from typing import Any
 
+from carevouch.door.access import Visit
+from carevouch.door.devices import enrolment_doc
+from carevouch.door.http import Incoming, Reply
+from carevouch.door.receipts import receipt_headers
+from carevouch.fhir.validate import require_valid
+from carevouch.identity.caller import Caller
+from carevouch.identity.enrolment import enrolment_body
+from carevouch.identity.roles import PROVIDER
+from carevouch.kernel.errors import Conflict, Invalid, TooLarge
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.jsontext import parse, render
+from carevouch.records.content import stamped
+from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request
+from carevouch.store.index import Superseded
+from carevouch.store.rows import MAX_ROW_BYTES
 from services.identity.ports import Ports
-from shared.aws.access import Visit
-from shared.aws.devices import enrolment_doc
-from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request
-from shared.aws.http import Incoming, Reply
-from shared.aws.index import Superseded
-from shared.aws.receipts import receipt_headers
-from shared.aws.rows import MAX_ROW_BYTES
-from shared.fhir.validate import require_valid
-from shared.identity.caller import Caller
-from shared.identity.enrolment import enrolment_body
-from shared.identity.roles import PROVIDER
-from shared.kernel.errors import Conflict, Invalid, TooLarge
-from shared.kernel.ids import Doc
-from shared.kernel.jsontext import parse, render
-from shared.records.content import stamped
 
 JsonObject = dict[str, Any]
 # A row also holds a nonce, a tag and what a retry is told again, all well below 1 KB.

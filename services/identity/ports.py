@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.aws.access import Access
-from shared.aws.documents.erasure import Eraser
-from shared.aws.index import Index
-from shared.aws.settings import Store
-from shared.kernel.jws import Jwk, Signer
+from carevouch.door.access import Access
+from carevouch.kernel.jws import Jwk, Signer
+from carevouch.store.documents.erasure import Eraser
+from carevouch.store.index import Index
+from carevouch.store.settings import Store
 
 
 class Assertions(Protocol):

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from carevouch.door.http import Door, Handler, Incoming, Reply
+from carevouch.identity.token import LIFE_SECONDS
 from services.identity import devices, organizations, people, tokens
 from services.identity.ports import Ports
-from shared.aws.http import Door, Handler, Incoming, Reply
-from shared.identity.token import LIFE_SECONDS
 
 Use = Callable[[Incoming, Ports], Reply]
 

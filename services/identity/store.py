@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from shared.kernel.canonical import jcs
-from shared.kernel.encoding import b64u, sha256
+from carevouch.kernel.canonical import jcs
+from carevouch.kernel.encoding import b64u, sha256
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

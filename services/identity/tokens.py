@@ -14,17 +14,17 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, RSAKey
 
+from carevouch.door.devices import Devices, devices_of
+from carevouch.door.http import Incoming, Reply
+from carevouch.identity.caller import DEVICE, ORGANIZATION
+from carevouch.identity.scopes import PATIENT, SYSTEM, parse_scopes, render_scopes
+from carevouch.identity.token import LIFE_SECONDS, TOKEN_TYP, TokenFacts, token_payload
+from carevouch.kernel.encoding import base32, unb64u
+from carevouch.kernel.errors import DomainError
+from carevouch.kernel.ids import PART
+from carevouch.kernel.jsontext import parse
+from carevouch.kernel.jws import sign
 from services.identity.ports import Ports
-from shared.aws.devices import Devices, devices_of
-from shared.aws.http import Incoming, Reply
-from shared.identity.caller import DEVICE, ORGANIZATION
-from shared.identity.scopes import PATIENT, SYSTEM, parse_scopes, render_scopes
-from shared.identity.token import LIFE_SECONDS, TOKEN_TYP, TokenFacts, token_payload
-from shared.kernel.encoding import base32, unb64u
-from shared.kernel.errors import DomainError
-from shared.kernel.ids import PART
-from shared.kernel.jsontext import parse
-from shared.kernel.jws import sign
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS = ["ES256", "ES384", "RS384"]

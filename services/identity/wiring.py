@@ -6,13 +6,13 @@ from functools import cache
 
 import boto3
 
+from carevouch.door.access import Access
+from carevouch.store.documents.erasure import Eraser
+from carevouch.store.index import Index
+from carevouch.store.kms import KmsSigner
+from carevouch.store.settings import CONFIG, build_store
 from services.identity.ports import AuthorizerPorts, Ports
 from services.identity.store import DynamoAssertions
-from shared.aws.access import Access
-from shared.aws.documents.erasure import Eraser
-from shared.aws.index import Index
-from shared.aws.kms import KmsSigner
-from shared.aws.settings import CONFIG, build_store
 
 
 def _now_seconds() -> int:

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from services.ledger.proofs import Library, Published
-from shared.events.blocks import Bundle, SealedBlock, block_at
-from shared.events.certificate import CERT_TYP
-from shared.events.envelope import EVENT_TYP
-from shared.events.position import Place, Position, check_within
-from shared.events.sealing import EPOCH, parse_seal
-from shared.kernel.canonical import JsonObject
-from shared.kernel.encoding import b64u
-from shared.kernel.errors import Invalid
-from shared.kernel.jws import Signed, take_apart
-from shared.ledger.tiles import WIDTH
+from carevouch.events.blocks import Bundle, SealedBlock, block_at
+from carevouch.events.certificate import CERT_TYP
+from carevouch.events.envelope import EVENT_TYP
+from carevouch.events.position import Place, Position, check_within
+from carevouch.events.seal import EPOCH, parse_seal
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.errors import Invalid
+from carevouch.kernel.jws import Signed, take_apart
+from carevouch.ledger.tiles import WIDTH
+from carevouch.store.log.library import Library, Published
 
 
 @dataclass(frozen=True, slots=True)

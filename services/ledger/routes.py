@@ -8,23 +8,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from carevouch.door.http import FRESH, TEXT, Door, Incoming, Reply
+from carevouch.events.position import page_limit, parse_position, render_position
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.errors import Invalid, Malformed, NotFound
+from carevouch.kernel.ids import PART
+from carevouch.ledger.checkpoint import SUPER, LogName
+from carevouch.ledger.note import Verifier
+from carevouch.ledger.proof import render
+from carevouch.ledger.tiles import parse_path
+from carevouch.store.log.library import Library, Placed, Published
 from services.ledger.feed import read_feed
-from services.ledger.proofs import Library, Placed, Published
-from shared.aws.http import Door, Incoming, Reply
-from shared.events.position import page_limit, parse_position, render_position
-from shared.kernel.encoding import b64u
-from shared.kernel.errors import Invalid, Malformed, NotFound
-from shared.kernel.ids import PART
-from shared.ledger.checkpoint import SUPER, LogName
-from shared.ledger.note import Verifier
-from shared.ledger.proof import render
-from shared.ledger.tiles import parse_path
 
-TEXT = "text/plain; charset=utf-8"
 PAGE = Path(__file__).with_name("verify.html")
 IMMUTABLE = {"Cache-Control": "public, max-age=604800, immutable"}
-# The checkpoint and what is proved under it change with every publication; so may what waits for witnesses.
-FRESH = {"Cache-Control": "no-cache"}
 
 
 def add_routes(door: Door, library: Callable[[], Library]) -> None:

@@ -1,8 +1,8 @@
 """The records function: every FHIR read, Bundles, clinical writes, and what proves a document."""
 
+from carevouch.door.http import Door
 from services.records.routes import register
 from services.records.wiring import cors_origin, ports
-from shared.aws.http import Door
 
 door = Door("records", cors_origin)
 register(door, ports)

@@ -10,26 +10,26 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from carevouch.door.http import ABSENT
+from carevouch.door.receipts import event_id
+from carevouch.events.envelope import parse_event
+from carevouch.identity.caller import Caller
+from carevouch.identity.enrolment import enrolment_body
+from carevouch.identity.identifiers import identifiers_of
+from carevouch.identity.roles import PROVIDER
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import DomainError, Forbidden, Invalid, NotFound, PreconditionFailed
+from carevouch.kernel.ids import Doc
+from carevouch.records.access import Refused
+from carevouch.records.bundle import Done, Placed, Stamp, World, document_of, place, remembered, told_again
+from carevouch.records.content import author_of, resource_of
+from carevouch.records.survey import PATIENT, Identifier, Survey, whose
+from carevouch.records.write import STORED, is_directory
+from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
+from services.records.limits import require_room
 from services.records.lookups import enrolment_doc, existing, is_enrolled, require_enrolment, resolve
 from services.records.ports import Ports
-from services.records.room import require_room
 from services.records.visits import Visits
-from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
-from shared.aws.http import ABSENT
-from shared.aws.receipts import event_id
-from shared.events.envelope import parse_event
-from shared.identity.caller import Caller
-from shared.identity.enrolment import enrolment_body
-from shared.identity.identifiers import identifiers_of
-from shared.identity.roles import PROVIDER
-from shared.kernel.canonical import JsonObject
-from shared.kernel.errors import DomainError, Forbidden, Invalid, NotFound, PreconditionFailed
-from shared.kernel.ids import Doc
-from shared.records.access import Refused
-from shared.records.bundle import Done, Placed, Stamp, World, document_of, place, remembered, told_again
-from shared.records.content import author_of, resource_of
-from shared.records.survey import PATIENT, Identifier, Survey, whose
-from shared.records.write import STORED, is_directory
 
 _IF_MATCH = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"', re.ASCII)
 

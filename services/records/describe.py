@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from carevouch.fhir.capability import Served, capability_statement
+from carevouch.fhir.compartment import personal
+from carevouch.fhir.definitions import resource_types
+from carevouch.records.openapi import openapi_document
+from carevouch.records.write import has_identifiers, is_served, why_not_created, why_not_updated
 from services.records.neighbours import NEIGHBOURS
 from services.records.ports import Ports
-from shared.fhir.capability import Served, capability_statement
-from shared.fhir.compartment import personal
-from shared.fhir.definitions import resource_types
-from shared.records.openapi import openapi_document
-from shared.records.write import has_identifiers, is_served, why_not_created, why_not_updated
 
 # The version of the software; a test compares it with pyproject.toml.
 VERSION = "0.1.0"

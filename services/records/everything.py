@@ -8,18 +8,18 @@ apart. http://hl7.org/fhir/R4/patient-operation-everything.html
 
 from collections.abc import Iterable
 
+from carevouch.door.access import Seen, Visit
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.events.catalogue import OWN_TYPES
+from carevouch.fhir.bundle import searchset
+from carevouch.kernel.errors import Invalid, NotFound
+from carevouch.kernel.ids import Doc
+from carevouch.records.pages import CURSOR, cut, page_size, read_cursor
+from carevouch.records.write import is_served
+from carevouch.store.documents import Stored
 from services.records.ports import Ports
 from services.records.read import visited
 from services.records.shape import last, page_url, size
-from shared.aws.access import Seen, Visit
-from shared.aws.documents import Stored
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.events.catalogue import OWN_TYPES
-from shared.fhir.bundle import searchset
-from shared.kernel.errors import Invalid, NotFound
-from shared.kernel.ids import Doc
-from shared.records.pages import CURSOR, cut, page_size, read_cursor
-from shared.records.write import is_served
 
 PARAMETERS = frozenset({"_count", "_type", "_format", CURSOR})
 

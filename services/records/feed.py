@@ -3,19 +3,16 @@
 Amazon QLDB's stream, for one person and for whoever may read them: committed-view records of every revision
 that the caller may see, as far as the log is published, each strand in its order. Each page judges anew; what
 a consent hides is passed over for good by whoever reads past it. The position is a vector over the strands
-(`shared.events.position`); an empty page gives the same position again.
+(`carevouch.events.position`); an empty page gives the same position again.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.records.ports import Ports
-from services.records.read import visited
-from services.records.shape import last
-from shared.aws.access import Seen, Visit
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.events.catalogue import OWN_TYPES
-from shared.events.position import (
+from carevouch.door.access import Seen, Visit
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.events.catalogue import OWN_TYPES
+from carevouch.events.position import (
     START,
     Place,
     Position,
@@ -24,9 +21,12 @@ from shared.events.position import (
     parse_position,
     render_position,
 )
-from shared.kernel.errors import Invalid, NotFound
-from shared.kernel.ids import Doc
-from shared.records.views import Sealing, committed_view
+from carevouch.kernel.errors import Invalid, NotFound
+from carevouch.kernel.ids import Doc
+from carevouch.records.views import Sealing, committed_view
+from services.records.ports import Ports
+from services.records.read import visited
+from services.records.shape import last
 
 PARAMETERS = frozenset({"position", "limit"})
 JSON = "application/json"

@@ -6,19 +6,19 @@ binding, and the public key of the provider that offered it.
 
 from dataclasses import replace
 
+from carevouch.consent.signature import parse_body
+from carevouch.door.access import Visit
+from carevouch.door.consents import Consents, devices_of
+from carevouch.door.devices import Devices
+from carevouch.door.http import Incoming, Reply
+from carevouch.events.opening import Opening, render_opening
+from carevouch.identity.binding import parse_device, read_offer
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.jws import take_apart
+from carevouch.records.openings import opening_of
+from carevouch.store.documents import Stored
 from services.records.ports import Ports
 from services.records.read import version_of, visited
-from shared.aws.access import Visit
-from shared.aws.consents import Consents, devices_of
-from shared.aws.devices import Devices
-from shared.aws.documents import Stored
-from shared.aws.http import Incoming, Reply
-from shared.consent.signature import parse_body
-from shared.events.opening import Opening, render_opening
-from shared.identity.binding import parse_device, read_offer
-from shared.kernel.ids import Doc
-from shared.kernel.jws import take_apart
-from shared.records.openings import opening_of
 
 JSON = "application/json"
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 
+from carevouch.door.http import ABSENT
+from carevouch.identity.caller import Caller
+from carevouch.identity.enrolment import ENROLMENT, check_enrolment
+from carevouch.kernel.errors import Erased, NotFound
+from carevouch.kernel.ids import Doc, about, part
+from carevouch.records.survey import Identifier
+from carevouch.store.documents.layout import ABORTED, home_of
+from carevouch.store.rows import Row
 from services.records.ports import Ports
-from shared.aws.documents.layout import ABORTED, home_of
-from shared.aws.http import ABSENT
-from shared.aws.rows import Row
-from shared.identity.caller import Caller
-from shared.identity.enrolment import ENROLMENT, check_enrolment
-from shared.kernel.errors import Erased, NotFound
-from shared.kernel.ids import Doc, about, part
-from shared.records.survey import Identifier
 
 
 def resolve(identifiers: Iterable[Identifier], ports: Ports) -> dict[Identifier, Doc]:

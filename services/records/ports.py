@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from shared.aws.access import Access
-from shared.aws.index import Index
-from shared.aws.sealed import SealedFacts
-from shared.aws.settings import Store
+from carevouch.door.access import Access
+from carevouch.store.index import Index
+from carevouch.store.log.places import SealedFacts
+from carevouch.store.settings import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 
+from carevouch.door.access import Seen, Visit
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.events.catalogue import OWN_DIRECTORY
+from carevouch.fhir.bundle import Version
+from carevouch.fhir.bundle import history as history_bundle
+from carevouch.fhir.meta import etag
+from carevouch.kernel.errors import NotFound
+from carevouch.kernel.ids import Doc, parse_doc
+from carevouch.records.pages import CURSOR, cut, page_size, read_cursor
+from carevouch.records.write import is_directory
+from carevouch.store.documents import Partition, Stored
 from services.records.ports import Ports
 from services.records.shape import etag_headers, last, one_type, page_url, size
-from shared.aws.access import Seen, Visit
-from shared.aws.documents import Partition, Stored
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.events.catalogue import OWN_DIRECTORY
-from shared.fhir.bundle import Version
-from shared.fhir.bundle import history as history_bundle
-from shared.fhir.meta import etag
-from shared.kernel.errors import NotFound
-from shared.kernel.ids import Doc, parse_doc
-from shared.records.pages import CURSOR, cut, page_size, read_cursor
-from shared.records.write import is_directory
 
 Work = Callable[[Visit, Doc], Reply]
 # A row's key holds ten digits of the version.

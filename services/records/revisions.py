@@ -8,20 +8,20 @@ producer's time is a claim and decides nothing. What may be seen, and the audit,
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from carevouch.door.access import Seen, Visit
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.kernel.errors import Invalid, NotFound
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.jsontext import render
+from carevouch.kernel.times import rfc3339
+from carevouch.records.openings import ledger_line
+from carevouch.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
+from carevouch.records.timeline import FIRST, NEVER, current_at, current_between
+from carevouch.records.views import Sealing, committed_view, with_data
+from carevouch.store.documents import Stored
 from services.records.ports import Ports
 from services.records.read import partition_of, version_of, visited
 from services.records.shape import last, page_url, size
-from shared.aws.access import Seen, Visit
-from shared.aws.documents import Stored
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.kernel.errors import Invalid, NotFound
-from shared.kernel.ids import Doc
-from shared.kernel.jsontext import render
-from shared.kernel.times import rfc3339
-from shared.records.openings import ledger_line
-from shared.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
-from shared.records.timeline import FIRST, NEVER, current_at, current_between
-from shared.records.views import Sealing, committed_view, with_data
 
 JSON = "application/json"
 PARAMETERS = frozenset({"from", "to", "at", "_count", CURSOR})

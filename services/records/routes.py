@@ -7,9 +7,9 @@ route of this one under its own name.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from carevouch.door.http import Door, Handler, Incoming, Reply
 from services.records import describe, everything, feed, ledger, read, revisions, search, transaction, write
 from services.records.ports import Ports
-from shared.aws.http import Door, Handler, Incoming, Reply
 
 Use = Callable[[Incoming, Ports], Reply]
 # Types of which some route is another service's, by their literal name.

@@ -8,22 +8,22 @@ what the caller may see.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from carevouch.door.access import Seen, Visit
+from carevouch.door.http import Incoming, Reply
+from carevouch.fhir.bundle import searchset
+from carevouch.fhir.matching import unescape
+from carevouch.fhir.references import parse as parse_reference
+from carevouch.fhir.search import Query, parse_query, search_parameters
+from carevouch.kernel.errors import Erased, Invalid, NotFound
+from carevouch.kernel.ids import PART, Doc, parse_doc
+from carevouch.records.content import resource_of
+from carevouch.records.months import months_of
+from carevouch.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
+from carevouch.records.write import is_directory
+from carevouch.store.documents import Stored
 from services.records.lookups import resolve
 from services.records.ports import Ports
 from services.records.shape import last, one_type, page_url, size
-from shared.aws.access import Seen, Visit
-from shared.aws.documents import Stored
-from shared.aws.http import Incoming, Reply
-from shared.fhir.bundle import searchset
-from shared.fhir.matching import unescape
-from shared.fhir.references import parse as parse_reference
-from shared.fhir.search import Query, parse_query, search_parameters
-from shared.kernel.errors import Erased, Invalid, NotFound
-from shared.kernel.ids import PART, Doc, parse_doc
-from shared.records.content import resource_of
-from shared.records.months import months_of
-from shared.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
-from shared.records.write import is_directory
 
 # The parameters that say whose documents are searched.
 WHOSE = ("patient", "subject")

@@ -5,14 +5,14 @@ from datetime import datetime
 from email.utils import format_datetime
 from urllib.parse import urlencode
 
-from shared.aws.access import Seen
-from shared.aws.documents import Stored
-from shared.aws.http import Incoming
-from shared.fhir.meta import etag
-from shared.kernel.errors import Invalid, NotFound
-from shared.kernel.times import moment
-from shared.records.pages import CURSOR
-from shared.records.write import is_served
+from carevouch.door.access import Seen
+from carevouch.door.http import Incoming
+from carevouch.fhir.meta import etag
+from carevouch.kernel.errors import Invalid, NotFound
+from carevouch.kernel.times import moment
+from carevouch.records.pages import CURSOR
+from carevouch.records.write import is_served
+from carevouch.store.documents import Stored
 
 UNSERVED = "this server serves no such type; GET /fhir/metadata lists what it serves"
 

@@ -7,21 +7,21 @@ decided where it is read. http://hl7.org/fhir/R4/http.html#transaction
 from http import HTTPStatus
 from typing import Any
 
+from carevouch.door.http import Incoming, Reply, refusal
+from carevouch.door.receipts import receipt_headers
+from carevouch.events.envelope import MAX_COUNT
+from carevouch.fhir.bundle import Answer, Entry, read_bundle, response
+from carevouch.fhir.meta import etag
+from carevouch.fhir.references import walk
+from carevouch.identity.caller import Caller
+from carevouch.identity.roles import PROVIDER
+from carevouch.kernel.errors import DomainError, Invalid, TooLarge
+from carevouch.records.bundle import Done
+from carevouch.records.survey import MAX_LOOKUPS, survey
+from carevouch.store.documents import Request
 from services.records.deed import Deed, Outcome
 from services.records.ports import Ports
 from services.records.visits import Visits, told
-from shared.aws.documents import Request
-from shared.aws.http import Incoming, Reply, refusal
-from shared.aws.receipts import receipt_headers
-from shared.events.envelope import MAX_COUNT
-from shared.fhir.bundle import Answer, Entry, read_bundle, response
-from shared.fhir.meta import etag
-from shared.fhir.references import walk
-from shared.identity.caller import Caller
-from shared.identity.roles import PROVIDER
-from shared.kernel.errors import DomainError, Invalid, TooLarge
-from shared.records.bundle import Done
-from shared.records.survey import MAX_LOOKUPS, survey
 
 # Each entry is an act with a signature and writes of its own, one after the other within 29 seconds.
 MAX_BATCH = 100

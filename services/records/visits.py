@@ -7,12 +7,12 @@ written is its own audit.
 from collections.abc import Callable
 from typing import TypeVar
 
+from carevouch.door.access import PURPOSE_HEADER, Visit
+from carevouch.door.http import ABSENT, Incoming
+from carevouch.identity.caller import Caller
+from carevouch.kernel.errors import DomainError, Erased, Forbidden, NotFound
+from carevouch.records.access import purpose_of
 from services.records.ports import Ports
-from shared.aws.access import PURPOSE_HEADER, Visit
-from shared.aws.http import ABSENT, Incoming
-from shared.identity.caller import Caller
-from shared.kernel.errors import DomainError, Erased, Forbidden, NotFound
-from shared.records.access import purpose_of
 
 Result = TypeVar("Result")
 

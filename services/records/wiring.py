@@ -3,9 +3,9 @@
 import os
 from functools import cache
 
+from carevouch.store.log.places import build_sealed
+from carevouch.store.settings import build_store
 from services.records.ports import Ports, ports_of
-from shared.aws.sealed import build_sealed
-from shared.aws.settings import build_store
 
 
 @cache

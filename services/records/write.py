@@ -2,21 +2,21 @@
 
 from urllib.parse import parse_qsl
 
+from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.receipts import receipt_headers
+from carevouch.fhir.bundle import Entry
+from carevouch.fhir.validate import require_valid
+from carevouch.identity.caller import Caller
+from carevouch.kernel.errors import Forbidden, Invalid, NotFound
+from carevouch.kernel.ids import parse_doc
+from carevouch.records.content import resource_of
+from carevouch.records.survey import Survey, survey
+from carevouch.records.write import is_directory, why_not_created, why_not_updated
+from carevouch.store.documents import Request
 from services.records.deed import Deed, Outcome
 from services.records.ports import Ports
 from services.records.shape import etag_headers, one_type
 from services.records.visits import Visits
-from shared.aws.documents import Request
-from shared.aws.http import ABSENT, Incoming, Reply
-from shared.aws.receipts import receipt_headers
-from shared.fhir.bundle import Entry
-from shared.fhir.validate import require_valid
-from shared.identity.caller import Caller
-from shared.kernel.errors import Forbidden, Invalid, NotFound
-from shared.kernel.ids import parse_doc
-from shared.records.content import resource_of
-from shared.records.survey import Survey, survey
-from shared.records.write import is_directory, why_not_created, why_not_updated
 
 
 def create(incoming: Incoming, ports: Ports) -> Reply:

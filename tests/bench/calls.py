@@ -15,18 +15,18 @@ import boto3
 from botocore import handlers
 from moto import mock_aws
 
+from carevouch.events.catalogue import SERVICES
+from carevouch.kernel.ids import Doc, Key
+from carevouch.kernel.jws import KeyInMemory, raw_signature
+from carevouch.ledger.logkeys import LogSigner
+from carevouch.ledger.note import Ed25519InMemory
+from carevouch.store.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
+from carevouch.store.kms import KmsSigner, KmsWrapper
+from carevouch.store.log.objects import S3Objects
+from carevouch.store.log.rows import DynamoEvents, DynamoLedger
 from services.identity.store import DynamoAssertions
-from services.ledger.log import World as LedgerWorld
-from services.ledger.objects import S3Objects
-from services.ledger.seal import Sealer
-from services.ledger.store import DynamoEvents, DynamoLedger
-from shared.aws.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
-from shared.aws.kms import KmsSigner, KmsWrapper
-from shared.events.catalogue import SERVICES
-from shared.kernel.ids import Doc, Key
-from shared.kernel.jws import KeyInMemory, raw_signature
-from shared.ledger.logkeys import LogSigner
-from shared.ledger.note import Ed25519InMemory
+from services.sealer.log import World as LedgerWorld
+from services.sealer.strand import Sealer
 from tests import people
 from tests.bench.house import House, must
 from tests.bench.kinds import kinds

@@ -13,17 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from carevouch.events.envelope import strand_of
+from carevouch.ledger.checkpoint import parse_checkpoint
+from carevouch.ledger.note import parse_note
+from carevouch.sealing.marks import event_mark
+from carevouch.store.dynamo import DynamoRows
+from carevouch.store.log.rows import DynamoLedger
 from infra import ministack
 from infra.local import local_cloud
 from infra.stack import Cloud
 from infra.story.client import Http
 from infra.story.parties import Keys, Operator
-from services.ledger.store import DynamoLedger
-from shared.aws.dynamo import DynamoRows
-from shared.events.envelope import strand_of
-from shared.events.sealing import event_mark
-from shared.ledger.checkpoint import parse_checkpoint
-from shared.ledger.note import parse_note
 from tests.backlog import Backlog, backlog, reached, table
 from tests.bench.watch import Sightings, quantile, waits, watching
 from tests.people import observation, synthetic_patient

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 import boto3
 
-from services.ledger.inbox import MAX_ENTRIES, calls, pack, wake
-from services.ledger.log import World as LedgerWorld
-from services.ledger.objects import S3Objects
-from services.ledger.seal import Sealer
-from services.ledger.store import DynamoEvents, DynamoLedger
-from shared.aws.documents import Answer, Draft, Plan, Request, Writer
-from shared.kernel.ids import Doc, Key, about, part
-from shared.kernel.jsontext import render
-from shared.ledger.logkeys import LogSigner
-from shared.ledger.note import Ed25519InMemory
+from carevouch.kernel.ids import Doc, Key, about, part
+from carevouch.kernel.jsontext import render
+from carevouch.ledger.logkeys import LogSigner
+from carevouch.ledger.note import Ed25519InMemory
+from carevouch.store.documents import Answer, Draft, Plan, Request, Writer
+from carevouch.store.log.objects import S3Objects
+from carevouch.store.log.rows import DynamoEvents, DynamoLedger
+from services.sealer.inbox import MAX_ENTRIES, calls, pack, wake
+from services.sealer.log import World as LedgerWorld
+from services.sealer.strand import Sealer
 from tests import people
 from tests.bench.calls import BUCKET, DOCUMENTS, LEDGER, Counted, metered, moto_world
 from tests.bench.latency import LATENCY, LINES, SEALER_CPU, SEALER_GB, seconds

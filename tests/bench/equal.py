@@ -6,11 +6,11 @@ So what a log of ten million entries costs can be measured without making one. I
 import re
 from dataclasses import dataclass
 
-from services.ledger.ports import Stored
-from shared.ledger.merkle import Edge, leaf_hash, node_hash
-from shared.ledger.tiles import BITS, ENTRIES, Tile, join_bundle, parse_path
+from carevouch.ledger.merkle import Edge, leaf_hash, node_hash
+from carevouch.ledger.tiles import BITS, ENTRIES, Tile, join_bundle, parse_path
+from carevouch.store.log.ports import Stored
 from tests.fakes import Faults
-from tests.service.ledger.fakes import MemoryObjects
+from tests.service.sealer.fakes import MemoryObjects
 
 ENTRY = b"an entry like every other"
 _TILE = re.compile(r"[0-9]+/(tile/.*)")

@@ -6,6 +6,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from carevouch.door.access import Access
+from carevouch.door.http import Door
+from carevouch.kernel.jsontext import render
+from carevouch.kernel.jws import Signer
+from carevouch.store.documents.erasure import Eraser
+from carevouch.store.index import Index
 from infra.story import money
 from infra.story.bundles import SAMPLE, Records, read_folder
 from services.claims.ports import Ports as ClaimsPorts
@@ -17,12 +23,6 @@ from services.identity.ports import Ports as IdentityPorts
 from services.identity.routes import register as register_identity
 from services.records.ports import ports_of
 from services.records.routes import register as register_records
-from shared.aws.access import Access
-from shared.aws.documents.erasure import Eraser
-from shared.aws.http import Door
-from shared.aws.index import Index
-from shared.kernel.jsontext import render
-from shared.kernel.jws import Signer
 from tests import people
 from tests.api import Answer, Api
 from tests.log_of import log_of

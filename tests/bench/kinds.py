@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from carevouch.consent.signature import sign_grant
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.jsontext import parse, render
+from carevouch.kernel.jws import sign
 from infra.story import money
 from services.identity.authorizer import authorize
 from services.identity.tokens import ASSERTION_TYPE
-from shared.consent.signature import sign_grant
-from shared.kernel.ids import Doc
-from shared.kernel.jsontext import parse, render
-from shared.kernel.jws import sign
 from tests import people
 from tests.api import Who
 from tests.bench.house import CODES, Call, House, Person, must, renamed, whole_patient

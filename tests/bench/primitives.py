@@ -8,15 +8,15 @@ from statistics import median
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from services.ledger.proofs import Library
-from shared.events.opening import parse_opening, render_opening, verify_opening
-from shared.kernel.encoding import sha256
-from shared.kernel.jws import check_signature, public_key
-from shared.ledger import proof as proofs
-from shared.ledger.merkle import leaf_hash
-from shared.ledger.note import Verifier
-from tests.service.ledger.fakes import Cloud
-from tests.unit.ledger.acts import ORIGIN, Producer, event_id
+from carevouch.events.opening import parse_opening, render_opening, verify_opening
+from carevouch.kernel.encoding import sha256
+from carevouch.kernel.jws import check_signature, public_key
+from carevouch.ledger import proof as proofs
+from carevouch.ledger.merkle import leaf_hash
+from carevouch.ledger.note import Verifier
+from carevouch.store.log.library import Library
+from tests.service.sealer.fakes import Cloud
+from tests.unit.sealing.acts import ORIGIN, Producer, event_id
 from tests.world import new_key
 
 ROUNDS, BATCH = 7, 100

@@ -21,18 +21,18 @@ from joserfc.jwk import ECKey
 from pymerkle import InmemoryTree
 from pymerkle import verify_inclusion as _verify_inclusion
 
-from services.ledger.ports import StoredHead
-from services.ledger.wiring import calm_collector
-from shared.events.envelope import Event
-from shared.events.sealing import Head, event_of
-from shared.kernel.ids import Key
-from shared.kernel.jws import der_signature, public_key
-from shared.ledger.merkle import Edge, inclusion_proof, leaf_hash, leaf_hashes
-from shared.ledger.merkle import verify_inclusion as verify_path
-from shared.ledger.tiles import Tile, TileReader, grow, partials
+from carevouch.events.envelope import Event, event_of
+from carevouch.kernel.ids import Key
+from carevouch.kernel.jws import der_signature, public_key
+from carevouch.ledger.merkle import Edge, inclusion_proof, leaf_hash, leaf_hashes
+from carevouch.ledger.merkle import verify_inclusion as verify_path
+from carevouch.ledger.tiles import Tile, TileReader, grow, partials
+from carevouch.sealing.marks import Head
+from carevouch.store.log.ports import StoredHead
+from services.sealer.wiring import calm_collector
 from tests.bench import equal
-from tests.service.ledger.fakes import Cloud
-from tests.unit.ledger.acts import START, House, Producer
+from tests.service.sealer.fakes import Cloud
+from tests.unit.sealing.acts import START, House, Producer
 
 Act = tuple[str, Producer]
 Item = TypeVar("Item")

@@ -2,7 +2,7 @@
 
 It follows the deployed path and nothing else: a stream shard collects records for a window and forwards them,
 one call at a time; each strand's group of the inbox is served by one call at a time, which takes up to ten
-messages, seals them, and publishes at most once a second (`services/ledger/handlers.py`, `pace.py`). Shards
+messages, seals them, and publishes at most once a second (`services/sealer/invocation.py`, `pace.py`). Shards
 do not wait for each other and neither do strands, so each is a queue of its own with one server.
 
 Pure and seeded: service times come in (`limits.py` says from where), the same seed gives the same figures.

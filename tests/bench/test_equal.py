@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.ledger.merkle import Edge, leaf_hash
-from shared.ledger.tiles import all_tiles, grow
+from carevouch.ledger.merkle import Edge, leaf_hash
+from carevouch.ledger.tiles import all_tiles, grow
 from tests.bench import equal
 
 

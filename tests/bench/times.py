@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from shared.aws.rows import Row
-from shared.aws.settings import system_clock
-from shared.kernel.ids import Key
+from carevouch.kernel.ids import Key
+from carevouch.store.rows import Row
+from carevouch.store.settings import system_clock
 from tests.bench.house import House
 from tests.bench.kinds import Kind, kinds
 from tests.fakes import MemoryKeyRows, MemoryRows

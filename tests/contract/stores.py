@@ -17,10 +17,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored, Writer
-from shared.aws.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
-from shared.aws.rows import KeyRows, Row, Rows
-from shared.kernel.ids import Doc, Key, about, parse_reference, part
+from carevouch.kernel.ids import Doc, Key, about, parse_reference, part
+from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored, Writer
+from carevouch.store.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
+from carevouch.store.rows import KeyRows, Row, Rows
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.world import World
 

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("identity", "consent", "records", "claims", "ledger")
+SERVICES = ("identity", "consent", "records", "claims", "ledger", "sealer", "exporter", "witness")
 
 
 class _Loader(yaml.CSafeLoader):

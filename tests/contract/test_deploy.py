@@ -16,10 +16,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from carevouch.kernel.jws import private_jwk
+from carevouch.ledger.note import Verifier
 from infra import deploy
 from infra.faults import explained
-from shared.kernel.jws import private_jwk
-from shared.ledger.note import Verifier
 from tests.contract.template import ROOT, created
 
 REFUSED = 2

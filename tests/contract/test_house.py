@@ -15,7 +15,7 @@ MAX_FILE, MAX_FUNCTION = 400, 70
 TOP = {"services", "infra", "shared", "tests"}
 # What is read by people, and where somebody else's words may stand.
 READ = {".py", ".md", ".toml", ".yaml", ".lock", ".json", ""}
-FORMATS = Path("shared/events/FORMATS.md")
+FORMATS = Path("shared/carevouch/events/FORMATS.md")
 DECISIONS = Path("infra/decisions")
 
 

@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from carevouch.cli.app import main as command
+from carevouch.kernel.times import instant, later
 from infra import local, ministack
 from infra.faults import SetUpFault
 from infra.stack import Cloud
 from infra.story.client import Http
 from infra.story.parties import Keys, Operator
-from services.cli.app import main as command
-from shared.kernel.times import instant, later
 from tests.contract.template import ROOT
 
 pytestmark = pytest.mark.local_cloud

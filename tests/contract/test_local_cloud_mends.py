@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.server import KEPT, WINDOW_SECONDS, matching, shared, single, windowed
-from services.ledger.handlers import FULL_INBOX, FULL_STREAM
+from services.sealer.invocation import FULL_INBOX, FULL_STREAM
 from tests.contract.template import resources
 
 

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
+from carevouch.events.envelope import strand_of
+from carevouch.events.epoch import EPOCH_TYP, order_payload
+from carevouch.events.genesis import Epoch, parse_genesis
+from carevouch.kernel.jws import KeyInMemory, private_key, sign
+from carevouch.kernel.times import instant
+from carevouch.ledger.cosignature import parse_key
+from carevouch.ledger.merkle import leaf_hash
+from carevouch.ledger.note import parse_note
+from carevouch.ledger.policy import parse_policy, satisfied
+from carevouch.ledger.proof import parse as parse_proof
+from carevouch.ledger.proof import verify
 from infra import local
 from infra.stack import Cloud
 from infra.story.client import Answer, Http
-from shared.events.envelope import strand_of
-from shared.events.epoch import EPOCH_TYP, order_payload
-from shared.events.genesis import Epoch, parse_genesis
-from shared.kernel.jws import KeyInMemory, private_key, sign
-from shared.kernel.times import instant
-from shared.ledger.cosignature import parse_key
-from shared.ledger.merkle import leaf_hash
-from shared.ledger.note import parse_note
-from shared.ledger.policy import parse_policy, satisfied
-from shared.ledger.proof import parse as parse_proof
-from shared.ledger.proof import verify
 from tests.backlog import Backlog, backlog, reached, table, write
 
 pytestmark = pytest.mark.local_cloud

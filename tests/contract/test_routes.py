@@ -55,7 +55,7 @@ def _in_template() -> dict[str, dict[Route, dict[str, Any]]]:
 ROUTES = _in_template()
 ALL = {route: said for of_app in ROUTES.values() for route, said in of_app.items()}
 # A witness is a deployment of its own, behind an API of its own.
-WITNESS = "services.ledger.witness_app"
+WITNESS = "services.witness.app"
 APPS = (*(f"services.{service}.app" for service in SERVICES), WITNESS)
 
 

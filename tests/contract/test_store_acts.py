@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Reader
-from shared.aws.documents.writer import MAX_TRANSACTED, Writer
-from shared.aws.keys import KeyRing
-from shared.aws.session import Session
-from shared.events.certificate import verify_event
-from shared.events.envelope import parse_event, tag
-from shared.kernel.errors import Conflict, Erased, IntegrityFault, NotFound, TooLarge
-from shared.kernel.ids import Doc, about, audit, directory
-from shared.ledger.merkle import verify_inclusion
+from carevouch.events.certificate import verify_event
+from carevouch.events.envelope import parse_event, tag
+from carevouch.kernel.errors import Conflict, Erased, IntegrityFault, NotFound, TooLarge
+from carevouch.kernel.ids import Doc, about, audit, directory
+from carevouch.ledger.merkle import verify_inclusion
+from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Reader
+from carevouch.store.documents.writer import MAX_TRANSACTED, Writer
+from carevouch.store.keys import KeyRing
+from carevouch.store.session import Session
 from tests.contract.stores import (
     Store,
     before_the_transaction,

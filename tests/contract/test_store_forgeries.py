@@ -4,19 +4,19 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from shared.aws.cipher import associated_data, encrypt
-from shared.aws.documents.layout import SignedAct, event_attributes, revision_row
-from shared.aws.documents.reader import SEAL_TYP
-from shared.aws.rows import Row, Value
-from shared.aws.session import certificate_row
-from shared.events.act import EventFacts, Revision, assemble
-from shared.events.certificate import CERT_TYP, certificate_payload
-from shared.events.envelope import EVENT_TYP, event_payload
-from shared.kernel.encoding import b64u
-from shared.kernel.errors import IntegrityFault
-from shared.kernel.ids import Doc, Key, about, part
-from shared.kernel.jws import KeyInMemory, sign
-from shared.kernel.times import later
+from carevouch.events.act import EventFacts, Revision, assemble
+from carevouch.events.certificate import CERT_TYP, certificate_payload
+from carevouch.events.envelope import EVENT_TYP, event_payload
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.kernel.ids import Doc, Key, about, part
+from carevouch.kernel.jws import KeyInMemory, sign
+from carevouch.kernel.times import later
+from carevouch.store.cipher import associated_data, encrypt
+from carevouch.store.documents.layout import SignedAct, event_attributes, revision_row
+from carevouch.store.documents.reader import SEAL_TYP
+from carevouch.store.rows import Row, Value
+from carevouch.store.session import certificate_row
 from tests.contract.stores import (
     new_person,
     only,

@@ -6,10 +6,10 @@ from threading import Barrier
 
 import pytest
 
-from shared.aws.documents import Committed
-from shared.events.envelope import parse_event
-from shared.kernel.errors import Busy, Conflict, DomainError
-from shared.kernel.ids import Key
+from carevouch.events.envelope import parse_event
+from carevouch.kernel.errors import Busy, Conflict, DomainError
+from carevouch.kernel.ids import Key
+from carevouch.store.documents import Committed
 from tests.contract.stores import (
     STORES_FOR_RACES,
     Store,

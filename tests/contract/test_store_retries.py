@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request
-from shared.aws.documents.layout import commit_key, stage_key
-from shared.aws.documents.writer import STAGE_SECONDS
-from shared.aws.rows import Row
-from shared.kernel.errors import Busy, Unprocessable
-from shared.kernel.ids import Doc, Key, about, directory
+from carevouch.kernel.errors import Busy, Unprocessable
+from carevouch.kernel.ids import Doc, Key, about, directory
+from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request
+from carevouch.store.documents.layout import commit_key, stage_key
+from carevouch.store.documents.writer import STAGE_SECONDS
+from carevouch.store.rows import Row
 from tests.contract.stores import (
     Hooked,
     before_the_transaction,

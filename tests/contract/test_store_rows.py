@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.aws.rows import KeyRow, Row, RowExists, TransactionRefused
-from shared.kernel.ids import Key
+from carevouch.kernel.ids import Key
+from carevouch.store.rows import KeyRow, Row, RowExists, TransactionRefused
 from tests.contract.stores import Store, random_part
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from services.ledger.handlers import FULL_INBOX, FULL_STREAM
-from services.ledger.manifest import Manifest, commit_name, name_of
-from shared.events.sealing import Head
-from shared.ledger.checkpoint import MAX_STRANDS
-from shared.ledger.merkle import Edge
+from carevouch.ledger.checkpoint import MAX_STRANDS
+from carevouch.ledger.merkle import Edge
+from carevouch.sealing.marks import Head
+from services.sealer.invocation import FULL_INBOX, FULL_STREAM
+from services.sealer.manifest import Manifest, commit_name, name_of
 from tests.contract.template import ROOT, SERVICES, created, deployed, functions, resources, written
 
 COMMON = {

@@ -288,7 +288,7 @@ def _leading(statement: Statement) -> list[str]:
 @pytest.mark.parametrize("service", [name for name in SERVICES if name != "ledger"])
 def test_every_partition_that_the_code_names_is_in_the_policies(service: str) -> None:
     """The local cloud does not know dynamodb:LeadingKeys; a new kind of partition would fail on AWS alone."""
-    text = "".join(file.read_text() for file in source_files(ROOT, service) if file.suffix == ".py")
+    text = "".join(file.read_text() for file in source_files(ROOT, service).values() if file.suffix == ".py")
     named = {f"{letter}#*" for letter in re.findall(r"""["']([A-Z])#""", text)}
     (read,) = [s for s in ALLOWED if s.holder == "DocumentsReading" and "dynamodb:Query" in s.actions]
     allowed = set(read.said["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])

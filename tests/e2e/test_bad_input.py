@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 
 import pytest
 
+from carevouch.identity.token import TOKEN_TYP, TokenFacts, token_payload
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.jws import Signer, sign
+from carevouch.store.kms import KmsSigner
 from infra.story.client import ASSERTION_TYPE, Answer, Http, Party
 from infra.story.money import coverage
-from shared.aws.kms import KmsSigner
-from shared.identity.token import TOKEN_TYP, TokenFacts, token_payload
-from shared.kernel.encoding import b64u
-from shared.kernel.jws import Signer, sign
 from tests.e2e.played import Played
 from tests.world import new_key
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from carevouch.cli import app
 from infra.story.evidence import Evidence, verify, verify_command
-from services.cli import app
 from tests.e2e.played import Played
 from tests.flips import flipped, places
 
@@ -49,7 +49,7 @@ def test_any_flipped_byte_is_refused_with_what_does_not_match(
     assert files.verify() == app.OK
     whole = files.read(which)
     capsys.readouterr()
-    # Some bytes of each word: in a soak tests/unit/cli/test_verify.py turns every byte of such files.
+    # Some bytes of each word: in a soak tests/unit/cli/log/test_verify.py turns every byte of such files.
     for at in places(whole, MOST_FLIPS):
         files.write(which, flipped(whole, at))
         assert files.verify() in (app.NEGATIVE, app.BAD_INPUT), f"byte {at} of the {which}"
@@ -65,7 +65,7 @@ def test_the_installed_command_refuses_a_flipped_byte(which: str, played: Played
     whole = files.read(which)
     for share in TYPED:
         files.write(which, flipped(whole, int(share * (len(whole) - 1))))
-        command = [sys.executable, "-m", "services.cli.app", *files.words()]
+        command = [sys.executable, "-m", "carevouch.cli.app", *files.words()]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode in (app.NEGATIVE, app.BAD_INPUT)
         assert "Traceback" not in done.stderr

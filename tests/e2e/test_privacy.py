@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from carevouch.fhir.definitions import resource_types
+from carevouch.kernel.canonical import jcs
+from carevouch.kernel.jws import take_apart
+from carevouch.ledger.tiles import split_bundle
 from infra.story.client import Http
-from shared.fhir.definitions import resource_types
-from shared.kernel.canonical import jcs
-from shared.kernel.jws import take_apart
-from shared.ledger.tiles import split_bundle
 from tests.e2e.played import Played
 
 pytestmark = pytest.mark.local_cloud

@@ -17,8 +17,8 @@ from sigstore._internal.trust import Keyring, RekorKeyring
 from sigstore.errors import VerificationError
 from sigstore_models.common.v1 import PublicKey, PublicKeyDetails
 
-from shared.kernel.encoding import sha256
-from shared.ledger.note import ED25519
+from carevouch.kernel.encoding import sha256
+from carevouch.ledger.note import ED25519
 from tests.interop.evidence import Evidence
 
 # SubjectPublicKeyInfo of an Ed25519 key: this, and its 32 bytes (RFC 8410 section 4).

@@ -7,12 +7,12 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import replace
 
-from shared.ledger.checkpoint import Checkpoint, sign_checkpoint
-from shared.ledger.merkle import leaf_hash
-from shared.ledger.note import SignatureLine
-from shared.ledger.tiles import ENTRIES, tile_at
+from carevouch.ledger.checkpoint import Checkpoint, sign_checkpoint
+from carevouch.ledger.merkle import leaf_hash
+from carevouch.ledger.note import SignatureLine
+from carevouch.ledger.tiles import ENTRIES, tile_at
 from tests.interop.evidence import Evidence, HashPath
-from tests.unit.ledger.acts import House
+from tests.unit.sealing.acts import House
 
 
 def flipped(data: bytes, at: int = -1) -> bytes:

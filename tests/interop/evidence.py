@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.kernel.encoding import b64, sha256
-from shared.ledger.checkpoint import Checkpoint, open_checkpoint, strand_origin
-from shared.ledger.cosignature import Mldsa44InMemory
-from shared.ledger.merkle import consistency_proof, inclusion_proof
-from shared.ledger.note import Verifier, parse_vkey
-from shared.ledger.tiles import ENTRIES, Tile, TileReader, all_tiles, split_bundle
-from tests.service.ledger.fakes import Cloud
-from tests.unit.ledger.acts import House, Producer
+from carevouch.kernel.encoding import b64, sha256
+from carevouch.ledger.checkpoint import Checkpoint, open_checkpoint, strand_origin
+from carevouch.ledger.cosignature import Mldsa44InMemory
+from carevouch.ledger.merkle import consistency_proof, inclusion_proof
+from carevouch.ledger.note import Verifier, parse_vkey
+from carevouch.ledger.tiles import ENTRIES, Tile, TileReader, all_tiles, split_bundle
+from tests.service.sealer.fakes import Cloud
 from tests.unit.ledger.logs import TESSERA, tessera_log
+from tests.unit.sealing.acts import House, Producer
 
 # Where the ten checkpoints stand: a complete tree, its neighbours, both sides of every tile's border.
 SIZES = (3, 8, 100, 254, 256, 258, 511, 513, 768, 1027)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.ledger.cosignature import ED25519_SIGNATURE, MLDSA44_SIGNATURE
-from shared.ledger.note import parse_note
+from carevouch.ledger.cosignature import ED25519_SIGNATURE, MLDSA44_SIGNATURE
+from carevouch.ledger.note import parse_note
 from tests.interop import clients, damage
 from tests.interop.clients import Counts, Refused
 from tests.interop.damage import Damage

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from shared.kernel.encoding import b64
-from shared.kernel.errors import IntegrityFault
-from shared.kernel.jws import KeyInMemory, key_from_seed, private_jwk
-from shared.ledger import cose
-from shared.ledger.checkpoint import Checkpoint
-from shared.ledger.cose import SignedHead
-from shared.ledger.merkle import inclusion_path, leaf_hash, root
+from carevouch.kernel.encoding import b64
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.kernel.jws import KeyInMemory, key_from_seed, private_jwk
+from carevouch.ledger import cose
+from carevouch.ledger.checkpoint import Checkpoint
+from carevouch.ledger.cose import SignedHead
+from carevouch.ledger.merkle import inclusion_path, leaf_hash, root
 from tests.interop.clients import Refused
 from tests.interop.damage import flipped
 from tests.interop.evidence import Evidence
 from tests.interop.programs import javascript
-from tests.unit.ledger.acts import House
+from tests.unit.sealing.acts import House
 
 pytestmark = pytest.mark.interop
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from shared.kernel.encoding import b64u, base32, sha256, unb64u
-from shared.kernel.ids import Key
-from shared.kernel.times import later, moment
-from tests.unit.ledger.acts import House, Producer, respelled
+from carevouch.kernel.encoding import b64u, base32, sha256, unb64u
+from carevouch.kernel.ids import Key
+from carevouch.kernel.times import later, moment
+from tests.unit.sealing.acts import House, Producer, respelled
 
 LIFE_SECONDS = 24 * 3600
 

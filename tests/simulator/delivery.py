@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.kernel.ids import Key
-from tests.service.ledger.queues import MemoryInbox
+from carevouch.kernel.ids import Key
+from tests.service.sealer.queues import MemoryInbox
 from tests.simulator.chance import Chance
 from tests.simulator.schedule import Schedule, Write
 from tests.simulator.stores import CLIENT

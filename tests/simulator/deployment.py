@@ -6,18 +6,19 @@ Every actor is an execution environment of its own: it shares nothing with the o
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from services.ledger.epochs import Epochs
-from services.ledger.handlers import Ports
-from services.ledger.log import World
-from services.ledger.pace import Pace
-from services.ledger.ports import Heads
-from services.ledger.seal import Sealer
-from services.ledger.superlog import SuperLog
-from services.ledger.sweep import Sweep
-from shared.events.sealing import event_of, strand_for
+from carevouch.events.envelope import event_of
+from carevouch.events.genesis import strand_for
+from carevouch.store.log.ports import Heads
+from services.sealer.epochs import Epochs
+from services.sealer.invocation import Ports
+from services.sealer.log import World
+from services.sealer.schedule import Pace
+from services.sealer.strand import Sealer
+from services.sealer.super_log import SuperLog
+from services.sealer.sweep import Sweep
 from tests.fakes import Faults
-from tests.service.ledger.fakes import MemoryEvents, MemoryObjects
-from tests.service.ledger.queues import MemoryInbox
+from tests.service.sealer.fakes import MemoryEvents, MemoryObjects
+from tests.service.sealer.queues import MemoryInbox
 from tests.simulator.chance import Chance
 from tests.simulator.deeds import house
 from tests.simulator.delivery import SteppedInbox, Stream
@@ -32,7 +33,7 @@ from tests.simulator.stores import (
 )
 from tests.simulator.watch import Watch, WatchedKey, WatchedSigner
 from tests.simulator.weather import Weather, weather_of
-from tests.unit.ledger.acts import ORIGIN, START
+from tests.unit.sealing.acts import ORIGIN, START
 from tests.world import StandingClock
 
 

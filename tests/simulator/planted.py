@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from services.ledger.log import Log
-from services.ledger.manifest import Manifest
-from services.ledger.ports import EventRow, HeadMoved, Heads, Marks, Numbered, StoredHead
-from services.ledger.seal import Sealer
-from services.ledger.superlog import SuperLog
-from services.ledger.sweep import CERTIFICATES, Sweep
-from shared.events.envelope import Event
-from shared.events.sealing import Candidate, Head, Mark
-from shared.events.sealing import Plan as Batch
-from shared.ledger.checkpoint import Checkpoint, LogName
+from carevouch.events.envelope import Event
+from carevouch.ledger.checkpoint import Checkpoint, LogName
+from carevouch.sealing.marks import Head, Mark
+from carevouch.sealing.plan import Candidate
+from carevouch.sealing.plan import Plan as Batch
+from carevouch.store.log.ports import EventRow, HeadMoved, Heads, Marks, Numbered, StoredHead
+from services.sealer.log import Log
+from services.sealer.manifest import Manifest
+from services.sealer.strand import Sealer
+from services.sealer.super_log import SuperLog
+from services.sealer.sweep import CERTIFICATES, Sweep
 from tests.simulator.deployment import Plan
 
 

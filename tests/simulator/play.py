@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from services.ledger.apart import WORLD
-from services.ledger.handlers import handle
-from services.ledger.ports import EventRow, Numbered
-from services.ledger.sweep import CERTIFICATES
-from shared.kernel.errors import IntegrityFault
-from shared.kernel.ids import Key
-from shared.kernel.times import later
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.kernel.ids import Key
+from carevouch.kernel.times import later
+from carevouch.store.log.ports import EventRow, Numbered
+from services.sealer.invocation import handle
+from services.sealer.quarantine import WORLD
+from services.sealer.sweep import CERTIFICATES
 from tests.simulator.deeds import Kind, Said, Session, event, forged, id_of
 from tests.simulator.deployment import HONEST, Deployment, Plan
 from tests.simulator.schedule import Broken, Killed, Schedule
 from tests.simulator.stores import Table
 from tests.simulator.verdict import judge
-from tests.unit.ledger.acts import START, respelled
+from tests.unit.sealing.acts import START, respelled
 
 # Of ten acts most are true; the others are what a broken or hostile producer stores.
 KINDS = (Kind.TRUE,) * 9 + (Kind.FORGED, Kind.NONSENSE, Kind.EPOCH, Kind.SEAL_BY, Kind.AHEAD, Kind.TWIN)

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from shared.kernel.encoding import sha256
+from carevouch.kernel.encoding import sha256
 from tests.simulator.chance import Chance
 from tests.simulator.weather import CALM, Fault, Weather
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from services.ledger.ports import EventRow, Numbered, Retry, Stored, StoredHead
-from shared.aws.rows import OutcomeUnknown
-from shared.events.sealing import Mark
-from shared.kernel.ids import Key
-from shared.ledger.checkpoint import LogName
+from carevouch.kernel.errors import OutcomeUnknown
+from carevouch.kernel.ids import Key
+from carevouch.ledger.checkpoint import LogName
+from carevouch.sealing.marks import Mark
+from carevouch.store.log.ports import EventRow, Numbered, Retry, Stored, StoredHead
 from tests.fakes import Faults
-from tests.service.ledger.fakes import MemoryEvents, MemoryHeads, MemoryMarks, MemoryNotes, MemoryObjects
+from tests.service.sealer.fakes import MemoryEvents, MemoryHeads, MemoryMarks, MemoryNotes, MemoryObjects
 from tests.simulator.schedule import Schedule, Write
 from tests.simulator.watch import Watch
 
@@ -24,7 +24,7 @@ BATCH_WRITE = 25
 
 
 class Client:
-    """What botocore raises, and `services.ledger.store` and `objects` let through."""
+    """What botocore raises, and `carevouch.store.log.rows` and `objects` let through."""
 
     def refused(self) -> Exception:
         return ClientError({"Error": {"Code": "ThrottlingException"}}, "simulated")
@@ -34,7 +34,7 @@ class Client:
 
 
 class HeadClient(Client):
-    """What `services.ledger.store` raises when a head's swap failed."""
+    """What `carevouch.store.log.rows` raises when a head's swap failed."""
 
     def refused(self) -> Exception:
         return OutcomeUnknown("throttled")

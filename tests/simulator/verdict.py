@@ -3,20 +3,20 @@
 from dataclasses import dataclass
 from functools import cache
 
-from shared.events.audit import audit_strand
-from shared.events.sealing import EVENT_REJECTED, SEAL_TYP, parse_seal
-from shared.kernel.encoding import b64u, unb64u
-from shared.kernel.errors import Malformed
-from shared.kernel.jsontext import parse
-from shared.ledger.checkpoint import SUPER, LogName, log_origin, parse_checkpoint
-from shared.ledger.merkle import Edge, leaf_hash
-from shared.ledger.note import parse_note
-from shared.ledger.superlog import parse_super_entry
-from shared.ledger.tiles import ENTRIES, WIDTH, split_bundle, tile_at
+from carevouch.events.seal import EVENT_REJECTED, SEAL_TYP, parse_seal
+from carevouch.kernel.encoding import b64u, unb64u
+from carevouch.kernel.errors import Malformed
+from carevouch.kernel.jsontext import parse
+from carevouch.ledger.checkpoint import SUPER, LogName, log_origin, parse_checkpoint
+from carevouch.ledger.merkle import Edge, leaf_hash
+from carevouch.ledger.note import parse_note
+from carevouch.ledger.superlog import parse_super_entry
+from carevouch.ledger.tiles import ENTRIES, WIDTH, split_bundle, tile_at
+from carevouch.verifier.strand import audit_strand
 from tests.simulator.deeds import FALSE, Kind
 from tests.simulator.deployment import Deployment
 from tests.simulator.schedule import Broken
-from tests.unit.ledger.acts import ORIGIN
+from tests.unit.sealing.acts import ORIGIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,20 @@ anybody. What must hold in the end is in `verdict`.
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from services.ledger.ports import StoredHead
-from services.ledger.sweep import CERTIFICATES
-from shared.events.sealing import Mark, event_mark, rejection_mark
-from shared.kernel.errors import IntegrityFault
-from shared.kernel.jws import thumbprint
-from shared.ledger.checkpoint import Checkpoint, LogName, log_origin, parse_checkpoint
-from shared.ledger.logkeys import LogKeys, LogSigner
-from shared.ledger.merkle import EMPTY_ROOT, leaf_hash
-from shared.ledger.note import NoteSigner, Verifier, parse_note
-from shared.ledger.tiles import all_tiles
-from tests.service.ledger.fakes import MemoryObjects
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.kernel.jws import thumbprint
+from carevouch.ledger.checkpoint import Checkpoint, LogName, log_origin, parse_checkpoint
+from carevouch.ledger.logkeys import LogKeys, LogSigner
+from carevouch.ledger.merkle import EMPTY_ROOT, leaf_hash
+from carevouch.ledger.note import NoteSigner, Verifier, parse_note
+from carevouch.ledger.tiles import all_tiles
+from carevouch.sealing.marks import Mark, event_mark, rejection_mark
+from carevouch.store.log.ports import StoredHead
+from services.sealer.sweep import CERTIFICATES
+from tests.service.sealer.fakes import MemoryObjects
 from tests.simulator.deeds import Said, Session
 from tests.simulator.schedule import Broken
-from tests.unit.ledger.acts import ORIGIN, House
+from tests.unit.sealing.acts import ORIGIN, House
 
 
 class Watch:

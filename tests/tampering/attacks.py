@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from shared.events.sealing import SEAL_TYP
-from shared.kernel.jws import sign, take_apart
-from shared.ledger.block import Block
-from shared.ledger.checkpoint import SUPER, Checkpoint, LogName
-from shared.ledger.merkle import Edge, leaf_hash, leaf_hashes
-from shared.ledger.superlog import super_entry
+from carevouch.events.seal import SEAL_TYP
+from carevouch.kernel.jws import sign, take_apart
+from carevouch.ledger.block import Block
+from carevouch.ledger.checkpoint import SUPER, Checkpoint, LogName
+from carevouch.ledger.merkle import Edge, leaf_hash, leaf_hashes
+from carevouch.ledger.superlog import super_entry
 from tests.tampering.log import Files, Honest, blocks_of, entries_of, origin_of, typ_of, type_of
 from tests.tampering.tally import Right
-from tests.unit.ledger.acts import Producer, key
 from tests.unit.ledger.logs import MemoryLog
+from tests.unit.sealing.acts import Producer, key
 
 Entries = list[bytes]
 NOBODY, LOG, SEALER = "no key", "the log's key", "the log's and the sealer's key"

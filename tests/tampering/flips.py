@@ -10,9 +10,9 @@ from pathlib import Path
 from random import Random
 from re import escape
 
-from shared.ledger.checkpoint import SUPER, LogName
-from shared.ledger.note import parse_note
-from shared.ledger.tiles import ENTRIES, WIDTH, split_bundle
+from carevouch.ledger.checkpoint import SUPER, LogName
+from carevouch.ledger.note import parse_note
+from carevouch.ledger.tiles import ENTRIES, WIDTH, split_bundle
 from tests.tampering.log import (
     Honest,
     size_of,

@@ -10,23 +10,23 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from services.ledger.proofs import Placed
-from shared.events.act import Revision, assemble
-from shared.events.genesis import Genesis
-from shared.events.opening import Opening, make_opening, render_opening
-from shared.kernel.encoding import sha256
-from shared.kernel.ids import Doc
-from shared.kernel.jws import take_apart
-from shared.kernel.times import later
-from shared.ledger.checkpoint import LogName, log_origin, parse_checkpoint
-from shared.ledger.merkle import leaf_hash
-from shared.ledger.note import parse_note
-from shared.ledger.policy import Policy, parse_policy
-from shared.ledger.proof import render
-from shared.ledger.tiles import ENTRIES, WIDTH, split_bundle, tile_at
+from carevouch.events.act import Revision, assemble
+from carevouch.events.genesis import Genesis
+from carevouch.events.opening import Opening, make_opening, render_opening
+from carevouch.kernel.encoding import sha256
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.jws import take_apart
+from carevouch.kernel.times import later
+from carevouch.ledger.checkpoint import LogName, log_origin, parse_checkpoint
+from carevouch.ledger.merkle import leaf_hash
+from carevouch.ledger.note import parse_note
+from carevouch.ledger.policy import Policy, parse_policy
+from carevouch.ledger.proof import render
+from carevouch.ledger.tiles import ENTRIES, WIDTH, split_bundle, tile_at
+from carevouch.store.log.library import Placed
 from tests.service.ledger.evidence import consent_opening
-from tests.unit.cli.logs import SAW, Deployment, Witness, cosigned
-from tests.unit.ledger.acts import ORIGIN, PATIENT, START, House, Producer, event_id
+from tests.unit.cli.log.logs import SAW, Deployment, Witness, cosigned
+from tests.unit.sealing.acts import ORIGIN, PATIENT, START, House, Producer, event_id
 
 Files = dict[str, bytes]
 WITNESSES = (Witness("witness.example/one"), Witness("witness.example/two"))

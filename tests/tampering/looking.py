@@ -12,21 +12,22 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from services.cli import audit, mirror, verify, witness
-from shared.events.audit import audit_strand, open_published
-from shared.events.audit_log import audit_log
-from shared.events.audit_super import audit_super
-from shared.events.epoch import read_epochs
-from shared.events.genesis import Genesis
-from shared.kernel.errors import IntegrityFault
-from shared.ledger.checkpoint import SUPER, Checkpoint, LogName, parse_checkpoint
-from shared.ledger.mirror import SignedTree
-from shared.ledger.note import parse_note
-from shared.ledger.tiles import Tile, parse_path
-from shared.ledger.walk import Finding, Findings, Known, Walk
+from carevouch.cli.log import audit, mirror, verify
+from carevouch.cli.witness import witness
+from carevouch.events.epoch import read_epochs
+from carevouch.events.genesis import Genesis
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.ledger.checkpoint import SUPER, Checkpoint, LogName, parse_checkpoint
+from carevouch.ledger.mirror import SignedTree
+from carevouch.ledger.note import parse_note
+from carevouch.ledger.tiles import Tile, parse_path
+from carevouch.ledger.walk import Finding, Findings, Known, Walk
+from carevouch.verifier.log import audit_log
+from carevouch.verifier.strand import audit_strand, open_published
+from carevouch.verifier.super_log import audit_super
 from tests.tampering.log import Files, Honest, origin_of
 from tests.tampering.tally import Names
-from tests.unit.cli.logs import VKEY
+from tests.unit.cli.log.logs import VKEY
 
 # Given other bytes for one file: what people are told.
 Look = Callable[[bytes], Names]

@@ -6,16 +6,16 @@ epochs may be others than the operator ordered; the sealer may seal as if an eve
 
 from collections.abc import Callable, Sequence
 
-from shared.events.epoch import EPOCH_TYP, order_payload
-from shared.events.genesis import Epoch
-from shared.events.sealing import SEAL_TYP, parse_seal
-from shared.kernel.encoding import b64u, sha256
-from shared.kernel.jws import sign, take_apart
-from shared.kernel.times import later
-from shared.ledger.checkpoint import SUPER, Checkpoint, LogName
-from shared.ledger.merkle import Edge, leaf_hashes
-from shared.ledger.note import Note, parse_note, render_note, sign_note
-from shared.ledger.superlog import super_entry
+from carevouch.events.epoch import EPOCH_TYP, order_payload
+from carevouch.events.genesis import Epoch
+from carevouch.events.seal import SEAL_TYP, parse_seal
+from carevouch.kernel.encoding import b64u, sha256
+from carevouch.kernel.jws import sign, take_apart
+from carevouch.kernel.times import later
+from carevouch.ledger.checkpoint import SUPER, Checkpoint, LogName
+from carevouch.ledger.merkle import Edge, leaf_hashes
+from carevouch.ledger.note import Note, parse_note, render_note, sign_note
+from carevouch.ledger.superlog import super_entry
 from tests.tampering.attacks import (
     LOG,
     NOBODY,
@@ -33,7 +33,7 @@ from tests.tampering.attacks import (
 )
 from tests.tampering.log import Files, Honest, blocks_of, entries_of, origin_of, size_of
 from tests.tampering.tally import Right
-from tests.unit.ledger.acts import ORIGIN, START
+from tests.unit.sealing.acts import ORIGIN, START
 
 Heads = Callable[[Honest], Sequence[bytes]]
 

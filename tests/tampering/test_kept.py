@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from shared.events.act import Revision, assemble
-from shared.events.envelope import parse_event, strand_of
-from shared.events.opening import make_opening, render_opening
-from shared.kernel.encoding import sha256
-from shared.ledger.tiles import ENTRIES
+from carevouch.events.act import Revision, assemble
+from carevouch.events.envelope import parse_event, strand_of
+from carevouch.events.opening import make_opening, render_opening
+from carevouch.kernel.encoding import sha256
+from carevouch.ledger.tiles import ENTRIES
 from tests.tampering.attacks import at_of, fitted, joined, resealed, resigned, sealed_without, unsealed
 from tests.tampering.log import (
     DOC,
@@ -21,8 +21,8 @@ from tests.tampering.log import (
     write,
 )
 from tests.tampering.looking import audited, run
-from tests.unit.cli.logs import read
-from tests.unit.ledger.acts import Producer
+from tests.unit.cli.log.logs import read
+from tests.unit.sealing.acts import Producer
 
 
 def openings_of(honest: Honest, folder: Path) -> Path:

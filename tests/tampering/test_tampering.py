@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.ledger.tiles import ENTRIES
+from carevouch.ledger.tiles import ENTRIES
 from tests.tampering import play
 from tests.tampering.flips import LOGS, Target, checkpoints, entries, evidence, hash_tiles
 from tests.tampering.log import Honest, large, medium, small, tile_path

@@ -1,13 +1,14 @@
 """Vectors of a deployment: its genesis, the epochs that its operator opened, and sealed batches."""
 
-from shared.events.envelope import parse_event
-from shared.events.epoch import EPOCH_TYP, Order, opened, order_payload, parse_order
-from shared.events.genesis import Epoch, genesis_text
-from shared.events.sealing import Candidate, Head, Plan, plan, plan_epoch
-from shared.kernel.encoding import b64u, sha256
-from shared.kernel.jws import sign
-from shared.kernel.times import later
-from shared.ledger.note import Verifier, sign_note
+from carevouch.events.envelope import parse_event
+from carevouch.events.epoch import EPOCH_TYP, Order, opened, order_payload, parse_order
+from carevouch.events.genesis import Epoch, genesis_text
+from carevouch.kernel.encoding import b64u, sha256
+from carevouch.kernel.jws import sign
+from carevouch.kernel.times import later
+from carevouch.ledger.note import Verifier, sign_note
+from carevouch.sealing.marks import Head
+from carevouch.sealing.plan import Candidate, Plan, plan, plan_epoch
 from tests.vectors import acts
 from tests.vectors.seed import GENESIS, GENESIS_2, LOG, ORIGIN, TIME, Rows, key
 

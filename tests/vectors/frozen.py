@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from shared.kernel.encoding import unb64u
+from carevouch.kernel.encoding import unb64u
 
 Row = dict[str, Any]
 

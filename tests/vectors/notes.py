@@ -8,11 +8,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from shared.kernel.encoding import b64u, unb64u
-from shared.kernel.errors import IntegrityFault
-from shared.ledger import cose
-from shared.ledger.checkpoint import SUPER, Checkpoint, log_origin, sign_checkpoint, strand_origin
-from shared.ledger.cosignature import (
+from carevouch.kernel.encoding import b64u, unb64u
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.ledger import cose
+from carevouch.ledger.checkpoint import SUPER, Checkpoint, log_origin, sign_checkpoint, strand_origin
+from carevouch.ledger.cosignature import (
     NO_TIME,
     Ed25519CosignatureSigner,
     Ed25519Cosigner,
@@ -22,15 +22,15 @@ from shared.ledger.cosignature import (
     ed25519_message,
     mldsa_message,
 )
-from shared.ledger.merkle import inclusion_path, leaf_hash, leaf_hashes, root
-from shared.ledger.note import (
+from carevouch.ledger.merkle import inclusion_path, leaf_hash, leaf_hashes, root
+from carevouch.ledger.note import (
     Ed25519InMemory,
     Ed25519Line,
     NoteSigner,
     Verifier,
     sign_note_with,
 )
-from shared.ledger.proof import TlogProof, render
+from carevouch.ledger.proof import TlogProof, render
 from tests.vectors.seed import LOG, MLDSA, ORIGIN, Rows, derived, key
 from tests.vectors.trees import consistency, entries, inclusion, leaves
 

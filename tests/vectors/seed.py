@@ -8,12 +8,12 @@ import hmac
 from dataclasses import replace
 from typing import Any
 
-from shared.events.catalogue import SERVICES
-from shared.events.genesis import Genesis
-from shared.kernel.ids import part
-from shared.kernel.jws import KeyInMemory, key_from_seed
-from shared.ledger.cosignature import Mldsa44InMemory
-from shared.ledger.note import Ed25519InMemory
+from carevouch.events.catalogue import SERVICES
+from carevouch.events.genesis import Genesis
+from carevouch.kernel.ids import part
+from carevouch.kernel.jws import KeyInMemory, key_from_seed
+from carevouch.ledger.cosignature import Mldsa44InMemory
+from carevouch.ledger.note import Ed25519InMemory
 
 SEED = b"carevouch frozen vectors, v1"
 TIME, SEAL_BY = "2026-11-22T10:00:00.000Z", "2026-11-22T10:10:00.000Z"

@@ -4,20 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from shared.events.epoch import opened, parse_order, read_epochs
-from shared.events.genesis import Genesis, genesis_text, parse_genesis
-from shared.events.sealing import (
-    BLOCK_SEALED,
-    EPOCH,
-    parse_seal,
-    verify_seal,
-)
-from shared.kernel.canonical import jcs
-from shared.kernel.encoding import sha256, unb64u
-from shared.kernel.errors import IntegrityFault, Malformed
-from shared.ledger.block import check_follows, parse_block
-from shared.ledger.merkle import leaf_hash, leaf_hashes, root
-from shared.ledger.note import open_note, parse_vkey
+from carevouch.events.epoch import opened, parse_order, read_epochs
+from carevouch.events.genesis import Genesis, genesis_text, parse_genesis
+from carevouch.events.seal import BLOCK_SEALED, EPOCH, parse_seal, verify_seal
+from carevouch.kernel.canonical import jcs
+from carevouch.kernel.encoding import sha256, unb64u
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.ledger.block import check_follows, parse_block
+from carevouch.ledger.merkle import leaf_hash, leaf_hashes, root
+from carevouch.ledger.note import open_note, parse_vkey
 from tests.vectors.frozen import Row, flipped, load
 
 FIRST, SECOND = load("genesis")

@@ -4,13 +4,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
-from shared.kernel.encoding import unb64u
-from shared.kernel.errors import IntegrityFault
-from shared.ledger import cose, proof
-from shared.ledger.checkpoint import Checkpoint, open_checkpoint
-from shared.ledger.cosignature import ed25519_message, mldsa_message, parse_key, timestamp_of
-from shared.ledger.merkle import leaf_hash
-from shared.ledger.note import (
+from carevouch.kernel.encoding import unb64u
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.ledger import cose, proof
+from carevouch.ledger.checkpoint import Checkpoint, open_checkpoint
+from carevouch.ledger.cosignature import ed25519_message, mldsa_message, parse_key, timestamp_of
+from carevouch.ledger.merkle import leaf_hash
+from carevouch.ledger.note import (
     NoteFault,
     SignatureLine,
     open_note,

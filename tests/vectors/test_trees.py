@@ -5,11 +5,11 @@ from typing import Any
 import pymerkle
 import pytest
 
-from shared.kernel.encoding import sha256, unb64u
-from shared.kernel.errors import IntegrityFault, Malformed
-from shared.ledger import merkle, tiles
-from shared.ledger.merkle import Edge
-from shared.ledger.tiles import ENTRIES, Tile, TileFault, TileReader, parse_path
+from carevouch.kernel.encoding import sha256, unb64u
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.ledger import merkle, tiles
+from carevouch.ledger.merkle import Edge
+from carevouch.ledger.tiles import ENTRIES, Tile, TileFault, TileReader, parse_path
 from tests.vectors.frozen import Row, flipped, hashes, load
 
 TREES, TILES = load("trees"), load("tiles")

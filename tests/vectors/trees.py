@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from shared.kernel.encoding import b64u, sha256
-from shared.ledger.merkle import (
+from carevouch.kernel.encoding import b64u, sha256
+from carevouch.ledger.merkle import (
     Edge,
     consistency_proof,
     inclusion_path,
     leaf_hashes,
     root,
 )
-from shared.ledger.tiles import ENTRIES, Tile, TileReader, all_tiles, grow, join_bundle, partials
+from carevouch.ledger.tiles import ENTRIES, Tile, TileReader, all_tiles, grow, join_bundle, partials
 from tests.vectors.frozen import flipped
 from tests.vectors.seed import Rows
 

@@ -7,17 +7,17 @@ Every answer that is FHIR is checked against R4 before a test sees it.
 from dataclasses import dataclass
 from typing import Any
 
+from carevouch.claims.contract import CONTRACT_TYP, contract_hash, contract_payload
+from carevouch.door.access import Access
+from carevouch.door.http import Door
+from carevouch.fhir.validate import require_valid
+from carevouch.kernel.canonical import jcs
+from carevouch.kernel.ids import Doc, parse_reference
+from carevouch.kernel.jsontext import parse, render
+from carevouch.kernel.jws import sign
+from carevouch.store.documents import Stored
 from services.claims.ports import Ports
 from services.claims.routes import register
-from shared.aws.access import Access
-from shared.aws.documents import Stored
-from shared.aws.http import Door
-from shared.claims.contract import CONTRACT_TYP, contract_hash, contract_payload
-from shared.fhir.validate import require_valid
-from shared.kernel.canonical import jcs
-from shared.kernel.ids import Doc, parse_reference
-from shared.kernel.jsontext import parse, render
-from shared.kernel.jws import sign
 from tests.api import Answer, Api
 from tests.people import Organization, admit, enrol
 from tests.unit.claims.cases import terms

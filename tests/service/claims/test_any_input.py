@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.kernel.canonical import parse_jcs
-from shared.kernel.jsontext import Number, parse, render
+from carevouch.kernel.canonical import parse_jcs
+from carevouch.kernel.jsontext import Number, parse, render
 from tests.service.claims.member import ASK, SUBMIT, Member, coverage_of, insure
 from tests.world import memory_world
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from shared.claims.contract import CONTRACT_TYP, contract_payload, verify_contract
-from shared.kernel.canonical import jcs, parse_jcs
-from shared.kernel.encoding import b64u
-from shared.kernel.jsontext import render
-from shared.kernel.jws import sign
+from carevouch.claims.contract import CONTRACT_TYP, contract_payload, verify_contract
+from carevouch.kernel.canonical import jcs, parse_jcs
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.jsontext import render
+from carevouch.kernel.jws import sign
 from tests.api import Api, Who
 from tests.people import Organization, admit, readmit
 from tests.service.claims.member import contract_doc_of, contract_of, hash_of, new_api, register_contract

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.kernel.jsontext import parse, render
+from carevouch.kernel.jsontext import parse, render
 from tests.api import Who
 from tests.people import admit, bind_device, enrol, record
 from tests.service.claims.member import Member, coverage_of, post

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.claims.decision import replay
+from carevouch.claims.decision import replay
 from tests.contract.stores import MOTO, Store, open_store
 from tests.people import enrol
 from tests.service.claims.member import cover, insure, new_api, totals

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.claims.decision import replay
-from shared.kernel.canonical import parse_jcs
-from shared.kernel.jsontext import parse
+from carevouch.claims.decision import replay
+from carevouch.kernel.canonical import parse_jcs
+from carevouch.kernel.jsontext import parse
 from tests.api import Answer
 from tests.fakes import Crash, MemoryRows
 from tests.people import enrol

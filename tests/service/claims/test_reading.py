@@ -2,9 +2,9 @@
 
 import pytest
 
+from carevouch.door.http import Door
 from services.records.ports import ports_of
 from services.records.routes import register as register_records
-from shared.aws.http import Door
 from tests.api import Answer, Api, Who
 from tests.log_of import log_of
 from tests.people import admit, bind_device

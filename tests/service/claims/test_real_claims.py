@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.claims.decision import replay
-from shared.kernel.jsontext import Number, parse
+from carevouch.claims.decision import replay
+from carevouch.kernel.jsontext import Number, parse
 from tests.oracles import shared_path
 from tests.people import admit, enrol
 from tests.service.claims.member import (

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.aws.documents import Answer, Draft, Plan
-from shared.kernel.ids import Doc, directory, part
-from shared.kernel.jsontext import Number, parse, render
+from carevouch.kernel.ids import Doc, directory, part
+from carevouch.kernel.jsontext import Number, parse, render
+from carevouch.store.documents import Answer, Draft, Plan
 from tests.api import Who
 from tests.people import act, admit, bind_device, enrol, link, readmit, record
 from tests.service.claims.member import ASK, SUBMIT, Member, contract_of, cover, post, register_contract

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from shared.claims.decision import replay
-from shared.events.leaf import commit
-from shared.fhir.validate import require_valid
-from shared.kernel.canonical import parse_jcs
-from shared.kernel.encoding import b64u
-from shared.kernel.jsontext import parse
+from carevouch.claims.decision import replay
+from carevouch.events.leaf import commit
+from carevouch.fhir.validate import require_valid
+from carevouch.kernel.canonical import parse_jcs
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.jsontext import parse
 from tests.people import admit, enrol
 from tests.service.claims.member import (
     ASK,

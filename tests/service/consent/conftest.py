@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
+from carevouch.consent.signature import sign_grant
+from carevouch.door.access import Access
+from carevouch.door.http import Door, Incoming
+from carevouch.identity.token import TokenFacts, caller_of
+from carevouch.kernel.ids import Doc, Key
+from carevouch.records.access import Allowed, Refused
+from carevouch.store.documents import Stored
+from carevouch.store.rows import Row
 from services.consent.ports import Ports
 from services.consent.routes import register
-from shared.aws.access import Access
-from shared.aws.documents import Stored
-from shared.aws.http import Door, Incoming
-from shared.aws.rows import Row
-from shared.consent.signature import sign_grant
-from shared.identity.token import TokenFacts, caller_of
-from shared.kernel.ids import Doc, Key
-from shared.records.access import Allowed, Refused
 from tests import people
 from tests.api import Answer, Api, Who
 from tests.people import Device, Organization

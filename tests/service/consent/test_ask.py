@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.consent.signature import sign_grant
-from shared.records.access import Allowed
+from carevouch.consent.signature import sign_grant
+from carevouch.records.access import Allowed
 from tests import people
 from tests.api import Who
 from tests.service.consent.conftest import Scene

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.consent.signature import sign_grant
-from shared.events.envelope import parse_event
+from carevouch.consent.signature import sign_grant
+from carevouch.events.envelope import parse_event
 from tests import people
 from tests.api import Answer
 from tests.fakes import Faults

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.aws.documents import Stored
-from shared.kernel.jsontext import parse
+from carevouch.kernel.jsontext import parse
+from carevouch.store.documents import Stored
 from tests import people
 from tests.api import Answer, Who
 from tests.people import Organization

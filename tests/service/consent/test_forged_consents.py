@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from shared.aws.documents import Answer, Draft, Plan, Stored
-from shared.aws.rows import Row
-from shared.consent.signature import body_of, grant_payload, sign_grant
-from shared.identity.binding import device_body, parse_device
-from shared.kernel.errors import IntegrityFault
-from shared.kernel.ids import Doc, about, parse_key
-from shared.kernel.jsontext import render
-from shared.records.access import Allowed, Refused
-from shared.records.content import stamped
+from carevouch.consent.signature import body_of, grant_payload, sign_grant
+from carevouch.identity.binding import device_body, parse_device
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.kernel.ids import Doc, about, parse_key
+from carevouch.kernel.jsontext import render
+from carevouch.records.access import Allowed, Refused
+from carevouch.records.content import stamped
+from carevouch.store.documents import Answer, Draft, Plan, Stored
+from carevouch.store.rows import Row
 from tests import people
 from tests.people import Device
 from tests.service.consent.conftest import Scene

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from shared.consent.signature import GRANT_TYP, parse_body, sign_grant, verify_grant
-from shared.events.envelope import parse_event
-from shared.events.opening import verified_event
-from shared.kernel.encoding import b64u, sha256, unb64u
-from shared.kernel.jws import sign
-from shared.records.access import Allowed, Refused
+from carevouch.consent.signature import GRANT_TYP, parse_body, sign_grant, verify_grant
+from carevouch.events.envelope import parse_event
+from carevouch.events.opening import verified_event
+from carevouch.kernel.encoding import b64u, sha256, unb64u
+from carevouch.kernel.jws import sign
+from carevouch.records.access import Allowed, Refused
 from tests import people
 from tests.service.consent.conftest import Scene
 from tests.world import new_key

@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from shared.aws.access import Access
-from shared.aws.documents import Stored
-from shared.consent.decide import decide
-from shared.consent.decision import Decision
-from shared.consent.facts import facts_of
-from shared.consent.purposes import lineage
-from shared.consent.render import render_consents, render_resource
-from shared.consent.shorthand import PATIENT, Case, read_cases
-from shared.fhir.references import rewrite
-from shared.identity.roles import ROLES, purposes
-from shared.kernel.ids import Doc
-from shared.kernel.times import instant
-from shared.records.access import Allowed
-from shared.records.content import resource_of
+from carevouch.consent.decide import decide
+from carevouch.consent.decision import Decision
+from carevouch.consent.facts import facts_of
+from carevouch.consent.purposes import lineage
+from carevouch.consent.render import render_consents, render_resource
+from carevouch.consent.shorthand import PATIENT, Case, read_cases
+from carevouch.door.access import Access
+from carevouch.fhir.references import rewrite
+from carevouch.identity.roles import ROLES, purposes
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.times import instant
+from carevouch.records.access import Allowed
+from carevouch.records.content import resource_of
+from carevouch.store.documents import Stored
 from tests import people
 from tests.oracles import SHARED, or_skip, shared_path
 from tests.people import Organization

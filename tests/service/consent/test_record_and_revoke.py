@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from shared.aws.documents import Stored
-from shared.consent.signature import parse_body, sign_grant
-from shared.events.envelope import parse_event
-from shared.fhir.validate import check
-from shared.kernel.jsontext import parse
-from shared.records.access import Allowed, Refused
-from shared.records.content import resource_of
+from carevouch.consent.signature import parse_body, sign_grant
+from carevouch.events.envelope import parse_event
+from carevouch.fhir.validate import check
+from carevouch.kernel.jsontext import parse
+from carevouch.records.access import Allowed, Refused
+from carevouch.records.content import resource_of
+from carevouch.store.documents import Stored
 from tests import people
 from tests.api import Answer
 from tests.service.consent.conftest import Scene

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.kernel.jsontext import parse
+from carevouch.kernel.jsontext import parse
 from tests import people
 from tests.api import Answer, Who
 from tests.service.consent.conftest import Scene

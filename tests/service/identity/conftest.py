@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
+from carevouch.door.access import Access
+from carevouch.door.http import Door
+from carevouch.fhir.meta import with_meta
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.jsontext import render
+from carevouch.store.documents import Answer, Draft, Plan
+from carevouch.store.documents.erasure import Eraser
+from carevouch.store.index import Index
 from services.identity.ports import Ports
 from services.identity.routes import register
 from services.identity.store import name_of
-from shared.aws.access import Access
-from shared.aws.documents import Answer, Draft, Plan
-from shared.aws.documents.erasure import Eraser
-from shared.aws.http import Door
-from shared.aws.index import Index
-from shared.fhir.meta import with_meta
-from shared.kernel.ids import Doc
-from shared.kernel.jsontext import render
 from tests.api import Api
 from tests.people import Organization, act, admit, synthetic_patient
 from tests.world import World, memory_world, new_key

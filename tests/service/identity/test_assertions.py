@@ -6,9 +6,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from carevouch.kernel.errors import Malformed
 from services.identity.ports import Assertions
 from services.identity.store import DynamoAssertions
-from shared.kernel.errors import Malformed
 from tests.service.identity.conftest import MemoryAssertions
 
 TABLE, REGION = "assertions", "eu-central-1"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.kernel.jsontext import parse
+from carevouch.kernel.jsontext import parse
 from tests.api import Api, Who
 from tests.people import Device, Organization, admit, bind_device, synthetic_patient
 from tests.service.identity.conftest import corrected, registered, versioned

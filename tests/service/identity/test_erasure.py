@@ -4,13 +4,13 @@ import json
 
 import pytest
 
+from carevouch.door.http import Door
+from carevouch.kernel.errors import Erased
+from carevouch.kernel.ids import Doc, Key
+from carevouch.store.documents.erasure import WORK_LIST, Swept
+from carevouch.store.rows import Row
 from services.identity.app import tell
 from services.identity.ports import Ports
-from shared.aws.documents.erasure import WORK_LIST, Swept
-from shared.aws.http import Door
-from shared.aws.rows import Row
-from shared.kernel.errors import Erased
-from shared.kernel.ids import Doc, Key
 from tests.api import Answer, Api
 from tests.fakes import Crash, MemoryKeyRows, MemoryRows
 from tests.people import Organization, bind_device, synthetic_patient

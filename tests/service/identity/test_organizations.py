@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from shared.events.act import EventFacts, Revision, assemble
-from shared.events.envelope import EVENT_TYP, TAG_BYTES, event_payload, parse_event
-from shared.events.leaf import NONCE_BYTES
-from shared.identity.admission import ACTIVE, SUSPENDED, Admission, admission_body, parse_admission
-from shared.identity.admit import Drawn, admission_request, change_request, read_request
-from shared.kernel.canonical import JsonObject
-from shared.kernel.encoding import b64u
-from shared.kernel.ids import Doc, directory, part
-from shared.kernel.jsontext import render
-from shared.kernel.jws import sign
-from shared.kernel.times import later
+from carevouch.events.act import EventFacts, Revision, assemble
+from carevouch.events.envelope import EVENT_TYP, TAG_BYTES, event_payload, parse_event
+from carevouch.events.leaf import NONCE_BYTES
+from carevouch.identity.admission import ACTIVE, SUSPENDED, Admission, admission_body, parse_admission
+from carevouch.identity.admit import Drawn, admission_request, change_request, read_request
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.ids import Doc, directory, part
+from carevouch.kernel.jsontext import render
+from carevouch.kernel.jws import sign
+from carevouch.kernel.times import later
 from tests.api import Answer, Api, Who
 from tests.fakes import MemoryRows
 from tests.people import synthetic_patient

@@ -8,12 +8,12 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
+from carevouch.events.envelope import tag
+from carevouch.identity.binding import answer_offer, make_offer, one_time_key
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.times import later
+from carevouch.store.keys import DEPLOYMENT_PK
 from services.identity.ports import Ports
-from shared.aws.keys import DEPLOYMENT_PK
-from shared.events.envelope import tag
-from shared.identity.binding import answer_offer, make_offer, one_time_key
-from shared.kernel.ids import Doc
-from shared.kernel.times import later
 from tests.api import Answer, Api, Who
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.people import Organization, admit, bind_device, enrol, synthetic_patient

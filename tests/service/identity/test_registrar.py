@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from carevouch.door.consents import Consents
+from carevouch.door.http import Door
+from carevouch.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
+from carevouch.kernel.times import later
 from services.identity.ports import Ports
 from services.records.ports import ports_of as records_ports_of
 from services.records.routes import register as register_records
-from shared.aws.consents import Consents
-from shared.aws.http import Door
-from shared.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
-from shared.kernel.times import later
 from tests.api import Answer, Api
 from tests.log_of import log_of
 from tests.people import (

@@ -4,10 +4,10 @@ from datetime import UTC
 
 import pytest
 
-from shared.aws.consents import Consents
-from shared.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
-from shared.kernel.ids import Doc, about
-from shared.kernel.times import later
+from carevouch.door.consents import Consents
+from carevouch.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
+from carevouch.kernel.ids import Doc, about
+from carevouch.kernel.times import later
 from tests.api import Answer, Api
 from tests.people import Device, Organization, admit, bind_device, consent_for, enrol, grant
 from tests.service.identity.test_audit import audits

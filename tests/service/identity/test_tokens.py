@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.ids import directory, part
+from carevouch.kernel.jws import KeyInMemory, thumbprint
 from services.identity.authorizer import authorize
 from services.identity.ports import AuthorizerPorts, Ports
 from services.identity.tokens import ASSERTION_TYPE
-from shared.kernel.encoding import b64u
-from shared.kernel.ids import directory, part
-from shared.kernel.jws import KeyInMemory, thumbprint
 from tests.api import Answer, Api
 from tests.people import Organization, admit, bind_device, enrol, readmit
 from tests.service.identity.conftest import seconds_of

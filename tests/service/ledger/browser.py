@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from services.cli.app import main
-from shared.ledger.cosignature import MLDSA44_SIGNATURE
+from carevouch.cli.app import main
+from carevouch.ledger.cosignature import MLDSA44_SIGNATURE
 from tests.oracles import ROOT
 from tests.service.ledger.evidence import Case
 

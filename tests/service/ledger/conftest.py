@@ -1,14 +1,11 @@
-"""Fixtures of the ledger's tests."""
+"""Fixtures of the ledger door's tests."""
 
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page
 
-from tests.local_cloud import cloud
 from tests.service.ledger.browser import PAGE, chromium
-
-__all__ = ["cloud", "page"]
 
 
 @pytest.fixture(scope="module")

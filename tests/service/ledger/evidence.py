@@ -11,26 +11,26 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
-from shared.consent.signature import body_of, grant_payload, sign_grant
-from shared.events.act import Revision, assemble
-from shared.events.epoch import EPOCH_TYP, order_payload, parse_order
-from shared.events.genesis import Epoch, genesis_text
-from shared.events.opening import Opening, make_opening, render_opening
-from shared.events.sealing import BLOCK_SEALED, EPOCH, SEAL_TYP
-from shared.identity.binding import answer_offer, device_body, make_offer, one_time_key
-from shared.kernel.encoding import b64, sha256
-from shared.kernel.ids import Doc
-from shared.kernel.jws import KeyInMemory, sign
-from shared.kernel.times import later
-from shared.ledger import proof as proofs
-from shared.ledger.checkpoint import Checkpoint
-from shared.ledger.cosignature import Mldsa44InMemory
-from shared.ledger.logkeys import LogSigner
-from shared.ledger.merkle import inclusion_path, leaf_hash, root
-from shared.ledger.note import Ed25519InMemory, SignatureLine, Verifier, parse_note, sign_note
-from shared.ledger.proof import TlogProof
-from shared.ledger.superlog import super_entry
-from tests.unit.ledger.acts import ORIGIN, PATIENT, START, House, Producer, event_id, key
+from carevouch.consent.signature import body_of, grant_payload, sign_grant
+from carevouch.events.act import Revision, assemble
+from carevouch.events.epoch import EPOCH_TYP, order_payload, parse_order
+from carevouch.events.genesis import Epoch, genesis_text
+from carevouch.events.opening import Opening, make_opening, render_opening
+from carevouch.events.seal import BLOCK_SEALED, EPOCH, SEAL_TYP
+from carevouch.identity.binding import answer_offer, device_body, make_offer, one_time_key
+from carevouch.kernel.encoding import b64, sha256
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.jws import KeyInMemory, sign
+from carevouch.kernel.times import later
+from carevouch.ledger import proof as proofs
+from carevouch.ledger.checkpoint import Checkpoint
+from carevouch.ledger.cosignature import Mldsa44InMemory
+from carevouch.ledger.logkeys import LogSigner
+from carevouch.ledger.merkle import inclusion_path, leaf_hash, root
+from carevouch.ledger.note import Ed25519InMemory, SignatureLine, Verifier, parse_note, sign_note
+from carevouch.ledger.proof import TlogProof
+from carevouch.ledger.superlog import super_entry
+from tests.unit.sealing.acts import ORIGIN, PATIENT, START, House, Producer, event_id, key
 
 Kind = Literal["genesis", "proof", "opening", "entry", "certificate", "super", "policy", "epochs"]
 STRANDS = 2

@@ -2,35 +2,37 @@
 
 import json
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from carevouch.door.http import Door
+from carevouch.events.envelope import parse_event
+from carevouch.events.genesis import genesis_text
+from carevouch.events.opening import open_genesis
+from carevouch.events.seal import parse_seal
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.kernel.ids import Key
+from carevouch.ledger import proof as proofs
+from carevouch.ledger.checkpoint import Checkpoint, open_checkpoint
+from carevouch.ledger.cose import verify_inclusion_receipt
+from carevouch.ledger.merkle import leaf_hash
+from carevouch.ledger.note import Verifier, parse_vkey, sign_note
+from carevouch.ledger.tiles import split_bundle
+from carevouch.store.log.library import Library
+from carevouch.store.log.ports import Stored
+from carevouch.store.log.signers import software_key
+from carevouch.witness.watch import Deployment, Watch, follow
 from services.ledger import wiring
-from services.ledger.keys import software_key
-from services.ledger.ports import Stored
-from services.ledger.proofs import Library
 from services.ledger.routes import add_routes
-from shared.aws.http import Door
-from shared.events.envelope import parse_event
-from shared.events.genesis import genesis_text
-from shared.events.opening import open_genesis
-from shared.events.sealing import parse_seal
-from shared.kernel.errors import IntegrityFault
-from shared.kernel.ids import Key
-from shared.ledger import proof as proofs
-from shared.ledger.checkpoint import Checkpoint, open_checkpoint
-from shared.ledger.cose import verify_inclusion_receipt
-from shared.ledger.merkle import leaf_hash
-from shared.ledger.note import Verifier, parse_vkey, sign_note
-from shared.ledger.tiles import split_bundle
-from shared.ledger.watch import Deployment, Watch, follow
+from services.sealer import wiring as sealer_wiring
 from tests.api import Answer, Api
 from tests.aws import client
 from tests.fakes import MemoryWrapper
-from tests.service.ledger.fakes import Cloud
-from tests.service.ledger.test_store import BUCKET, DOCUMENTS, LEDGER, aws, put_act
-from tests.unit.ledger.acts import ORIGIN, House, Producer, event_id
+from tests.service.sealer.fakes import Cloud
+from tests.service.store.test_log_rows import BUCKET, DOCUMENTS, LEDGER, aws, put_act
+from tests.unit.sealing.acts import ORIGIN, House, Producer, event_id
 
 __all__ = ["aws"]
 VERIFIER = Verifier(f"{ORIGIN}/strand/0", House().log.public)
@@ -268,15 +270,16 @@ def deployed(aws: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     }.items():
         monkeypatch.setenv(name, value)
     forget()
-    from services.ledger import app
+    from services.ledger.app import door
+    from services.sealer.app import sealer
 
-    yield app
+    yield SimpleNamespace(door=door, sealer=sealer)
     forget()
 
 
 def forget() -> None:
     """Make the next invocation a cold start."""
-    for cached in vars(wiring).values():
+    for cached in (*vars(wiring).values(), *vars(sealer_wiring).values()):
         if hasattr(cached, "cache_clear"):
             cached.cache_clear()
 

@@ -8,23 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ledger.ports import Stored
-from services.ledger.proofs import Library
+from carevouch.door.http import Door
+from carevouch.events.certificate import CERT_TYP
+from carevouch.events.envelope import EVENT_TYP
+from carevouch.events.seal import BLOCK_SEALED, parse_seal
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.ids import Key
+from carevouch.kernel.jws import take_apart
+from carevouch.ledger.checkpoint import open_checkpoint
+from carevouch.ledger.merkle import leaf_hash
+from carevouch.ledger.note import Verifier
+from carevouch.ledger.tiles import ENTRIES, split_bundle, tile_at
+from carevouch.store.log.library import Library
+from carevouch.store.log.ports import Stored
 from services.ledger.routes import add_routes
-from shared.aws.http import Door
-from shared.events.certificate import CERT_TYP
-from shared.events.envelope import EVENT_TYP
-from shared.events.sealing import BLOCK_SEALED, parse_seal
-from shared.kernel.encoding import b64u
-from shared.kernel.ids import Key
-from shared.kernel.jws import take_apart
-from shared.ledger.checkpoint import open_checkpoint
-from shared.ledger.merkle import leaf_hash
-from shared.ledger.note import Verifier
-from shared.ledger.tiles import ENTRIES, split_bundle, tile_at
 from tests.api import Answer, Api
-from tests.service.ledger.fakes import Cloud
-from tests.unit.ledger.acts import ORIGIN, PATIENT, House, Producer, event_id
+from tests.service.sealer.fakes import Cloud
+from tests.unit.sealing.acts import ORIGIN, PATIENT, House, Producer, event_id
 
 Json = dict[str, Any]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from shared.events.opening import render_opening
-from shared.kernel.times import later
-from shared.ledger.checkpoint import MAX_STRANDS, Checkpoint
-from shared.ledger.cosignature import Ed25519Cosigner
-from shared.ledger.merkle import root
-from shared.ledger.note import Verifier
+from carevouch.events.opening import render_opening
+from carevouch.kernel.times import later
+from carevouch.ledger.checkpoint import MAX_STRANDS, Checkpoint
+from carevouch.ledger.cosignature import Ed25519Cosigner
+from carevouch.ledger.merkle import root
+from carevouch.ledger.note import Verifier
 from tests.service.ledger.browser import PLACES, SEED, accepted, agreed, all_judged, flips, judged
 from tests.service.ledger.evidence import (
     HOUSE,
@@ -38,7 +38,7 @@ from tests.service.ledger.evidence import (
     seal_entry,
     with_line,
 )
-from tests.unit.ledger.acts import ORIGIN, START, House, Producer, key
+from tests.unit.sealing.acts import ORIGIN, START, House, Producer, key
 
 LOG = Log([result_opening(), consent_opening(), admission_opening()])
 # The same under genesis of version 1.

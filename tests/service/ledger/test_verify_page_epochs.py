@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from shared.events.epoch import EPOCH_TYP
-from shared.kernel.jws import KeyInMemory, sign
-from shared.kernel.times import later
-from shared.ledger.checkpoint import MAX_STRANDS
-from shared.ledger.note import Verifier
+from carevouch.events.epoch import EPOCH_TYP
+from carevouch.kernel.jws import KeyInMemory, sign
+from carevouch.kernel.times import later
+from carevouch.ledger.checkpoint import MAX_STRANDS
+from carevouch.ledger.note import Verifier
 from tests.service.ledger.browser import accepted, agreed, all_judged, flips, judged
 from tests.service.ledger.evidence import (
     GROWN,
@@ -33,7 +33,7 @@ from tests.service.ledger.evidence import (
     policy_file,
     result_opening,
 )
-from tests.unit.ledger.acts import ORIGIN, START, House, Producer, key
+from tests.unit.sealing.acts import ORIGIN, START, House, Producer, key
 
 FIRST = order()
 SECOND = order(3, prev=FIRST)

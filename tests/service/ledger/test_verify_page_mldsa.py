@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from shared.kernel.encoding import sha256
-from shared.ledger.cosignature import Mldsa44InMemory, MldsaCosignatureSigner, MldsaCosigner
-from shared.ledger.note import SignatureLine, parse_note, render_note, sign_note
+from carevouch.kernel.encoding import sha256
+from carevouch.ledger.cosignature import Mldsa44InMemory, MldsaCosignatureSigner, MldsaCosigner
+from carevouch.ledger.note import SignatureLine, parse_note, render_note, sign_note
 from tests.service.ledger.browser import accepted, agreed, all_judged, flips, judged
 from tests.service.ledger.evidence import (
     HOUSE,
@@ -27,7 +27,7 @@ from tests.service.ledger.evidence import (
     result_opening,
     with_line,
 )
-from tests.unit.ledger.acts import ORIGIN
+from tests.unit.sealing.acts import ORIGIN
 
 LOG = Log([result_opening(), admission_opening()])
 NAMES = ("genesis", "0.tlog-proof", "0.opening.json")

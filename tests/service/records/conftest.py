@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
+from carevouch.door.http import Door
+from carevouch.events.catalogue import OWN_TYPES
+from carevouch.kernel.ids import Key
+from carevouch.kernel.jsontext import parse
+from carevouch.store.documents import Stored
 from services.records.ports import Ports, ports_of
 from services.records.routes import register
-from shared.aws.documents import Stored
-from shared.aws.http import Door
-from shared.events.catalogue import OWN_TYPES
-from shared.kernel.ids import Key
-from shared.kernel.jsontext import parse
 from tests import people
 from tests.api import Answer, Api, Who
 from tests.log_of import log_of

@@ -8,8 +8,8 @@ that the caller could learn from it.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from shared.aws.documents import Stored
-from shared.kernel.encoding import unb64u
+from carevouch.kernel.encoding import unb64u
+from carevouch.store.documents import Stored
 from tests.api import Answer
 from tests.service.records.conftest import Scene, resources
 

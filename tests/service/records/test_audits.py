@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.fhir.validate import check
+from carevouch.fhir.validate import check
 from tests import people
 from tests.people import Organization
 from tests.service.records.conftest import Scene, patient_of, resources, whole_patient

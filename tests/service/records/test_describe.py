@@ -3,12 +3,12 @@
 import re
 import tomllib
 
+from carevouch.events.catalogue import DIRECTORY_TYPES
+from carevouch.fhir.search import search_parameters
+from carevouch.fhir.validate import check
 from services.records.describe import VERSION
 from services.records.neighbours import NEIGHBOURS
 from services.records.routes import routes
-from shared.events.catalogue import DIRECTORY_TYPES
-from shared.fhir.search import search_parameters
-from shared.fhir.validate import check
 from tests.contract.template import functions
 from tests.oracles import ROOT
 from tests.service.records.conftest import Json, Scene

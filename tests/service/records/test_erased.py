@@ -12,21 +12,20 @@ from dataclasses import dataclass
 
 import pytest
 
-from services.ledger.proofs import Library
-from shared.aws.cipher import associated_data, decrypt
-from shared.aws.documents import Stored
-from shared.aws.documents.erasure import Eraser
-from shared.aws.index import Index
-from shared.events.envelope import parse_event, tag
-from shared.events.leaf import NONCE_BYTES, commit
-from shared.events.opening import parse_opening, verify_opening
-from shared.events.sealing import event_of
-from shared.kernel.encoding import sha256
-from shared.kernel.errors import IntegrityFault
-from shared.ledger.checkpoint import strand_origin
-from shared.ledger.merkle import leaf_hash
-from shared.ledger.proof import TlogProof, verify
-from shared.ledger.tiles import ENTRIES, all_tiles, split_bundle
+from carevouch.events.envelope import event_of, parse_event, tag
+from carevouch.events.leaf import NONCE_BYTES, commit
+from carevouch.events.opening import parse_opening, verify_opening
+from carevouch.kernel.encoding import sha256
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.ledger.checkpoint import strand_origin
+from carevouch.ledger.merkle import leaf_hash
+from carevouch.ledger.proof import TlogProof, verify
+from carevouch.ledger.tiles import ENTRIES, all_tiles, split_bundle
+from carevouch.store.cipher import associated_data, decrypt
+from carevouch.store.documents import Stored
+from carevouch.store.documents.erasure import Eraser
+from carevouch.store.index import Index
+from carevouch.store.log.library import Library
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.log_of import WorldLog
 from tests.service.records.conftest import Scene, patient_of, whole_patient

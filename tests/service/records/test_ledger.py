@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from shared.consent.signature import parse_body, verify_grant
-from shared.events.opening import Proved, parse_opening, verify_opening
-from shared.identity.binding import parse_device, verify_binding
-from shared.kernel.encoding import b64u
-from shared.kernel.errors import IntegrityFault, Malformed
-from shared.kernel.jws import Jwk
-from shared.records.content import resource_of
+from carevouch.consent.signature import parse_body, verify_grant
+from carevouch.events.opening import Proved, parse_opening, verify_opening
+from carevouch.identity.binding import parse_device, verify_binding
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.kernel.jws import Jwk
+from carevouch.records.content import resource_of
 from tests import people
 from tests.service.records.conftest import Scene, patient_of, whole_patient
 

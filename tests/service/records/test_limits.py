@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from carevouch.events.envelope import MAX_COUNT
+from carevouch.records.survey import MAX_LOOKUPS
 from services.records.transaction import MAX_BATCH
-from shared.events.envelope import MAX_COUNT
-from shared.records.survey import MAX_LOOKUPS
 from tests import people
 from tests.service.records.conftest import Json, Scene, bundle, clinical, entry, patient_of
 from tests.service.records.test_bundles import conditional, issues, post, practitioner, statuses

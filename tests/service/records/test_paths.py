@@ -7,17 +7,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.aws.consents import Consents
-from shared.aws.documents import Stored
-from shared.consent.decide import decide
-from shared.consent.facts import facts_of
-from shared.consent.question import Request
-from shared.consent.signature import body_of, grant_payload, sign_grant
-from shared.fhir.meta import with_meta
-from shared.kernel.ids import Doc
-from shared.kernel.jsontext import render
-from shared.kernel.times import moment
-from shared.records.content import resource_of
+from carevouch.consent.decide import decide
+from carevouch.consent.facts import facts_of
+from carevouch.consent.question import Request
+from carevouch.consent.signature import body_of, grant_payload, sign_grant
+from carevouch.door.consents import Consents
+from carevouch.fhir.meta import with_meta
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.jsontext import render
+from carevouch.kernel.times import moment
+from carevouch.records.content import resource_of
+from carevouch.store.documents import Stored
 from tests import people
 from tests.people import Device, Organization
 from tests.service.records.conftest import (

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from carevouch.door.http import Incoming, Reply
+from carevouch.identity.token import TokenFacts, caller_of
+from carevouch.kernel.ids import Key
+from carevouch.store.rows import Row
 from services.records import transaction
 from services.records.ports import ports_of
-from shared.aws.http import Incoming, Reply
-from shared.aws.rows import Row
-from shared.identity.token import TokenFacts, caller_of
-from shared.kernel.ids import Key
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.people import Organization
 from tests.service.records.conftest import Json, Scene, whole_patient

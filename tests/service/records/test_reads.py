@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.aws.documents.erasure import Eraser
-from shared.fhir.validate import check
+from carevouch.fhir.validate import check
+from carevouch.store.documents.erasure import Eraser
 from tests import people
 from tests.api import Who
 from tests.service.records.conftest import (

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.aws.documents import Stored
-from shared.events.envelope import strand_of
-from shared.events.opening import parse_opening, verify_opening
-from shared.kernel.encoding import b64u
-from shared.kernel.ids import Doc
-from shared.kernel.times import later
+from carevouch.events.envelope import strand_of
+from carevouch.events.opening import parse_opening, verify_opening
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.times import later
+from carevouch.store.documents import Stored
 from tests import people
 from tests.people import Organization
 from tests.service.records.conftest import CONFIDENTIALITY, Scene, labelled

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.events.opening import parse_opening
-from shared.kernel.encoding import b64u
-from shared.kernel.times import later
+from carevouch.events.opening import parse_opening
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.times import later
 from tests import people
 from tests.service.records.conftest import Scene, patient_of, whole_patient
 from tests.world import START

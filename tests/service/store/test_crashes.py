@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.aws.documents import Answer, Committed, Draft, Naming, Plan, Request, Writer
-from shared.aws.documents.writer import STAGE_SECONDS
-from shared.aws.keys import DEPLOYMENT_PK
-from shared.aws.rows import OutcomeUnknown
-from shared.events.envelope import parse_event
-from shared.kernel.errors import Busy
-from shared.kernel.ids import Doc, Key, about
+from carevouch.events.envelope import parse_event
+from carevouch.kernel.errors import Busy, OutcomeUnknown
+from carevouch.kernel.ids import Doc, Key, about
+from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request, Writer
+from carevouch.store.documents.writer import STAGE_SECONDS
+from carevouch.store.keys import DEPLOYMENT_PK
 from tests.contract.stores import new_person, register, request, store_observations, update
 from tests.fakes import Crash, Faults, MemoryKeyRows, MemoryRows
 from tests.world import World

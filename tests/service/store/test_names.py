@@ -2,9 +2,9 @@
 
 import os
 
-from shared.aws.documents import Answer, Draft, Naming, Plan, Request
-from shared.events.envelope import parse_event
-from shared.kernel.ids import Doc, about, part
+from carevouch.events.envelope import parse_event
+from carevouch.kernel.ids import Doc, about, part
+from carevouch.store.documents import Answer, Draft, Naming, Plan, Request
 from tests.world import World, memory_world
 
 

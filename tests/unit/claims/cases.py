@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from shared.claims.accumulate import fresh
-from shared.claims.adjudicate import adjudicate
-from shared.claims.contract import Contract, parse_contract
-from shared.claims.model import (
+from carevouch.claims.accumulate import fresh
+from carevouch.claims.adjudicate import adjudicate
+from carevouch.claims.contract import Contract, parse_contract
+from carevouch.claims.model import (
     Accumulators,
     Adjudication,
     ClaimInput,
@@ -15,7 +15,7 @@ from shared.claims.model import (
     IndividualUse,
     Line,
 )
-from shared.kernel.canonical import jcs
+from carevouch.kernel.canonical import jcs
 
 SYSTEM = "https://example.org/codes"
 NOW = "2026-04-01T10:00:00.000Z"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.kernel.jsontext import Number
+from carevouch.kernel.jsontext import Number
 from tests.unit.claims.cases import PATIENT, PAYER, PROVIDER, SYSTEM
 
 

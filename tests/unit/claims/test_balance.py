@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.claims.accumulate import fresh, left
-from shared.claims.balance import Unbalanced, assert_balanced
-from shared.claims.contract import Contract, parse_contract
-from shared.claims.decision import decision_body, replay
-from shared.claims.model import Accumulators, ClaimInput, FamilyUse, IndividualUse
-from shared.kernel.canonical import jcs
+from carevouch.claims.accumulate import fresh, left
+from carevouch.claims.balance import Unbalanced, assert_balanced
+from carevouch.claims.contract import Contract, parse_contract
+from carevouch.claims.decision import decision_body, replay
+from carevouch.claims.model import Accumulators, ClaimInput, FamilyUse, IndividualUse
+from carevouch.kernel.canonical import jcs
 from tests.unit.claims.cases import PROVIDER, claim, contract, coverage, decide, line, terms, token
 
 CODES = ("A", "B", "C", "D")

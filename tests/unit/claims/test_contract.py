@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared.claims.contract import (
+from carevouch.claims.contract import (
     CONTRACT_TYP,
     MAX_CONTRACT_BYTES,
     canonical_contract,
@@ -17,10 +17,10 @@ from shared.claims.contract import (
     parse_contract,
     verify_contract,
 )
-from shared.claims.lint import lint
-from shared.kernel.canonical import jcs
-from shared.kernel.errors import IntegrityFault, Invalid, Malformed, TooLarge
-from shared.kernel.jws import KeyInMemory, sign
+from carevouch.claims.lint import lint
+from carevouch.kernel.canonical import jcs
+from carevouch.kernel.errors import IntegrityFault, Invalid, Malformed, TooLarge
+from carevouch.kernel.jws import KeyInMemory, sign
 from tests.unit.claims.cases import claim, contract, decide, line, terms, token
 
 KEY = KeyInMemory(ec.derive_private_key(7, ec.SECP256R1()), deterministic=True)

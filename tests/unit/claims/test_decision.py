@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from shared.claims.contract import Range
-from shared.claims.decision import (
+from carevouch.claims.contract import Range
+from carevouch.claims.decision import (
     accumulators_body,
     decision_body,
     parse_accumulators,
     replay,
     trace_digest,
 )
-from shared.claims.model import Authorization, Counter
-from shared.kernel.canonical import jcs
-from shared.kernel.errors import DomainError, IntegrityFault, Invalid
+from carevouch.claims.model import Authorization, Counter
+from carevouch.kernel.canonical import jcs
+from carevouch.kernel.errors import DomainError, IntegrityFault, Invalid
 from tests.unit.claims.cases import claim, contract, coverage, decide, line, terms, token, used
 
 INPUTS = {"claim": {"event": "e1", "commit": "AAAA"}, "accumulator": {"event": "e2", "commit": "BBBB"}}

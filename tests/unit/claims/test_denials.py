@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared.claims.adjudicate import MAX_LINES, duplicate_key
-from shared.claims.contract import Range
-from shared.claims.model import Authorization, ClaimInput, CoverageInput, Line
-from shared.kernel.errors import DomainError, Invalid, Unprocessable
+from carevouch.claims.adjudicate import MAX_LINES, duplicate_key
+from carevouch.claims.contract import Range
+from carevouch.claims.model import Authorization, ClaimInput, CoverageInput, Line
+from carevouch.kernel.errors import DomainError, Invalid, Unprocessable
 from tests.unit.claims.cases import (
     claim,
     contract,

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared.claims.eligibility import Insured, eligibility_response
-from shared.claims.model import Accumulators, Counter
-from shared.kernel.errors import Invalid
-from shared.kernel.jsontext import render
+from carevouch.claims.eligibility import Insured, eligibility_response
+from carevouch.claims.model import Accumulators, Counter
+from carevouch.kernel.errors import Invalid
+from carevouch.kernel.jsontext import render
 from tests.unit.claims.cases import NOW, PATIENT, PAYER, SYSTEM, contract, coverage, token, used
 from tests.unit.claims.resources import concept
 

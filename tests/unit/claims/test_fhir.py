@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.claims.decision import trace_digest
-from shared.claims.fhir import claim_input, coverage_input, focal_coverage
-from shared.claims.model import Adjudication
-from shared.claims.outcomes import ALL, WORDS
-from shared.claims.response import claim_response
-from shared.kernel.errors import DomainError, Invalid, Unprocessable
-from shared.kernel.jsontext import Number, parse, render
+from carevouch.claims.decision import trace_digest
+from carevouch.claims.fhir import claim_input, coverage_input, focal_coverage
+from carevouch.claims.model import Adjudication
+from carevouch.claims.outcomes import ALL, WORDS
+from carevouch.claims.response import claim_response
+from carevouch.kernel.errors import DomainError, Invalid, Unprocessable
+from carevouch.kernel.jsontext import Number, parse, render
 from tests.oracles import shared_path
 from tests.unit.claims.cases import PAYER, claim, coverage, decide, line, reasons
 from tests.unit.claims.resources import (

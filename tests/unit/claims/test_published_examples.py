@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.claims.accumulate import left
-from shared.kernel.money import round_half_up
+from carevouch.claims.accumulate import left
+from carevouch.kernel.money import round_half_up
 from tests.unit.claims.cases import claim, contract, decide, line, one_code, reasons, used
 
 

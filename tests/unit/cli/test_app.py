@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.cli import app
-from shared.kernel.jws import private_jwk
-from shared.ledger.note import Ed25519InMemory, Verifier
+from carevouch.cli import app
+from carevouch.kernel.jws import private_jwk
+from carevouch.ledger.note import Ed25519InMemory, Verifier
 
 VKEY = Verifier("carevouch.test", Ed25519InMemory(bytes(32)).public).vkey
 LOG_VERBS = ("verify", "audit", "mirror", "scan", "witness", "export", "qldb")
@@ -137,4 +137,4 @@ def test_the_project_installs_it_as_a_command() -> None:
         for entry in importlib.metadata.entry_points(group="console_scripts")
         if entry.name == "carevouch"
     ]
-    assert script.value == "services.cli.app:main"
+    assert script.value == "carevouch.cli.app:main"

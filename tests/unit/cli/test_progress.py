@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from services.cli.progress import progress
+from carevouch.cli.progress import progress
 
 
 class Terminal(io.StringIO):

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.consent.decide import decide
-from shared.consent.decision import Decision
-from shared.consent.facts import facts_of
-from shared.consent.model import Consent, Request, ResourceFacts
-from shared.consent.read import read_consent
-from shared.consent.render import render_consents, render_resource
-from shared.consent.shorthand import Case, read_case, read_cases
-from shared.kernel.jsontext import parse, render
+from carevouch.consent.decide import decide
+from carevouch.consent.decision import Decision
+from carevouch.consent.facts import facts_of
+from carevouch.consent.model import Consent, Request, ResourceFacts
+from carevouch.consent.read import read_consent
+from carevouch.consent.render import render_consents, render_resource
+from carevouch.consent.shorthand import Case, read_case, read_cases
+from carevouch.kernel.jsontext import parse, render
 
 BASE = "https://fhir.example.org/r4"
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.consent.shorthand import Case, read_cases
+from carevouch.consent.shorthand import Case, read_cases
 from tests.oracles import SHARED, or_skip, shared_path
 from tests.unit.consent import naive
 from tests.unit.consent.bench import case_of, own_cases, through_fhir, through_model

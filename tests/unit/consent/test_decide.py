@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.consent.decide import decide
-from shared.consent.model import Consent
+from carevouch.consent.decide import decide
+from carevouch.consent.model import Consent
 from tests.unit.consent.bench import NOW, OBSERVATION, consent, facts, read, request
 
 PSY = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY"}

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.consent.facts import facts_of
-from shared.kernel.errors import Invalid
+from carevouch.consent.facts import facts_of
+from carevouch.kernel.errors import Invalid
 from tests.unit.consent.bench import BASE, OBSERVATION, facts
 
 _CONF = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"

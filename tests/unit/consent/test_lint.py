@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.consent.lint import is_refused, lint
+from carevouch.consent.lint import is_refused, lint
 from tests.unit.consent.bench import consent, read
 from tests.unit.consent.test_read import CUSTODIAN, RECIPIENT
 

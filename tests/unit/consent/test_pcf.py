@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from shared.consent.decide import decide
-from shared.consent.facts import facts_of
-from shared.consent.lint import is_refused, lint
-from shared.consent.purposes import token
-from shared.consent.question import Request, ResourceFacts
-from shared.consent.read import read_consent
+from carevouch.consent.decide import decide
+from carevouch.consent.facts import facts_of
+from carevouch.consent.lint import is_refused, lint
+from carevouch.consent.purposes import token
+from carevouch.consent.question import Request, ResourceFacts
+from carevouch.consent.read import read_consent
 from tests.oracles import SHARED, or_skip, shared_path
 
 PCF = "cases/pcf-consents.json"

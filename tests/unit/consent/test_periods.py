@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.consent.labels import COVERS, covers, effective
-from shared.consent.periods import Interval, interval_of, period_of
-from shared.consent.purposes import LINEAGE, comparable, lineage
+from carevouch.consent.labels import COVERS, covers, effective
+from carevouch.consent.periods import Interval, interval_of, period_of
+from carevouch.consent.purposes import LINEAGE, comparable, lineage
 
 
 @pytest.mark.parametrize(

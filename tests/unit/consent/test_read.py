@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.consent.decide import decide
-from shared.consent.model import may_permit
-from shared.consent.read import unreadable
+from carevouch.consent.decide import decide
+from carevouch.consent.model import may_permit
+from carevouch.consent.read import unreadable
 from tests.unit.consent.bench import BASE, OBSERVATION, consent, facts, read, request
 
 RECIPIENT = {

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.consent.render import render_resource
-from shared.consent.shorthand import read_cases, read_request
-from shared.kernel.errors import DomainError, Invalid
+from carevouch.consent.render import render_resource
+from carevouch.consent.shorthand import read_cases, read_request
+from carevouch.kernel.errors import DomainError, Invalid
 from tests.unit.consent.bench import case_of
 
 GOOD: dict[str, Any] = {"n": "x", "consents": [], "rq": {}, "rs": {}, "exp": "deny"}

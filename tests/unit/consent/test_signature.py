@@ -5,10 +5,17 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared.consent.signature import GRANT_TYP, body_of, grant_payload, parse_body, sign_grant, verify_grant
-from shared.kernel.encoding import b64u, sha256
-from shared.kernel.errors import IntegrityFault, Malformed
-from shared.kernel.jws import KeyInMemory, sign
+from carevouch.consent.signature import (
+    GRANT_TYP,
+    body_of,
+    grant_payload,
+    parse_body,
+    sign_grant,
+    verify_grant,
+)
+from carevouch.kernel.encoding import b64u, sha256
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.kernel.jws import KeyInMemory, sign
 
 DEVICE = KeyInMemory(ec.derive_private_key(11, ec.SECP256R1()), deterministic=True)
 OTHER = KeyInMemory(ec.derive_private_key(12, ec.SECP256R1()), deterministic=True)

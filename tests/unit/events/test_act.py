@@ -4,12 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events.act import Act, EventFacts, Revision, assemble, check_matrix, inclusion_paths, payload_of
-from shared.events.envelope import MAX_COUNT
-from shared.kernel.encoding import b64u, sha256
-from shared.kernel.errors import IntegrityFault, TooLarge
-from shared.kernel.ids import Doc
-from shared.ledger.merkle import inclusion_path, verify_inclusion
+from carevouch.events.act import (
+    Act,
+    EventFacts,
+    Revision,
+    assemble,
+    check_matrix,
+    inclusion_paths,
+    payload_of,
+)
+from carevouch.events.envelope import MAX_COUNT
+from carevouch.kernel.encoding import b64u, sha256
+from carevouch.kernel.errors import IntegrityFault, TooLarge
+from carevouch.kernel.ids import Doc
+from carevouch.ledger.merkle import inclusion_path, verify_inclusion
 
 PERSON = "a" * 26
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.events.blocks import Bundle, block_at, blocks_from, closed_by, first_since
-from shared.events.sealing import SEAL_TYP
-from shared.kernel.jws import sign
-from shared.kernel.times import later
-from shared.ledger.block import Block, BlockFault
-from tests.unit.ledger.acts import START, House
+from carevouch.events.blocks import Bundle, block_at, blocks_from, closed_by, first_since
+from carevouch.events.seal import SEAL_TYP
+from carevouch.kernel.jws import sign
+from carevouch.kernel.times import later
+from carevouch.ledger.block import Block, BlockFault
+from tests.unit.sealing.acts import START, House
 
 SEAL = House().seal
 FILLING = sign({"v": 1}, "carevouch-other+jws", SEAL).encode()

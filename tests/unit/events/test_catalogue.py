@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.events.catalogue import (
+from carevouch.events.catalogue import (
     CATALOGUE,
     DIRECTORY_TYPES,
     OPERATOR,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.events.catalogue import SERVICES, types_of
-from shared.events.certificate import (
+from carevouch.events.catalogue import SERVICES, types_of
+from carevouch.events.certificate import (
     CERT_TYP,
     Certificate,
     certificate_payload,
@@ -14,12 +14,12 @@ from shared.events.certificate import (
     verify_certificate,
     verify_event,
 )
-from shared.events.envelope import EVENT_TYP, Event, event_payload, parse_event
-from shared.events.genesis import Genesis
-from shared.kernel.errors import IntegrityFault, Malformed
-from shared.kernel.ids import part
-from shared.kernel.jws import KeyInMemory, key_from_seed, sign, thumbprint
-from shared.kernel.times import later
+from carevouch.events.envelope import EVENT_TYP, Event, event_payload, parse_event
+from carevouch.events.genesis import Genesis
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.kernel.ids import part
+from carevouch.kernel.jws import KeyInMemory, key_from_seed, sign, thumbprint
+from carevouch.kernel.times import later
 
 TIME = "2026-11-22T10:00:00.000Z"
 NBF, EXP = later(TIME, -60), later(TIME, 3600)

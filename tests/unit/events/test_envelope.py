@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events.catalogue import CATALOGUE
-from shared.events.certificate import CERT_TYP
-from shared.events.envelope import (
+from carevouch.events.catalogue import CATALOGUE
+from carevouch.events.certificate import CERT_TYP
+from carevouch.events.envelope import (
     EVENT_TYP,
     MAX_COUNT,
     MAX_TAGS,
@@ -20,11 +20,11 @@ from shared.events.envelope import (
     strand_of,
     tag,
 )
-from shared.kernel.canonical import jcs
-from shared.kernel.encoding import b64u
-from shared.kernel.errors import Malformed
-from shared.kernel.ids import part
-from shared.kernel.jws import KeyInMemory, key_from_seed, sign
+from carevouch.kernel.canonical import jcs
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.errors import Malformed
+from carevouch.kernel.ids import part
+from carevouch.kernel.jws import KeyInMemory, key_from_seed, sign
 
 KEY = KeyInMemory(key_from_seed(b"events", "test"))
 ID = part(b"\x01" * 16)

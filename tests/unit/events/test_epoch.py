@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.events.epoch import (
+from carevouch.events.epoch import (
     EPOCH_TYP,
     Order,
     check_order,
@@ -15,13 +15,13 @@ from shared.events.epoch import (
     parse_order,
     read_epochs,
 )
-from shared.events.genesis import Epoch, genesis_text, parse_genesis
-from shared.kernel.encoding import b64u, sha256
-from shared.kernel.errors import IntegrityFault, Malformed
-from shared.kernel.jws import sign
-from shared.kernel.times import later
-from shared.ledger.checkpoint import MAX_STRANDS
-from tests.unit.ledger.acts import ORIGIN, START, House, key
+from carevouch.events.genesis import Epoch, genesis_text, parse_genesis
+from carevouch.kernel.encoding import b64u, sha256
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.kernel.jws import sign
+from carevouch.kernel.times import later
+from carevouch.ledger.checkpoint import MAX_STRANDS
+from tests.unit.sealing.acts import ORIGIN, START, House, key
 
 HOUSE = House(strands=2)
 PREV = sha256(b"another order")

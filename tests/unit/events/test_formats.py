@@ -1,4 +1,4 @@
-"""A verifier written from `shared/events/FORMATS.md` alone, with no code of ours, agrees with frozen bytes.
+"""A verifier written from FORMATS.md alone, with no code of ours, agrees with frozen bytes.
 
 It shares nothing with the product but that page: hashes, JSON and curves come from their own libraries. So a
 page that says something else than the code does is found here.
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from shared.identity.binding import one_time_key
+from carevouch.identity.binding import one_time_key
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551

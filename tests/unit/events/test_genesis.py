@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from shared.events.genesis import Genesis, genesis_text, parse_genesis
-from shared.kernel.canonical import jcs, parse_jcs
-from shared.kernel.errors import Malformed
-from shared.kernel.jws import KeyInMemory, key_from_seed
-from shared.ledger.checkpoint import MAX_STRANDS
+from carevouch.events.genesis import Genesis, genesis_text, parse_genesis
+from carevouch.kernel.canonical import jcs, parse_jcs
+from carevouch.kernel.errors import Malformed
+from carevouch.kernel.jws import KeyInMemory, key_from_seed
+from carevouch.ledger.checkpoint import MAX_STRANDS
 
 JWK = KeyInMemory(key_from_seed(b"genesis", "test")).jwk
 GENESIS = Genesis(

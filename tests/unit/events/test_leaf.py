@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events.leaf import NONCE_BYTES, commit, leaf, revision_leaf_hash
-from shared.kernel.encoding import b64u
-from shared.kernel.ids import Doc
-from shared.ledger.merkle import leaf_hash
+from carevouch.events.leaf import NONCE_BYTES, commit, leaf, revision_leaf_hash
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.ids import Doc
+from carevouch.ledger.merkle import leaf_hash
 
 DOC = Doc("Observation", "a" * 26 + "." + "b" * 26)
 NONCE = b"\x05" * NONCE_BYTES

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events.position import Place, check_within, parse_position, render_position
-from shared.kernel.errors import Invalid
-from shared.ledger.checkpoint import MAX_STRANDS
+from carevouch.events.position import Place, check_within, parse_position, render_position
+from carevouch.kernel.errors import Invalid
+from carevouch.ledger.checkpoint import MAX_STRANDS
 
 PLACES = st.builds(Place, st.integers(0, 10**9), st.integers(0, 4_999))
 

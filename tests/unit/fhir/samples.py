@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from shared.kernel.jsontext import parse
+from carevouch.kernel.jsontext import parse
 from tests.oracles import shared_path
 
 Resource = dict[str, Any]

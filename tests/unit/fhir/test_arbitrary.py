@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.fhir.definitions import Element, elements
-from shared.fhir.validate import MAX_ISSUES, check
+from carevouch.fhir.definitions import Element, elements
+from carevouch.fhir.validate import MAX_ISSUES, check
 from tests.unit.fhir.samples import VALID, valid
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

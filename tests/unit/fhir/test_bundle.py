@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from shared.fhir.bundle import Answer, Entry, Version, history, read_bundle, response, searchset
-from shared.fhir.capability import Served, capability_statement
-from shared.fhir.meta import etag, version_of, with_meta, without_meta
-from shared.fhir.outcome import from_issues
-from shared.fhir.validate import check
-from shared.kernel.errors import Invalid, Issue
+from carevouch.fhir.bundle import Answer, Entry, Version, history, read_bundle, response, searchset
+from carevouch.fhir.capability import Served, capability_statement
+from carevouch.fhir.meta import etag, version_of, with_meta, without_meta
+from carevouch.fhir.outcome import from_issues
+from carevouch.fhir.validate import check
+from carevouch.kernel.errors import Invalid, Issue
 from tests.unit.fhir.samples import CONCEPT, changed, valid
 
 UUIDS = [f"urn:uuid:c757873d-ec9a-4326-a141-55{n:010}" for n in range(10)]

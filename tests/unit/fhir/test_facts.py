@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from shared.fhir.definitions import ancestors, elements, resource_types
-from shared.fhir.schema import validator
-from shared.fhir.survey import REFERENCE
+from carevouch.fhir.definitions import ancestors, elements, resource_types
+from carevouch.fhir.schema import validator
+from carevouch.fhir.survey import REFERENCE
 from tests.oracles import ROOT
 from tests.vectors import fhir_facts
 
@@ -86,10 +86,10 @@ def test_types_know_what_they_specialise() -> None:
 
 
 def test_importing_the_package_reads_no_table_and_compiles_nothing() -> None:
-    modules = sorted(path.stem for path in (ROOT / "shared/fhir").glob("[a-z]*.py"))
+    modules = sorted(path.stem for path in (ROOT / "shared/carevouch/fhir").glob("[a-z]*.py"))
     code = (
-        f"import sys; {'; '.join(f'import shared.fhir.{name}' for name in modules)}; "
-        "from shared.fhir import definitions; "
+        f"import sys; {'; '.join(f'import carevouch.fhir.{name}' for name in modules)}; "
+        "from carevouch.fhir import definitions; "
         "assert definitions._table.cache_info().currsize == 0; assert 'jsonschema_rs' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

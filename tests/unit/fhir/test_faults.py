@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from shared.fhir.validate import MAX_ISSUES, check, check_shell, require_valid
-from shared.kernel.errors import Invalid
-from shared.kernel.jsontext import Number, parse
+from carevouch.fhir.validate import MAX_ISSUES, check, check_shell, require_valid
+from carevouch.kernel.errors import Invalid
+from carevouch.kernel.jsontext import Number, parse
 from tests.unit.fhir.samples import VALID, as_text, changed, valid
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.fhir.narrative import XHTML, fault
+from carevouch.fhir.narrative import XHTML, fault
 
 
 def div(inner: str, attributes: str = "") -> str:

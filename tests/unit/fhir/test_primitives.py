@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fhir.primitives import FORMS, SCHEMAS
-from shared.fhir.validate import check
+from carevouch.fhir.primitives import FORMS, SCHEMAS
+from carevouch.fhir.validate import check
 
 FORM: dict[str, tuple[list[Any], list[Any]]] = {
     "date": (["1980", "1980-02", "1980-02-29", "2000-02-29", "9999-12-31", "0001-01-01"],

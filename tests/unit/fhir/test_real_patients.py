@@ -4,13 +4,13 @@ from functools import partial
 
 import pytest
 
-from shared.fhir.bundle import read_bundle
-from shared.fhir.compartment import subjects
-from shared.fhir.references import parse, rewrite, walk
-from shared.fhir.search import parse_query
-from shared.fhir.validate import check
-from shared.kernel.errors import Issue
-from shared.kernel.jsontext import render
+from carevouch.fhir.bundle import read_bundle
+from carevouch.fhir.compartment import subjects
+from carevouch.fhir.references import parse, rewrite, walk
+from carevouch.fhir.search import parse_query
+from carevouch.fhir.validate import check
+from carevouch.kernel.errors import Issue
+from carevouch.kernel.jsontext import render
 from tests.unit.fhir.samples import Resource, real_bundles
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fhir.compartment import _ABOUT, concerned, personal, subject, subjects
-from shared.fhir.definitions import elements, resource_types
-from shared.fhir.references import Form, Target, identifier_query, parse, rewrite, walk
-from shared.kernel.errors import Invalid
+from carevouch.fhir.compartment import _ABOUT, concerned, personal, subject, subjects
+from carevouch.fhir.definitions import elements, resource_types
+from carevouch.fhir.references import Form, Target, identifier_query, parse, rewrite, walk
+from carevouch.kernel.errors import Invalid
 
 PARSED: list[tuple[str, Target]] = [
     ("#x", Target("fragment", id="x")),

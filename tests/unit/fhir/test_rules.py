@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared.fhir.definitions import elements
-from shared.fhir.invariants import INVARIANTS
-from shared.fhir.validate import check
-from shared.kernel.errors import Issue
+from carevouch.fhir.definitions import elements
+from carevouch.fhir.invariants import INVARIANTS
+from carevouch.fhir.validate import check
+from carevouch.kernel.errors import Issue
 from tests.unit.fhir.samples import CONCEPT, changed, valid
 
 ERROR = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/x", "code": "entered-in-error"}]}

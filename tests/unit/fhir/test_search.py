@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fhir.dates import interval, precedes
-from shared.fhir.definitions import elements, resource_types
-from shared.fhir.parameters import COMMON, PARAMETERS
-from shared.fhir.search import MAX_COUNT, parse_query, search_parameters
-from shared.kernel.errors import Invalid, Malformed
+from carevouch.fhir.dates import interval, precedes
+from carevouch.fhir.definitions import elements, resource_types
+from carevouch.fhir.parameters import COMMON, PARAMETERS
+from carevouch.fhir.search import MAX_COUNT, parse_query, search_parameters
+from carevouch.kernel.errors import Invalid, Malformed
 
 LOINC = "http://loinc.org"
 OBSERVATION: dict[str, Any] = {

@@ -3,7 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared.identity.binding import (
+from carevouch.identity.binding import (
     MAX_OFFER_SECONDS,
     SEED_BYTES,
     answer_offer,
@@ -11,9 +11,9 @@ from shared.identity.binding import (
     one_time_key,
     verify_binding,
 )
-from shared.kernel.errors import IntegrityFault
-from shared.kernel.jws import KeyInMemory
-from shared.kernel.times import later
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.kernel.jws import KeyInMemory
+from carevouch.kernel.times import later
 
 NOW = "2026-11-22T10:00:00.000Z"
 SEED = bytes(SEED_BYTES)

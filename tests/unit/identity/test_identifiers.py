@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.identity.identifiers import MAX_IDENTIFIERS, every_identifier_of, identifiers_of
-from shared.kernel.errors import Unprocessable
+from carevouch.identity.identifiers import MAX_IDENTIFIERS, every_identifier_of, identifiers_of
+from carevouch.kernel.errors import Unprocessable
 
 
 def resource(count: int) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
-from shared.identity.secret import SECRET_TYP, open_secret
-from shared.kernel.encoding import b64u
-from shared.kernel.errors import IntegrityFault, Malformed
-from shared.kernel.jws import key_from_seed, public_jwk
+from carevouch.identity.secret import SECRET_TYP, open_secret
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.kernel.jws import key_from_seed, public_jwk
 
 DEVICE, OTHER = (key_from_seed(bytes(15) + bytes([at]), "tests") for at in (1, 2))
 SECRET = bytes(range(32))

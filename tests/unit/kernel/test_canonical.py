@@ -9,9 +9,9 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.canonical import is_whole, jcs, parse_jcs
-from shared.kernel.errors import Malformed
-from shared.kernel.jsontext import Number
+from carevouch.kernel.canonical import is_whole, jcs, parse_jcs
+from carevouch.kernel.errors import Malformed
+from carevouch.kernel.jsontext import Number
 
 EXAMPLES: list[tuple[Any, str]] = [
     ({}, "{}"),

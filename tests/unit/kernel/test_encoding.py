@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.kernel.encoding import b64, b64u, base32, sha256, unb64, unb64u
-from shared.kernel.errors import Malformed
+from carevouch.kernel.encoding import b64, b64u, base32, sha256, unb64, unb64u
+from carevouch.kernel.errors import Malformed
 
 # RFC 4648 section 10, without the padding that base64url and base32 leave out here.
 RFC_4648 = [

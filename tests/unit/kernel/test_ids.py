@@ -4,8 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.errors import Malformed, NotFound
-from shared.kernel.ids import Doc, Key, about, audit, directory, parse_doc, parse_key, parse_reference, part
+from carevouch.kernel.errors import Malformed, NotFound
+from carevouch.kernel.ids import (
+    Doc,
+    Key,
+    about,
+    audit,
+    directory,
+    parse_doc,
+    parse_key,
+    parse_reference,
+    part,
+)
 
 A, B = part(bytes(16)), part(b"\xff" * 16)
 TIME = "2026-11-22T10:00:00.000Z"

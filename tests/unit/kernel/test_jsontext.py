@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.errors import Malformed
-from shared.kernel.jsontext import MAX_DEPTH, MAX_DIGITS, Number, parse, render
+from carevouch.kernel.errors import Malformed
+from carevouch.kernel.jsontext import MAX_DEPTH, MAX_DIGITS, Number, parse, render
 
 
 @pytest.mark.parametrize("text", ["1.50", "1.5", "0.0", "-0.00", "1e5", "1E+5", "2.50E-3", "-0", "100", "0"])

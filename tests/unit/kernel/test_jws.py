@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from joserfc import jws as joserfc_jws
 from joserfc.jwk import ECKey
 
-from shared.kernel.canonical import jcs
-from shared.kernel.encoding import b64u, unb64u
-from shared.kernel.errors import IntegrityFault, Malformed
-from shared.kernel.jws import (
+from carevouch.kernel.canonical import jcs
+from carevouch.kernel.encoding import b64u, unb64u
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.kernel.jws import (
     MAX_LENGTH,
     KeyInMemory,
     check_signature,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.errors import Invalid
-from shared.kernel.jsontext import Number
-from shared.kernel.money import MAX_CENTS, cents, decimal_text, round_half_up
+from carevouch.kernel.errors import Invalid
+from carevouch.kernel.jsontext import Number
+from carevouch.kernel.money import MAX_CENTS, cents, decimal_text, round_half_up
 
 
 @pytest.mark.parametrize(

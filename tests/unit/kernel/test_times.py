@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.errors import Malformed
-from shared.kernel.times import instant, later, moment, rfc3339
+from carevouch.kernel.errors import Malformed
+from carevouch.kernel.times import instant, later, moment, rfc3339
 
 
 def test_an_instant_is_utc_with_milliseconds_cut_not_rounded() -> None:

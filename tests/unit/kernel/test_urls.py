@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.kernel.urls import is_http_address
+from carevouch.kernel.urls import is_http_address
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from shared.ledger import tiles
-from shared.ledger.checkpoint import Checkpoint, sign_checkpoint
-from shared.ledger.merkle import Edge, leaf_hash
-from shared.ledger.note import Ed25519InMemory, Verifier
-from shared.ledger.tiles import Tile, TileReader
+from carevouch.ledger import tiles
+from carevouch.ledger.checkpoint import Checkpoint, sign_checkpoint
+from carevouch.ledger.merkle import Edge, leaf_hash
+from carevouch.ledger.note import Ed25519InMemory, Verifier
+from carevouch.ledger.tiles import Tile, TileReader
 from tests.oracles import shared_path
 
 SIGNER = Ed25519InMemory(b"a test's log key, 32 bytes long.")

@@ -1,6 +1,6 @@
 """Policies for the tests: the example of the specification, and one log with whatever lines a test wants."""
 
-from shared.ledger.policy import (
+from carevouch.ledger.policy import (
     Policy,
     parse_policy,
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.ledger.block import Block, BlockFault, check_follows, parse_block
+from carevouch.ledger.block import Block, BlockFault, check_follows, parse_block
 
 HASH = bytes(32)
 

@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from shared.kernel.errors import IntegrityFault
-from shared.ledger import checkpoint, merkle, note, tiles
-from shared.ledger.checkpoint import Checkpoint, CheckpointFault
-from shared.ledger.cosignature import Mldsa44InMemory
-from shared.ledger.logkeys import LogSigner
-from shared.ledger.tiles import TileReader
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.ledger import checkpoint, merkle, note, tiles
+from carevouch.ledger.checkpoint import Checkpoint, CheckpointFault
+from carevouch.ledger.cosignature import Mldsa44InMemory
+from carevouch.ledger.logkeys import LogSigner
+from carevouch.ledger.tiles import TileReader
 from tests.unit.ledger.logs import ORIGIN, SIGNER, TESSERA, VERIFIER, MemoryLog, numbered, tessera_log
 
 ROOT = merkle.leaf_hash(b"")

@@ -11,14 +11,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.kernel import jws
-from shared.kernel.errors import IntegrityFault
-from shared.ledger import cose, merkle
-from shared.ledger.checkpoint import Checkpoint
-from shared.ledger.cose import ReceiptFault, SignedHead
-from shared.ledger.merkle import ConsistencyFault, InclusionFault
-from tests.unit.ledger.acts import key
+from carevouch.kernel import jws
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.ledger import cose, merkle
+from carevouch.ledger.checkpoint import Checkpoint
+from carevouch.ledger.cose import ReceiptFault, SignedHead
+from carevouch.ledger.merkle import ConsistencyFault, InclusionFault
 from tests.unit.ledger.logs import ORIGIN, MemoryLog, numbered
+from tests.unit.sealing.acts import key
 
 SEAL, OTHER = key("seal"), key("another seal")
 SIZE, INDEX, OLD = 21, 13, 11

@@ -4,10 +4,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
-from shared.kernel.encoding import b64, sha256
-from shared.kernel.errors import Malformed
-from shared.ledger.checkpoint import Checkpoint, parse_checkpoint
-from shared.ledger.cosignature import (
+from carevouch.kernel.encoding import b64, sha256
+from carevouch.kernel.errors import Malformed
+from carevouch.ledger.checkpoint import Checkpoint, parse_checkpoint
+from carevouch.ledger.cosignature import (
     Ed25519CosignatureSigner,
     Ed25519Cosigner,
     Mldsa44InMemory,
@@ -17,8 +17,8 @@ from shared.ledger.cosignature import (
     parse_key,
     timestamp_of,
 )
-from shared.ledger.logkeys import LogSigner
-from shared.ledger.note import (
+from carevouch.ledger.logkeys import LogSigner
+from carevouch.ledger.note import (
     Ed25519InMemory,
     LineSigner,
     NoteFault,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.errors import IntegrityFault
-from shared.ledger import merkle
-from shared.ledger.merkle import Edge, Node
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.ledger import merkle
+from carevouch.ledger.merkle import Edge, Node
 from tests.oracles import shared_path
 
 ONE, TWO, THREE = (merkle.leaf_hash(entry) for entry in (b"one", b"two", b"three"))

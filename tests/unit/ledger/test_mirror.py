@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.ledger.checkpoint import Checkpoint
-from shared.ledger.merkle import Edge, leaf_hashes
-from shared.ledger.mirror import SignedTree, count_lacking, edge_tiles, lacking, narrowed
-from shared.ledger.tiles import ENTRIES, Tile, TileFault, all_tiles, partials
+from carevouch.ledger.checkpoint import Checkpoint
+from carevouch.ledger.merkle import Edge, leaf_hashes
+from carevouch.ledger.mirror import SignedTree, count_lacking, edge_tiles, lacking, narrowed
+from carevouch.ledger.tiles import ENTRIES, Tile, TileFault, all_tiles, partials
 from tests.unit.ledger.logs import ORIGIN, MemoryLog, numbered
 
 SIZES = st.one_of(st.integers(0, 70_000), st.integers(0, 2**40))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.kernel.errors import Malformed
-from shared.ledger import note
-from shared.ledger.note import Ed25519InMemory, NoteFault, Verifier
+from carevouch.kernel.errors import Malformed
+from carevouch.ledger import note
+from carevouch.ledger.note import Ed25519InMemory, NoteFault, Verifier
 from tests.unit.ledger.logs import SIGNER, TESSERA, tessera_log
 
 KNOWN = Verifier("log.example", SIGNER.public)

@@ -6,12 +6,12 @@ transparency-dev/formats and FiloSottile/torchwood) are all among them.
 
 import pytest
 
-from shared.kernel.encoding import b64, sha256
-from shared.kernel.errors import Malformed
-from shared.ledger import note as notes
-from shared.ledger.cosignature import MldsaCosigner
-from shared.ledger.note import Ed25519InMemory, Verifier
-from shared.ledger.policy import (
+from carevouch.kernel.encoding import b64, sha256
+from carevouch.kernel.errors import Malformed
+from carevouch.ledger import note as notes
+from carevouch.ledger.cosignature import MldsaCosigner
+from carevouch.ledger.note import Ed25519InMemory, Verifier
+from carevouch.ledger.policy import (
     MAX_EACH,
     MAX_POLICY,
     Group,

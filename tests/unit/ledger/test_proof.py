@@ -2,11 +2,11 @@
 
 import pytest
 
-from shared.kernel.errors import IntegrityFault
-from shared.ledger import merkle, proof, tiles
-from shared.ledger.merkle import InclusionFault
-from shared.ledger.note import parse_vkey
-from shared.ledger.proof import ProofFault, TlogProof
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.ledger import merkle, proof, tiles
+from carevouch.ledger.merkle import InclusionFault
+from carevouch.ledger.note import parse_vkey
+from carevouch.ledger.proof import ProofFault, TlogProof
 from tests.unit.ledger.logs import TESSERA, VERIFIER, MemoryLog, numbered, tessera_log
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.kernel.encoding import sha256
-from shared.ledger.checkpoint import Checkpoint, CheckpointFault
-from shared.ledger.cosignature import MldsaCosignatureSigner, MldsaCosigner
-from shared.ledger.note import Ed25519InMemory, Note, NoteFault, SignatureLine, Verifier, render_note
-from shared.ledger.policy import (
+from carevouch.kernel.encoding import sha256
+from carevouch.ledger.checkpoint import Checkpoint, CheckpointFault
+from carevouch.ledger.cosignature import MldsaCosignatureSigner, MldsaCosigner
+from carevouch.ledger.note import Ed25519InMemory, Note, NoteFault, SignatureLine, Verifier, render_note
+from carevouch.ledger.policy import (
     Cosigned,
     Policy,
     QuorumFault,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.kernel.errors import Malformed
-from shared.ledger import merkle, tiles
-from shared.ledger.tiles import ENTRIES, Tile, TileFault, parse_path
+from carevouch.kernel.errors import Malformed
+from carevouch.ledger import merkle, tiles
+from carevouch.ledger.tiles import ENTRIES, Tile, TileFault, parse_path
 from tests.bench import equal
 from tests.unit.ledger.logs import MemoryLog, numbered, tessera_log
 

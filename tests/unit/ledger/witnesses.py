@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from functools import cache
 
-from shared.kernel.encoding import sha256
-from shared.ledger.checkpoint import Checkpoint
-from shared.ledger.cosignature import (
+from carevouch.kernel.encoding import sha256
+from carevouch.ledger.checkpoint import Checkpoint
+from carevouch.ledger.cosignature import (
     Ed25519CosignatureSigner,
     Ed25519Cosigner,
     Mldsa44InMemory,
     MldsaCosignatureSigner,
     MldsaCosigner,
 )
-from shared.ledger.note import (
+from carevouch.ledger.note import (
     Ed25519InMemory,
     Ed25519Line,
     Note,

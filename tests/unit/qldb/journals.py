@@ -10,11 +10,11 @@ from typing import Any
 
 from amazon.ion import simpleion  # type: ignore[import-untyped]
 
-from shared.kernel.encoding import b64, sha256
-from shared.qldb.ion import only_value
-from shared.qldb.ion_hash import ion_hash
-from shared.qldb.journal import Journal, Source, verify_journal
-from shared.qldb.tree import dot, root
+from carevouch.kernel.encoding import b64, sha256
+from carevouch.qldb.ion import only_value
+from carevouch.qldb.ion_hash import ion_hash
+from carevouch.qldb.journal import Journal, Source, verify_journal
+from carevouch.qldb.tree import dot, root
 
 STRAND, OTHER = "JdxjkR9bSYB5jMHWcI464T", "4o5UuzWSW5PIoOGm5jPA6J"
 ROW = (

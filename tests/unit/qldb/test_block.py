@@ -4,11 +4,11 @@ from base64 import b64decode
 
 import pytest
 
-from shared.kernel.errors import IntegrityFault, Malformed
-from shared.qldb.block import Block, check_block, findings_in, opaque, read_block
-from shared.qldb.ion_hash import ion_hash
-from shared.qldb.revision import Address, check_revision, read_revision
-from shared.qldb.tree import dot
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.qldb.block import Block, check_block, findings_in, opaque, read_block
+from carevouch.qldb.ion_hash import ion_hash
+from carevouch.qldb.revision import Address, check_revision, read_revision
+from carevouch.qldb.tree import dot
 from tests.unit.qldb import published as known
 from tests.unit.qldb.journals import STRAND, Ledger, blob, ledger, read
 

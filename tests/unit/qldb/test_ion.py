@@ -5,9 +5,9 @@ from amazon.ion import simpleion  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.errors import Malformed
-from shared.qldb.ion import hash_of, items, member, number, only_value, struct, text, values
-from shared.qldb.ion_hash import ion_hash
+from carevouch.kernel.errors import Malformed
+from carevouch.qldb.ion import hash_of, items, member, number, only_value, struct, text, values
+from carevouch.qldb.ion_hash import ion_hash
 from tests.unit.qldb.ions import ions
 
 VERSION = bytes.fromhex("e00100ea")

@@ -8,10 +8,10 @@ from amazon.ion import simpleion  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.encoding import sha256
-from shared.kernel.errors import Malformed
-from shared.qldb.ion import only_value
-from shared.qldb.ion_hash import ion_hash, serialized
+from carevouch.kernel.encoding import sha256
+from carevouch.kernel.errors import Malformed
+from carevouch.qldb.ion import only_value
+from carevouch.qldb.ion_hash import ion_hash, serialized
 from tests.unit.qldb.ions import ions
 
 # A value, and the bytes that stand for it (identity digest).

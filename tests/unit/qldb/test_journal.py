@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.qldb.ion import values
-from shared.qldb.ion_hash import ion_hash
-from shared.qldb.journal import Counts, Source, verify_journal
-from shared.qldb.revision import Address
+from carevouch.qldb.ion import values
+from carevouch.qldb.ion_hash import ion_hash
+from carevouch.qldb.journal import Counts, Source, verify_journal
+from carevouch.qldb.revision import Address
 from tests.flips import flipped, places
 from tests.unit.qldb.journals import OTHER, STRAND, Ledger, codes, joined, ledger, verified
 

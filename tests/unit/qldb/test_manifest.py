@@ -3,8 +3,8 @@
 import pytest
 from amazon.ion import simpleion  # type: ignore[import-untyped]
 
-from shared.kernel.errors import Malformed
-from shared.qldb.manifest import findings_in_manifests, refuse_json
+from carevouch.kernel.errors import Malformed
+from carevouch.qldb.manifest import findings_in_manifests, refuse_json
 from tests.unit.qldb.journals import STRAND, read
 
 EXPORT = "8UyXulxccYLAsbN1aon7e4"

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from shared.kernel.encoding import b64
-from shared.kernel.errors import IntegrityFault, Malformed
-from shared.qldb.journal import Journal
-from shared.qldb.proof import (
+from carevouch.kernel.encoding import b64
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.qldb.journal import Journal
+from carevouch.qldb.proof import (
     MAX_PROOF,
     Digest,
     Proof,
@@ -16,8 +16,8 @@ from shared.qldb.proof import (
     read_digest,
     read_proof,
 )
-from shared.qldb.revision import Address
-from shared.qldb.tree import climbed
+from carevouch.qldb.revision import Address
+from carevouch.qldb.tree import climbed
 from tests.unit.qldb import published as known
 from tests.unit.qldb.journals import OTHER, STRAND, Ledger, blob, joined, ledger, verified
 

@@ -6,8 +6,8 @@ from functools import reduce
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.encoding import sha256
-from shared.qldb.tree import climbed, dot, root
+from carevouch.kernel.encoding import sha256
+from carevouch.qldb.tree import climbed, dot, root
 from tests.unit.qldb import published as known
 from tests.unit.qldb.journals import Ledger
 

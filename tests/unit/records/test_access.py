@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.consent.facts import facts_of
-from shared.consent.question import Request
-from shared.consent.read import read_consent
-from shared.identity.caller import Caller
-from shared.identity.scopes import parse_scopes
-from shared.kernel.errors import Forbidden
-from shared.records.access import Allowed, Refused, Target, is_hearsay, may_read, parties_of, purpose_of
+from carevouch.consent.facts import facts_of
+from carevouch.consent.question import Request
+from carevouch.consent.read import read_consent
+from carevouch.identity.caller import Caller
+from carevouch.identity.scopes import parse_scopes
+from carevouch.kernel.errors import Forbidden
+from carevouch.records.access import Allowed, Refused, Target, is_hearsay, may_read, parties_of, purpose_of
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 PERSON, OTHER = "a" * 26, "b" * 26

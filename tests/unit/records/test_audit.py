@@ -2,12 +2,12 @@
 
 import pytest
 
-from shared.fhir.search import parse_query
-from shared.fhir.validate import check
-from shared.identity.caller import Caller
-from shared.kernel.ids import Doc
-from shared.kernel.jsontext import parse
-from shared.records.audit import MAX_ENTITIES, Access, audit_event, told_query
+from carevouch.fhir.search import parse_query
+from carevouch.fhir.validate import check
+from carevouch.identity.caller import Caller
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.jsontext import parse
+from carevouch.records.audit import MAX_ENTITIES, Access, audit_event, told_query
 
 PERSON = "a" * 26
 CALLER = Caller("organization", "d.x", (), "jti-7", ("payer",))

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.fhir.bundle import Entry
-from shared.kernel.errors import Conflict, Unprocessable
-from shared.kernel.ids import Doc
-from shared.kernel.jsontext import parse
-from shared.records.bundle import Stamp, World, document_of, place, remembered, told_again
-from shared.records.survey import Survey, survey, whose
+from carevouch.fhir.bundle import Entry
+from carevouch.kernel.errors import Conflict, Unprocessable
+from carevouch.kernel.ids import Doc
+from carevouch.kernel.jsontext import parse
+from carevouch.records.bundle import Stamp, World, document_of, place, remembered, told_again
+from carevouch.records.survey import Survey, survey, whose
 
 BASE = "https://carevouch.test/fhir"
 PERSON = "p" * 26

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.fhir.search import parse_query
-from shared.kernel.errors import Invalid
-from shared.records.months import MAX_MONTHS, months_of
+from carevouch.fhir.search import parse_query
+from carevouch.kernel.errors import Invalid
+from carevouch.records.months import MAX_MONTHS, months_of
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 

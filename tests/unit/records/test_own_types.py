@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.identity.caller import DEVICE, ORGANIZATION, Caller
-from shared.identity.scopes import parse_scopes
-from shared.records.access import Allowed, Refused, may_read_own
+from carevouch.identity.caller import DEVICE, ORGANIZATION, Caller
+from carevouch.identity.scopes import parse_scopes
+from carevouch.records.access import Allowed, Refused, may_read_own
 
 PATIENT, OTHER = "a" * 26, "b" * 26
 ALL = parse_scopes("system/*.rs")

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.encoding import b64u
-from shared.kernel.errors import Invalid
-from shared.records.pages import MAX_COUNT, MAX_PAGE_BYTES, Cursor, cut, page_size, read_cursor
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.errors import Invalid
+from carevouch.records.pages import MAX_COUNT, MAX_PAGE_BYTES, Cursor, cut, page_size, read_cursor
 
 NAMES = st.lists(st.from_regex(r"[a-z2-7]{4}", fullmatch=True), unique=True, max_size=60)
 

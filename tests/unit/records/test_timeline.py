@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kernel.times import later
-from shared.records.timeline import NEVER, current_at, current_between
-from tests.unit.ledger.acts import START
+from carevouch.kernel.times import later
+from carevouch.records.timeline import NEVER, current_at, current_between
+from tests.unit.sealing.acts import START
 
 # Few instants, so that equal times, unsealed versions and versions sealed out of order are common.
 TIMES = st.lists(st.none() | st.integers(0, 6), max_size=6)

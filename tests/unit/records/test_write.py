@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.events.catalogue import OWN_TYPES, OWNED, may_write
-from shared.fhir.definitions import resource_types
-from shared.records.write import (
+from carevouch.events.catalogue import OWN_TYPES, OWNED, may_write
+from carevouch.fhir.definitions import resource_types
+from carevouch.records.write import (
     DOORS,
     STORED,
     UPDATED,

@@ -1,0 +1,168 @@
+"""The manifest of a batch: all that applying it needs, staged in one object before the commit. Pure.
+
+Its name holds the size and root it leads to and the hash of its first line, which together say every byte of
+it; its content is not trusted: read back, it must lead from an edge to exactly the head that was committed.
+The bytes are nobody's format but the sealer's own: a line of JSON, then the entries, which the root commits
+to, as a bundle of C2SP tlog-tiles. Two sealers may write the same batch differently; under its own hash each
+is right.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from carevouch.events.envelope import Event
+from carevouch.kernel.encoding import b64u, sha256, unb64u
+from carevouch.kernel.ids import Key
+from carevouch.ledger.checkpoint import LogName
+from carevouch.ledger.merkle import Edge, Growth, leaf_hashes
+from carevouch.ledger.tiles import TileFault, join_bundle, split_bundle
+from carevouch.sealing.marks import Head, Mark, marks_of
+from carevouch.sealing.plan import Plan
+from carevouch.store.log.ports import HeadWentBack
+
+# Of the line; a batch that another version staged is not continued.
+VERSION = 3
+# A listing by name is a listing by size.
+_DIGITS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A signed rejection and the row it is put beside."""
+
+    key: Key
+    seal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Numbers of one key, `low` to `high`, that this batch settles, for the sweeper's cursors."""
+
+    kid: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A staged batch: the edge before, what is appended, what is noted beside it, and the head after.
+
+    `keys` are those of the entries' marks, in their order; `growth` is what the entries make of the tree.
+    """
+
+    before: Edge
+    entries: tuple[bytes, ...]
+    keys: tuple[str, ...]
+    answers: tuple[Answer, ...]
+    settled: tuple[Settled, ...]
+    head: Head
+    growth: Growth = field(repr=False)
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """What the entries are remembered by."""
+        return marks_of(self.keys, self.growth, self.head)
+
+
+def manifest_of(plan: Plan, answers: Sequence[Answer]) -> Manifest:
+    """The manifest of a planned batch."""
+    settled, before = settled_by(plan.events), plan.growth.before
+    return Manifest(before, plan.entries, plan.keys, tuple(answers), settled, plan.head, plan.growth)
+
+
+def settled_by(events: Sequence[Event]) -> tuple[Settled, ...]:
+    """The numbers of these events, which stand in the order of an entry: by key, then by number."""
+    runs: list[Settled] = []
+    kid, low, high = "", 0, 0
+    for event in events:
+        if event.kid == kid and event.n == high + 1:
+            high = event.n
+            continue
+        if high:
+            runs.append(Settled(kid, low, high))
+        kid, low, high = event.kid, event.n, event.n
+    return (*runs, Settled(kid, low, high)) if high else ()
+
+
+def name_of(manifest: Manifest, data: bytes) -> str:
+    """Where the manifest is staged: content-addressed, so that two batches never share a name.
+
+    All lie below one folder, whose files the bucket lets go after the days in which a table can be restored.
+    """
+    edge, line = manifest.head.edge, data[: data.find(b"\n")]
+    return f"staging/{manifest.head.log}/{edge.size:0{_DIGITS}d}-{edge.root().hex()}-{sha256(line).hex()}"
+
+
+def commit_name(log: LogName, first: int) -> str:
+    """The record that says which manifest continued a tree of `first` entries: there is only ever one."""
+    return f"{log}/commits/{first:0{_DIGITS}d}"
+
+
+def render(manifest: Manifest) -> bytes:
+    """The bytes that are staged."""
+    head = manifest.head
+    line = json.dumps(
+        {
+            "v": VERSION,
+            "log": head.log,
+            "before": _edge_json(manifest.before),
+            "keys": manifest.keys,
+            "answers": [[answer.key.pk, answer.key.sk, answer.seal] for answer in manifest.answers],
+            "settled": [[item.kid, item.low, item.high] for item in manifest.settled],
+            "after": {
+                **_edge_json(head.edge),
+                "block": head.block,
+                "prev": None if head.prev is None else b64u(head.prev),
+                "time": head.time,
+                "rejections": head.rejections,
+            },
+        },
+        separators=(",", ":"),
+    )
+    return line.encode("ascii") + b"\n" + join_bundle(manifest.entries)
+
+
+def parse(name: str, data: bytes) -> Manifest:
+    """The manifest staged under `name`; raises `HeadWentBack` if it is not what its name says.
+
+    Checks that appending its entries to its edge gives its head; whether that head is the committed one is
+    for the caller to compare.
+    """
+    changed = HeadWentBack(f"the staged batch {name} is not what its name says")
+    line, _, bundle = data.partition(b"\n")
+    if not name.endswith(sha256(line).hex()):
+        raise changed
+    value = json.loads(line)
+    if value["v"] != VERSION:
+        raise HeadWentBack(f"the staged batch {name} is of version {value['v']}, not {VERSION}")
+    try:
+        entries = tuple(split_bundle(bundle))
+    except TileFault as fault:
+        raise changed from fault
+    before, after = _edge(value["before"]), value["after"]
+    prev = None if after["prev"] is None else unb64u(after["prev"])
+    growth = before.grown(leaf_hashes(entries))
+    manifest = Manifest(
+        before,
+        entries,
+        tuple(value["keys"]),
+        tuple(Answer(Key(pk, sk), seal) for pk, sk, seal in value["answers"]),
+        tuple(Settled(*item) for item in value["settled"]),
+        Head(value["log"], _edge(after), after["block"], prev, after["time"], after["rejections"]),
+        growth,
+    )
+    if name_of(manifest, data) != name or growth.edge != manifest.head.edge:
+        raise changed
+    return manifest
+
+
+def _edge_json(edge: Edge) -> dict[str, object]:
+    return {"size": edge.size, "edge": [b64u(hash_) for hash_ in edge.hashes]}
+
+
+def _edge(value: dict[str, object]) -> Edge:
+    hashes, size = value["edge"], value["size"]
+    if not isinstance(hashes, list) or not isinstance(size, int):
+        raise HeadWentBack("the staged batch has no edge")
+    return Edge(size, tuple(unb64u(str(item)) for item in hashes))

@@ -1,0 +1,274 @@
+"""The benefit contract: what a payer promises for one plan, as canonical JSON named by its SHA-256.
+
+A contract is data for a pipeline that never changes (`adjudicate.py`): fees, shares, limits, and the one
+choice of order that plans differ in. Its bytes are RFC 8785, so the hash a decision names is the hash
+anyone computes. The payer signs that hash (`carevouch-contract+jws`). It must never be edited after a
+decision named it: a correction is another contract with its own range of dates. Amounts are cents, shares
+basis points, dates inclusive.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+from carevouch.claims.codec import decode
+from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs
+from carevouch.kernel.encoding import b64u, sha256
+from carevouch.kernel.errors import IntegrityFault, Invalid, Malformed, TooLarge
+from carevouch.kernel.jsontext import parse
+from carevouch.kernel.jws import Jwk, take_apart, verify
+
+CONTRACT_TYP = "carevouch-contract+jws"
+# A revision is one DynamoDB row of at most 400 KB; encryption, event and keys need the rest.
+MAX_CONTRACT_BYTES = 350_000
+# Accumulators count one plan year; a longer one would let a limit be used twice or once too seldom.
+MAX_PLAN_YEAR_DAYS = 366
+FULL_BP = 10_000
+
+Share = Literal["copay", "deductible", "coinsurance"]
+CostSharing = Literal["copay_then_deductible", "deductible_then_copay", "copay_only"]
+_CODE = re.compile(r"[^|\s]+\|[^|\s]+")
+# Python also reads ISO weeks and ordinals, which FHIR and our text comparisons do not.
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_REFERENCE = re.compile(r"[A-Z][A-Za-z]+/\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Dates from `start` to `end`, both included, as YYYY-MM-DD."""
+
+    start: str
+    end: str
+
+    def holds(self, start: str, end: str) -> bool:
+        """Whether all days from `start` to `end` lie inside."""
+        return self.start <= start and end <= self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A deductible or an out-of-pocket limit.
+
+    `embedded`: a member stops at their own limit, or when the family's is met. `aggregate`: only the family's
+    counts. Without a family accumulator the individual limit is the only one.
+    """
+
+    individual_cents: int
+    family_cents: int | None = None
+    family_rule: Literal["embedded", "aggregate"] = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class BenefitLimit:
+    """At most so many visits (distinct service dates) or so much allowed money per period."""
+
+    period: Literal["plan-year", "month", "day"]
+    visits: int | None = None
+    amount_cents: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """How one kind of service is shared; `coinsurance_bp` absent means the plan's."""
+
+    coinsurance_bp: int | None = None
+    copay_cents: int = 0
+    deductible_waived: bool = False
+    limits: tuple[BenefitLimit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Cents per unit of a service, by `system|code`; no out-of-network schedule means no benefit there."""
+
+    in_network: Mapping[str, int]
+    out_of_network: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The fields of the JSON, one to one. Codes are `system|code`, providers and payer `Type/id`."""
+
+    v: Literal[1]
+    payer: str
+    plan: str
+    effective: Range
+    currency: str
+    rounding: Literal["half-up"]
+    cost_sharing: CostSharing
+    oop_cut_order: tuple[Share, ...]
+    coinsurance_bp: int
+    timely_filing_days: int
+    fees: Fees
+    network: tuple[str, ...]
+    plan_year: Range | None = None
+    deductible: Limit | None = None
+    out_of_pocket: Limit | None = None
+    categories: Mapping[str, Category] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    excluded: tuple[str, ...] = ()
+    auth_required: tuple[str, ...] = ()
+
+    @property
+    def accumulation(self) -> Range:
+        """The dates that one set of accumulators counts: the plan year, or else the effective range."""
+        return self.plan_year or self.effective
+
+    def category_of(self, code: str) -> str | None:
+        """The contract's category of a code. The claim is never asked: its author is paid by the answer."""
+        return self.codes.get(code)
+
+    def category(self, code: str) -> Category:
+        """The sharing of a code; an uncategorised one has the plan's coinsurance and no copay."""
+        return self.categories[self.codes[code]] if code in self.codes else Category()
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Checked terms and the hash of the bytes they were read from."""
+
+    hash: str
+    terms: Terms
+
+
+def contract_hash(data: bytes) -> str:
+    """The contract's id: SHA-256 of its bytes, in hex."""
+    return sha256(data).hex()
+
+
+def canonical_contract(data: bytes) -> bytes:
+    """The canonical bytes of a contract written in any JSON layout (a person's file, say)."""
+    return jcs(parse(data, "the contract"))
+
+
+def parse_contract(data: bytes) -> Contract:
+    """The contract whose canonical bytes are `data`.
+
+    Raises `Malformed` for bytes that are not RFC 8785, `TooLarge`, and `Invalid` naming the field that is
+    unknown, missing or against a rule.
+    """
+    if len(data) > MAX_CONTRACT_BYTES:
+        raise TooLarge(f"a contract has at most {MAX_CONTRACT_BYTES} bytes; split the plan's fee schedule")
+    given = parse_jcs(data, "the contract")
+    if "guards" in given:
+        raise Invalid("contract.guards are not supported yet; leave the field out, no guard would be applied")
+    terms = decode(Terms, given, "contract")
+    _check(terms)
+    return Contract(contract_hash(data), terms)
+
+
+def overlaps(a: Contract, b: Contract) -> bool:
+    """Whether two contracts of the same payer and plan claim the same day."""
+    if (a.terms.payer, a.terms.plan) != (b.terms.payer, b.terms.plan):
+        return False
+    return (
+        a.terms.effective.start <= b.terms.effective.end and b.terms.effective.start <= a.terms.effective.end
+    )
+
+
+def contract_payload(data: bytes) -> JsonObject:
+    """What the payer signs, as `carevouch-contract+jws`."""
+    return {"v": 1, "contract": b64u(sha256(data))}
+
+
+def verify_contract(signature: str, jwk: Jwk, data: bytes) -> str:
+    """The hash of the contract `data`, if the holder of `jwk` signed it; else raises `IntegrityFault`."""
+    try:
+        payload = verify(take_apart(signature), jwk, CONTRACT_TYP)
+    except Malformed as error:
+        raise IntegrityFault(f"the contract's signature cannot be read: {error.message}") from error
+    if payload != contract_payload(data):
+        raise IntegrityFault("the signature is over another contract")
+    return contract_hash(data)
+
+
+def calendar_date(text: Any, where: str) -> date:
+    """A day that exists, from YYYY-MM-DD; raises `Invalid`."""
+    try:
+        if not isinstance(text, str) or not _DATE.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{where} is not a date that exists, written YYYY-MM-DD") from None
+
+
+def _check(terms: Terms) -> None:
+    _check_range(terms.effective, "contract.effective")
+    _check_range(terms.accumulation, "contract.plan_year")
+    if not terms.accumulation.holds(terms.effective.start, terms.effective.end):
+        raise Invalid("contract.effective must lie inside contract.plan_year")
+    if not _CURRENCY.fullmatch(terms.currency):
+        raise Invalid("contract.currency is three capital letters (ISO 4217)")
+    for where, reference in (("payer", terms.payer), *(("network", item) for item in terms.network)):
+        if not _REFERENCE.fullmatch(reference):
+            raise Invalid(f"contract.{where} names organisations and people as Type/id")
+    _check_sharing(terms)
+    _check_codes(terms)
+
+
+def _check_range(dates: Range, where: str) -> None:
+    start, end = calendar_date(dates.start, f"{where}.start"), calendar_date(dates.end, f"{where}.end")
+    if end < start:
+        raise Invalid(f"{where}.end is before its start")
+    if (end - start).days >= MAX_PLAN_YEAR_DAYS:
+        raise Invalid(f"{where} is longer than {MAX_PLAN_YEAR_DAYS} days; the next year is its own contract")
+
+
+def _check_sharing(terms: Terms) -> None:
+    if sorted(terms.oop_cut_order) != ["coinsurance", "copay", "deductible"]:
+        raise Invalid("contract.oop_cut_order lists coinsurance, copay and deductible, each once")
+    _check_bp(terms.coinsurance_bp, "contract.coinsurance_bp")
+    for name in ("deductible", "out_of_pocket"):
+        _check_limit(getattr(terms, name), f"contract.{name}")
+    for at, category in enumerate(terms.categories.values()):
+        _check_category(category, f"contract.categories (entry {at + 1})")
+    if terms.cost_sharing == "copay_only" and _shares_more_than_copays(terms):
+        raise Invalid("contract.cost_sharing is copay_only, yet there is a deductible or a coinsurance")
+
+
+def _check_category(category: Category, where: str) -> None:
+    _check_bp(category.coinsurance_bp, f"{where}.coinsurance_bp")
+    if any(limit.visits is None and limit.amount_cents is None for limit in category.limits):
+        raise Invalid(f"{where}.limits: each limit states visits or amount_cents")
+    periods = [limit.period for limit in category.limits]
+    if len(set(periods)) != len(periods):
+        raise Invalid(f"{where}.limits: one limit for each period; give visits and amount_cents together")
+
+
+def _check_bp(share_bp: int | None, where: str) -> None:
+    if share_bp is not None and share_bp > FULL_BP:
+        raise Invalid(f"{where} is at most {FULL_BP} basis points")
+
+
+def _check_limit(limit: Limit | None, where: str) -> None:
+    if limit is None or (limit.family_cents is None and limit.family_rule == "embedded"):
+        return
+    if limit.family_cents is None:
+        raise Invalid(f"{where}.family_rule is aggregate, yet there is no family_cents")
+    if limit.family_cents < limit.individual_cents:
+        raise Invalid(f"{where}.family_cents is less than individual_cents")
+
+
+def _shares_more_than_copays(terms: Terms) -> bool:
+    owed = (category.coinsurance_bp for category in terms.categories.values())
+    return bool(terms.coinsurance_bp or terms.deductible or any(owed))
+
+
+def _check_codes(terms: Terms) -> None:
+    groups: dict[str, Any] = {
+        "codes": terms.codes,
+        "excluded": terms.excluded,
+        "auth_required": terms.auth_required,
+        "fees.in_network": terms.fees.in_network,
+        "fees.out_of_network": terms.fees.out_of_network or (),
+    }
+    for name, codes in groups.items():
+        for at, code in enumerate(codes):
+            if not _CODE.fullmatch(code):
+                raise Invalid(f"contract.{name} (entry {at + 1}) is not a code written system|code")
+    for at, category in enumerate(terms.codes.values()):
+        if category not in terms.categories:
+            raise Invalid(f"contract.codes (entry {at + 1}) names a category that contract.categories lacks")

@@ -1,0 +1,105 @@
+"""`carevouch witness serve`: a witness on one machine, tlog-witness over plain HTTP on 127.0.0.1.
+
+A TLS proxy stands before it where others are to reach it. Requests are bounded in size and time; what is
+answered was written to the disk before.
+"""
+
+import argparse
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from carevouch.cli.files import read_text
+from carevouch.cli.witness.audit import SaysSo, clock
+from carevouch.cli.witness.files import WitnessFiles, read_key
+from carevouch.remote.http import reading
+from carevouch.witness.auditor import Cosigner
+from carevouch.witness.logs import parse_logs
+from carevouch.witness.request import MAX_REQUEST, TEXT
+from carevouch.witness.watch import Enough
+from carevouch.witness.witness import Answer, Witness
+
+HOST = "127.0.0.1"
+# Seconds that a client may be silent.
+PATIENCE_SECONDS = 10.0
+# Seconds of an audit's reading in one request: whoever asks waits three, and comes again.
+AUDIT_SECONDS = 2.0
+ADD, CHECKPOINT = "/add-checkpoint", "/checkpoint"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    logs, signer = parse_logs(read_text(args.logs).decode("utf-8")), read_key(args.key)
+    with WitnessFiles(args.state) as store:
+        tell = SaysSo()
+        witness = Witness(logs, store, signer, clock, tell, Cosigner(store, tell, spell, reading))
+        with WitnessServer(witness, args.port) as server:
+            print(f"{signer.name} cosigns {len(logs)} logs at {server.url}", flush=True)
+            try:
+                server.serve_forever()
+            except KeyboardInterrupt:
+                print("stopped")
+    return 0
+
+
+def spell() -> Enough:
+    """A stretch of reading that begins now; what is returned says when it was long enough."""
+    until = time.monotonic() + AUDIT_SECONDS
+    return lambda: time.monotonic() > until
+
+
+class WitnessServer(ThreadingHTTPServer):
+    """Serves one witness; submission and monitoring prefix are both the root."""
+
+    daemon_threads = True
+
+    def __init__(self, witness: Witness, port: int = 0) -> None:
+        """Port 0 takes a free one. Raises `OSError` if the port is taken."""
+        self.witness = witness
+        super().__init__((HOST, port), _Handler)
+
+    @property
+    def url(self) -> str:
+        """The prefix to put into a policy, for clients on this machine."""
+        return f"http://{HOST}:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "carevouch-witness", ""
+    timeout = PATIENCE_SECONDS
+    server: WitnessServer
+
+    def do_POST(self) -> None:
+        """Answer `add-checkpoint`."""
+        length = self.headers.get("Content-Length", "")
+        if self.path != ADD:
+            self._refuse(404, "post to /add-checkpoint\n")
+        elif not (length.isascii() and length.isdigit() and len(length) <= 9):
+            self._refuse(411, "say how long the request is\n")
+        elif int(length) > MAX_REQUEST:
+            self._refuse(413, f"a request is at most {MAX_REQUEST} bytes long\n")
+        else:
+            self._send(self.server.witness.add_checkpoint(self.rfile.read(int(length))))
+
+    def do_GET(self) -> None:
+        """Answer with a cosigned checkpoint: `/<hex of SHA-256 of the origin>/checkpoint`."""
+        name = self.path[1:].removesuffix(CHECKPOINT)
+        note = self.server.witness.checkpoint(name) if self.path.endswith(CHECKPOINT) else None
+        if note is None:
+            self._send(Answer(404, "no checkpoint of such a log was cosigned\n"))
+        else:
+            self._send(Answer(200, note.decode("utf-8")))
+
+    def _refuse(self, status: int, said: str) -> None:
+        """Answer without having read the body: the connection cannot be used again."""
+        self.close_connection = True
+        self._send(Answer(status, said, TEXT, {"Connection": "close"}))
+
+    def _send(self, answer: Answer) -> None:
+        body = answer.body.encode("utf-8")
+        self.send_response(answer.status)
+        for name, value in {"Content-Type": answer.content_type, **answer.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

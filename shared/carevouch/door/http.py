@@ -1,0 +1,308 @@
+"""The door kit: from an API Gateway event to a domain function, and from an outcome or error back to HTTP.
+
+One table says which error becomes which status. FHIR routes answer errors as OperationOutcome, the others
+as an RFC 9457 problem; both say what to mend and neither says anything about a person. Routes log their
+pattern, never their path, because a path may hold an id; an unexpected error logs its kind and where, never
+its message.
+"""
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from chalice.app import Chalice, Response
+
+from carevouch.fhir.outcome import from_issues
+from carevouch.identity.caller import Caller
+from carevouch.identity.token import TokenFacts, caller_of
+from carevouch.kernel import errors
+from carevouch.kernel.errors import DomainError, IntegrityFault, OutcomeUnknown
+from carevouch.kernel.jsontext import parse, render
+
+FHIR_JSON = "application/fhir+json"
+CONTENT_TYPES = ["application/json", FHIR_JSON]
+# Lambda's own limit for an event is 6 MB, and a body grows by a third in base64.
+MAX_BODY_BYTES = 4_000_000
+TEXT = "text/plain; charset=utf-8"
+# For answers that may change with the next one.
+FRESH = {"Cache-Control": "no-cache"}
+# What a stranger may be told about a person that is absent, refused or erased: the same, always.
+ABSENT = "no such resource, or it may not be read"
+# The headers that say when a write is to be done at all (http://hl7.org/fhir/R4/http.html).
+CONDITIONS = ("if-match", "if-none-exist")
+
+STATUS: dict[type[DomainError], int] = {
+    errors.Malformed: 400,
+    errors.Invalid: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Erased: 404,
+    errors.Conflict: 409,
+    errors.PreconditionFailed: 412,
+    errors.TooLarge: 413,
+    errors.Unprocessable: 422,
+    errors.Busy: 503,
+    errors.Unreachable: 503,
+}
+# FHIR's IssueType for each (http://hl7.org/fhir/R4/valueset-issue-type.html).
+ISSUE_TYPE = {
+    400: "invalid",
+    401: "login",
+    403: "forbidden",
+    404: "not-found",
+    409: "conflict",
+    412: "conflict",
+    413: "too-long",
+    422: "processing",
+    500: "exception",
+    503: "transient",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request in domain words. `query` keeps repeated parameters; `path` holds the route's variables."""
+
+    method: str
+    url: str
+    path: Mapping[str, str]
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    body: bytes
+    caller: Caller | None
+    request_id: str = ""
+
+    def json(self, what: str = "the body") -> Any:
+        """The parsed body; raises `TooLarge`, `Malformed`."""
+        if len(self.body) > MAX_BODY_BYTES:
+            limit = f"{MAX_BODY_BYTES // 1_000_000} MB"
+            raise errors.TooLarge(
+                f"{what} is larger than {limit}; split it into several Bundles, by year say"
+            )
+        return parse(self.body, what)
+
+    def object(self, what: str = "the body") -> dict[str, Any]:
+        """The parsed body, if it is a JSON object."""
+        value = self.json(what)
+        if not isinstance(value, dict):
+            raise errors.Malformed(f"{what} is not a JSON object")
+        return value
+
+    def signed_in(self) -> Caller:
+        """The caller; raises `Unauthenticated` on a route that should have had an authorizer."""
+        if self.caller is None:
+            raise errors.Unauthenticated("this needs a token; get one from /auth/token")
+        return self.caller
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The Idempotency-Key header: 1 to 255 visible characters."""
+        key = self.headers.get("idempotency-key")
+        if key is not None and not (1 <= len(key) <= 255 and key.isprintable()):
+            raise errors.Invalid("Idempotency-Key has 1 to 255 visible characters")
+        return key
+
+    def content(self) -> bytes:
+        """What must be the same for the same Idempotency-Key: the conditions of a write are part of it."""
+        told = (self.method, self.url, *(self.headers.get(name, "") for name in CONDITIONS))
+        return b"\n".join((*(text.encode() for text in told), self.body))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. A dict is rendered as JSON with its decimals as they are; bytes go out as they are."""
+
+    status: int
+    body: dict[str, Any] | bytes | str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str | None = None
+
+
+Handler = Callable[[Incoming], Reply]
+
+
+class Door:
+    """One service's Chalice app, with logging, metrics and the error table around every route."""
+
+    def __init__(self, service: str, cors_origin: Callable[[], str] = lambda: "*") -> None:
+        self.chalice = _Chalice(service, cors_origin)
+        # None by its type, or Chalice refuses who does not ask for bytes: `_Bytes` says which bodies are.
+        self.chalice.api.binary_types[:] = []
+        self.logger = Logger(service=service)
+        self.metrics = Metrics(namespace="Carevouch", service=service)
+
+    def route(
+        self, method: str, path: str, handler: Handler, *, form: bool = False, any_type: bool = False
+    ) -> None:
+        """Serve `method path` by `handler`; `form` also takes application/x-www-form-urlencoded.
+
+        `any_type` takes a body whatever it is called, for protocols whose clients name no type or their own.
+        """
+        content_types = [*CONTENT_TYPES, *(["application/x-www-form-urlencoded"] if form else [])]
+        if any_type:
+            content_types.append("*/*")
+
+        def view(**variables: str) -> Response:
+            return self._serve(method, path, handler, variables)
+
+        view.__name__ = f"{method}_{path}".replace("/", "_")
+        self.chalice.route(path, methods=[method], content_types=content_types, name=view.__name__)(view)
+
+    def _serve(self, method: str, path: str, handler: Handler, variables: dict[str, str]) -> Response:
+        started = time.perf_counter()
+        fhir = path.startswith("/fhir")
+        code, event = "ok", None
+        try:
+            reply = handler(self._incoming(method, variables))
+        except DomainError as error:
+            reply, code = refusal(error, fhir=fhir), error.code
+        except (OutcomeUnknown, IntegrityFault) as fault:
+            reply, code = failure(fault, fhir=fhir), type(fault).__name__
+            self.logger.error("fault", extra={"fault": code, "where": _where(fault)})
+        except Exception as bug:  # noqa: BLE001 - the outermost shell: its message may hold personal data
+            reply, code = failure(bug, fhir=fhir), type(bug).__name__
+            self.logger.error("bug", extra={"fault": code, "where": _where(bug)})
+        event = reply.headers.get("Carevouch-Event")
+        self._report(f"{method} {path}", reply.status, code, event, time.perf_counter() - started)
+        return _response(reply, fhir=fhir)
+
+    def _incoming(self, method: str, variables: dict[str, str]) -> Incoming:
+        request: Any = self.chalice.current_request
+        query = request.query_params
+        names = list(query) if query else []
+        context = request.context.get("authorizer") or {}
+        return Incoming(
+            method=method,
+            url=_url(request),
+            path={name: unquote(value) for name, value in variables.items()},
+            query={name: query.getlist(name) for name in names} if query else {},
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=request.raw_body,
+            caller=_caller(context),
+            request_id=str(request.context.get("requestId", "")),
+        )
+
+    def _report(self, route: str, status: int, code: str, event: str | None, seconds: float) -> None:
+        facts = {"route": route, "status": status, "code": code, "ms": round(seconds * 1000, 1)}
+        self.logger.info("request", extra={**facts, **({"event": event} if event else {})})
+        self.metrics.add_metric(name=f"Answers{status // 100}xx", unit=MetricUnit.Count, value=1)
+        if status in (401, 403, 404):
+            self.metrics.add_metric(name="Refusals", unit=MetricUnit.Count, value=1)
+        print(json.dumps(self.metrics.serialize_metric_set()))  # noqa: T201 - EMF is read from standard output
+        self.metrics.clear_metrics()
+
+
+def refusal(error: DomainError, *, fhir: bool) -> Reply:
+    """The answer to a caller's mistake, in the one table."""
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    said = ABSENT if isinstance(error, errors.Erased) else error.message
+    headers = {"Retry-After": "2"} if status == 503 else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    # Neither the words nor the code may tell an erased person from one who never was.
+    code = errors.NotFound.code if isinstance(error, errors.Erased) else error.code
+    issues = error.issues or (errors.Issue(said, code=ISSUE_TYPE[status]),)
+    if not fhir:
+        detail = "; ".join(": ".join(filter(None, (issue.where, issue.message))) for issue in issues)
+        return _problem(status, code, detail, headers)
+    return Reply(status, from_issues(issues, code), headers)
+
+
+def failure(fault: BaseException, *, fhir: bool) -> Reply:
+    """The answer when the fault is ours: 503 if trying again may help, else 500; never its own words."""
+    if isinstance(fault, OutcomeUnknown):
+        unknown = errors.Busy("the outcome is not known; repeat the request with its Idempotency-Key")
+        return refusal(unknown, fhir=fhir)
+    said = "the server met a fault of its own; it was logged without your data"
+    if isinstance(fault, IntegrityFault):
+        said = "what is stored does not match what was signed; the operator has been alerted"
+    if not fhir:
+        return _problem(500, "exception", said, {})
+    return Reply(500, from_issues((errors.Issue(said, code="exception"),), severity="fatal"))
+
+
+class _Chalice(Chalice):
+    """Chalice that says what to mend where it refuses a body, and lets the browser apps of one origin read
+    every answer, refusals too.
+    """
+
+    def __init__(self, service: str, cors_origin: Callable[[], str]) -> None:
+        super().__init__(app_name=service, configure_logs=False)
+        self._cors_origin = cors_origin
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        answer = super().__call__(event, context)
+        if answer["statusCode"] == 415:
+            path = str((event.get("requestContext") or {}).get("resourcePath", ""))
+            reply = _unsupported(fhir=path.startswith("/fhir"))
+            answer = _response(reply, fhir=path.startswith("/fhir")).to_dict(self.api.binary_types)
+        cors = {"Access-Control-Allow-Origin": self._cors_origin(), "Access-Control-Expose-Headers": "*"}
+        return {**answer, "headers": {**answer["headers"], **cors}}
+
+
+def _unsupported(*, fhir: bool) -> Reply:
+    said = f"send the body with Content-Type {FHIR_JSON} or application/json"
+    if not fhir:
+        return _problem(415, "unsupported-media-type", said, {})
+    return Reply(415, from_issues((errors.Issue(said, code="not-supported"),)))
+
+
+def _response(reply: Reply, *, fhir: bool) -> Response:
+    kind = reply.content_type or (FHIR_JSON if fhir else "application/json")
+    body: Any = reply.body
+    if isinstance(body, dict):
+        body = render(body).decode("utf-8")
+    elif body is None:
+        body = ""
+    headers: dict[str, str | list[str]] = {
+        "Content-Type": kind,
+        "Cache-Control": "no-store",
+        **reply.headers,
+    }
+    kind_of = _Bytes if isinstance(body, bytes) else Response
+    return kind_of(body=body, status_code=reply.status, headers=headers)
+
+
+class _Bytes(Response):
+    """An answer of bytes: it goes out in base64, as API Gateway takes it, whatever its type is called."""
+
+    def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:
+        return super().to_dict([str(self.headers["Content-Type"])])
+
+
+def _problem(status: int, code: str, detail: str, headers: Mapping[str, str]) -> Reply:
+    body = {"type": f"urn:carevouch:error:{code}", "title": code, "status": status, "detail": detail}
+    return Reply(status, body, headers, "application/problem+json")
+
+
+def _caller(context: Mapping[str, Any]) -> Caller | None:
+    if not context.get("client"):
+        return None
+    device = context.get("device") or None
+    kind, client, scope, jti = (str(context[name]) for name in ("kind", "client", "scope", "jti"))
+    return caller_of(TokenFacts(kind, client, scope, jti, device))
+
+
+def _url(request: Any) -> str:
+    # Chalice calls the route's pattern the path; the ids in it belong to the request as well.
+    path = str(request.path)
+    for name, value in (request.uri_params or {}).items():
+        path = path.replace(f"{{{name}}}", value).replace(f"{{{name}+}}", value)
+    query = request.query_params
+    if not query:
+        return path
+    return path + "?" + "&".join(f"{name}={value}" for name in sorted(query) for value in query.getlist(name))
+
+
+def _where(fault: BaseException) -> str:
+    frames = traceback.extract_tb(fault.__traceback__)
+    return " < ".join(
+        f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames[-4:])
+    )

@@ -1,0 +1,111 @@
+"""Putting an act together: revisions in, leaves, root, paths and the event's payload out.
+
+Pure: nonces, ids, numbers and the time are handed in. What comes out is what the store writes and what the
+operator's command line posts, so that both make the same bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from carevouch.events.catalogue import CATALOGUE, may_write
+from carevouch.events.envelope import MAX_COUNT, event_payload
+from carevouch.events.leaf import revision_leaf_hash
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import IntegrityFault, TooLarge
+from carevouch.kernel.ids import Doc
+from carevouch.ledger.merkle import node_hash, root
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One immutable version of a document, as it will be or is stored; `prev` is a leaf hash."""
+
+    doc: Doc
+    version: int
+    prev: bytes | None
+    nonce: bytes
+    body: bytes
+
+    @property
+    def leaf_hash(self) -> bytes:
+        """The hash by which the event commits to this revision."""
+        return revision_leaf_hash(self.doc, self.version, self.prev, self.nonce, self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """The revisions of one act with their leaf hashes, the paths to the act's root, and that root."""
+
+    revisions: tuple[Revision, ...]
+    leaf_hashes: tuple[bytes, ...]
+    paths: tuple[tuple[bytes, ...], ...]
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EventFacts:
+    """What an event says beside its root."""
+
+    id: str
+    type: str
+    producer: str
+    n: int
+    epoch: int
+    time: str
+    seal_by: str
+    tags: tuple[bytes, ...]
+    contract: str | None = None
+
+
+def assemble(revisions: Sequence[Revision]) -> Act:
+    """The act of these revisions, in this order; raises `TooLarge` above the limit of one act."""
+    if not revisions or len(revisions) > MAX_COUNT:
+        raise TooLarge(f"an act has between 1 and {MAX_COUNT} documents; split it")
+    hashes = tuple(revision.leaf_hash for revision in revisions)
+    paths = inclusion_paths(hashes)
+    return Act(tuple(revisions), hashes, paths, root(hashes))
+
+
+def payload_of(act: Act, facts: EventFacts) -> JsonObject:
+    """The payload of the act's event; raises `IntegrityFault` where the matrix forbids a revision."""
+    check_matrix(act.revisions, facts.type, facts.producer)
+    return event_payload(
+        id=facts.id,
+        type=facts.type,
+        producer=facts.producer,
+        n=facts.n,
+        epoch=facts.epoch,
+        time=facts.time,
+        seal_by=facts.seal_by,
+        count=len(act.revisions),
+        root=act.root,
+        tags=facts.tags,
+        contract=facts.contract,
+    )
+
+
+def check_matrix(revisions: Sequence[Revision], event_type: str, producer: str) -> None:
+    """Raise `IntegrityFault` unless `producer` may sign this type and the type may hold these revisions."""
+    kind = CATALOGUE.get(event_type)
+    if kind is None or producer not in kind.producers:
+        raise IntegrityFault(f"{producer} may not sign {event_type}")
+    for revision in revisions:
+        if not may_write(event_type, revision.doc.type, revision.version):
+            raise IntegrityFault(f"{event_type} may not write {revision.doc.type} version {revision.version}")
+
+
+def inclusion_paths(hashes: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
+    """The RFC 6962 inclusion path of every leaf at once, in n log n steps instead of n squared."""
+    paths: list[list[bytes]] = [[] for _ in hashes]
+
+    def walk(low: int, high: int) -> bytes:
+        if high - low == 1:
+            return hashes[low]
+        middle = low + (1 << (high - low - 1).bit_length() - 1)
+        left, right = walk(low, middle), walk(middle, high)
+        for index in range(low, high):
+            paths[index].append(right if index < middle else left)
+        return node_hash(left, right)
+
+    walk(0, len(hashes))
+    return tuple(tuple(path) for path in paths)

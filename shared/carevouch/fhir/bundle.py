@@ -1,0 +1,267 @@
+"""Bundles: what a transaction or batch asks for, and the Bundles we answer with.
+
+Standard: http://hl7.org/fhir/R4/http.html#transaction and http://hl7.org/fhir/R4/bundle.html. Reading is
+strict: every entry of a transaction is valid or nothing is done; a batch keeps the findings with each
+entry. What entries refer to, who may write them and how they are stored is decided elsewhere.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from carevouch.fhir.definitions import resource_types
+from carevouch.fhir.references import parse, walk
+from carevouch.fhir.validate import MAX_ISSUES, check, check_shell
+from carevouch.kernel.errors import Invalid, Issue
+
+Kind = Literal["transaction", "batch"]
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request: `type`/`id` are those of its URL, `if_none_exist` the parameters of a conditional create.
+
+    `issues` is empty but for an entry of a batch that cannot be done.
+    """
+
+    index: int
+    method: str
+    type: str
+    id: str | None = None
+    resource: dict[str, Any] | None = None
+    full_url: str | None = None
+    if_none_exist: tuple[tuple[str, str], ...] = ()
+    if_match: str | None = None
+    issues: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A transaction or batch, its entries as sent."""
+
+    kind: Kind
+    entries: tuple[Entry, ...]
+
+    def links(self) -> dict[str, int]:
+        """How entries may be referred to from each other: fullUrl, or `Type/id` of a RESTful one -> index."""
+        found: dict[str, int] = {}
+        for entry in self.entries:
+            if entry.full_url:
+                found[entry.full_url] = entry.index
+                target = parse(entry.full_url)
+                if target.form == "absolute" and target.type:
+                    found.setdefault(f"{target.type}/{target.id}", entry.index)
+        return found
+
+
+def read_bundle(value: Any, methods: Sequence[str] = ("POST", "PUT")) -> Request:
+    """The request in a parsed body; raises `Invalid` with the issues, each at its place in the Bundle.
+
+    `methods` are those the server does inside a Bundle.
+    """
+    kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
+        raise _invalid(
+            [Issue("the body must be a Bundle of type transaction or batch", "Bundle", "structure")]
+        )
+    if kind not in ("transaction", "batch"):
+        issue = Issue("a Bundle sent here is a transaction or a batch", "Bundle.type", "not-supported")
+        raise _invalid([issue])
+    issues = check_shell(value)
+    if issues:
+        raise _invalid(issues)
+    entries = tuple(_entry(index, raw, methods) for index, raw in enumerate(value.get("entry", [])))
+    request = Request(kind, _without_twins(entries))
+    if kind == "transaction":
+        faults = [issue for entry in request.entries for issue in entry.issues]
+        faults += _dangling(request)
+        if faults:
+            raise _invalid(faults)
+    return request
+
+
+def _invalid(issues: Sequence[Issue]) -> Invalid:
+    return Invalid(f"{issues[0].where}: {issues[0].message}", issues=tuple(issues[:MAX_ISSUES]))
+
+
+def _entry(index: int, raw: dict[str, Any], methods: Sequence[str]) -> Entry:
+    asked, resource = raw["request"], raw.get("resource")
+    url, _, _ = asked["url"].partition("?")
+    type_, _, id_ = url.partition("/")
+    entry = Entry(
+        index=index,
+        method=asked["method"],
+        type=type_,
+        id=id_ or None,
+        resource=resource,
+        full_url=raw.get("fullUrl"),
+        if_none_exist=tuple(parse_qsl(asked.get("ifNoneExist", "").rpartition("?")[2])),
+        if_match=asked.get("ifMatch"),
+    )
+    issues = list(_refusals(entry, asked, methods))
+    if resource is not None and not issues:
+        issues = check(resource, f"Bundle.entry[{index}].resource")
+    return replace(entry, issues=tuple(issues))
+
+
+def _refusals(entry: Entry, asked: dict[str, Any], methods: Sequence[str]) -> Iterator[Issue]:
+    place = f"Bundle.entry[{entry.index}]"
+    if entry.method not in methods:
+        message = f"in a Bundle this server does {', '.join(methods)} only"
+        yield Issue(message, f"{place}.request.method", "not-supported")
+        return
+    if entry.type not in resource_types() or (entry.id is not None and not _ID.fullmatch(entry.id)):
+        yield Issue("the url is Type, or Type/id, of FHIR R4", f"{place}.request.url", "value")
+        return
+    if "?" in asked["url"] and entry.method != "GET":
+        yield Issue("conditional updates and deletes are not done", f"{place}.request.url", "not-supported")
+    if (entry.method == "POST") == (entry.id is not None) and entry.method != "GET":
+        shape = "a Type for POST" if entry.method == "POST" else f"Type/id for {entry.method}"
+        yield Issue(f"the url is {shape}", f"{place}.request.url", "value")
+    yield from _resource_refusals(entry, asked, place)
+
+
+def _resource_refusals(entry: Entry, asked: dict[str, Any], place: str) -> Iterator[Issue]:
+    if entry.method not in ("POST", "PUT"):
+        return
+    if entry.resource is None:
+        yield Issue("a resource is needed here", f"{place}.resource", "required")
+        return
+    if entry.resource.get("resourceType") != entry.type:
+        yield Issue("the resource is not of the url's type", f"{place}.resource.resourceType", "value")
+    if entry.method == "PUT" and entry.resource.get("id") != entry.id:
+        yield Issue("the resource's id is not the url's", f"{place}.resource.id", "value")
+    if "ifNoneExist" in asked and (entry.method != "POST" or not entry.if_none_exist):
+        yield Issue(
+            "a conditional create is a POST with search parameters", f"{place}.request.ifNoneExist", "value"
+        )
+
+
+def _without_twins(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """A fullUrl, or a document to update, named by two entries is a fault of the later one."""
+    seen: set[str] = set()
+    checked = []
+    for entry in entries:
+        names = {name for name in (entry.full_url, f"{entry.type}/{entry.id}" if entry.id else None) if name}
+        if names & seen and entry.method != "GET":
+            issue = Issue(
+                "an earlier entry is about the same resource", f"Bundle.entry[{entry.index}]", "duplicate"
+            )
+            entry = replace(entry, issues=(*entry.issues, issue))
+        seen |= names
+        checked.append(entry)
+    return tuple(checked)
+
+
+def _dangling(request: Request) -> list[Issue]:
+    """References by URN that no entry answers to: the transaction could not be stored as a whole."""
+    known = request.links()
+    return [
+        Issue(
+            "no entry of this Bundle has this fullUrl",
+            f"Bundle.entry[{entry.index}].resource.{place}",
+            "not-found",
+        )
+        for entry in request.entries
+        if entry.resource is not None
+        for place, text in _places(entry.resource)
+        if text not in known and parse(text).form == "urn"
+    ]
+
+
+def _places(resource: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for place, text in walk(resource):
+        yield place.partition(".")[2], text
+
+
+# --- Bundles that we answer with ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One entry of a transaction or batch response: `status` such as `201 Created`."""
+
+    status: str
+    location: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    outcome: dict[str, Any] | None = None
+    resource: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One entry of a history: the resource as it was, and the request that made it so."""
+
+    full_url: str
+    method: Literal["POST", "PUT", "DELETE"]
+    url: str
+    status: str
+    etag: str
+    last_modified: str
+    resource: dict[str, Any] | None = None
+
+
+def response(kind: Kind, answers: Sequence[Answer]) -> dict[str, Any]:
+    """The response to a transaction or batch, one answer per entry and in its order."""
+    entries = [_present(resource=one.resource, response=_answer(one)) for one in answers]
+    return _bundle(f"{kind}-response", entries)
+
+
+def searchset(
+    matches: Iterable[tuple[str, dict[str, Any]]],
+    *,
+    self_url: str,
+    next_url: str | None = None,
+    total: int | None = None,
+    outcome: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A page of search results, each (fullUrl, resource); `total` only when it is known and may be told."""
+    entries = [{"fullUrl": url, "resource": one, "search": {"mode": "match"}} for url, one in matches]
+    if outcome:
+        entries.append({"resource": outcome, "search": {"mode": "outcome"}})
+    return _bundle("searchset", entries, total=total, link=_links(self_url, next_url))
+
+
+def history(
+    versions: Iterable[Version], *, self_url: str, next_url: str | None = None, total: int | None = None
+) -> dict[str, Any]:
+    """A page of a history, newest version first."""
+    entries = [
+        _present(
+            fullUrl=one.full_url,
+            resource=one.resource,
+            request={"method": one.method, "url": one.url},
+            response={"status": one.status, "etag": one.etag, "lastModified": one.last_modified},
+        )
+        for one in versions
+    ]
+    return _bundle("history", entries, total=total, link=_links(self_url, next_url))
+
+
+def _answer(one: Answer) -> dict[str, Any]:
+    return _present(
+        status=one.status,
+        location=one.location,
+        etag=one.etag,
+        lastModified=one.last_modified,
+        outcome=one.outcome,
+    )
+
+
+def _links(self_url: str, next_url: str | None) -> list[dict[str, str]]:
+    links = [{"relation": "self", "url": self_url}]
+    return [*links, {"relation": "next", "url": next_url}] if next_url else links
+
+
+def _bundle(type_: str, entries: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    # FHIR JSON has no empty arrays: a Bundle without entries has no `entry`.
+    return _present(resourceType="Bundle", type=type_, **more, entry=entries or None)
+
+
+def _present(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,121 @@
+"""Whom a resource is about: the R4 Patient compartment
+(http://hl7.org/fhir/R4/compartmentdefinition-patient.html).
+
+`subjects` names the one person (seldom several) whose document it is; `concerned` all people the
+compartment puts it with, such as an author. Both return references as written: whether one is a Patient,
+only who resolves it knows, so elements that may point elsewhere (Provenance.target) are included whole.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from carevouch.fhir.paths import values
+from carevouch.kernel.errors import Invalid
+
+# type -> (elements that say whose document it is, further elements of the compartment)
+_ABOUT: Final[dict[str, tuple[str, str]]] = {
+    "Account": ("subject", ""),
+    "AdverseEvent": ("subject", ""),
+    "AllergyIntolerance": ("patient", "recorder asserter"),
+    "Appointment": ("participant.actor", ""),
+    "AppointmentResponse": ("actor", ""),
+    "AuditEvent": ("entity.what", "agent.who"),
+    "Basic": ("subject", "author"),
+    "BodyStructure": ("patient", ""),
+    "CarePlan": ("subject", "activity.detail.performer"),
+    "CareTeam": ("subject", "participant.member"),
+    "ChargeItem": ("subject", ""),
+    "Claim": ("patient", "payee.party"),
+    "ClaimResponse": ("patient", ""),
+    "ClinicalImpression": ("subject", ""),
+    "Communication": ("subject", "sender recipient"),
+    "CommunicationRequest": ("subject", "sender recipient requester"),
+    "Composition": ("subject", "author attester.party"),
+    "Condition": ("subject", "asserter"),
+    "Consent": ("patient", ""),
+    "Coverage": ("beneficiary", "policyHolder subscriber payor"),
+    "CoverageEligibilityRequest": ("patient", ""),
+    "CoverageEligibilityResponse": ("patient", ""),
+    "DetectedIssue": ("patient", ""),
+    "Device": ("patient", ""),
+    "DeviceRequest": ("subject", "performer"),
+    "DeviceUseStatement": ("subject", ""),
+    "DiagnosticReport": ("subject", ""),
+    "DocumentManifest": ("subject", "author recipient"),
+    "DocumentReference": ("subject", "author"),
+    "Encounter": ("subject", ""),
+    "EnrollmentRequest": ("candidate", ""),
+    "EpisodeOfCare": ("patient", ""),
+    "ExplanationOfBenefit": ("patient", "payee.party"),
+    "FamilyMemberHistory": ("patient", ""),
+    "Flag": ("subject", ""),
+    "Goal": ("subject", ""),
+    "Group": ("member.entity", ""),
+    "GuidanceResponse": ("subject", ""),
+    "ImagingStudy": ("subject", ""),
+    "Immunization": ("patient", ""),
+    "ImmunizationEvaluation": ("patient", ""),
+    "ImmunizationRecommendation": ("patient", ""),
+    "Invoice": ("subject", "recipient"),
+    "List": ("subject", "source"),
+    "MeasureReport": ("subject", ""),
+    "Media": ("subject", ""),
+    "MedicationAdministration": ("subject", "performer.actor"),
+    "MedicationDispense": ("subject", "receiver"),
+    "MedicationRequest": ("subject", ""),
+    "MedicationStatement": ("subject", ""),
+    "MolecularSequence": ("patient", ""),
+    "NutritionOrder": ("patient", ""),
+    "Observation": ("subject", "performer"),
+    "Person": ("link.target", ""),
+    "Procedure": ("subject", "performer.actor"),
+    "Provenance": ("target", ""),
+    "QuestionnaireResponse": ("subject", "author"),
+    "RelatedPerson": ("patient", ""),
+    "RequestGroup": ("subject", "action.participant"),
+    "ResearchSubject": ("individual", ""),
+    "RiskAssessment": ("subject", ""),
+    "Schedule": ("actor", ""),
+    "ServiceRequest": ("subject", "performer"),
+    "Specimen": ("subject", ""),
+    "SupplyDelivery": ("patient", ""),
+    "SupplyRequest": ("deliverTo", "requester"),
+    # Not in R4's compartment, but about a person all the same.
+    "Task": ("for", ""),
+    "VisionPrescription": ("patient", ""),
+}  # fmt: skip
+
+
+def personal(type_: str) -> bool:
+    """Whether resources of this type are about a person; the others are directory documents, about nobody."""
+    return type_ == "Patient" or type_ in _ABOUT
+
+
+def subjects(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    """The references that say whose document this is, in order, each once; empty for directory types."""
+    return _references(resource, _ABOUT.get(resource["resourceType"], ("", ""))[0])
+
+
+def concerned(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    """The subjects and everybody else whose compartment the resource is in."""
+    return _references(resource, " ".join(_ABOUT.get(resource["resourceType"], ("", ""))))
+
+
+def subject(resource: Mapping[str, Any]) -> str:
+    """The one reference to the person; raises `Invalid` where there is none, or more than one."""
+    found = subjects(resource)
+    if len(found) != 1:
+        type_ = resource["resourceType"]
+        element = _ABOUT.get(type_, ("subject", ""))[0]
+        problem = "is needed: it says whose document this is" if not found else "must name one person only"
+        raise Invalid(f"{type_}.{element} {problem}")
+    return found[0]
+
+
+def _references(resource: Mapping[str, Any], elements: str) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for path in elements.split():
+        for reference in values(resource, path):
+            if isinstance(reference, dict) and isinstance(reference.get("reference"), str):
+                found[reference["reference"]] = None
+    return tuple(found)

@@ -1,0 +1,120 @@
+"""References in a resource: where they are, what kind each is, and the same resource with other ones.
+
+The forms are those of http://hl7.org/fhir/R4/references.html#literal and of a transaction's conditional
+references (http://hl7.org/fhir/R4/http.html#trules). A reference is compared whole, never by its beginning:
+`Patient/1` is not `Patient/12`.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from carevouch.fhir.definitions import resource_types
+from carevouch.fhir.survey import REFERENCE, Path, spelled
+from carevouch.kernel.errors import Invalid
+
+Form = Literal["fragment", "urn", "local", "absolute", "conditional", "unknown"]
+
+_RESTFUL = r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?"
+_LOCAL = re.compile(_RESTFUL)
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
+_ABSOLUTE = re.compile(rf"https?://\S+/{_RESTFUL}")
+# Elements of type uri, url and uuid which a transaction may point at its own entries (http.html#trules).
+_LINKS = frozenset(("url", "valueUri", "valueUrl", "valueUuid"))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a reference says: its form, and the parts it shows. `query` is that of a conditional reference."""
+
+    form: Form
+    type: str | None = None
+    id: str | None = None
+    version: str | None = None
+    query: tuple[tuple[str, str], ...] = ()
+
+
+def parse(text: str, base_url: str | None = None) -> Target:
+    """The parts of one reference; an absolute one under `base_url` is local. Raises nothing."""
+    if base_url and text.startswith(base_url.rstrip("/") + "/"):
+        text = text[len(base_url.rstrip("/")) + 1 :]
+    if text.startswith("#"):
+        return Target("fragment", id=text[1:])
+    if text.startswith(("urn:uuid:", "urn:oid:")):
+        return Target("urn", id=text)
+    head, mark, query = text.partition("?")
+    if mark and head in resource_types():
+        return Target("conditional", type=head, query=tuple(parse_qsl(query, keep_blank_values=True)))
+    match = _LOCAL.fullmatch(text)
+    if match and match[1] in resource_types():
+        return _shown("local", match)
+    if _URL.match(text):
+        match = _ABSOLUTE.fullmatch(text)
+        return _shown("absolute", match) if match else Target("absolute")
+    return Target("unknown")
+
+
+def _shown(form: Form, match: re.Match[str]) -> Target:
+    return Target(form, type=match[1], id=match[2], version=match[3])
+
+
+def walk(resource: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every `Reference.reference` with its place, also in extensions and contained resources."""
+    root = str(resource.get("resourceType", "Resource"))
+    return [(spelled(path, root), text) for path, text in _walk(resource, ())]
+
+
+def rewrite(
+    resource: dict[str, Any], mapping: Callable[[str], str], links: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The resource with each reference `r` replaced by `mapping(r)`; parts without references are shared.
+
+    `links` replaces whole values of uri, url and uuid elements, as a transaction does for its own fullUrls.
+    """
+    changed: dict[str, Any] = _rewrite(resource, mapping, links or {})
+    return changed
+
+
+def identifier_query(target: Target) -> tuple[str, str]:
+    """The (system, value) a conditional reference asks for; raises `Invalid` for any other condition."""
+    if len(target.query) == 1 and target.query[0][0] == "identifier":
+        system, bar, value = target.query[0][1].partition("|")
+        if bar and system and value:
+            return system, value
+    raise Invalid("a conditional reference has the form Type?identifier=system|value")
+
+
+def _walk(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "reference" and isinstance(item, str) and REFERENCE.issuperset(value):
+                yield (*path, key), item
+            elif isinstance(item, dict | list):
+                yield from _walk(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, dict | list):
+                yield from _walk(item, (*path, index))
+
+
+def _rewrite(value: Any, mapping: Callable[[str], str], links: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        refers = REFERENCE.issuperset(value)
+        new = {key: _rewrite_member(key, item, refers, mapping, links) for key, item in value.items()}
+        return new if any(new[key] is not value[key] for key in value) else value
+    if isinstance(value, list):
+        items = [_rewrite(item, mapping, links) for item in value]
+        return items if any(one is not other for one, other in zip(items, value, strict=True)) else value
+    return value
+
+
+def _rewrite_member(
+    key: str, item: Any, refers: bool, mapping: Callable[[str], str], links: Mapping[str, str]
+) -> Any:
+    if isinstance(item, str):
+        if key == "reference" and refers:
+            return mapping(item)
+        return links.get(item, item) if links and key in _LINKS else item
+    return _rewrite(item, mapping, links)

@@ -1,0 +1,204 @@
+"""R4 invariants that compare values or look across a resource; the rest are in `invariants.py`.
+
+Each rule is given a resource that its schema has already accepted, so shapes are known, and yields issues
+whose sentences end with HL7's key. Warnings of the standard (such as con-3) are not applied.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from carevouch.fhir import narrative
+from carevouch.fhir.dates import precedes
+from carevouch.fhir.survey import Survey, finding
+from carevouch.kernel.errors import Issue
+
+Resource = dict[str, Any]
+
+_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
+_SCOPES = {"patient-privacy": "ppc-2", "research": "ppc-3", "adr": "ppc-4", "treatment": "ppc-5"}
+_CONDITION = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+_ERROR = "entered-in-error"
+
+
+def broken(resource: Resource, survey: Survey, root: str) -> Iterator[Issue]:
+    """Every rule that `resource` breaks; `root` is its place."""
+    yield from _datatypes(survey, root)
+    yield from _contained(resource, survey, root)
+    yield from of_type(resource, root)
+
+
+def of_type(resource: Resource, root: str) -> Iterator[Issue]:
+    """The rules of the resource's own type alone, as they apply to a contained resource too."""
+    rule = _BY_TYPE.get(resource["resourceType"])
+    if rule:
+        yield from rule(resource, root)
+
+
+def _datatypes(survey: Survey, root: str) -> Iterator[Issue]:
+    for path in survey.blanks:
+        yield finding(
+            path, root, "null must stand for a value or an extension in the array beside it", "structure"
+        )
+    for path, period in survey.periods:
+        start, end = period.get("start"), period.get("end")
+        if isinstance(start, str) and isinstance(end, str) and not precedes(start, end):
+            yield finding(path, root, "a period must not end before it starts (per-1)")
+    for path, range_ in survey.ranges:
+        low, high = (_amount(range_.get(name)) for name in ("low", "high"))
+        if low and high and low[1:] == high[1:] and low[0] > high[0]:
+            yield finding(path, root, "low must not be greater than high (rng-2)")
+    for path, div in survey.narratives:
+        message = narrative.fault(div)
+        if message:
+            yield finding(path, root, message)
+
+
+def _amount(quantity: Any) -> tuple[Decimal, Any, Any] | None:
+    value = quantity.get("value") if isinstance(quantity, dict) else None
+    if not isinstance(value, Decimal | int | float):
+        return None
+    return Decimal(value), quantity.get("system"), quantity.get("code")
+
+
+def _contained(resource: Resource, survey: Survey, root: str) -> Iterator[Issue]:
+    contained = resource.get("contained", [])
+    # An id that is no text is a finding of the contained resource's own structure.
+    ids = Counter(inner["id"] for inner in contained if isinstance(inner.get("id"), str))
+    # "#" alone is the container; references from within `contained` count as well.
+    named = {fragment for _, fragment in survey.fragments}
+    for path, fragment in survey.fragments:
+        if fragment and fragment not in ids:
+            yield finding(path, root, "the reference names a contained resource that is not there (ref-1)")
+    for index, inner in enumerate(contained):
+        where = ("contained", index)
+        if "contained" in inner:
+            yield finding(where, root, "a contained resource must not contain others (dom-2)")
+        own = inner.get("id")
+        if not isinstance(own, str) or not own or ids[own] > 1:
+            yield finding(where, root, "a contained resource needs an id of its own")
+        elif own not in named and not _refers_to(inner, ""):
+            yield finding(where, root, "nothing refers to this contained resource (dom-3)")
+        meta = _object(inner.get("meta"))
+        if "versionId" in meta or "lastUpdated" in meta:
+            yield finding(where, root, "a contained resource has no version or time of update (dom-4)")
+        if "security" in meta:
+            yield finding(where, root, "a contained resource has no security labels of its own (dom-5)")
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _refers_to(value: Any, fragment: str) -> bool:
+    if isinstance(value, dict):
+        return value.get("reference") == f"#{fragment}" or any(
+            _refers_to(v, fragment) for v in value.values()
+        )
+    return isinstance(value, list) and any(_refers_to(item, fragment) for item in value)
+
+
+def _consent(resource: Resource, root: str) -> Iterator[Issue]:
+    # R4's own expressions compare with the system 'something'; the meaning in its text is applied here.
+    codes = {
+        coding.get("code") for coding in resource["scope"].get("coding", []) if coding.get("system") == _SCOPE
+    }
+    key = next((_SCOPES[code] for code in _SCOPES if code in codes), None)
+    if key and "patient" not in resource:
+        yield finding(("patient",), root, f"a consent of this scope needs its patient ({key})")
+
+
+def _condition(resource: Resource, root: str) -> Iterator[Issue]:
+    clinical, verification = (_codes(resource.get(name)) for name in ("clinicalStatus", "verificationStatus"))
+    abated = any(name.lstrip("_").startswith("abatement") for name in resource)
+    ended = {(_CONDITION, code) for code in ("resolved", "remission", "inactive")}
+    if abated and "clinicalStatus" in resource and not clinical & ended:
+        yield finding(
+            ("clinicalStatus",), root, "an abated condition is inactive, resolved or in remission (con-4)"
+        )
+    if "clinicalStatus" in resource and any(code == _ERROR for _, code in verification):
+        yield finding(("clinicalStatus",), root, "what was entered in error has no clinicalStatus (con-5)")
+
+
+def _allergy(resource: Resource, root: str) -> Iterator[Issue]:
+    mistaken = any(code == _ERROR for _, code in _codes(resource.get("verificationStatus")))
+    if mistaken and "clinicalStatus" in resource:
+        yield finding(("clinicalStatus",), root, "what was entered in error has no clinicalStatus (ait-2)")
+    if not mistaken and "clinicalStatus" not in resource:
+        yield finding(("clinicalStatus",), root, "a clinicalStatus is needed unless entered in error (ait-1)")
+
+
+def _observation(resource: Resource, root: str) -> Iterator[Issue]:
+    codes = _codes(resource["code"])
+    parts = [_codes(component.get("code")) for component in resource.get("component", [])]
+    if any(name.startswith("value") for name in resource) and any(codes & part for part in parts):
+        yield finding((), root, "a component with the observation's own code excludes a value (obs-7)")
+
+
+def _organization(resource: Resource, root: str) -> Iterator[Issue]:
+    for name, key in (("address", "org-2"), ("telecom", "org-3")):
+        for index, item in enumerate(resource.get(name, [])):
+            if item.get("use") == "home":
+                yield finding((name, index, "use"), root, f"an organization has no home {name} ({key})")
+
+
+def _codes(concept: Any) -> set[tuple[Any, Any]]:
+    codings = concept.get("coding", []) if isinstance(concept, dict) else []
+    return {(coding.get("system"), coding.get("code")) for coding in codings if "code" in coding}
+
+
+def _bundle(resource: Resource, root: str) -> Iterator[Issue]:
+    kind, entries = resource.get("type"), resource.get("entry", [])
+    if "total" in resource and kind not in ("searchset", "history"):
+        yield finding(("total",), root, "only a searchset or history has a total (bdl-1)")
+    asks = kind in ("batch", "transaction", "history")
+    answers = kind in ("batch-response", "transaction-response", "history")
+    for index, entry in enumerate(entries):
+        place = ("entry", index)
+        if "search" in entry and kind != "searchset":
+            yield finding((*place, "search"), root, "only entries of a searchset have this (bdl-2)")
+        if ("request" in entry) != asks:
+            yield finding((*place, "request"), root, f"needed in each entry of a {kind} (bdl-3)" if asks
+                          else f"not allowed in a {kind} (bdl-3)")  # fmt: skip
+        if ("response" in entry) != answers:
+            yield finding((*place, "response"), root, f"needed in each entry of a {kind} (bdl-4)" if answers
+                          else f"not allowed in a {kind} (bdl-4)")  # fmt: skip
+        if "/_history/" in entry.get("fullUrl", ""):
+            yield finding((*place, "fullUrl"), root, "the fullUrl names no version (bdl-8)")
+    if kind != "history":
+        yield from _unique(entries, root)
+    yield from _first(resource, kind, entries, root)
+
+
+def _unique(entries: list[Any], root: str) -> Iterator[Issue]:
+    seen: set[tuple[str, Any]] = set()
+    for index, entry in enumerate(entries):
+        if "fullUrl" in entry:
+            meta = entry.get("resource", {}).get("meta")
+            key = (entry["fullUrl"], meta.get("versionId") if isinstance(meta, dict) else None)
+            if key in seen:
+                yield finding(("entry", index, "fullUrl"), root, "the same fullUrl twice (bdl-7)")
+            seen.add(key)
+
+
+def _first(resource: Resource, kind: Any, entries: list[Any], root: str) -> Iterator[Issue]:
+    if kind not in ("document", "message"):
+        return
+    needed = {"document": ("Composition", "bdl-11"), "message": ("MessageHeader", "bdl-12")}[kind]
+    if not entries or entries[0].get("resource", {}).get("resourceType") != needed[0]:
+        yield finding(("entry",), root, f"the first resource must be a {needed[0]} ({needed[1]})")
+    if kind == "document" and not {"system", "value"} <= resource.get("identifier", {}).keys():
+        yield finding(("identifier",), root, "a document needs an identifier with system and value (bdl-9)")
+    if kind == "document" and "timestamp" not in resource:
+        yield finding(("timestamp",), root, "a document needs its timestamp (bdl-10)")
+
+
+_BY_TYPE = {
+    "Consent": _consent,
+    "Condition": _condition,
+    "AllergyIntolerance": _allergy,
+    "Observation": _observation,
+    "Organization": _organization,
+    "Bundle": _bundle,
+}

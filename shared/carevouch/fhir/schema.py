@@ -1,0 +1,140 @@
+"""JSON Schemas (2020-12) for R4 types, built from the facts when a type is first met and compiled once.
+
+A resource inside another (`contained`, `Bundle.entry.resource`) is only "an object with a resourceType"
+here: its own schema judges it, so no schema ever has to try all types in turn (that took seconds per
+Bundle). Parts of a schema that stand for a rule carry `issue`, from which the finding is worded.
+"""
+
+from functools import cache
+from typing import Any
+
+from carevouch.fhir.definitions import Element, Kind, ancestors, elements
+from carevouch.fhir.invariants import INVARIANTS, any_of, has
+from carevouch.fhir.primitives import SCHEMAS
+
+Schema = dict[str, Any]
+
+# Any resource, in its container's eyes.
+_RESOURCE: Schema = {
+    "type": "object",
+    "required": ["resourceType"],
+    "properties": {"resourceType": {"type": "string"}},
+}
+
+
+@cache
+def validator(type_: str) -> Any:
+    """The compiled schema of a resource type; raises `KeyError` for a type R4 does not have."""
+    import jsonschema_rs  # 15 ms that only those who validate should pay
+
+    # The linear-time engine: a crafted string costs no more than its length.
+    return jsonschema_rs.Draft202012Validator(schema(type_), pattern_options=jsonschema_rs.RegexOptions())
+
+
+@cache
+def schema(type_: str) -> Schema:
+    """The schema of a resource type with the definitions it reaches, and no others."""
+    definitions: dict[str, Schema] = {}
+    waiting = [type_]
+    while waiting:
+        name = waiting.pop()
+        if name not in definitions:
+            definitions[name] = _definition(name, name == type_)
+            waiting.extend(
+                kind.type for element in elements(name) for kind in element.kinds if not kind.primitive
+            )
+            waiting.append("Element")
+    definitions |= {name: {"title": name, **body} for name, body in SCHEMAS.items()}
+    definitions |= {f"{name}?": _nullable(name) for name in SCHEMAS}
+    return {"$ref": f"#/$defs/{type_}", "$defs": definitions}
+
+
+def _nullable(name: str) -> Schema:
+    # In an array of primitives, null holds the place of a value that has only extensions.
+    return {"title": name, **SCHEMAS[name], "type": [SCHEMAS[name]["type"], "null"]}
+
+
+def _definition(type_: str, root: bool) -> Schema:
+    if type_ in ("Resource", "DomainResource"):
+        return _RESOURCE
+    properties: dict[str, Any] = {"resourceType": {"const": type_}} if root else {}
+    required = ["resourceType"] if root else []
+    rules: list[Schema] = []
+    for element in elements(type_):
+        properties |= _properties(element)
+        if element.required and not element.choice and not element.kinds[0].primitive:
+            required.append(element.name)
+        else:
+            rules += _presence(element)
+    for name in ancestors(type_):
+        rules += [
+            _rule("invariant", "", f"{text} ({key})", body) for key, text, body in INVARIANTS.get(name, ())
+        ]
+    if type_ == "Extension":
+        rules.append(_extension_rule())
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+        "minProperties": 1,
+        **({"allOf": rules} if rules else {}),
+    }
+
+
+def _properties(element: Element) -> dict[str, Schema]:
+    found: dict[str, Schema] = {}
+    for name, kind in element.names().items():
+        found[name] = _many(_value(kind, element.many)) if element.many else _value(kind, False)
+        if kind.primitive and not (element.name == "id" and kind.type in ("id", "string")):
+            sibling: Schema = {"$ref": "#/$defs/Element"}
+            found[f"_{name}"] = _many({"anyOf": [sibling, {"type": "null"}]}) if element.many else sibling
+    return found
+
+
+def _many(items: Schema) -> Schema:
+    return {"type": "array", "minItems": 1, "items": items}
+
+
+def _value(kind: Kind, nullable: bool) -> Schema:
+    if kind.type == "code" and kind.allowed:
+        return {"title": "code", "enum": [*kind.allowed, None] if nullable else list(kind.allowed)}
+    reference = {"$ref": f"#/$defs/{kind.type}{'?' if nullable and kind.primitive else ''}"}
+    if kind.type == "Reference" and kind.allowed:
+        return {**reference, "properties": {"reference": _targets(kind.allowed)}}
+    return reference
+
+
+def _targets(types: tuple[str, ...]) -> Schema:
+    """A literal or conditional reference that shows its type must show one that is allowed there."""
+    pattern = rf"\A(?:(?:{'|'.join(types)})[/?]|[^A-Z]|[A-Z][A-Za-z0-9+.\-]*:)"
+    message = f"the reference must be to {_listed(types)}"
+    return {"pattern": pattern, "issue": {"code": "value", "element": "", "message": message}}
+
+
+def _presence(element: Element) -> list[Schema]:
+    """A choice appears in at most one form; what is required appears in at least one."""
+    names = tuple(element.names())
+    rules = []
+    if len(names) > 1:
+        none = {"not": any_of(*names)}
+        message = f"only one of the forms of {element.name}[x] may be there"
+        rules.append(_rule("structure", f"{element.name}[x]", message, {"oneOf": [none, *map(has, names)]}))
+    if element.required:
+        shown = f"{element.name}[x]" if element.choice else element.name
+        rules.append(_rule("required", shown, "this element is required", any_of(*names)))
+    return rules
+
+
+def _extension_rule() -> Schema:
+    names = next(tuple(element.names()) for element in elements("Extension") if element.choice)
+    body = {"oneOf": [{"required": ["extension"]}, any_of(*names)]}
+    return _rule("invariant", "", "an extension has either a value or extensions (ext-1)", body)
+
+
+def _rule(code: str, element: str, message: str, body: Schema) -> Schema:
+    return {**body, "issue": {"code": code, "element": element, "message": message}}
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]

@@ -1,0 +1,205 @@
+"""Search (http://hl7.org/fhir/R4/search.html): which parameters each type serves, and whether a resource
+matches.
+
+Resources are matched after decryption, so a parameter is a path and a rule, no index. What is not served
+is refused by name instead of being ignored: a search that silently drops a condition returns other
+people's data. Values of one parameter are alternatives (`a,b`), repeated parameters must all match.
+References match whole.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Literal
+
+from carevouch.fhir.definitions import resource_types
+from carevouch.fhir.matching import bounds, meets, rank, split, unescape
+from carevouch.fhir.parameters import COMMON, PARAMETERS, Parameter
+from carevouch.fhir.references import parse
+from carevouch.kernel.errors import Invalid, Issue, Malformed
+
+# A page has at most so many resources whatever `_count` says; the answer's size has its own limit.
+MAX_COUNT: Final = 1000
+DEFAULT_COUNT: Final = 100
+_MAX_VALUES: Final = 100
+
+Total = Literal["none", "estimate", "accurate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One parameter of a query: it holds when any of `values` does."""
+
+    name: str
+    parameter: Parameter
+    values: tuple[str, ...]
+    base_url: str | None = None
+
+    def holds(self, resource: Mapping[str, Any]) -> bool:
+        """Whether the resource meets the condition."""
+        return any(meets(resource, self.parameter, wanted, self.base_url) for wanted in self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search of one type. `sort` holds (parameter, descending) pairs; `count` is the page size."""
+
+    type: str
+    conditions: tuple[Condition, ...]
+    sort: tuple[tuple[str, bool], ...] = ()
+    count: int = DEFAULT_COUNT
+    total: Total = "none"
+
+    def matches(self, resource: Mapping[str, Any]) -> bool:
+        """Whether a resource is of the type and meets every condition."""
+        return resource.get("resourceType") == self.type and all(
+            one.holds(resource) for one in self.conditions
+        )
+
+    def values_of(self, name: str) -> tuple[str, ...]:
+        """The alternatives given for a parameter the first time it occurs; empty when it does not."""
+        return next((one.values for one in self.conditions if one.name == name), ())
+
+    def patient(self) -> str | None:
+        """The patient id the search is confined to by `patient` or `subject`, if it is exactly one."""
+        found = {_patient_id(one) for one in self.conditions if one.name in ("patient", "subject")}
+        return next(iter(found)) if len(found) == 1 else None
+
+    def ordered(self, resources: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The resources in the order asked for; those without a value come last, ties go by id."""
+        result = sorted(resources, key=_id)
+        for name, descending in reversed(self.sort):
+            if name == "_id":
+                result.sort(key=_id, reverse=descending)
+            else:
+                result.sort(key=partial(_rank, _known(self.type, name), descending))
+        return result
+
+
+def search_parameters(type_: str) -> dict[str, str]:
+    """The parameters a type serves, each with its R4 search type."""
+    known = {**COMMON, **PARAMETERS.get(type_, {})}
+    return {name: "token" if one.kind == "code" else one.kind for name, one in known.items()}
+
+
+def parse_query(
+    type_: str,
+    params: Mapping[str, Sequence[str]],
+    *,
+    base_url: str | None = None,
+    ignore: frozenset[str] = frozenset(),
+) -> Query:
+    """The query that decoded URL parameters ask for; raises `Invalid` naming what is not served.
+
+    `ignore` names parameters of the caller's own (a page token); `base_url` makes absolute references local.
+    """
+    if type_ not in resource_types():
+        raise Invalid("this is not a resource type of FHIR R4")
+    conditions: list[Condition] = []
+    controls: dict[str, str] = {}
+    for name, given in params.items():
+        if name in ignore or name == "_format":
+            continue
+        if name in ("_sort", "_count", "_total"):
+            controls[name] = _single(name, given)
+        else:
+            parameter = _known(type_, name)
+            conditions += [_condition(name, parameter, text, base_url) for text in given]
+    return Query(
+        type_,
+        tuple(conditions),
+        sort=_sort(type_, controls.get("_sort", "")),
+        count=_count(controls.get("_count")),
+        total=_total(controls.get("_total", "none")),
+    )
+
+
+def _known(type_: str, name: str) -> Parameter:
+    parameter = COMMON.get(name) or PARAMETERS.get(type_, {}).get(name)
+    if parameter:
+        return parameter
+    plain = re.split(r"[:.]", name)[0]
+    shown = name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_:.\-]{0,63}", name, re.ASCII) else "?"
+    if plain != name and (plain in COMMON or plain in PARAMETERS.get(type_, {})):
+        raise _refusal(
+            f"modifiers and chains are not served: {shown}; ask for {plain} alone", "not-supported"
+        )
+    known = ", ".join(sorted(search_parameters(type_)))
+    raise _refusal(f"{type_} is not searched by {shown}; its parameters are {known}", "not-supported")
+
+
+def _refusal(message: str, code: str = "value") -> Invalid:
+    return Invalid(message, issues=(Issue(message, code=code),))
+
+
+def _single(name: str, given: Sequence[str]) -> str:
+    if len(given) != 1:
+        raise _refusal(f"{name} is given once")
+    return given[0]
+
+
+def _condition(name: str, parameter: Parameter, text: str, base_url: str | None) -> Condition:
+    wanted = tuple(split(text, ","))
+    if not all(wanted):
+        raise _refusal(f"{name} needs a value")
+    if len(wanted) > _MAX_VALUES:
+        raise _refusal(f"{name} takes at most {_MAX_VALUES} values")
+    for value in wanted:
+        _check_value(name, parameter, value)
+    return Condition(name, parameter, wanted, base_url)
+
+
+def _check_value(name: str, parameter: Parameter, value: str) -> None:
+    if parameter.kind == "date":
+        try:
+            bounds(value)
+        except Malformed as error:
+            raise _refusal(error.message) from None
+    if parameter.kind == "code" and len(split(value, "|")) > 1:
+        raise _refusal(f"{name} is a code of FHIR itself and takes no system")
+    if parameter.kind == "token" and len(split(value, "|")) > 2:
+        raise _refusal(f"{name} has the form system|code")
+
+
+def _sort(type_: str, text: str) -> tuple[tuple[str, bool], ...]:
+    keys = [(part.removeprefix("-"), part.startswith("-")) for part in text.split(",") if part]
+    known = {**COMMON, **PARAMETERS.get(type_, {})}
+    dates = sorted(name for name, one in known.items() if one.kind == "date")
+    if any(name not in (*dates, "_id") for name, _ in keys):
+        raise _refusal(
+            f"{type_} is sorted by {', '.join((*dates, '_id'))}, a minus before it for descending order"
+        )
+    return tuple(keys)
+
+
+def _count(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_COUNT
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+        raise _refusal("_count is a whole number")
+    return min(int(text), MAX_COUNT)
+
+
+def _total(text: str) -> Total:
+    known: dict[str, Total] = {"none": "none", "estimate": "estimate", "accurate": "accurate"}
+    if text not in known:
+        raise _refusal("_total is none, estimate or accurate")
+    return known[text]
+
+
+def _id(resource: Mapping[str, Any]) -> str:
+    return str(resource.get("id", ""))
+
+
+def _rank(parameter: Parameter, descending: bool, resource: Mapping[str, Any]) -> tuple[int, int]:
+    return rank(resource, parameter, descending)
+
+
+def _patient_id(condition: Condition) -> str | None:
+    if len(condition.values) != 1:
+        return None
+    target = parse(unescape(condition.values[0]), condition.base_url)
+    if target.form == "unknown" and condition.name == "patient":
+        return unescape(condition.values[0])
+    return target.id if target.form == "local" and target.type == "Patient" else None

@@ -1,0 +1,181 @@
+"""The operator's side of an admission: documents, nonces and the signed event, made where the operator's key
+is.
+
+What comes out is the body of `POST /fhir/Organization`. Ids, nonces and the time are handed in. Operator
+events are numbered densely like all others, so the operator's software must keep count. It also keeps each
+body it posted: a change follows the one before by version and leaf hash, and both are made from that body.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from carevouch.events.act import EventFacts, Revision, assemble, payload_of
+from carevouch.events.catalogue import OPERATOR
+from carevouch.events.certificate import verify_event
+from carevouch.events.envelope import EVENT_TYP, parse_event
+from carevouch.events.genesis import Genesis
+from carevouch.events.leaf import NONCE_BYTES
+from carevouch.fhir.meta import with_meta
+from carevouch.identity.admission import ACTIVE, Admission, admission_body, parse_admission
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.encoding import b64u, unb64u
+from carevouch.kernel.errors import IntegrityFault, Invalid, Malformed
+from carevouch.kernel.ids import Doc, directory, parse_reference, part
+from carevouch.kernel.jsontext import parse, render
+from carevouch.kernel.jws import Signer, sign
+from carevouch.kernel.times import later
+
+ADMITTED, CHANGED = "organization.admitted", "organization.changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The random values of one request: 16 bytes for ids, 32 for nonces and the tag."""
+
+    organization: bytes
+    event: bytes
+    nonces: tuple[bytes, bytes]
+    tag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An organisation as the operator's last request left it."""
+
+    organization: Revision
+    admission: Revision
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """The FHIR Organization."""
+        resource: dict[str, Any] = parse(self.organization.body, "the Organization")
+        return resource
+
+    @property
+    def terms(self) -> Admission:
+        """Its roles, keys and status."""
+        return parse_admission(self.admission.body)
+
+
+def admission_request(
+    organization: dict[str, Any],
+    roles: tuple[str, ...],
+    keys: tuple[dict[str, Any], ...],
+    *,
+    operator: Signer,
+    genesis: Genesis,
+    n: int,
+    time: str,
+    drawn: Drawn,
+    status: str = ACTIVE,
+) -> JsonObject:
+    """The body to post; the new organisation's id is that of its first document."""
+    own = directory(part(drawn.organization))
+    bodies = (
+        render(with_meta(organization, own, 1, time)),
+        admission_body(Admission(own, roles, keys, status)),
+    )
+    docs = (Doc("Organization", own), Doc("Admission", own))
+    revisions = [
+        Revision(doc, 1, None, nonce, body)
+        for doc, nonce, body in zip(docs, drawn.nonces, bodies, strict=True)
+    ]
+    facts = _facts(ADMITTED, genesis, n, time, drawn)
+    return _signed(revisions, facts, operator)
+
+
+def change_request(
+    before: Standing,
+    organization: dict[str, Any],
+    terms: Admission,
+    *,
+    operator: Signer,
+    genesis: Genesis,
+    n: int,
+    time: str,
+    drawn: Drawn,
+) -> JsonObject:
+    """The body to post that makes `organization` and `terms` the next version of what stood `before`.
+
+    `drawn.organization` is not used: the organisation keeps its id.
+    """
+    own, version = before.terms.organization, before.organization.version + 1
+    bodies = (
+        render(with_meta(organization, own, version, time)),
+        admission_body(replace(terms, organization=own)),
+    )
+    revisions = [
+        Revision(last.doc, last.version + 1, last.leaf_hash, nonce, body)
+        for last, nonce, body in zip(
+            (before.organization, before.admission), drawn.nonces, bodies, strict=True
+        )
+    ]
+    facts = _facts(CHANGED, genesis, n, time, drawn)
+    return _signed(revisions, facts, operator)
+
+
+def read_request(posted: Any, genesis: Genesis) -> Standing:
+    """What a request of this operator made.
+
+    Raises `Malformed`, and `Invalid` where it is another's or was altered since.
+    """
+    if not isinstance(posted, dict) or set(posted) != {"event", "documents"}:
+        raise Malformed("the request before has exactly event and documents, as `carevouch admit` printed it")
+    event = parse_event(str(posted["event"]))
+    revisions = _revisions(posted["documents"])
+    act = assemble(revisions)
+    try:
+        verify_event(event, None, genesis)
+    except IntegrityFault as fault:
+        raise Invalid(f"the request before is not of this operator: {fault.message}") from fault
+    own = revisions[0].doc.id
+    if [revision.doc for revision in revisions] != [Doc("Organization", own), Doc("Admission", own)]:
+        raise Invalid("the request before does not hold an Organization and its Admission")
+    if (event.root, event.count) != (act.root, len(revisions)):
+        raise Invalid("the request before was altered: its event does not commit to its documents")
+    return Standing(*revisions)
+
+
+def _facts(type_: str, genesis: Genesis, n: int, time: str, drawn: Drawn) -> EventFacts:
+    return EventFacts(
+        id=part(drawn.event),
+        type=type_,
+        producer=OPERATOR,
+        n=n,
+        epoch=genesis.epoch,
+        time=time,
+        seal_by=later(time, genesis.seal_by_seconds),
+        tags=(drawn.tag,),
+    )
+
+
+def _signed(revisions: Sequence[Revision], facts: EventFacts, operator: Signer) -> JsonObject:
+    event = sign(payload_of(assemble(revisions), facts), EVENT_TYP, operator)
+    return {"event": event, "documents": [_document(revision) for revision in revisions]}
+
+
+def _document(revision: Revision) -> JsonObject:
+    return {
+        "doc": str(revision.doc),
+        "version": revision.version,
+        "prev": None if revision.prev is None else b64u(revision.prev),
+        "nonce": b64u(revision.nonce),
+        "body": b64u(revision.body),
+    }
+
+
+def _revisions(documents: Any) -> list[Revision]:
+    if not isinstance(documents, list) or len(documents) != 2:
+        raise Malformed("the request before has two documents, an Organization and its Admission")
+    return [_revision(item) for item in documents]
+
+
+def _revision(item: Any) -> Revision:
+    if not isinstance(item, dict) or set(item) != {"doc", "version", "prev", "nonce", "body"}:
+        raise Malformed("a document of the request before has exactly doc, version, prev, nonce and body")
+    nonce, body = unb64u(str(item["nonce"]), "nonce"), unb64u(str(item["body"]), "body")
+    if type(item["version"]) is not int or len(nonce) != NONCE_BYTES:
+        raise Malformed("version is a number, nonce has 32 bytes")
+    prev = None if item["prev"] is None else unb64u(str(item["prev"]), "prev")
+    return Revision(parse_reference(str(item["doc"])), item["version"], prev, nonce, body)

@@ -1,0 +1,295 @@
+"""COSE Receipts (RFC 9942): the same tree in the envelope that SCITT's world reads (RFC 9943).
+
+A *signed head* is an ES256 signature (COSE_Sign1, RFC 9052) of the sealer's key over a checkpoint: origin and
+size in the protected header, the root as the detached payload. It is made once per checkpoint, and never of a
+head that is not committed. A receipt is that very signature with one proof beside it, unprotected: whoever
+has the head and the tiles can make every receipt, without a key.
+
+RFC 9942 signs the root alone and leaves the size to the proof. Then a receipt of leaf 1 of 2 could be shown
+as one of leaf 4 of 5: the walk is the same. So the size is signed here, as the subject of the claims in the
+header (RFC 9597): `iss` is the log's origin, `sub` its size in decimal. Other readers pass them over.
+
+What is signed begins with the byte 84, a CBOR array of four. What the same key signs as a JWS begins with the
+letters of base64url. So neither signature can be shown as one of the other kind.
+
+There is one encoding (RFC 8949 section 4.2.1) of each receipt, and every other one is refused. As with every
+ECDSA signature, (r, n - s) is a second spelling of the signature: receipts are no names of anything.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cbor2
+
+from carevouch.kernel.canonical import is_whole
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.kernel.jws import Jwk, Signer, check_signature, public_key, thumbprint
+from carevouch.ledger.checkpoint import Checkpoint
+from carevouch.ledger.merkle import (
+    ConsistencyFault,
+    InclusionFault,
+    root_from_consistency,
+    root_from_inclusion,
+)
+
+# Twice the longest honest receipt: 126 hashes, two headers and a signature.
+MAX_RECEIPT = 10_000
+_COSE_SIGN1 = 18
+_ALG, _KID, _CLAIMS, _VDS, _VDP = 1, 4, 15, 395, 396
+_ISS, _SUB = 1, 2
+_ES256 = -7
+_RFC9162_SHA256 = 1
+_INCLUSION, _CONSISTENCY = -1, -2
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+class ReceiptFault(IntegrityFault):
+    """A COSE receipt or signed head is not one, or is not signed by the key it should be signed by."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """A signature over a checkpoint: the exact bytes of the protected header, and r and s."""
+
+    protected: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a protected header says: which log, of how many entries, by whose key. Not yet verified."""
+
+    origin: str
+    size: int
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """The leaf at `index` of `size`; `path` from its sibling to the root's child."""
+
+    size: int
+    index: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """The tree of `new_size` leaves continues that of `old_size`."""
+
+    old_size: int
+    new_size: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt taken apart, not yet verified."""
+
+    head: SignedHead
+    statement: Statement
+    proof: Inclusion | Consistency
+
+
+def sign_head(checkpoint: Checkpoint, signer: Signer) -> SignedHead:
+    """The checkpoint (without its extension lines) under the sealer's key.
+
+    As for `sign_checkpoint`: only of a head that is committed, applied and continues all that were signed.
+    """
+    protected = _protected(Statement(checkpoint.origin, checkpoint.size, signer.kid))
+    return SignedHead(protected, signer.sign(_to_be_signed(protected, checkpoint.root)))
+
+
+def render_head(head: SignedHead) -> bytes:
+    """The bytes in which a signed head is kept or published: a COSE_Sign1 without any proof."""
+    return _sign1(head, {})
+
+
+def parse_head(data: bytes) -> SignedHead:
+    """The signed head that `render_head` wrote; raises `ReceiptFault` for any other bytes."""
+    head, unprotected = _take_apart(data)
+    _statement(head.protected)
+    if unprotected or render_head(head) != data:
+        raise ReceiptFault("the signed head is not in its one canonical form")
+    return head
+
+
+def statement_of(head: SignedHead) -> Statement:
+    """What the head's protected header says, unverified; raises `ReceiptFault`."""
+    return _statement(head.protected)
+
+
+def verify_head(head: SignedHead, checkpoint: Checkpoint, jwk: Jwk) -> None:
+    """Raise `ReceiptFault` unless `jwk` signed exactly this checkpoint's origin, size and root."""
+    statement = _statement(head.protected)
+    if (statement.origin, statement.size) != (checkpoint.origin, checkpoint.size):
+        raise ReceiptFault(
+            f"the signed head is of {statement.origin} at size {statement.size}, "
+            f"not of {checkpoint.origin} at size {checkpoint.size}"
+        )
+    _verify(head, statement, checkpoint.root, jwk)
+
+
+def inclusion_receipt(head: SignedHead, index: int, path: Sequence[bytes]) -> bytes:
+    """The receipt of leaf `index` under `head`; `path` is that of `merkle.inclusion_proof` at its size.
+
+    The path is not checked here, as the root is not in a head. Raises `InclusionFault` for an index outside.
+    """
+    size = _statement(head.protected).size
+    if not 0 <= index < size:
+        raise InclusionFault(f"a tree of {size} leaves has no leaf {index}")
+    return _render(head, Inclusion(size, index, tuple(path)))
+
+
+def consistency_receipt(head: SignedHead, old_size: int, path: Sequence[bytes]) -> bytes:
+    """The receipt that `head` continues the tree of `old_size`; `path` as of `merkle.consistency_proof`.
+
+    RFC 9942 has a path of at least one hash: there is none, and so no receipt, from the empty tree or from a
+    tree to itself. Raises `ConsistencyFault` for these.
+    """
+    size = _statement(head.protected).size
+    if not 0 < old_size < size:
+        raise ConsistencyFault(
+            f"there is no receipt that a tree of {size} leaves continues one of {old_size}"
+        )
+    return _render(head, Consistency(old_size, size, tuple(path)))
+
+
+def parse_receipt(data: bytes) -> Receipt:
+    """A receipt with exactly one proof; raises `ReceiptFault` for any other bytes. Verifies nothing."""
+    head, unprotected = _take_apart(data)
+    receipt = Receipt(head, _statement(head.protected), _proof(unprotected))
+    if _render(head, receipt.proof) != data:
+        raise ReceiptFault("the receipt is not in its one canonical form")
+    return receipt
+
+
+def verify_inclusion_receipt(data: bytes, leaf_hash: bytes, jwk: Jwk) -> tuple[Checkpoint, int]:
+    """The checkpoint that `jwk` signed, and the index at which the entry with `leaf_hash` stands in it.
+
+    Raises `ReceiptFault` or `InclusionFault`. The caller compares the checkpoint's origin with the log that
+    was asked for: one key signs for all strands of a deployment.
+    """
+    receipt = parse_receipt(data)
+    proof, statement = receipt.proof, receipt.statement
+    if not isinstance(proof, Inclusion):
+        raise ReceiptFault("the receipt is one of consistency, not of inclusion")
+    _check_size(statement, proof.size)
+    root = root_from_inclusion(proof.index, proof.size, leaf_hash, proof.path)
+    _verify(receipt.head, statement, root, jwk)
+    return Checkpoint(statement.origin, statement.size, root), proof.index
+
+
+def verify_consistency_receipt(data: bytes, old: Checkpoint, jwk: Jwk) -> Checkpoint:
+    """The checkpoint that `jwk` signed and that continues `old`, which was verified before.
+
+    Raises `ReceiptFault` or `ConsistencyFault`.
+    """
+    receipt = parse_receipt(data)
+    proof, statement = receipt.proof, receipt.statement
+    if not isinstance(proof, Consistency):
+        raise ReceiptFault("the receipt is one of inclusion, not of consistency")
+    if (statement.origin, proof.old_size) != (old.origin, old.size):
+        raise ReceiptFault(f"the receipt does not continue {old.origin} at size {old.size}")
+    _check_size(statement, proof.new_size)
+    root = root_from_consistency(old.size, old.root, proof.new_size, proof.path)
+    _verify(receipt.head, statement, root, jwk)
+    return Checkpoint(statement.origin, statement.size, root)
+
+
+def _verify(head: SignedHead, statement: Statement, root: bytes, jwk: Jwk) -> None:
+    if statement.kid != thumbprint(jwk):
+        raise ReceiptFault("the receipt names another key")
+    try:
+        check_signature(public_key(jwk), _to_be_signed(head.protected, root), head.signature)
+    except IntegrityFault as error:
+        raise ReceiptFault(
+            f"what the proof leads to is not the root that was signed for {statement.origin} "
+            f"at size {statement.size}, or the signature is another key's"
+        ) from error
+
+
+def _check_size(statement: Statement, size: int) -> None:
+    if statement.size != size:
+        raise ReceiptFault(f"the proof is for size {size}, what was signed for size {statement.size}")
+
+
+def _to_be_signed(protected: bytes, root: bytes) -> bytes:
+    """Sig_structure of RFC 9052 section 4.4, without external data."""
+    return _encode(["Signature1", protected, b"", root])
+
+
+def _protected(statement: Statement) -> bytes:
+    claims = {_ISS: statement.origin, _SUB: str(statement.size)}
+    kid = statement.kid.encode("ascii")
+    return _encode({_ALG: _ES256, _KID: kid, _CLAIMS: claims, _VDS: _RFC9162_SHA256})
+
+
+def _statement(protected: bytes) -> Statement:
+    match _decode(protected):
+        case {4: bytes(kid), 15: {1: str(origin), 2: str(size)}} if kid.isascii() and _SIZE.fullmatch(size):
+            statement = Statement(origin, int(size), kid.decode("ascii"))
+            if _protected(statement) == protected:
+                return statement
+    raise ReceiptFault(
+        "the protected header is not exactly ES256, a kid, iss and sub (a size), and RFC9162_SHA256"
+    )
+
+
+def _render(head: SignedHead, proof: Inclusion | Consistency) -> bytes:
+    if isinstance(proof, Inclusion):
+        label, value = _INCLUSION, [proof.size, proof.index, list(proof.path)]
+    else:
+        label, value = _CONSISTENCY, [proof.old_size, proof.new_size, list(proof.path)]
+    return _sign1(head, {_VDP: {label: [_encode(value)]}})
+
+
+def _proof(unprotected: Mapping[Any, Any]) -> Inclusion | Consistency:
+    match unprotected.get(_VDP):
+        case {-1: [bytes(proof)]}:
+            kind: type[Inclusion | Consistency] = Inclusion
+        case {-2: [bytes(proof)]}:
+            kind = Consistency
+        case _:
+            raise ReceiptFault("the receipt does not hold exactly one proof of inclusion or of consistency")
+    match _decode(proof):
+        case [first, second, [*path]] if _is_size(first) and _is_size(second) and _are_bytes(path):
+            return kind(first, second, tuple(path))
+    raise ReceiptFault("the receipt's proof is not two numbers and a path")
+
+
+def _is_size(value: Any) -> bool:
+    return is_whole(value, 0, 2**63 - 1)
+
+
+def _are_bytes(values: list[Any]) -> bool:
+    return all(isinstance(value, bytes) for value in values)
+
+
+def _sign1(head: SignedHead, unprotected: dict[int, Any]) -> bytes:
+    return _encode(cbor2.CBORTag(_COSE_SIGN1, [head.protected, unprotected, None, head.signature]))
+
+
+def _take_apart(data: bytes) -> tuple[SignedHead, Mapping[Any, Any]]:
+    if len(data) > MAX_RECEIPT:
+        raise ReceiptFault(f"a receipt is at most {MAX_RECEIPT} bytes long")
+    match _decode(data):
+        case cbor2.CBORTag(
+            tag=18, value=[bytes(protected), Mapping() as unprotected, None, bytes(signature)]
+        ):
+            return SignedHead(protected, signature), unprotected
+    raise ReceiptFault("not a COSE_Sign1 with a detached payload")
+
+
+def _encode(value: Any) -> bytes:
+    return cbor2.dumps(value, canonical=True)
+
+
+def _decode(data: bytes) -> Any:
+    """Any CBOR value: only what is encoded again to the very same bytes is believed."""
+    try:
+        return cbor2.loads(data)
+    except cbor2.CBORError as error:
+        raise ReceiptFault("the receipt is not CBOR") from error

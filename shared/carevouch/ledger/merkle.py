@@ -1,0 +1,309 @@
+"""The Merkle tree of RFC 6962 section 2.1 (RFC 9162 section 2.1): roots, edges, inclusion and consistency.
+
+Functions here compute *which* hashes they need and ask a `HashReader` for them all at once; where hashes
+live (tiles on a disk, S3, a dict in a test) is the reader's business. What verifies raises, naming the
+mismatch; sizes and roots must come from a verified checkpoint, never from beside a proof. No other tree.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from carevouch.kernel.encoding import sha256
+from carevouch.kernel.errors import IntegrityFault
+
+EMPTY_ROOT = sha256(b"")
+HASH_LENGTH = 32
+# tlog-tiles bounds a log at 2^63 entries or so; a path is never longer than this.
+MAX_PATH = 63
+
+
+class InclusionFault(IntegrityFault):
+    """A leaf is not where a proof says it is."""
+
+
+class ConsistencyFault(IntegrityFault):
+    """A later tree does not continue an earlier one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The root of the complete subtree over leaves [index * 2^level, (index + 1) * 2^level)."""
+
+    level: int
+    index: int
+
+
+class HashReader(Protocol):
+    """Where hashes of complete subtrees are found."""
+
+    def read(self, nodes: Sequence[Node]) -> Sequence[bytes]:
+        """The hashes of `nodes`, in that order; raises if one cannot be had."""
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """Hash of one entry: SHA-256(00 || data)."""
+    return sha256(b"\x00" + data)
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """`leaf_hash` of each entry."""
+    digest = hashlib.sha256
+    return [digest(b"\x00" + entry).digest() for entry in entries]
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Hash of an inner node: SHA-256(01 || left || right)."""
+    return sha256(b"\x01" + left + right)
+
+
+def root(leaf_hashes: Sequence[bytes]) -> bytes:
+    """MTH of the tree over `leaf_hashes`; of none, the hash of the empty string."""
+    return Edge().extended(leaf_hashes).root()
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A compact range from leaf 0: the roots of the complete subtrees of `size`, largest first.
+
+    All that appending needs: at most 63 hashes, whatever the size of the log.
+    """
+
+    size: int = 0
+    hashes: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or len(self.hashes) != self.size.bit_count():
+            raise IntegrityFault(f"a tree of {self.size} leaves has not {len(self.hashes)} edge hashes")
+
+    def extended(self, leaf_hashes: Iterable[bytes]) -> "Edge":
+        """The edge after appending `leaf_hashes`."""
+        return self.grown(list(leaf_hashes)).edge
+
+    def grown(self, leaf_hashes: Sequence[bytes]) -> "Growth":
+        """What appending `leaf_hashes` makes, level by level: each inner node is hashed once."""
+        open_, after = list(self.hashes), []
+        row, levels = leaf_hashes, [leaf_hashes]
+        while row:
+            # The first new node of a level may be the right half of a pair whose left half is an edge hash.
+            if self.size >> (len(levels) - 1) & 1:
+                row = [open_.pop(), *row]
+            if len(row) & 1:
+                after.append(row[-1])
+            row = _paired(row)
+            levels.append(row)
+        edge = Edge(self.size + len(leaf_hashes), (*open_, *reversed(after)))
+        return Growth(self, edge, tuple(levels))
+
+    def nodes(self) -> dict[Node, bytes]:
+        """The complete subtrees that the edge is made of, with their hashes."""
+        levels = [level for level in range(self.size.bit_length() - 1, -1, -1) if self.size >> level & 1]
+        return {
+            Node(level, (self.size >> level) - 1): hash_
+            for level, hash_ in zip(levels, self.hashes, strict=True)
+        }
+
+    def root(self) -> bytes:
+        """The root of the tree with this edge."""
+        return _fold(self.hashes) if self.hashes else EMPTY_ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What appending leaves to the tree with edge `before` makes: its edge after, and every new inner node.
+
+    `levels[k]` holds the hashes, left to right, of the subtrees of 2^k leaves that became complete; of level
+    0 the appended leaves themselves.
+    """
+
+    before: Edge
+    edge: Edge
+    levels: tuple[Sequence[bytes], ...]
+
+
+def inclusion_path(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
+    """PATH(index, D[n]) of RFC 6962 section 2.1.1 when all leaf hashes are at hand: leaf sibling first."""
+    return inclusion_proof(_LeavesInMemory(leaf_hashes), index, len(leaf_hashes))
+
+
+def inclusion_proof(reader: HashReader, index: int, size: int) -> list[bytes]:
+    """The path from leaf `index` to the root of the tree of `size` leaves: leaf sibling first."""
+    if not 0 <= index < size:
+        raise InclusionFault(f"a tree of {size} leaves has no leaf {index}")
+    low, high, ranges = 0, size, []
+    while high - low > 1:
+        middle = low + _split(high - low)
+        if index < middle:
+            ranges.append((middle, high))
+            high = middle
+        else:
+            ranges.append((low, middle))
+            low = middle
+    return _read_ranges(reader, ranges[::-1])
+
+
+def consistency_proof(reader: HashReader, old_size: int, new_size: int) -> list[bytes]:
+    """PROOF(m, D[n]) of RFC 6962 section 2.1.2, from `old_size` to `new_size`; empty from 0 or to itself."""
+    if not 0 <= old_size <= new_size:
+        raise ConsistencyFault(f"a tree of {new_size} leaves does not continue one of {old_size}")
+    if old_size in (0, new_size):
+        return []
+    low, high, ranges, whole = 0, new_size, [], True
+    while high != old_size:
+        middle = low + _split(high - low)
+        if old_size <= middle:
+            ranges.append((middle, high))
+            high = middle
+        else:
+            ranges.append((low, middle))
+            low, whole = middle, False
+    if not whole:
+        ranges.append((low, high))
+    return _read_ranges(reader, ranges[::-1])
+
+
+def root_from_inclusion(index: int, size: int, leaf_hash: bytes, path: Sequence[bytes]) -> bytes:
+    """The root that `path` leads to from `leaf_hash` (RFC 9162 section 2.1.3.2).
+
+    Raises `InclusionFault` if the index is outside the tree or the path has not the one right length.
+    """
+    if not 0 <= index < size:
+        raise InclusionFault(f"a tree of {size} leaves has no leaf {index}")
+    _check_lengths([leaf_hash, *path], InclusionFault)
+    hash_, here, last = leaf_hash, index, size - 1
+    for sibling in path:
+        if last == 0:
+            raise InclusionFault(f"the path of leaf {index} of {size} is too long")
+        if here & 1 or here == last:
+            hash_ = node_hash(sibling, hash_)
+            while not here & 1 and here:
+                here, last = here >> 1, last >> 1
+        else:
+            hash_ = node_hash(hash_, sibling)
+        here, last = here >> 1, last >> 1
+    if last:
+        raise InclusionFault(f"the path of leaf {index} of {size} is too short")
+    return hash_
+
+
+def verify_inclusion(index: int, size: int, leaf_hash: bytes, path: Sequence[bytes], root: bytes) -> None:
+    """Raise `InclusionFault` unless the leaf stands at `index` in the tree of `size` leaves with `root`."""
+    if root_from_inclusion(index, size, leaf_hash, path) != root:
+        raise InclusionFault(f"the entry is not leaf {index} of the tree of {size} leaves with that root")
+
+
+def verify_consistency(
+    old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]
+) -> None:
+    """Raise `ConsistencyFault` unless the new tree continues the old one (RFC 9162 section 2.1.4.2).
+
+    From size 0 an empty proof is right, as tlog-witness has it.
+    """
+    if not 0 <= old_size <= new_size:
+        raise ConsistencyFault(f"a tree of {new_size} leaves does not continue one of {old_size}")
+    if old_size in (0, new_size):
+        _check_trivial(old_size, old_root, new_size, new_root, proof)
+        return
+    if root_from_consistency(old_size, old_root, new_size, proof) != new_root:
+        raise ConsistencyFault(f"the proof does not lead to the new root at size {new_size}")
+
+
+def root_from_consistency(old_size: int, old_root: bytes, new_size: int, proof: Sequence[bytes]) -> bytes:
+    """The root of the tree of `new_size` leaves to which `proof` leads from the old one.
+
+    The sizes are those of two different trees, neither empty. Raises `ConsistencyFault` for other sizes, if
+    the proof has not the one right length, or if it does not lead to `old_root` as well.
+    """
+    if not 0 < old_size < new_size:
+        raise ConsistencyFault(f"no proof leads from a tree of {old_size} leaves to one of {new_size}")
+    _check_lengths([old_root, *proof], ConsistencyFault)
+    # A complete old tree is itself a node of the new one and so is left out of the proof.
+    path = list(proof) if old_size & (old_size - 1) else [old_root, *proof]
+    if not path:
+        raise ConsistencyFault("the consistency proof is too short")
+    here, last = old_size - 1, new_size - 1
+    while here & 1:
+        here, last = here >> 1, last >> 1
+    old = new = path[0]
+    for hash_ in path[1:]:
+        if last == 0:
+            raise ConsistencyFault("the consistency proof is too long")
+        if here & 1 or here == last:
+            old, new = node_hash(hash_, old), node_hash(hash_, new)
+            while not here & 1 and here:
+                here, last = here >> 1, last >> 1
+        else:
+            new = node_hash(new, hash_)
+        here, last = here >> 1, last >> 1
+    if last:
+        raise ConsistencyFault("the consistency proof is too short")
+    if old != old_root:
+        raise ConsistencyFault(f"the proof does not lead to the old root at size {old_size}")
+    return new
+
+
+def cover(low: int, high: int) -> list[Node]:
+    """The complete subtrees, left to right, that make up leaves [low, high); `low` starts a subtree."""
+    nodes = []
+    while low < high:
+        level = (high - low).bit_length() - 1
+        nodes.append(Node(level, low >> level))
+        low += 1 << level
+    return nodes
+
+
+def edge_at(reader: HashReader, size: int) -> Edge:
+    """The edge of the tree of `size` leaves, out of stored hashes: how a sealer or mirror starts anywhere."""
+    return Edge(size, tuple(reader.read(cover(0, size))))
+
+
+def _check_trivial(
+    old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]
+) -> None:
+    if proof:
+        raise ConsistencyFault(f"from size {old_size} to {new_size} the proof is empty")
+    if old_size == 0 and old_root != EMPTY_ROOT:
+        raise ConsistencyFault("the old root is not that of the empty tree")
+    if old_size == new_size and old_root != new_root:
+        raise ConsistencyFault(f"two different roots for the same size {new_size}")
+
+
+def _check_lengths(hashes: Sequence[bytes], fault: type[IntegrityFault]) -> None:
+    if len(hashes) > 2 * MAX_PATH or any(len(hash_) != HASH_LENGTH for hash_ in hashes):
+        raise fault("a proof is a short list of 32-byte hashes")
+
+
+def _split(count: int) -> int:
+    """The largest power of two below `count` (at least 2)."""
+    return 1 << ((count - 1).bit_length() - 1)
+
+
+def _paired(row: Sequence[bytes]) -> list[bytes]:
+    """`node_hash` of each two neighbours; of an odd number the last one is left."""
+    digest = hashlib.sha256
+    return [digest(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
+
+
+def _fold(hashes: Sequence[bytes]) -> bytes:
+    result = hashes[-1]
+    for hash_ in reversed(hashes[:-1]):
+        result = node_hash(hash_, result)
+    return result
+
+
+def _read_ranges(reader: HashReader, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    covers = [cover(low, high) for low, high in ranges]
+    hashes = iter(reader.read([node for nodes in covers for node in nodes]))
+    return [_fold([next(hashes) for _ in nodes]) for nodes in covers]
+
+
+class _LeavesInMemory:
+    """Reads inner nodes by hashing them out of their leaves: right for the few leaves of one act."""
+
+    def __init__(self, leaf_hashes: Sequence[bytes]) -> None:
+        self._leaves = leaf_hashes
+
+    def read(self, nodes: Sequence[Node]) -> list[bytes]:
+        """Each node from its own leaves."""
+        return [root(self._leaves[n.index << n.level : (n.index + 1) << n.level]) for n in nodes]

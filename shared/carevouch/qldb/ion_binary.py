@@ -1,0 +1,300 @@
+"""Ion binary (version 1.0, "10n"): the bytes of an exported object as values of `amazon.ion.simple_types`.
+
+Ours, because the parser in C of `amazon-ion` never comes back from a length that is wrong by one, and a
+verifier reads bytes that somebody may have changed. Each length is held against its container before it is
+followed; what does not fit raises `Malformed`. Shared symbol tables are unknown: their symbols have no text.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+from amazon.ion import simple_types as ion  # type: ignore[import-untyped]
+from amazon.ion.core import IonType, TimestampPrecision  # type: ignore[import-untyped]
+from amazon.ion.symbols import SymbolToken  # type: ignore[import-untyped]
+
+from carevouch.kernel.errors import Malformed
+
+VERSION = b"\xe0\x01\x00\xea"
+_SYSTEM = (
+    None,
+    "$ion",
+    "$ion_1_0",
+    "$ion_symbol_table",
+    "name",
+    "version",
+    "imports",
+    "symbols",
+    "max_id",
+    "$ion_shared_symbol_table",
+)
+_SYMBOL_TABLE = "$ion_symbol_table"
+_NULL, _LONG, _ORDERED = 15, 14, 1
+# The types by the first half of their first byte; both halves of integers (2, 3) are one type.
+_TYPES = (
+    IonType.NULL,
+    IonType.BOOL,
+    IonType.INT,
+    IonType.INT,
+    IonType.FLOAT,
+    IonType.DECIMAL,
+    IonType.TIMESTAMP,
+    IonType.SYMBOL,
+    IonType.STRING,
+    IonType.CLOB,
+    IonType.BLOB,
+    IonType.LIST,
+    IonType.SEXP,
+    IonType.STRUCT,
+)
+_ANNOTATION, _STRUCT = 14, 13
+# A date holds 1, 2 or 3 numbers, a time 5 or 6.
+_PRECISIONS = {
+    1: TimestampPrecision.YEAR,
+    2: TimestampPrecision.MONTH,
+    3: TimestampPrecision.DAY,
+    5: TimestampPrecision.MINUTE,
+    6: TimestampPrecision.SECOND,
+}
+
+
+def binary_values(data: bytes) -> Iterator[Any]:
+    """The top-level values, one by one; raises `Malformed` where the bytes are not Ion binary."""
+    reader = _Reader(data)
+    while reader.at < len(data):
+        value = reader.top()
+        if value is not None:
+            yield value
+
+
+class _Reader:
+    """Goes through the bytes; `end` of each method bounds what it may read."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._symbols: list[str | None] = list(_SYSTEM)
+        self.at = 0
+        self._readers: tuple[Callable[[int, int, int], Any], ...] = (
+            self._padding,
+            self._bool,
+            self._int,
+            self._int,
+            self._float,
+            self._decimal,
+            self._timestamp,
+            self._symbol,
+            self._string,
+            self._octets,
+            self._octets,
+            self._sequence,
+            self._sequence,
+            self._struct,
+        )
+
+    def top(self) -> Any:
+        """The next top-level value; None for padding, a version marker or a symbol table."""
+        if self._data.startswith(VERSION, self.at):
+            self.at += len(VERSION)
+            self._symbols = list(_SYSTEM)
+            return None
+        try:
+            value = self._value(len(self._data))
+        except (ValueError, ArithmeticError) as error:
+            raise _damaged() from error
+        except RecursionError:
+            raise Malformed("the Ion value nests too deep to be read") from None
+        names = getattr(value, "ion_annotations", ())
+        if names and names[0].text == _SYMBOL_TABLE and isinstance(value, ion.IonPyDict):
+            self._add_symbols(value)
+            return None
+        return value
+
+    def _value(self, end: int) -> Any:
+        """One value that ends by `end`, or None for padding."""
+        kind, low, stop = self._head(end)
+        if kind == _ANNOTATION:
+            return self._annotated(low, stop)
+        if kind > _ANNOTATION:
+            raise _damaged()
+        if low == _NULL:
+            return ion.IonPyNull(_TYPES[kind])
+        return self._readers[kind](kind, low, stop)
+
+    def _head(self, end: int) -> tuple[int, int, int]:
+        """Type, low half of the first byte, and where the value stops."""
+        if self.at >= end:
+            raise _damaged()
+        first = self._data[self.at]
+        self.at += 1
+        kind, low = first >> 4, first & 15
+        if kind == 1 or low == _NULL:
+            return kind, low, self.at
+        length = self._varuint(end) if low == _LONG or (kind == _STRUCT and low == _ORDERED) else low
+        if length > end - self.at:
+            raise _damaged()
+        return kind, low, self.at + length
+
+    def _annotated(self, low: int, stop: int) -> Any:
+        length = self._varuint(stop) if 3 <= low <= _LONG else 0
+        names_end = self.at + length
+        if not length or names_end >= stop:
+            raise _damaged()
+        names = []
+        while self.at < names_end:
+            names.append(self._token(self._varuint(names_end)))
+        value = self._value(stop)
+        if value is None or self.at != stop or value.ion_annotations:
+            raise _damaged()
+        value.ion_annotations = tuple(names)
+        return value
+
+    def _varuint(self, end: int) -> int:
+        number = 0
+        while self.at < end:
+            byte = self._data[self.at]
+            self.at += 1
+            number = number << 7 | byte & 0x7F
+            if byte & 0x80:
+                return number
+        raise _damaged()
+
+    def _varint(self, end: int) -> tuple[int, int]:
+        """Sign and magnitude: minus zero is another offset than zero."""
+        if self.at >= end:
+            raise _damaged()
+        byte = self._data[self.at]
+        self.at += 1
+        sign, number = byte & 0x40, byte & 0x3F
+        while not byte & 0x80:
+            if self.at >= end:
+                raise _damaged()
+            byte = self._data[self.at]
+            self.at += 1
+            number = number << 7 | byte & 0x7F
+        return sign, number
+
+    def _rest(self, stop: int) -> bytes:
+        rest = self._data[self.at : stop]
+        self.at = stop
+        return rest
+
+    def _text_of(self, sid: int) -> str | None:
+        if sid >= len(self._symbols):
+            raise _damaged()
+        return self._symbols[sid]
+
+    def _token(self, sid: int) -> Any:
+        return SymbolToken(self._text_of(sid), sid)
+
+    def _padding(self, _: int, __: int, stop: int) -> None:
+        self.at = stop
+
+    def _bool(self, _: int, low: int, __: int) -> Any:
+        if low > 1:
+            raise _damaged()
+        return ion.IonPyBool(low)
+
+    def _int(self, kind: int, _: int, stop: int) -> Any:
+        magnitude = int.from_bytes(self._rest(stop), "big")
+        if kind == 3 and not magnitude:
+            raise _damaged()
+        return ion.IonPyInt(magnitude if kind == 2 else -magnitude)
+
+    def _float(self, _: int, __: int, stop: int) -> Any:
+        binary = self._rest(stop)
+        form = {0: None, 4: ">f", 8: ">d"}.get(len(binary), "")
+        if form == "":
+            raise _damaged()
+        return ion.IonPyFloat(struct.unpack(form, binary)[0] if form else 0.0)
+
+    def _decimal(self, _: int, __: int, stop: int) -> Any:
+        return ion.IonPyDecimal(self._decimal_of(stop))
+
+    def _decimal_of(self, stop: int) -> Decimal:
+        if self.at == stop:
+            return Decimal(0)
+        negative, exponent = self._varint(stop)
+        coefficient = self._rest(stop)
+        sign = coefficient[:1] >= b"\x80"
+        magnitude = int.from_bytes(coefficient, "big")
+        if sign:
+            magnitude ^= 1 << (8 * len(coefficient) - 1)
+        # Through the exact constructor: arithmetic would round to the context's precision.
+        digits = Decimal(magnitude).as_tuple().digits
+        return Decimal((int(sign), digits, -exponent if negative else exponent))
+
+    def _timestamp(self, _: int, __: int, stop: int) -> Any:
+        negative, minutes = self._varint(stop)
+        fields: list[int] = []
+        while self.at < stop and len(fields) < 6:
+            fields.append(self._varuint(stop))
+        seconds = self._decimal_of(stop)
+        precision = _PRECISIONS.get(len(fields))
+        if precision is None or not 0 <= seconds < 1:
+            raise _damaged()
+        utc = datetime(*(fields + [1, 1][len(fields) - 1 :])[:6], tzinfo=UTC)  # type: ignore[misc, arg-type]
+        zone = None if negative and not minutes else timedelta(minutes=-minutes if negative else minutes)
+        local = utc if zone is None else utc + zone
+        return ion.IonPyTimestamp(
+            local.year,
+            local.month,
+            local.day,
+            local.hour,
+            local.minute,
+            local.second,
+            None,
+            None if zone is None else timezone(zone),
+            precision=precision,
+            fractional_seconds=seconds,
+        )
+
+    def _symbol(self, _: int, __: int, stop: int) -> Any:
+        sid = int.from_bytes(self._rest(stop), "big")
+        return ion.IonPySymbol(self._text_of(sid), sid)
+
+    def _string(self, _: int, __: int, stop: int) -> Any:
+        return ion.IonPyText(self._rest(stop).decode("utf-8"))
+
+    def _octets(self, kind: int, _: int, stop: int) -> Any:
+        value = ion.IonPyBytes(self._rest(stop))
+        value.ion_type = _TYPES[kind]
+        return value
+
+    def _sequence(self, kind: int, _: int, stop: int) -> Any:
+        found = ion.IonPyList()
+        found.ion_type = _TYPES[kind]
+        while self.at < stop:
+            value = self._value(stop)
+            if value is not None:
+                found.append(value)
+        return found
+
+    def _struct(self, _: int, low: int, stop: int) -> Any:
+        found = ion.IonPyDict()
+        if low == _ORDERED and self.at == stop:
+            raise _damaged()
+        while self.at < stop:
+            name = self._text_of(self._varuint(stop))
+            value = self._value(stop)
+            if value is not None:
+                found.add_item(name, value)
+        return found
+
+    def _add_symbols(self, table: Any) -> None:
+        imports, symbols = table.get("imports"), table.get("symbols")
+        if getattr(imports, "text", None) != _SYMBOL_TABLE:
+            self._symbols = list(_SYSTEM)
+        for shared in imports if isinstance(imports, list) else []:
+            size = shared.get("max_id") if isinstance(shared, ion.IonPyDict) else None
+            # Nothing here could resolve them; a table of many is only a way to fill memory.
+            if not isinstance(size, int) or not 0 <= size <= 100_000:
+                raise Malformed("the Ion symbols are in a shared table that is not here")
+            self._symbols += [None] * size
+        for name in symbols if isinstance(symbols, list) else []:
+            self._symbols.append(str(name) if isinstance(name, ion.IonPyText) else None)
+
+
+def _damaged() -> Malformed:
+    return Malformed("this is no Amazon Ion, or it is damaged")

@@ -1,0 +1,50 @@
+"""Which months of a person's audit a search of AuditEvents looks through: they lie apart, by month."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+from carevouch.fhir.dates import interval
+from carevouch.fhir.matching import bounds
+from carevouch.fhir.search import Query
+from carevouch.kernel.errors import Invalid
+
+# One query a month; who wants the years before asks again.
+MAX_MONTHS = 24
+DEFAULT_MONTHS = 12
+
+
+def months_of(query: Query, now: datetime) -> list[str]:
+    """The months (`yyyy-mm`), newest first, that the search's dates name; a year back from now if none do.
+
+    Raises `Invalid` for more than two years.
+    """
+    last = _month(now.astimezone(UTC))
+    low, high = last - DEFAULT_MONTHS + 1, last
+    dates = [bounds(text) for one in query.conditions if one.name == "date" for text in one.values]
+    starts = [_month_of(start) for prefix, (start, _) in dates if prefix in ("eq", "ge", "gt", "sa")]
+    ends = [_month_of(end - 1) for prefix, (_, end) in dates if prefix in ("eq", "le", "lt", "eb")]
+    if ends:
+        high = min(high, max(ends))
+        low = high - DEFAULT_MONTHS + 1
+    if starts:
+        low = min(starts)
+    if high - low >= MAX_MONTHS:
+        raise Invalid(f"audit is searched {MAX_MONTHS} months at a time; narrow date, with ge and le")
+    return [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in _down(high, low)]
+
+
+def _down(high: int, low: int) -> Iterator[int]:
+    yield from range(high, low - 1, -1)
+
+
+def _month(when: date) -> int:
+    return when.year * 12 + when.month - 1
+
+
+def _month_of(microseconds: int) -> int:
+    """The month that an instant of `carevouch.fhir.dates` lies in."""
+    days = max(1, min(microseconds // _DAY, date.max.toordinal()))
+    return _month(date.fromordinal(days))
+
+
+_DAY = interval("2000-01-02")[0] - interval("2000-01-01")[0]

@@ -1,0 +1,89 @@
+"""Cutting an answer into pages: by count, by size, and by a cursor that says nothing about anybody.
+
+A cursor names a place in an order that the server makes anew for every page, so the next page is decided by
+the consents as they stand then. It is our own random id or a number: no value of any record is in it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from carevouch.kernel.encoding import b64u, unb64u
+from carevouch.kernel.errors import Invalid, Malformed
+
+CURSOR = "_cursor"
+DEFAULT_COUNT, MAX_COUNT = 50, 200
+# An answer stays below 4 MB with its links and a wide margin for escaping on the way.
+MAX_PAGE_BYTES = 3_000_000
+_NAME = re.compile(r"[A-Za-z0-9.\-/]{1,120}", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Go on after the item of this name, or at this offset of another order."""
+
+    after: str = ""
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """The items of a page, and the cursor of the next one if there is more."""
+
+    items: tuple[Item, ...]
+    next: str | None
+
+
+def page_size(text: str | None) -> int:
+    """The page size that `_count` asks for, within the limits; raises `Invalid`."""
+    if text is None:
+        return DEFAULT_COUNT
+    if not _COUNT.fullmatch(text):
+        raise Invalid("_count is a whole number")
+    return min(int(text), MAX_COUNT)
+
+
+def read_cursor(text: str | None) -> Cursor:
+    """The place a cursor names; raises `Invalid` for any text that no next link of ours holds."""
+    if text is None:
+        return Cursor()
+    try:
+        kind, _, rest = unb64u(text, "the cursor").decode("ascii").partition(":")
+    except (Malformed, UnicodeDecodeError):
+        kind, rest = "", ""
+    if kind == "after" and _NAME.fullmatch(rest):
+        return Cursor(after=rest)
+    if kind == "at" and _COUNT.fullmatch(rest):
+        return Cursor(offset=int(rest))
+    raise Invalid("the page link is not one of this server's; search again from the first page")
+
+
+def cut(
+    items: Sequence[Item],
+    cursor: Cursor,
+    count: int,
+    *,
+    name: Callable[[Item], str],
+    size: Callable[[Item], int],
+    by_name: bool = True,
+) -> Page[Item]:
+    """The page that begins at `cursor`. `by_name`: the items are in the order of their names.
+
+    Then nothing is lost or shown twice when others come or go in between.
+    """
+    start = cursor.offset
+    if by_name:
+        start = next((at for at, item in enumerate(items) if name(item) > cursor.after), len(items))
+    end, room = start, MAX_PAGE_BYTES
+    while end < len(items) and end - start < count and (end == start or size(items[end]) <= room):
+        room -= size(items[end])
+        end += 1
+    page = tuple(items[start:end])
+    if end >= len(items) or not page:
+        return Page(page, None)
+    text = f"after:{name(page[-1])}" if by_name else f"at:{end}"
+    return Page(page, b64u(text.encode("ascii")))

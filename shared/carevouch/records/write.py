@@ -1,0 +1,71 @@
+"""What may be written through the records door, and which door takes the rest.
+
+A document is about one person or stands in the directory; types of neither kind are not stored. Who may
+write is decided with the store at hand (scope, role, enrolment link); here is only what no lookup changes.
+The words of refusal name types and doors, never anything a resource says.
+"""
+
+from carevouch.consent.signature import body_of
+from carevouch.events.catalogue import DIRECTORY_TYPES, OWN_TYPES, OWNED, may_write
+from carevouch.fhir.compartment import personal
+from carevouch.fhir.definitions import resource_types
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.jsontext import render
+
+STORED, UPDATED = "records.stored", "record.updated"
+# Types that another service writes, and where.
+DOORS = {
+    "Patient": "POST /fhir/Patient registers a person",
+    "Organization": "the operator admits organisations with POST /fhir/Organization",
+    "Consent": "POST /fhir/Consent and /consent/requests take consents",
+    "Coverage": "POST /fhir/Coverage takes coverages",
+    "ClaimResponse": "POST /fhir/Claim/$submit answers with one",
+    "CoverageEligibilityRequest": "POST /fhir/CoverageEligibilityRequest/$submit takes it",
+    "CoverageEligibilityResponse": "POST /fhir/CoverageEligibilityRequest/$submit answers with one",
+}
+
+
+def is_served(type_: str) -> bool:
+    """Whether documents of this type have a FHIR door: about a person, or of the directory, and R4's own."""
+    return type_ in resource_types() and type_ not in OWN_TYPES and (personal(type_) or is_directory(type_))
+
+
+def is_directory(type_: str) -> bool:
+    """Whether documents of this type are about nobody in particular."""
+    return type_ in DIRECTORY_TYPES
+
+
+def has_identifiers(type_: str) -> bool:
+    """Whether the same identifier never makes two documents of this type."""
+    return type_ == "Patient" or is_directory(type_)
+
+
+def why_not_stored(type_: str) -> str | None:
+    """Why no Bundle may create a document of this type; None if one may."""
+    if type_ == "AuditEvent":
+        return "audit events are written by this server alone"
+    if not is_served(type_):
+        return f"this server stores no {type_}; GET /fhir/metadata lists what it stores"
+    return None
+
+
+def why_not_created(type_: str) -> str | None:
+    """Why a request of its own may not create a document of this type; None if it may."""
+    if type_ in OWNED:
+        return f"a {type_} is not created here: {DOORS[type_]}"
+    return why_not_stored(type_)
+
+
+def why_not_updated(type_: str) -> str | None:
+    """Why a document of this type may not be changed here; None if it may."""
+    if why_not_stored(type_):
+        return why_not_stored(type_)
+    if not may_write(UPDATED, type_, 2):
+        return f"a {type_} is changed by its own service: {DOORS[type_]}"
+    return None
+
+
+def stored_body(resource: JsonObject) -> bytes:
+    """The body of a revision. A Consent that no device signed is kept as such: it permits nothing."""
+    content = render(resource)
+    return body_of(content, None) if resource["resourceType"] == "Consent" else content

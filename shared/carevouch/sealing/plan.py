@@ -1,0 +1,257 @@
+"""What a batch of events becomes in the log: which entries, in which order, closed by which seal. Pure.
+
+The sealer hands in the head of a strand, what it fetched, and which marks it already holds; a plan comes
+back. Every candidate ends in exactly one place: sealed, rejected (answered by a signed `event.rejected`),
+waiting (its certificate is not there yet), or dropped because it is sealed already. One bad candidate never
+stops the others, and the same candidates in another order give the same entries.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from carevouch.events.certificate import Certificate
+from carevouch.events.envelope import Event, event_of
+from carevouch.events.epoch import Order
+from carevouch.events.genesis import Genesis
+from carevouch.events.seal import BLOCK_SEALED, EPOCH, EVENT_REJECTED, sign_seal, text_hash
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.encoding import b64u
+from carevouch.kernel.jws import Signer, other_spelling
+from carevouch.kernel.record import record
+from carevouch.ledger.block import Block
+from carevouch.ledger.checkpoint import LogName
+from carevouch.ledger.merkle import Growth, leaf_hashes
+from carevouch.sealing.judge import Fault, Judge, Waiting
+from carevouch.sealing.marks import (
+    Head,
+    Mark,
+    block_mark,
+    certificate_mark,
+    epoch_mark,
+    event_mark,
+    is_entry,
+    marks_of,
+    rejection_mark,
+)
+from carevouch.sealing.order import place_in_block
+
+
+@record
+class Candidate:
+    """An event's text as it lies in its row, and the text of its key's certificate, if there is one.
+
+    `event` is what the text spells, None if it spells none: worked out here, unless it is handed in.
+    """
+
+    text: str
+    certificate: str | None
+    event: Event | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.event is None or self.event.text != self.text:
+            object.__setattr__(self, "event", event_of(self.text))
+
+    @property
+    def hash(self) -> bytes:
+        """What a rejection names it by."""
+        return text_hash(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A candidate answered by the entry `seal`; `id` is what it calls itself, if it parses."""
+
+    hash: bytes
+    id: str | None
+    reason: str
+    seal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A batch, ready to be staged: entries, each under the key of its mark, and the head that follows.
+
+    `events` are those that are sealed, in their order; `growth` is what the entries make of the tree.
+    """
+
+    entries: tuple[bytes, ...]
+    keys: tuple[str, ...]
+    events: tuple[Event, ...]
+    rejections: tuple[Rejection, ...]
+    growth: Growth
+    head: Head
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The marks that the entries leave."""
+        return marks_of(self.keys, self.growth, self.head)
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The candidates of a batch, each in one place."""
+
+    events: tuple[tuple[Event, Certificate | None], ...] = ()
+    rejected: tuple[tuple[Candidate, str | None, str], ...] = ()
+    waiting: tuple[Candidate, ...] = ()
+
+
+def mark_keys(candidates: Sequence[Candidate], head: Head) -> list[str]:
+    """The marks that have to be looked up, consistently, before these candidates are planned behind `head`.
+
+    Whether a rejection answers a candidate is asked for only where there are any: a log without a single one
+    is the rule, and saves a read an event.
+    """
+    events = [candidate.event for candidate in candidates if candidate.event is not None]
+    rejected = {rejection_mark(candidate.hash): None for candidate in candidates} if head.rejections else ()
+    keys = {event_mark(event.id): None for event in events}
+    return [*rejected, *keys, *map(certificate_mark, {event.kid: None for event in events})]
+
+
+def plan(
+    head: Head,
+    candidates: Sequence[Candidate],
+    marks: Mapping[str, Mark],
+    genesis: Genesis,
+    seal: Signer,
+    now: str,
+) -> tuple[Plan | None, tuple[Candidate, ...]]:
+    """The plan for a batch (None if there is nothing to add), and the candidates that have to wait.
+
+    `marks` are those of `mark_keys` that exist; `now` becomes the block's time, unless the last block's is
+    later.
+    """
+    time = max(now, head.time)
+    found = sort(candidates, marks, genesis, head.log, time)
+    if not found.events and not found.rejected:
+        return None, found.waiting
+    texts = _texts(found.events, marks)
+    rejections = tuple(_rejection(*item, seal, time) for item in found.rejected)
+    texts |= {rejection_mark(rejection.hash): rejection.seal for rejection in rejections}
+    block = Block(head.block, head.edge.size, len(texts) + 1, head.prev)
+    texts[block_mark(block.number)] = sign_seal(BLOCK_SEALED, time, block.data, seal)
+    events = tuple([event for event, _ in found.events])
+    return _closed(head, texts, time, events, rejections), found.waiting
+
+
+def plan_epoch(head: Head, order: Order, seal: Signer, now: str) -> Plan:
+    """The batch of strand 0 that opens an epoch; the order is checked already (`epoch.check_order`)."""
+    time = max(now, head.time)
+    block = Block(head.block, head.edge.size, 2, head.prev)
+    texts = {
+        epoch_mark(order.epoch.number): sign_seal(EPOCH, time, order.data, seal),
+        block_mark(block.number): sign_seal(BLOCK_SEALED, time, block.data, seal),
+    }
+    return _closed(head, texts, time)
+
+
+def _closed(
+    head: Head,
+    texts: Mapping[str, str],
+    time: str,
+    events: tuple[Event, ...] = (),
+    rejections: tuple[Rejection, ...] = (),
+) -> Plan:
+    """The plan of these entries, the last of them the block's seal, and the head after it."""
+    entries = tuple([text.encode("ascii") for text in texts.values()])
+    growth = head.edge.grown(leaf_hashes(entries))
+    rejected = head.rejections + len({rejection.hash for rejection in rejections})
+    after = Head(head.log, growth.edge, head.block + 1, growth.levels[0][-1], time, rejected)
+    return Plan(entries, tuple(texts), events, rejections, growth, after)
+
+
+def _texts(events: Sequence[tuple[Event, Certificate | None]], marks: Mapping[str, Mark]) -> dict[str, str]:
+    """The entries of these events by the keys of their marks, each certificate before its first use."""
+    texts: dict[str, str] = {}
+    met: set[str] = set()
+    for event, certificate in events:
+        if certificate is not None and certificate.kid not in met:
+            met.add(certificate.kid)
+            key = certificate_mark(certificate.kid)
+            if key not in marks:
+                texts[key] = certificate.text
+        texts[event_mark(event.id)] = event.text
+    return texts
+
+
+def sort(
+    candidates: Sequence[Candidate], marks: Mapping[str, Mark], genesis: Genesis, strand: LogName, time: str
+) -> Sorted:
+    """Put each candidate in its place, events in the order (producer, kid, n, id)."""
+    true: dict[str, tuple[Event, Certificate | None]] = {}
+    rejected: list[tuple[Candidate, str | None, str]] = []
+    waiting: list[Candidate] = []
+    certificates: dict[str, Certificate] = {}
+    for candidate, certificate, fault in _judged(candidates, marks, Judge(genesis, strand, time)):
+        event = candidate.event
+        if isinstance(fault, Waiting):
+            waiting.append(candidate)
+        elif event is None:
+            rejected.append((candidate, None, "not an event of version 1"))
+        elif fault is not None:
+            rejected.append((candidate, event.id, fault.message))
+        elif event.id in true and _is_same(event.text, true[event.id][0].text):
+            continue  # Somebody spelled its signature otherwise: it is one event, and has one entry.
+        elif event.id in true or event_mark(event.id) in marks:
+            rejected.append((candidate, event.id, "another event has this id"))
+        elif certificate is not None and not _is_first(certificate, certificates, marks):
+            rejected.append((candidate, event.id, "another certificate of this key is in the log"))
+        else:
+            true[event.id] = (event, certificate)
+    ordered = sorted(true.values(), key=lambda pair: place_in_block(pair[0]))
+    return Sorted(tuple(ordered), tuple(rejected), tuple(waiting))
+
+
+def _judged(
+    candidates: Sequence[Candidate], marks: Mapping[str, Mark], judge: Judge
+) -> list[tuple[Candidate, Certificate | None, Fault | None]]:
+    """Those that the log does not answer yet, each once, with what the judge says of them.
+
+    They are judged as they came, which is how they lie in memory; the order of what is returned does not
+    depend on it.
+    """
+    if any(key.startswith(("event#", "rejected#")) for key in marks):
+        candidates = [one for one in candidates if not _is_answered(one, marks)]
+    asked = {(one.text, one.certificate is not None, one.certificate or ""): one for one in candidates}
+    events = {at: (one.event, one.certificate) for at, one in asked.items() if one.event is not None}
+    verdicts = dict(zip(events, judge.verdicts(list(events.values())), strict=True))
+    return [(asked[at], *verdicts.get(at, (None, None))) for at in sorted(asked)]
+
+
+def _is_answered(candidate: Candidate, marks: Mapping[str, Mark]) -> bool:
+    """Whether the candidate is sealed, or answered by a rejection."""
+    event = candidate.event
+    sealed = event is not None and _is_sealed(event.text, event_mark(event.id), marks)
+    return sealed or rejection_mark(candidate.hash) in marks
+
+
+def _is_sealed(text: str, key: str, marks: Mapping[str, Mark]) -> bool:
+    known = marks.get(key)
+    return known is not None and is_entry(known, text)
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two texts are one JWS, in either spelling of its signature."""
+    return one == other or other_spelling(one) == other
+
+
+def _is_first(certificate: Certificate, met: dict[str, Certificate], marks: Mapping[str, Mark]) -> bool:
+    """Whether the certificate is the one that its key has in the log, or else the first of the batch.
+
+    `met` are those of the batch, to which it is added. Whoever reads the log holds the key's events against
+    its first certificate, so none may be sealed by another.
+    """
+    kid = certificate.kid
+    if kid not in met:
+        key = certificate_mark(kid)
+        if key in marks and not _is_sealed(certificate.text, key, marks):
+            return False
+        met[kid] = certificate
+    return met[kid] is certificate or _is_same(certificate.text, met[kid].text)
+
+
+def _rejection(candidate: Candidate, event_id: str | None, reason: str, seal: Signer, time: str) -> Rejection:
+    data: JsonObject = {"hash": b64u(candidate.hash), "reason": reason}
+    if event_id is not None:
+        data["id"] = event_id
+    return Rejection(candidate.hash, event_id, reason, sign_seal(EVENT_REJECTED, time, data, seal))

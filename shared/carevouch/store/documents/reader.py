@@ -1,0 +1,224 @@
+"""Reading: only what is visible, decrypts in its own row, and stands under the root of a valid event.
+
+Whoever can write to the table can still not make this reader believe a revision: it needs the person's key,
+a key certified by a service root for that event type, and a leaf under the signed root. What does not hold
+is an `IntegrityFault`, never silently skipped: a missing row is indistinguishable from a refusal, a forged
+one must not be.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import TypeVar
+
+from carevouch.events.act import Revision
+from carevouch.events.catalogue import OPERATOR, may_write
+from carevouch.events.certificate import Certificate, parse_certificate, verify_certificate, verify_event
+from carevouch.events.envelope import Event, parse_event
+from carevouch.events.genesis import Genesis
+from carevouch.events.leaf import NONCE_BYTES
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.kernel.ids import Doc, Key, parse_key
+from carevouch.kernel.jws import take_apart, verify
+from carevouch.ledger.merkle import root_from_inclusion
+from carevouch.store.cipher import associated_data, decrypt
+from carevouch.store.documents.layout import ABORTED, REJECTED_SUFFIX, home_of, path_of, unpack_keys
+from carevouch.store.documents.model import Stored
+from carevouch.store.keys import KeyRing
+from carevouch.store.rows import Row, Rows
+from carevouch.store.session import CERT_ROW
+
+Parsed = TypeVar("Parsed", Certificate, Event)
+SEAL_TYP = "carevouch-seal+jws"
+# Verified events are remembered by their exact text, so that a page of one act checks one signature.
+MAX_EVENTS = 4_096
+
+
+class Reader:
+    """Opens partitions; holds the memory of verified certificates and events of this environment."""
+
+    def __init__(self, rows: Rows, keys: KeyRing, genesis: Callable[[], Genesis], deployment: str) -> None:
+        self.rows = rows
+        self.keys = keys
+        self.genesis = genesis
+        self.deployment = deployment
+        self._certificates: dict[str, Certificate] = {}
+        self._events: OrderedDict[str, Event] = OrderedDict()
+
+    def person(self, patient: str) -> "Partition":
+        """Everything about a person; raises `NotFound`, `Erased`."""
+        return Partition(self, f"P#{patient}", self.keys.person(patient).data)
+
+    def directory(self, type_: str) -> "Partition":
+        """The documents of a directory type."""
+        return Partition(self, f"D#{type_}", self.keys.deployment().data)
+
+    def month_of_audit(self, patient: str | None, month: str) -> "Partition":
+        """The AuditEvents about a person in `yyyy-mm`; None for those about unknown people."""
+        if patient is None:
+            return Partition(self, f"A#none#{month}", self.keys.deployment().data)
+        return Partition(self, f"A#{patient}#{month}", self.keys.person(patient).data)
+
+    def find(self, doc: Doc) -> Stored | None:
+        """The latest visible revision of a document, wherever it lies."""
+        return self.partition_of(doc).get(doc)
+
+    def partition_of(self, doc: Doc) -> "Partition":
+        """The partition of a document, opened with the right key."""
+        if doc.type == "Erasure" or doc.subject is None:
+            return Partition(self, doc.pk(), self.keys.deployment().data)
+        return Partition(self, doc.pk(), self.keys.person(doc.subject).data)
+
+    def certificate(self, kid: str) -> Certificate | None:
+        """The verified certificate of a signing key, or None."""
+        known = self._certificates.get(kid)
+        if known is None:
+            row = self.rows.get(Key(f"K#{kid}", CERT_ROW))
+            text = row.text("event") if row else None
+            if text is None:
+                return None
+            known = _stored(parse_certificate, text)
+            verify_certificate(known, self.genesis())
+            self._certificates[kid] = known
+        return known
+
+    def event(self, text: str) -> Event:
+        """The verified event; raises `IntegrityFault`."""
+        known = self._events.get(text)
+        if known is None:
+            known = _stored(parse_event, text)
+            certificate = None if known.producer == OPERATOR else self.certificate(known.kid)
+            verify_event(known, certificate, self.genesis())
+            self._events[text] = known
+            if len(self._events) > MAX_EVENTS:
+                self._events.popitem(last=False)
+        return known
+
+    def certificate_text(self, event: Event) -> str | None:
+        """The certificate that goes with an event in a receipt or opening; None for the operator's."""
+        certificate = None if event.producer == OPERATOR else self.certificate(event.kid)
+        return certificate.text if certificate else None
+
+
+class Partition:
+    """One partition with its key opened; every read is strongly consistent."""
+
+    def __init__(self, reader: Reader, pk: str, data_key: bytes) -> None:
+        self.pk = pk
+        self._reader = reader
+        self._data_key = data_key
+
+    def get(self, doc: Doc) -> Stored | None:
+        """The latest visible revision of `doc`; raises `IntegrityFault` if the log rejected it."""
+        history = self.history(doc)
+        return history[-1] if history else None
+
+    def version(self, doc: Doc, version: int) -> Stored | None:
+        """One visible revision."""
+        found = self._revisions(doc.key(version).sk)
+        return found[0] if found else None
+
+    def history(self, doc: Doc) -> list[Stored]:
+        """All visible revisions, oldest first; their chain of leaf hashes holds."""
+        revisions = self._revisions(f"{doc.type}#{doc.id}#v#")
+        for earlier, stored in zip([None, *revisions], revisions, strict=False):
+            expected = earlier.revision.leaf_hash if earlier else None
+            if stored.revision.prev != expected or stored.version != (earlier.version if earlier else 0) + 1:
+                raise IntegrityFault("the versions of a document do not follow each other")
+        return revisions
+
+    def all(self) -> list[Stored]:
+        """All visible revisions of every document, in key order."""
+        return self._revisions("")
+
+    def latest(self, type_: str | None = None) -> list[Stored]:
+        """The latest visible revision of every document (of one type), in key order."""
+        revisions = self._revisions(f"{type_}#" if type_ else "")
+        return [list(group)[-1] for _, group in groupby(revisions, key=lambda stored: stored.doc)]
+
+    def _revisions(self, prefix: str) -> list[Stored]:
+        rows = self._reader.rows.query(self.pk, prefix)
+        revisions = [row for row in rows if "#v#" in row.key.sk and not _is_mark(row)]
+        homes = self._homes(revisions, rows)
+        visible = [row for row in revisions if _visible(homes.get(home_of(row)))]
+        visible = self._whole(prefix, visible, homes)
+        self._refuse_rejected(rows, visible)
+        return [self._open(row, homes[home_of(row)]) for row in visible]
+
+    def _whole(self, prefix: str, visible: list[Row], homes: dict[Key, Row]) -> list[Row]:
+        """`visible` with those rows of its acts that the query passed by.
+
+        A query is no snapshot: an act committed while it ran shows the rows that came after. The row with
+        the event lists the act's rows, so the others are fetched, and an act shows whole or not at all.
+        """
+        seen = {row.key for row in visible}
+        acts = {home_of(row) for row in visible}
+        late = [key for home in acts for key in unpack_keys(homes[home], self.pk, prefix) if key not in seen]
+        if not late:
+            return visible
+        found = self._reader.rows.get_many(late)
+        if len(found) < len(late):
+            raise IntegrityFault("a row of a stored act is missing")
+        return sorted([*visible, *found.values()], key=lambda row: row.key)
+
+    def _homes(self, revisions: Sequence[Row], rows: Iterable[Row]) -> dict[Key, Row]:
+        homes = {row.key: row for row in rows}
+        missing = {home_of(row) for row in revisions} - homes.keys()
+        return {**homes, **self._reader.rows.get_many(sorted(missing))}
+
+    def _open(self, row: Row, home: Row) -> Stored:
+        doc, version = _parsed(row)
+        event = self._reader.event(home.text("event") or "")
+        # An erasure outlives the person's key: its row lies with the person, but under the deployment's.
+        data_key = self._reader.keys.deployment().data if doc.type == "Erasure" else self._data_key
+        plain = decrypt(data_key, row.binary("ct") or b"", associated_data(self._reader.deployment, row.key))
+        if len(plain) < NONCE_BYTES:
+            raise IntegrityFault(f"a stored {doc.type} has no nonce")
+        revision = Revision(doc, version, row.binary("prev"), plain[:NONCE_BYTES], plain[NONCE_BYTES:])
+        index, path = row.number("index") or 0, path_of(row)
+        if event.id != row.text("act") or not may_write(event.type, doc.type, version):
+            raise IntegrityFault(f"a stored {doc.type} is not of an event that may write it")
+        if root_from_inclusion(index, event.count, revision.leaf_hash, path) != event.root:
+            raise IntegrityFault(f"a stored {doc.type} does not stand under the root of its event")
+        return Stored(revision, row.key, event, index, path, self._reader.certificate_text(event))
+
+    def _refuse_rejected(self, rows: Iterable[Row], visible: Sequence[Row]) -> None:
+        marks = {row.key.sk.removesuffix(REJECTED_SUFFIX): row for row in rows if _is_mark(row)}
+        if not marks:
+            return
+        newest = {_parsed(row)[0]: row for row in visible}
+        for row in newest.values():
+            mark = marks.get(row.key.sk)
+            if mark is not None and self._is_rejection(mark, row.text("act")):
+                raise IntegrityFault("the log rejected the latest version; it must be corrected first")
+
+    def _is_rejection(self, mark: Row, act: str | None) -> bool:
+        # An unsigned marker is ignored: else whoever can write a row could hide a document.
+        try:
+            seal = verify(take_apart(mark.text("event") or ""), self._reader.genesis().seal, SEAL_TYP)
+        except (IntegrityFault, Malformed):
+            return False
+        return seal.get("type") == "event.rejected" and seal.get("data", {}).get("id") == act
+
+
+def _stored(parse: Callable[[str], Parsed], text: str) -> Parsed:
+    # What is stored was never a caller's: if it does not parse, that is no mistake of theirs.
+    try:
+        return parse(text)
+    except Malformed as error:
+        raise IntegrityFault(f"what is stored cannot be read: {error.message}") from error
+
+
+def _visible(home: Row | None) -> bool:
+    return home is not None and home.text("event") is not None and home.text("state") != ABORTED
+
+
+def _parsed(row: Row) -> tuple[Doc, int]:
+    try:
+        return parse_key(row.key)
+    except ValueError as error:
+        raise IntegrityFault("a stored row has the key of no revision") from error
+
+
+def _is_mark(row: Row) -> bool:
+    return row.key.sk.endswith(REJECTED_SUFFIX)

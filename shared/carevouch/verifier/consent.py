@@ -1,0 +1,30 @@
+"""Whether a consent was given by a device of the person it is about, as `verify_opening` wants to know it."""
+
+from carevouch.consent.signature import parse_body, verify_grant
+from carevouch.events.opening import Proved
+from carevouch.identity.binding import parse_device, verify_binding
+from carevouch.kernel.errors import IntegrityFault
+from carevouch.kernel.jws import Jwk
+
+
+def check_consent(consent: Proved, device: Proved, provider: Jwk) -> None:
+    """Raise unless the consent is signed by a device that was bound to its person by then."""
+    posted, status = parse_device(device.body)
+    binding = verify_binding(posted, provider, device.event.time)
+    if device.event.type != "device.bound" or status != "active":
+        raise IntegrityFault("the device's opening does not show an active binding")
+    if not binding.patient == device.doc.subject == consent.doc.subject:
+        raise IntegrityFault("the device is bound to another person than the consent is about")
+    if device.event.time > consent.event.time:
+        raise IntegrityFault("the device was bound only after the consent was given")
+    content, signature = parse_body(consent.body)
+    if signature is None:
+        raise IntegrityFault("the consent carries no signature of a device")
+    verify_grant(
+        signature,
+        binding.device,
+        content=content,
+        doc=str(consent.doc),
+        version=consent.version,
+        prev=consent.prev,
+    )

@@ -1,0 +1,103 @@
+"""Receipts: what a caller keeps of an act that was accepted, and what the log says of it afterwards.
+
+A receipt is the event and its key's certificate (FORMATS.md, 7). It proves that the service took the act and
+promised to have it in the log by `seal_by`. Once the log's own time is past that, and no strand has the event
+or its rejection, the receipt and the log together are evidence against the operator. Nothing here guesses: a
+log whose audit has findings, or whose time is not past, is no ground for that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from carevouch.events.envelope import EVENT_TYP, Event, parse_event
+from carevouch.events.genesis import Genesis
+from carevouch.events.opening import verified_event
+from carevouch.events.seal import parse_seal
+from carevouch.kernel.encoding import b64u, sha256
+from carevouch.kernel.errors import Malformed
+from carevouch.kernel.jws import take_apart
+from carevouch.verifier.strand import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A parsed receipt, nothing of it verified; an event of the operator has no certificate."""
+
+    event: str
+    certificate: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The event is in the log, as entry `index` of `strand`."""
+
+    strand: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Another event stands in the log under this id: two true events cannot share one. Evidence."""
+
+    strand: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The log rejects this id; `exact` if it is this very text that was rejected, and not another one."""
+
+    strand: int
+    index: int
+    reason: str
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The event is not in the log, and need not be yet: the log's time is not past `seal_by`."""
+
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The log's time is past `seal_by`, and no strand has the event or its rejection. Evidence."""
+
+    now: str
+
+
+Standing = Sealed | Replaced | Rejected | Waiting | Broken
+
+
+def parse_receipt(data: bytes) -> Receipt:
+    """The receipt that a header or a file holds; raises `Malformed`. An end of line is no part of it."""
+    try:
+        words = data.decode("ascii").strip().split(" ")
+    except UnicodeDecodeError as error:
+        raise Malformed("a receipt is ASCII: an event and its certificate") from error
+    if len(words) > 2 or not all(words):
+        raise Malformed("a receipt is an event and its certificate, one space between them")
+    return Receipt(words[0], words[1] if len(words) == 2 else None)
+
+
+def verify_receipt(receipt: Receipt, genesis: Genesis) -> Event:
+    """The event that was accepted; raises `IntegrityFault` or `Malformed` naming what does not match."""
+    return verified_event(receipt.event, receipt.certificate, genesis)
+
+
+def standing(event: Event, seen: Sequence[Seen], now: str) -> Standing:
+    """What the log says of an accepted event: `seen` are all its entries about the id, `now` is its time."""
+    events = [one for one in seen if take_apart(one.text).typ == EVENT_TYP]
+    for one in events:
+        # An ECDSA signature has two spellings, so what was signed is compared, and by which key.
+        other = parse_event(one.text)
+        if other.signing_input == event.signing_input:
+            return Sealed(one.strand, one.index)
+    if events:
+        return Replaced(events[0].strand, events[0].index)
+    hash_ = b64u(sha256(event.text.encode("ascii")))
+    answers = [(one, parse_seal(one.text).data) for one in seen]
+    for one, data in sorted(answers, key=lambda answer: answer[1]["hash"] != hash_):
+        return Rejected(one.strand, one.index, data["reason"], exact=data["hash"] == hash_)
+    return Broken(now) if now > event.seal_by else Waiting(now)

@@ -1,0 +1,307 @@
+"""A strand, checked by anyone: every tile against every entry, every block, certificate and signature.
+
+The audit reads the public files of a strand (from a folder or a URL), believes only the pinned key, and
+returns its findings as data: one that goes on after a fault tells more than one that stops. What it cannot
+see is said elsewhere: a revision's bytes need its opening, a dropped last event needs a receipt. A log whole,
+with its super-log and its witnesses, is for `audit_log`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from carevouch.events.catalogue import OPERATOR
+from carevouch.events.certificate import (
+    CERT_TYP,
+    Certificate,
+    parse_certificate,
+    verify_certificate,
+    verify_event,
+)
+from carevouch.events.envelope import EVENT_TYP, Event, parse_event
+from carevouch.events.epoch import opened, parse_epoch_data
+from carevouch.events.genesis import Epoch, Genesis
+from carevouch.events.seal import BLOCK_SEALED, EPOCH, SEAL_TYP, Seal, parse_seal, verify_seal
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.kernel.jws import take_apart
+from carevouch.ledger.block import check_follows, parse_block
+from carevouch.ledger.checkpoint import Checkpoint, strand_origin
+from carevouch.ledger.logkeys import LogKeys
+from carevouch.ledger.walk import Finding, Findings, Known, Progress, Read, Walk
+from carevouch.sealing.judge import check_place
+from carevouch.sealing.order import BlockOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """One event as the dense numbers see it."""
+
+    n: int
+    index: int
+    seal_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Where the log speaks of an event id that was watched for: the event itself, or its rejection."""
+
+    strand: int
+    index: int
+    text: str
+
+
+@dataclass
+class Report(Findings):
+    """What an audit of one strand saw; `numbers` are its events by signing key, for `find_gaps`.
+
+    `epochs` are those that strand 0 opened: the other strands are audited with genesis knowing them. `ids`
+    are its events with their indices, `seen` all entries about the events that were watched for. `whole`:
+    all entries were there and have the signed root, so what was not met is not in the strand. `told` is the
+    time of the last block that other logs know (`known`), `untold` that of the first one after it.
+    """
+
+    strand: int
+    whole: bool = False
+    size: int = 0
+    root: bytes = b""
+    old_sizes: tuple[int, ...] = ()
+    blocks: int = 0
+    events: int = 0
+    certificates: int = 0
+    rejected: int = 0
+    last_time: str = ""
+    told: str = ""
+    untold: str = ""
+    epochs: tuple[Epoch, ...] = ()
+    numbers: dict[str, list[Numbered]] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, list[Seen]] = field(default_factory=dict)
+
+
+def audit_strand(
+    genesis: Genesis,
+    strand: int,
+    read: Read,
+    *,
+    against: bytes | Sequence[bytes] | None = None,
+    known: Sequence[Known] = (),
+    watch: Collection[str] = (),
+    progress: Progress | None = None,
+) -> Report:
+    """Check a whole strand under the log keys of `genesis` (itself verified).
+
+    `against` are old checkpoints, `known` other roots that it must have had, `watch` event ids to look out
+    for. Strand 0 finds the later epochs itself; for the others genesis has to know them (`Report.epochs`).
+    """
+    report = Report(strand)
+    if strand == 0:
+        genesis = replace(genesis, epochs=())
+    origin = strand_origin(genesis.origin, strand)
+    head = open_published(report, read("checkpoint"), genesis.keys, origin)
+    if head is None:
+        return report
+    report.size, report.root = head.size, head.root
+    notes = [against] if isinstance(against, bytes) else list(against or ())
+    older = open_older(report, notes, genesis.keys, head)
+    report.old_sizes = tuple(old.size for old in older)
+    walk = Walk(head, read, report, [*older, *known], progress)
+    entries = _Entries(report, genesis, watch, max((one.size for one in known), default=0))
+    for entry, hash_ in walk.entries():
+        entries.add(entry, hash_)
+    if walk.whole:
+        entries.finish()
+    report.whole = walk.signed
+    return report
+
+
+def open_published(to: Findings, note: bytes | None, keys: LogKeys, origin: str) -> Checkpoint | None:
+    """The checkpoint that a log shows, which carries a line by each of its keys; else there is a finding."""
+    if note is None:
+        to.find("missing", "checkpoint", "there is no checkpoint")
+        return None
+    try:
+        head = keys.open(note, origin)
+        lacking = keys.lacking(note, origin)
+    except IntegrityFault as fault:
+        to.find("checkpoint", "checkpoint", fault.message)
+        return None
+    if lacking:
+        to.find("signature", "checkpoint", "the checkpoint has no line by the log's ML-DSA-44 key")
+    return head
+
+
+def open_older(to: Findings, notes: Sequence[bytes], keys: LogKeys, head: Checkpoint) -> list[Known]:
+    """What the log said of itself in older checkpoints, each of which the one it shows must continue."""
+    older = []
+    for note in notes:
+        try:
+            old = keys.open(note, head.origin)
+        except IntegrityFault as fault:
+            to.find("checkpoint", "the old checkpoint", fault.message)
+            continue
+        if old.size > head.size:
+            to.find("shrunk", "checkpoint", f"the log had {old.size} entries, now {head.size}")
+        message = f"the log does not continue the old checkpoint of {old.size} entries: its history differs"
+        older.append(Known(old.size, old.root, Finding("fork", "the old checkpoint", message)))
+    return older
+
+
+def time_of(reports: Sequence[Report]) -> str:
+    """The log's own time: every strand has sealed a block at it or later; empty if one has sealed none."""
+    return min((report.last_time for report in reports), default="")
+
+
+def find_gaps(reports: Sequence[Report], now: str | None = None) -> list[Finding]:
+    """Gaps and repeats in the dense numbers of each key, over all strands together.
+
+    A gap is named once the log's time is past the `seal_by` of the next higher number (FORMATS.md, 5); `now`
+    is what witnesses say of that time, if there are any.
+    """
+    now = time_of(reports) if now is None else now
+    rejected = sum(report.rejected for report in reports)
+    hint = " (an event.rejected may be its answer)" if rejected else ""
+    findings = []
+    kids = sorted({kid for report in reports for kid in report.numbers})
+    for kid in kids:
+        numbered = sorted(
+            (item for report in reports for item in report.numbers.get(kid, ())), key=lambda item: item.n
+        )
+        expected = 1
+        for item in numbered:
+            if item.n < expected:
+                findings.append(Finding("repeated", f"key {kid}", f"number {item.n} is used twice"))
+            if item.n > expected and now > item.seal_by:
+                missing = f"{expected}" if item.n == expected + 1 else f"{expected} to {item.n - 1}"
+                findings.append(Finding("gap", f"key {kid}", f"number {missing} is not in the log{hint}"))
+            expected = max(expected, item.n + 1)
+    return findings
+
+
+class _Entries:
+    """What each entry says, in order: certificates before use, true events, blocks that follow."""
+
+    def __init__(self, report: Report, genesis: Genesis, watch: Collection[str], told_size: int) -> None:
+        self._report = report
+        self._genesis = genesis
+        self._watch = frozenset(watch)
+        self._told_size = told_size
+        self._order = BlockOrder()
+        self._certificates: dict[str, Certificate] = {}
+        self._pending: list[tuple[int, Event]] = []
+        self._index = 0
+        self._first = 0
+        self._prev: bytes | None = None
+        # The number and the first entry that the next block must have.
+        self._expected = (0, 0)
+
+    def add(self, entry: bytes, hash_: bytes) -> None:
+        """Check the next entry."""
+        try:
+            self._check(entry.decode("ascii"), hash_)
+        except (IntegrityFault, Malformed) as fault:
+            self._wrong(fault.message)
+        except UnicodeDecodeError:
+            self._wrong("the entry is not ASCII")
+        self._index += 1
+
+    def finish(self) -> None:
+        """A log ends with a seal."""
+        if self._first != self._index:
+            count = self._index - self._first
+            self._report.find("block", f"entry {self._first}", f"the last {count} entries are in no block")
+
+    def _wrong(self, what: str) -> None:
+        self._order.unknown()
+        self._report.find("entry", f"entry {self._index}", what)
+
+    def _check(self, text: str, hash_: bytes) -> None:
+        typ = take_apart(text).typ
+        if typ == EVENT_TYP:
+            self._event(parse_event(text))
+        elif typ == CERT_TYP:
+            self._certificate(parse_certificate(text))
+        elif typ == SEAL_TYP:
+            self._seal(parse_seal(text), hash_)
+        else:
+            raise Malformed("the entry is of no known kind")
+
+    def _event(self, event: Event) -> None:
+        self._report.events += 1
+        self._pending.append((self._index, event))
+        numbered = Numbered(event.n, self._index, event.seal_by)
+        self._report.numbers.setdefault(event.kid, []).append(numbered)
+        self._watched(event.id, event.text)
+        if event.id in self._report.ids:
+            raise IntegrityFault(f"the event {event.id} is also entry {self._report.ids[event.id]}")
+        self._report.ids[event.id] = self._index
+        certificate = self._certificates.get(event.kid)
+        if certificate is None and event.producer != OPERATOR:
+            raise IntegrityFault("the certificate of the event's key does not stand before it")
+        verify_event(event, certificate, self._genesis)
+        self._order.event(event)
+
+    def _certificate(self, certificate: Certificate) -> None:
+        self._report.certificates += 1
+        verify_certificate(certificate, self._genesis)
+        if certificate.kid in self._certificates:
+            raise IntegrityFault("the certificate of this key stands in the log already")
+        self._certificates[certificate.kid] = certificate
+        self._order.certificate(certificate.kid)
+
+    def _seal(self, seal: Seal, hash_: bytes) -> None:
+        if seal.type == EPOCH:
+            self._epoch(seal)
+            return
+        if seal.type != BLOCK_SEALED:
+            self._report.rejected += 1
+            verify_seal(seal, self._genesis)
+            self._watched(seal.data.get("id", ""), seal.signed.text)
+            self._order.rejection()
+            return
+        first, prev, order, expected = self._first, self._prev, self._order, self._expected
+        self._report.blocks += 1
+        self._first, self._prev, self._order = self._index + 1, hash_, BlockOrder()
+        verify_seal(seal, self._genesis)
+        block = parse_block(seal.data)
+        last_time, self._report.last_time = self._report.last_time, max(seal.time, self._report.last_time)
+        # The next seal is held against what this one says: one missing entry is one finding, not one for
+        # every block behind it.
+        self._expected = (block.number + 1, block.end)
+        check_follows(block, *expected, prev)
+        if block.count != self._index + 1 - first:
+            raise IntegrityFault(
+                f"block {block.number} counts {block.count} entries, it has {self._index + 1 - first}"
+            )
+        if seal.time < last_time:
+            raise IntegrityFault(f"block {block.number} is dated before the block before it")
+        self._tell(block.end, seal.time)
+        self._check_places(seal.time)
+        order.closed()
+
+    def _tell(self, end: int, time: str) -> None:
+        if end <= self._told_size:
+            self._report.told = time
+        elif not self._report.untold:
+            self._report.untold = time
+
+    def _watched(self, event_id: str, text: str) -> None:
+        if event_id in self._watch:
+            seen = Seen(self._report.strand, self._index, text)
+            self._report.seen.setdefault(event_id, []).append(seen)
+
+    def _epoch(self, seal: Seal) -> None:
+        verify_seal(seal, self._genesis)
+        if self._report.strand:
+            raise IntegrityFault("epochs are opened in strand 0 alone")
+        order = parse_epoch_data(seal.data)
+        self._genesis = opened(self._genesis, order)
+        self._report.epochs = self._genesis.epochs
+        if seal.time < order.epoch.start:
+            raise IntegrityFault(f"epoch {order.epoch.number} is opened before it begins")
+
+    def _check_places(self, block_time: str) -> None:
+        pending, self._pending = self._pending, []
+        for index, event in pending:
+            try:
+                check_place(event, self._genesis, self._report.strand, block_time)
+            except IntegrityFault as fault:
+                self._report.find("entry", f"entry {index}", fault.message)

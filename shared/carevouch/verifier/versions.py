@@ -1,0 +1,44 @@
+"""The versions of documents, as far as openings show them: dense from 1, each once, each linked to the last.
+
+Order within a document comes from its versions and the hashes of previous leaves, never from a position in
+the log. What is missing here may only be missing among the openings given; that two different revisions bear
+one version, or that one does not follow the one before it, is a fault of whoever signed.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from carevouch.events.opening import Proved
+from carevouch.ledger.walk import Finding
+
+
+def find_version_faults(openings: Sequence[tuple[str, Proved]]) -> list[Finding]:
+    """What is wrong with the order of each document's versions; each opening comes with its file's name."""
+    ordered = sorted(openings, key=lambda one: (one[1].doc, one[1].version, one[0]))
+    return [
+        finding
+        for _, group in groupby(ordered, key=lambda one: one[1].doc)
+        for finding in _of_document(list(group))
+    ]
+
+
+def _of_document(openings: Sequence[tuple[str, Proved]]) -> list[Finding]:
+    findings, last = [], None
+    for file, proved in openings:
+        expected = 1 if last is None else last.version + 1
+        if last is not None and proved.version == last.version:
+            if proved.leaf_hash != last.leaf_hash:
+                message = f"{proved.doc} has another version {proved.version} as well"
+                findings.append(Finding("version", file, message))
+            continue
+        if proved.version > expected:
+            missing = (
+                f"{expected}" if proved.version == expected + 1 else f"{expected} to {proved.version - 1}"
+            )
+            message = f"version {missing} of {proved.doc} is missing before version {proved.version}"
+            findings.append(Finding("version", file, message))
+        elif proved.prev != (None if last is None else last.leaf_hash):
+            message = f"version {proved.version} of {proved.doc} does not follow from the version before it"
+            findings.append(Finding("version", file, message))
+        last = proved
+    return findings

@@ -1,0 +1,104 @@
+"""The auditing cosigner: before a super-log's checkpoint is cosigned, every strand's growth is checked.
+
+It is the `Audit` of a witness. The looking itself is `carevouch.witness.watch`; here it is bounded (an audit
+that is behind answers 503 until it caught up, a little more with every request), its progress is stored by
+compare-and-swap, and a finding becomes a refusal, a log line and a metric that an alarm waits for. Nothing
+is forgiven: progress stops before a finding, so that the next request meets it again. Only files that were
+missing can come back; what a log has signed cannot be unsaid.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from carevouch.kernel.errors import OutcomeUnknown, Unreachable
+from carevouch.ledger.checkpoint import Checkpoint
+from carevouch.ledger.logkeys import LogKeys
+from carevouch.witness.logs import audited_origin
+from carevouch.witness.request import Refusal
+from carevouch.witness.watch import (
+    AuditFault,
+    Deployment,
+    Enough,
+    Read,
+    Watch,
+    follow,
+    parse_watch,
+    render_watch,
+)
+from carevouch.witness.witness import Progress, StateMoved, Tell, Watched
+
+# The metric of a finding.
+FAULTS = "AuditFaults"
+# How far the audit of a super-log is behind the checkpoint that is to be cosigned, in entries.
+BEHIND = "AuditBehind"
+
+
+class Audits(Protocol):
+    """What the cosigner needs of a `WitnessStore`."""
+
+    def audited(self, origin: str) -> Progress:
+        """How far the audit has come, strongly consistent."""
+
+    def advance(self, origin: str, before: Progress, data: bytes) -> None:
+        """Replace exactly `before`; raises `StateMoved`, `OutcomeUnknown`."""
+
+
+class Cosigner:
+    """An `Audit`: follows the logs that are to be audited, a bounded step at a time."""
+
+    def __init__(
+        self,
+        store: Audits,
+        tell: Tell,
+        spell: Callable[[], Enough],
+        open_: Callable[[str], Read],
+    ) -> None:
+        """`spell` begins a step and returns what says that it was long enough; `open_` reads below a URL."""
+        self._store = store
+        self._tell = tell
+        self._spell = spell
+        self._open = open_
+
+    def __call__(self, log: Watched, checkpoint: Checkpoint) -> Refusal | None:
+        """None where all that the checkpoint covers was followed and nothing speaks against it."""
+        if not log.audit:
+            return None
+        before = self._store.audited(log.origin)
+        watch = Watch() if before.data is None else parse_watch(before.data)
+        try:
+            after = follow(watch, checkpoint, self._deployment(log), self._spell())
+        except AuditFault as fault:
+            return self._refused(log, checkpoint, fault)
+        except Unreachable as fault:
+            return Refusal(503, f"the log's files cannot be read: {fault.message}\n")
+        self._keep(log.origin, before, after)
+        left = checkpoint.size - after.above.size
+        self._tell.count(BEHIND, max(left, 0))
+        if left > 0:
+            return Refusal(503, f"the audit has {left} entries of the super-log to go; come again\n")
+        return None
+
+    def _deployment(self, log: Watched) -> Deployment:
+        origin, verifier = audited_origin(log)
+        return Deployment(origin, LogKeys(verifier.public), self._open(log.url or ""))
+
+    def _keep(self, origin: str, before: Progress, after: Watch) -> None:
+        data = render_watch(after)
+        if data == before.data:
+            return
+        try:
+            self._store.advance(origin, before, data)
+        except (StateMoved, OutcomeUnknown):
+            # What was verified is verified, whoever stores it; at worst it is looked at once more.
+            self._tell.count("AuditsRepeated", 1)
+
+    def _refused(self, log: Watched, checkpoint: Checkpoint, fault: AuditFault) -> Refusal:
+        self._tell.count(FAULTS, 1)
+        self._tell.error(
+            "the audit of a log found a fault",
+            origin=log.origin,
+            size=str(checkpoint.size),
+            finding=fault.code,
+            because=fault.message,
+        )
+        return Refusal(422, f"{fault.code}: {fault.message}\n")

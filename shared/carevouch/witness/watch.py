@@ -1,0 +1,306 @@
+"""What an auditing cosigner has seen of a deployment, and how it goes on from there. Pure.
+
+A witness knows that the super-log only grew. This one also reads what the super-log says: each strand
+checkpoint must be signed by its strand, never be smaller than one before it, never have another root for the
+same size, and its entries must be there and lead from the tree seen last to the signed root. So whoever
+relies on its cosignature knows that no strand was rewritten, and that every entry could be had.
+
+All that is kept is an edge per log: a few hundred bytes each, 2 KB at most, so that all fit into one row of a
+table. Every edge that `follow` returns was verified under a signed checkpoint, also if it stopped half-way:
+it may be stored and continued later. What the entries say is not looked at; that is `carevouch audit`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from carevouch.kernel.canonical import JsonObject, is_whole, jcs, parse_jcs
+from carevouch.kernel.encoding import b64u, unb64u
+from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.ledger.checkpoint import MAX_STRANDS, SUPER, Checkpoint, LogName, log_origin
+from carevouch.ledger.logkeys import LogKeys
+from carevouch.ledger.merkle import (
+    EMPTY_ROOT,
+    HASH_LENGTH,
+    ConsistencyFault,
+    Edge,
+    consistency_proof,
+    leaf_hashes,
+    verify_consistency,
+)
+from carevouch.ledger.superlog import StrandHead, parse_super_entry
+from carevouch.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, TileReader, split_bundle, tile_at
+
+# The largest whole number of canonical JSON; no log of ours comes near it.
+MAX_SIZE = 2**53 - 1
+# Bundles that are asked for at once. They are held in memory: usually 100 KB each, never above 17 MB.
+AHEAD = 32
+
+# Reads public files of a deployment by their paths ("super/tile/0/000", "3/tile/entries/000"); None where
+# there is none.
+Read = Callable[[Sequence[str]], Sequence[bytes | None]]
+# Whether enough was done for now.
+Enough = Callable[[], bool]
+
+
+class AuditFault(IntegrityFault):
+    """A finding; `code` is a word of `carevouch audit`: shrunk, fork, root, missing, entry, checkpoint."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Whose super-log it is: the origin of all its logs, the Ed25519 key that signs them, their files."""
+
+    origin: str
+    keys: LogKeys
+    read: Read
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The edge of the super-log (`above`) up to the entry that was followed last, and of each strand there.
+
+    `size` and `root` are those of the super-log's signed checkpoint under which `above` was verified: the
+    same tree, or a larger one where it was enough before the end.
+    """
+
+    above: Edge = field(default_factory=Edge)
+    strands: Mapping[int, Edge] = field(default_factory=dict)
+    size: int = 0
+    root: bytes = EMPTY_ROOT
+
+    def strand(self, number: int) -> Edge:
+        """The strand's edge; the empty one if the super-log did not name it yet."""
+        return self.strands.get(number, Edge())
+
+    def grown(self, number: int, edge: Edge) -> "Watch":
+        """The same with another edge of one strand; raises `AuditFault` for one strand too many."""
+        if number not in self.strands and len(self.strands) >= MAX_STRANDS:
+            raise AuditFault("checkpoint", f"the super-log names more than {MAX_STRANDS} strands")
+        return replace(self, strands={**self.strands, number: edge})
+
+
+def render_watch(watch: Watch) -> bytes:
+    """The watch as it is stored."""
+    strands = {f"{number}": _edge_json(edge) for number, edge in watch.strands.items()}
+    signed: JsonObject = {"size": watch.size, "root": b64u(watch.root)}
+    return jcs({"v": 1, "above": _edge_json(watch.above), "signed": signed, "strands": strands})
+
+
+def parse_watch(data: bytes) -> Watch:
+    """The stored watch; raises `Malformed`. Never taken for an empty one: that would forgive everything."""
+    whole = parse_jcs(data, "the state of the audit")
+    if set(whole) != {"v", "above", "signed", "strands"} or whole["v"] != 1:
+        raise Malformed("the state of the audit is not of version 1")
+    signed, strands = whole["signed"], whole["strands"]
+    if not isinstance(strands, dict) or not all(name.isascii() and name.isdigit() for name in strands):
+        raise Malformed("a strand in the state of the audit has no number")
+    if (
+        not isinstance(signed, dict)
+        or set(signed) != {"size", "root"}
+        or not is_whole(signed["size"], 0, MAX_SIZE)
+    ):
+        raise Malformed("the state of the audit does not say under which checkpoint it was verified")
+    edges = {int(name): _edge(value) for name, value in strands.items()}
+    return Watch(_edge(whole["above"]), edges, signed["size"], _hash(signed["root"]))
+
+
+def follow(watch: Watch, checkpoint: Checkpoint, deployment: Deployment, enough: Enough) -> Watch:
+    """Follow the super-log up to `checkpoint` (of the super-log, its signature verified), or until `enough`.
+
+    It is followed whole once `above.size` of what is returned is at least the checkpoint's. At least one
+    bundle is read before `enough` is asked, so that every call gets further. Raises `AuditFault`, and
+    whatever `read` raises.
+    """
+    if checkpoint.size > MAX_SIZE:
+        raise AuditFault("checkpoint", f"{checkpoint.origin} says that it has {checkpoint.size} entries")
+    if watch.above.size >= checkpoint.size:
+        signed = Checkpoint(checkpoint.origin, watch.size, watch.root)
+        _Files(deployment).check_part(SUPER, checkpoint, signed, "fork")
+        return watch
+    while watch.above.size < checkpoint.size:
+        watch = _Bundle(watch, checkpoint, deployment).follow(enough)
+        if enough():
+            break
+    return watch
+
+
+def proof_between(deployment: Deployment, old: int, size: int) -> list[bytes]:
+    """The consistency proof of the super-log from `old` to `size`, unverified, as `add-checkpoint` takes it.
+
+    Raises `AuditFault` (a tile is missing or of the wrong length, or the log was larger before).
+    """
+    try:
+        return _Files(deployment).proof(SUPER, old, size)
+    except ConsistencyFault as fault:
+        raise AuditFault("shrunk", fault.message) from fault
+    except TileFault as fault:
+        raise AuditFault("tile", fault.message) from fault
+
+
+class _Bundle:
+    """The entries of the super-log from the last one seen to the end of its bundle."""
+
+    def __init__(self, watch: Watch, checkpoint: Checkpoint, deployment: Deployment) -> None:
+        self._watch = watch
+        self._checkpoint = checkpoint
+        self._files = _Files(deployment)
+        above = watch.above
+        number, start = divmod(above.size, WIDTH)
+        entries = self._files.entries(SUPER, number, checkpoint.size)[start:]
+        self._leaves = leaf_hashes(entries)
+        after = above.extended(self._leaves)
+        part = Checkpoint(checkpoint.origin, after.size, after.root())
+        # First that the entries are the signed ones; only then what they say may be held against anybody.
+        self._files.check_part(SUPER, part, checkpoint, "root")
+        self._heads = [self._head(entry, deployment, above.size + at) for at, entry in enumerate(entries)]
+        # The largest size of each strand here, at which its files are read: the last one may be smaller.
+        self._horizon: dict[int, int] = {}
+        for head in self._heads:
+            self._horizon[head.strand] = max(head.checkpoint.size, self._horizon.get(head.strand, 0))
+
+    def follow(self, enough: Enough) -> Watch:
+        """Follow each strand through its checkpoints, in their order."""
+        watch = replace(self._watch, size=self._checkpoint.size, root=self._checkpoint.root)
+        self._files.ahead(self._wanted())
+        for head, leaf in zip(self._heads, self._leaves, strict=True):
+            edge = self._grown(watch.strand(head.strand), head, enough)
+            watch = watch.grown(head.strand, edge)
+            if edge.size < head.checkpoint.size:
+                break
+            watch = replace(watch, above=watch.above.extended([leaf]))
+            if enough():
+                break
+        return watch
+
+    def _wanted(self) -> Iterator[tuple[LogName, Tile]]:
+        """The bundles that will be read, strand by strand."""
+        for strand, size in self._horizon.items():
+            for number in range(self._watch.strand(strand).size // WIDTH, -(-size // WIDTH)):
+                yield strand, tile_at(ENTRIES, number, size)
+
+    def _grown(self, edge: Edge, head: StrandHead, enough: Enough) -> Edge:
+        """The edge after the entries up to the head, or up to where it was enough."""
+        target = head.checkpoint
+        if target.size < edge.size:
+            message = f"{target.origin} had {edge.size} entries and is then listed with {target.size}"
+            raise AuditFault("shrunk", message)
+        if target.size == edge.size and target.root != edge.root():
+            raise AuditFault("fork", f"{target.origin} is listed with two roots for the size {target.size}")
+        while edge.size < target.size:
+            number, start = divmod(edge.size, WIDTH)
+            entries = self._files.entries(head.strand, number, self._horizon[head.strand])
+            edge = edge.extended(leaf_hashes(entries[start : start + target.size - edge.size]))
+            if edge.size < target.size and enough():
+                part = Checkpoint(target.origin, edge.size, edge.root())
+                self._files.check_part(head.strand, part, target, "root")
+                return edge
+        if edge.root() != target.root:
+            message = f"the entries of {target.origin} do not lead to the root signed at {target.size}"
+            raise AuditFault("root", message)
+        return edge
+
+    @staticmethod
+    def _head(entry: bytes, deployment: Deployment, index: int) -> StrandHead:
+        try:
+            return parse_super_entry(entry, deployment.origin, deployment.keys)
+        except IntegrityFault as fault:
+            raise AuditFault("checkpoint", f"entry {index} of the super-log: {fault.message}") from fault
+
+
+class _Files:
+    """The public files of a deployment, bundles taken apart; a bundle is fetched once."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._bundles: dict[tuple[LogName, Tile], list[bytes]] = {}
+
+    def ahead(self, wanted: Iterator[tuple[LogName, Tile]]) -> None:
+        """Fetch the first of these bundles, all at once."""
+        first = [item for item, _ in zip(wanted, range(AHEAD), strict=False)]
+        for (log, tile), data in zip(first, self._fetch(first), strict=True):
+            self._bundles[log, tile] = _split(data, log, tile)
+
+    def entries(self, log: LogName, number: int, size: int) -> list[bytes]:
+        """The entries of bundle `number` of a log of that size; raises `AuditFault`."""
+        tile = tile_at(ENTRIES, number, size)
+        if (log, tile) not in self._bundles:
+            # One log is read from its beginning to its end: what was held of it is done with.
+            self._bundles = {held: value for held, value in self._bundles.items() if held[0] != log}
+            later = range(number, min(number + AHEAD, -(-size // WIDTH)))
+            self.ahead((log, tile_at(ENTRIES, at, size)) for at in later)
+        return self._bundles[log, tile]
+
+    def check_part(self, log: LogName, part: Checkpoint, whole: Checkpoint, code: str) -> None:
+        """Raise `AuditFault` unless the tree `part` is the beginning of the tree `whole` of that log."""
+        try:
+            proof = self.proof(log, part.size, whole.size)
+            verify_consistency(part.size, part.root, whole.size, whole.root, proof)
+        except (ConsistencyFault, TileFault) as fault:
+            origin = log_origin(self._deployment.origin, log)
+            message = f"{origin} at {part.size} is not the beginning of it at {whole.size}: {fault.message}"
+            raise AuditFault(code, message) from fault
+
+    def proof(self, log: LogName, old: int, size: int) -> list[bytes]:
+        """The consistency proof between two sizes of a log; raises `ConsistencyFault`, `TileFault`."""
+        reader = TileReader(size, lambda tiles: self._fetch([(log, tile) for tile in tiles]))
+        return consistency_proof(reader, old, size)
+
+    def _fetch(self, wanted: Sequence[tuple[LogName, Tile]]) -> list[bytes]:
+        """The files; in place of a partial one that is gone, because it became full, the full one."""
+        found = self._read(wanted)
+        gone = [at for at, (_, tile) in enumerate(wanted) if found[at] is None and tile.width < WIDTH]
+        full = [(wanted[at][0], Tile(wanted[at][1].level, wanted[at][1].index)) for at in gone]
+        for at, data in zip(gone, self._read(full), strict=True):
+            found[at] = data
+        return [self._there(data, *item) for data, item in zip(found, wanted, strict=True)]
+
+    def _read(self, wanted: Sequence[tuple[LogName, Tile]]) -> list[bytes | None]:
+        paths = [f"{log}/{tile.path}" for log, tile in wanted]
+        return list(self._deployment.read(paths)) if paths else []
+
+    def _there(self, data: bytes | None, log: LogName, tile: Tile) -> bytes:
+        if data is None:
+            origin = log_origin(self._deployment.origin, log)
+            raise AuditFault("missing", f"{tile.path} of {origin} is missing")
+        return data if tile.level == ENTRIES else data[: tile.width * HASH_LENGTH]
+
+
+def _split(data: bytes, log: LogName, tile: Tile) -> list[bytes]:
+    """The first `width` entries of a bundle."""
+    path = f"{tile.path} of log {log}"
+    try:
+        entries = split_bundle(data, path)
+    except TileFault as fault:
+        raise AuditFault("entry", fault.message) from fault
+    if len(entries) < tile.width:
+        raise AuditFault("entry", f"{path} holds {len(entries)} entries")
+    return entries[: tile.width]
+
+
+def _edge_json(edge: Edge) -> JsonObject:
+    return {"size": edge.size, "hashes": [b64u(hash_) for hash_ in edge.hashes]}
+
+
+def _edge(value: Any) -> Edge:
+    if (
+        not isinstance(value, dict)
+        or set(value) != {"size", "hashes"}
+        or not is_whole(value["size"], 0, MAX_SIZE)
+    ):
+        raise Malformed("an edge in the state of the audit has not exactly a size and hashes")
+    hashes = tuple(_hash(text) for text in value["hashes"])
+    if len(hashes) != value["size"].bit_count():
+        raise Malformed("an edge in the state of the audit has not the hashes of its size")
+    return Edge(value["size"], hashes)
+
+
+def _hash(text: Any) -> bytes:
+    data = unb64u(text, "a hash in the state of the audit") if isinstance(text, str) else b""
+    if len(data) != HASH_LENGTH:
+        raise Malformed("a hash in the state of the audit has not 32 bytes")
+    return data

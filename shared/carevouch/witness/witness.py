@@ -1,0 +1,195 @@
+"""A witness for other people's logs: C2SP tlog-witness, the use case behind `add-checkpoint`.
+
+It reads what it cosigned last, judges the request (`carevouch.witness.request`), has the log audited where
+that is asked for, moves its state by one compare-and-swap, and only then signs. So a cosignature never
+leaves before the state that forbids its contradiction is stored, and of two requests that meet one is told
+of the other. It never signs for a log that its operator did not name, and says nothing about anybody.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from carevouch.kernel.encoding import b64
+from carevouch.kernel.errors import OutcomeUnknown
+from carevouch.ledger.checkpoint import Checkpoint
+from carevouch.ledger.note import Note, NoteKey, render_note
+from carevouch.witness.request import (
+    SIZE,
+    TEXT,
+    Admitted,
+    Cosign,
+    Refusal,
+    State,
+    WitnessSigner,
+    admit,
+    judge,
+    origin_hash,
+)
+
+# Seconds after which a client is asked to come again.
+RETRY_AFTER = "2"
+
+
+class StateMoved(Exception):
+    """Somebody else moved the state first: nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the audit of a log has come, as bytes, and the number of times that it was stored."""
+
+    data: bytes | None = None
+    version: int = 0
+
+
+class WitnessStore(Protocol):
+    """What a witness remembers, by origin. Trusted: who can turn it back can have a fork cosigned."""
+
+    def read(self, origin: str) -> State:
+        """The state, strongly consistent; of a log never cosigned, the empty one."""
+
+    def swap(self, origin: str, before: State, after: State) -> None:
+        """Replace exactly `before`; raises `StateMoved`, or `OutcomeUnknown` if no answer came."""
+
+    def keep(self, origin: str, size: int, note: bytes) -> None:
+        """Store the cosigned checkpoint for readers, unless a larger one is there."""
+
+    def kept(self, name: str) -> bytes | None:
+        """The cosigned checkpoint of the log whose origin hashes to `name` (hex)."""
+
+    def audited(self, origin: str) -> Progress:
+        """How far the audit has come, strongly consistent."""
+
+    def advance(self, origin: str, before: Progress, data: bytes) -> None:
+        """Replace exactly `before`; raises `StateMoved`, `OutcomeUnknown`."""
+
+
+class Tell(Protocol):
+    """Where facts go: log lines and metrics."""
+
+    def count(self, name: str, value: float) -> None:
+        """A metric."""
+
+    def error(self, message: str, **facts: str) -> None:
+        """A line for whoever is woken by an alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A log that the witness knows: its keys, where its files are, and whether it is audited first."""
+
+    origin: str
+    keys: tuple[NoteKey, ...]
+    url: str | None = None
+    audit: bool = False
+
+
+# Looks into a log before its checkpoint is cosigned; None where nothing speaks against it.
+Audit = Callable[[Watched, Checkpoint], Refusal | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back over HTTP."""
+
+    status: int
+    body: str
+    content_type: str = TEXT
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Witness:
+    """One witness: the logs it knows, what it remembers of them, its keys, and a clock of whole seconds."""
+
+    def __init__(
+        self,
+        logs: Sequence[Watched],
+        store: WitnessStore,
+        signer: WitnessSigner,
+        clock: Callable[[], int],
+        tell: Tell,
+        audit: Audit = lambda _log, _checkpoint: None,
+    ) -> None:
+        self._logs = {log.origin: log for log in logs}
+        self._store = store
+        self._signer = signer
+        self._clock = clock
+        self._tell = tell
+        self._audit = audit
+
+    @property
+    def name(self) -> str:
+        """The name under which the witness signs."""
+        return self._signer.name
+
+    @property
+    def vkeys(self) -> list[str]:
+        """The witness's public keys, as policies have them."""
+        return [key.vkey for key in self._signer.keys]
+
+    @property
+    def origins(self) -> list[str]:
+        """The logs that it knows."""
+        return sorted(self._logs)
+
+    def add_checkpoint(self, body: bytes) -> Answer:
+        """The answer to one request: signature lines (200), or why there are none."""
+        answer = self._answer(body)
+        if isinstance(answer, Refusal):
+            headers = {"Retry-After": RETRY_AFTER} if answer.status == 503 else {}
+            return Answer(answer.status, answer.body, answer.content_type, headers)
+        self._tell.count("Cosigned", 1)
+        return answer
+
+    def checkpoint(self, name: str) -> bytes | None:
+        """The largest checkpoint cosigned of the log whose origin hashes to `name`, with all signatures."""
+        return self._store.kept(name) if name in map(origin_hash, self._logs) else None
+
+    def _answer(self, body: bytes) -> Answer | Refusal:
+        admitted = admit(body, {origin: log.keys for origin, log in self._logs.items()})
+        if isinstance(admitted, Refusal):
+            return admitted
+        origin = admitted.checkpoint.origin
+        state = self._store.read(origin)
+        # Taken after the read and before the swap: whatever is cosigned later is larger and dated no earlier.
+        time = self._clock()
+        decision = judge(admitted, state)
+        if isinstance(decision, Refusal):
+            self._tell_conflict(admitted, state)
+            return decision
+        refusal = self._audit(self._logs[origin], decision.checkpoint) or self._move(origin, decision)
+        return refusal or self._cosign(admitted, time)
+
+    def _move(self, origin: str, decision: Cosign) -> Refusal | None:
+        """Record the decision; None if it stands recorded, whoever wrote it."""
+        try:
+            self._store.swap(origin, decision.before, decision.after)
+        except (StateMoved, OutcomeUnknown) as fault:
+            # A lost answer, also one that a client library repeated, looks like a lost race. A read tells.
+            now = self._store.read(origin)
+            if now == decision.after:
+                return None
+            if now == decision.before and isinstance(fault, OutcomeUnknown):
+                return Refusal(503, "the state could not be stored; come again\n")
+            return Refusal(409, f"{now.size}\n", SIZE)
+        return None
+
+    def _cosign(self, admitted: Admitted, time: int) -> Answer:
+        lines = self._signer.cosign(admitted.checkpoint, time)
+        note = Note(admitted.note.text, admitted.note.lines + lines)
+        self._store.keep(admitted.checkpoint.origin, admitted.checkpoint.size, render_note(note))
+        return Answer(200, "".join(line.text for line in lines))
+
+    def _tell_conflict(self, admitted: Admitted, state: State) -> None:
+        """Two trees of one size, both signed by the log: what witnesses are for. Both roots are evidence."""
+        new = admitted.checkpoint
+        if new.size == state.size and new.root != state.root:
+            self._tell.count("TwoTrees", 1)
+            self._tell.error(
+                "a log signed two trees of one size",
+                origin=new.origin,
+                size=str(new.size),
+                cosigned=b64(state.root),
+                refused=b64(new.root),
+            )
