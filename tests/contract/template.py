@@ -11,7 +11,12 @@ from unittest.mock import patch
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("identity", "consent", "records", "claims", "ledger", "sealer", "exporter", "witness")
+# Those that act, each with a root key and rows of its own.
+PRODUCERS = ("identity", "consent", "records", "claims")
+# Every deployable, in the order of the template.
+SERVICES = (*PRODUCERS, "ledger", "sealer", "exporter", "witness")
+# Those behind the gateway of a deployment.
+DOORS = (*PRODUCERS, "ledger")
 
 
 class _Loader(yaml.CSafeLoader):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.template import ROOT, SERVICES, functions, resources, written
+from tests.contract.template import DOORS, ROOT, SERVICES, functions, resources, written
 
 # Reached without a token, each for the reason beside it. Everything else asks the authorizer.
 WITHOUT_TOKEN = {
@@ -56,7 +56,7 @@ ROUTES = _in_template()
 ALL = {route: said for of_app in ROUTES.values() for route, said in of_app.items()}
 # A witness is a deployment of its own, behind an API of its own.
 WITNESS = "services.witness.app"
-APPS = (*(f"services.{service}.app" for service in SERVICES), WITNESS)
+APPS = (*(f"services.{service}.app" for service in DOORS), WITNESS)
 
 
 @pytest.mark.parametrize("module", APPS)
@@ -69,11 +69,10 @@ def test_routes_in_code_are_those_of_the_template(module: str) -> None:
 def test_every_handler_that_the_template_names_exists() -> None:
     for properties in functions().values():
         module, name = properties["Handler"].rsplit(".", 1)
-        assert module in APPS
         assert callable(getattr(importlib.import_module(module), name))
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", DOORS)
 def test_fhir_routes_take_both_media_types(service: str) -> None:
     app = importlib.import_module(f"services.{service}.app").app
     for path, methods in app.routes.items():

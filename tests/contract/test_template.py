@@ -11,7 +11,7 @@ from carevouch.ledger.merkle import Edge
 from carevouch.sealing.marks import Head
 from services.sealer.invocation import FULL_INBOX, FULL_STREAM
 from services.sealer.manifest import Manifest, commit_name, name_of
-from tests.contract.template import ROOT, SERVICES, created, deployed, functions, resources, written
+from tests.contract.template import PRODUCERS, ROOT, created, deployed, functions, resources, written
 
 COMMON = {
     "DEPLOYMENT",
@@ -91,7 +91,7 @@ def test_the_sealer_names_every_root_in_genesis() -> None:
     variables = functions()["SealerFunction"]["Environment"]["Variables"]
     named = json.loads(variables["ROOT_KEYS"]["Fn::Sub"])
     assert named == {
-        service: f"${{{service.capitalize()}RootKey}}" for service in SERVICES if service != "ledger"
+        service: f"${{{service.capitalize()}RootKey}}" for service in PRODUCERS
     }
 
 
@@ -269,7 +269,7 @@ def test_an_event_that_waits_is_told_before_its_promise_breaks() -> None:
 
 def test_every_count_of_the_sealer_that_means_harm_has_an_alarm() -> None:
     """What is told with `tell.count` and never watched might as well not be told."""
-    text = (ROOT / "services" / "ledger" / "handlers.py").read_text()
+    text = (ROOT / "services" / "sealer" / "invocation.py").read_text()
     told = set(re.findall(r'tell\.count\("(\w+)"', text))
     watched = {properties["MetricName"] for _, properties in resources("AWS::CloudWatch::Alarm")}
     assert "RowsSetAside" in told

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.imports import source_files
-from tests.contract.template import ROOT, SERVICES, deployed, functions, resources
+from tests.contract.template import PRODUCERS, ROOT, deployed, functions, resources
 
 # Where AWS knows no narrower resource, or where `*` means the thing the policy hangs on.
 STAR_RESOURCES = {
@@ -285,7 +285,7 @@ def _leading(statement: Statement) -> list[str]:
     return leading
 
 
-@pytest.mark.parametrize("service", [name for name in SERVICES if name != "ledger"])
+@pytest.mark.parametrize("service", PRODUCERS)
 def test_every_partition_that_the_code_names_is_in_the_policies(service: str) -> None:
     """The local cloud does not know dynamodb:LeadingKeys; a new kind of partition would fail on AWS alone."""
     text = "".join(file.read_text() for file in source_files(ROOT, service).values() if file.suffix == ".py")
