@@ -14,7 +14,7 @@ from carevouch.events.envelope import Event, parse_event
 from carevouch.events.genesis import Genesis
 from carevouch.kernel.ids import Doc, about, part
 from carevouch.kernel.jsontext import render
-from carevouch.store.documents import Answer, Draft, Plan, Reader, Request, Writer
+from carevouch.store.documents import ActPlan, ActRequest, Draft, Reader, StoredAnswer, Writer
 from carevouch.store.dynamo import DynamoRows, document_model, key_model
 from carevouch.store.keys import KeyRing
 from carevouch.store.kms import KmsSigner
@@ -80,6 +80,8 @@ def write(rows: DynamoRows, acts: Backlog) -> None:
 
 def _act(writer: Writer, patient: str) -> Event:
     doc = Doc("Observation", about(patient, part(os.urandom(ID_BYTES))))
-    plan = Plan("records.stored", (Draft(doc, render(observation(patient))),), Answer(201), (patient,))
-    done = writer.perform(Request("Organization/of-the-test", None, b""), lambda _: doc, lambda _: plan)
+    plan = ActPlan(
+        "records.stored", (Draft(doc, render(observation(patient))),), StoredAnswer(201), (patient,)
+    )
+    done = writer.perform(ActRequest("Organization/of-the-test", None, b""), lambda _: doc, lambda _: plan)
     return parse_event(done.event)

@@ -12,10 +12,10 @@ from carevouch.ledger.note import Ed25519InMemory
 from carevouch.sealing.marks import Mark
 from carevouch.store.documents.layout import home_of, unpack_keys
 from carevouch.store.log.places import SealedFacts, Wanted
-from carevouch.store.log.ports import EventRow, Numbered
+from carevouch.store.log.ports import EventRow, IndexRow
 from carevouch.store.log.rows import REJECTED_SUFFIX, may_carry_event
 from carevouch.store.rows import Row, Rows
-from services.sealer.log import World as LedgerWorld
+from services.sealer.log import LogStores as LedgerWorld
 from services.sealer.strand import Sealer
 from services.sealer.super_log import SuperLog
 from tests.fakes import Faults, MemoryRows
@@ -83,9 +83,9 @@ class RowEvents:
         found = self.rows.get_many([Key(f"K#{kid}", "cert") for kid in kids])
         return {key.pk.removeprefix("K#"): row.text("event") or "" for key, row in found.items()}
 
-    def after(self, kid: str, n: int) -> list[Numbered]:
+    def after(self, kid: str, n: int) -> list[IndexRow]:
         rows = self.fetch(self.keys())
-        found = [Numbered(row.key, row.n) for row in rows if row.kid == kid and row.n > n]
+        found = [IndexRow(row.key, row.n) for row in rows if row.kid == kid and row.n > n]
         return sorted(found, key=lambda item: item.n)
 
     def own_rows(self, row: EventRow) -> list[Key]:

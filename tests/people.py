@@ -23,7 +23,15 @@ from carevouch.kernel.ids import Doc, about, directory, part
 from carevouch.kernel.jsontext import render
 from carevouch.kernel.jws import KeyInMemory, sign
 from carevouch.kernel.times import later
-from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
+from carevouch.store.documents import (
+    ActNames,
+    ActPlan,
+    ActRequest,
+    CommittedAct,
+    Draft,
+    StoredAnswer,
+    StoredRevision,
+)
 from carevouch.store.index import Index
 from tests.api import Who
 from tests.world import World, new_key
@@ -123,12 +131,12 @@ def enrol(world: World, provider: Organization, patient: dict[str, Any] | None =
     resource = patient or synthetic_patient(int.from_bytes(os.urandom(6), "big"))
     doc = Doc("Patient", id_)
 
-    def build(naming: Naming) -> Plan:
+    def build(naming: ActNames) -> ActPlan:
         meta = {**resource.get("meta", {}), "source": provider.reference}
         stored = with_meta({**resource, "meta": meta}, id_, 1, naming.time)
         drafts = (Draft(doc, render(stored)), _enrolment(world, id_, provider))
         blinds = tuple((blind, doc) for blind in Index(world.reader).blinds(resource))
-        return Plan("patient.registered", drafts, Answer(201, (str(doc),)), (id_,), blinds)
+        return ActPlan("patient.registered", drafts, StoredAnswer(201, (str(doc),)), (id_,), blinds)
 
     act(world, "identity", provider.id, doc, build)
     return id_
@@ -142,7 +150,7 @@ def link(world: World, provider: Organization, patient: str) -> None:
         "identity",
         provider.id,
         draft.doc,
-        lambda _naming: Plan("patient.enrolled", (draft,), Answer(201), (patient,)),
+        lambda _naming: ActPlan("patient.enrolled", (draft,), StoredAnswer(201), (patient,)),
     )
 
 
@@ -160,12 +168,14 @@ def bind_device(world: World, provider: Organization, patient: str) -> Device:
         "identity",
         patient,
         doc,
-        lambda _naming: Plan("device.bound", (draft,), Answer(201, (str(doc),)), (patient,)),
+        lambda _naming: ActPlan("device.bound", (draft,), StoredAnswer(201, (str(doc),)), (patient,)),
     )
     return Device(patient, doc.id, key)
 
 
-def grant(world: World, device: Device, consent: dict[str, Any], after: Stored | None = None) -> Stored:
+def grant(
+    world: World, device: Device, consent: dict[str, Any], after: StoredRevision | None = None
+) -> StoredRevision:
     """Store `consent` for the device's person under the device's signature, as the consent door would.
 
     `after`: the revision it replaces. Its id, meta, patient and, where missing, status are filled in.
@@ -180,13 +190,13 @@ def grant(world: World, device: Device, consent: dict[str, Any], after: Stored |
     return store_consent(world, doc, body_of(content, signature), after)
 
 
-def store_unsigned(world: World, doc: Doc, consent: dict[str, Any]) -> Stored:
+def store_unsigned(world: World, doc: Doc, consent: dict[str, Any]) -> StoredRevision:
     """Store `consent` as `doc` with nobody's signature, as whoever holds the consent service's key could."""
     whole = {"status": "active", **consent, "patient": {"reference": f"Patient/{doc.subject}"}}
     return store_consent(world, doc, body_of(render(with_meta(whole, doc.id, 1, world.clock())), None))
 
 
-def store_consent(world: World, doc: Doc, body: bytes, after: Stored | None = None) -> Stored:
+def store_consent(world: World, doc: Doc, body: bytes, after: StoredRevision | None = None) -> StoredRevision:
     """Put any body as the next revision of a Consent through the consent service's writer."""
     draft = Draft(doc, body, after)
     subject = doc.subject or ""
@@ -195,7 +205,7 @@ def store_consent(world: World, doc: Doc, body: bytes, after: Stored | None = No
         "consent",
         subject,
         doc,
-        lambda _naming: Plan("consent.granted", (draft,), Answer(201, (str(doc),)), (subject,)),
+        lambda _naming: ActPlan("consent.granted", (draft,), StoredAnswer(201, (str(doc),)), (subject,)),
     )
     stored = world.reader.find(doc)
     if stored is None:
@@ -203,7 +213,7 @@ def store_consent(world: World, doc: Doc, body: bytes, after: Stored | None = No
     return stored
 
 
-def record(world: World, author: Organization, patient: str, resource: dict[str, Any]) -> Stored:
+def record(world: World, author: Organization, patient: str, resource: dict[str, Any]) -> StoredRevision:
     """Store a clinical resource about `patient` as `author` would through the records door."""
     doc = Doc(str(resource["resourceType"]), about(patient, _part()))
     meta = {**resource.get("meta", {}), "source": author.reference}
@@ -213,7 +223,9 @@ def record(world: World, author: Organization, patient: str, resource: dict[str,
         "records",
         author.id,
         doc,
-        lambda _naming: Plan("records.stored", (Draft(doc, body),), Answer(201, (str(doc),)), (patient,)),
+        lambda _naming: ActPlan(
+            "records.stored", (Draft(doc, body),), StoredAnswer(201, (str(doc),)), (patient,)
+        ),
     )
     stored = world.reader.find(doc)
     if stored is None:
@@ -221,9 +233,9 @@ def record(world: World, author: Organization, patient: str, resource: dict[str,
     return stored
 
 
-def act(world: World, service: str, caller: str, doc: Doc, build: Any) -> Committed:
+def act(world: World, service: str, caller: str, doc: Doc, build: Any) -> CommittedAct:
     """Perform one act of `service` in a fresh execution environment; `doc` is its document of index 0."""
-    return world.writer(service).perform(Request(caller, None, b""), lambda _naming: doc, build)
+    return world.writer(service).perform(ActRequest(caller, None, b""), lambda _naming: doc, build)
 
 
 def synthetic_patient(n: int) -> dict[str, Any]:

@@ -16,25 +16,27 @@ from carevouch.claims.model import Accumulators, FamilyUse
 from carevouch.kernel.canonical import jcs, parse_jcs
 from carevouch.kernel.errors import IntegrityFault
 from carevouch.kernel.ids import Doc, about, directory, part
-from carevouch.store.documents import Draft, Partition, Stored
+from carevouch.store.documents import Draft, Partition, StoredRevision
 from services.claims.ports import Ports
 
 ACCUMULATOR = "Accumulator"
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class MemberAccumulators:
     """The state before a claim, and where its parts are; `family` is None for a member insured alone."""
 
     used: Accumulators
     payer: str
     own: Doc
-    own_stored: Stored | None
+    own_stored: StoredRevision | None
     family: Doc | None
-    family_stored: Stored | None
+    family_stored: StoredRevision | None
 
 
-def load(partition: Partition, patient: str, contract: Contract, family: str | None, ports: Ports) -> Loaded:
+def load(
+    partition: Partition, patient: str, contract: Contract, family: str | None, ports: Ports
+) -> MemberAccumulators:
     """What the member and the family have used of the contract's plan in its plan year."""
     terms, derive = contract.terms, ports.store.reader.keys.deployment().derive
     year = (terms.payer, terms.plan, terms.accumulation.start, terms.accumulation.end)
@@ -45,10 +47,10 @@ def load(partition: Partition, patient: str, contract: Contract, family: str | N
     used = _own(own_stored, contract)
     if shared:
         used = replace(used, family=_family(shared_stored))
-    return Loaded(used, terms.payer, own, own_stored, shared or None, shared_stored)
+    return MemberAccumulators(used, terms.payer, own, own_stored, shared or None, shared_stored)
 
 
-def drafts(loaded: Loaded, after: Accumulators) -> list[Draft]:
+def drafts(loaded: MemberAccumulators, after: Accumulators) -> list[Draft]:
     """The next versions of those parts that a claim changed."""
     changed = []
     if after.individual != loaded.used.individual:
@@ -60,7 +62,7 @@ def drafts(loaded: Loaded, after: Accumulators) -> list[Draft]:
     return changed
 
 
-def _own(stored: Stored | None, contract: Contract) -> Accumulators:
+def _own(stored: StoredRevision | None, contract: Contract) -> Accumulators:
     if stored is None:
         return fresh(contract)
     used = parse_accumulators(parse_jcs(stored.body, "a stored accumulator")["used"])
@@ -69,7 +71,7 @@ def _own(stored: Stored | None, contract: Contract) -> Accumulators:
     return used
 
 
-def _family(stored: Stored | None) -> FamilyUse:
+def _family(stored: StoredRevision | None) -> FamilyUse:
     if stored is None:
         return FamilyUse()
     used = decode(FamilyUse, parse_jcs(stored.body, "a stored accumulator")["used"], "accumulator.used")

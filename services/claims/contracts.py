@@ -8,7 +8,7 @@ import re
 
 from carevouch.claims.contract import Contract, parse_contract, verify_contract
 from carevouch.claims.lint import lint
-from carevouch.door.http import Incoming, Reply
+from carevouch.door.http import HttpRequest, Reply
 from carevouch.door.receipts import receipt_headers, receipt_json
 from carevouch.identity.caller import Caller
 from carevouch.identity.roles import PAYER
@@ -18,11 +18,19 @@ from carevouch.kernel.errors import DomainError, Forbidden, IntegrityFault, Inva
 from carevouch.kernel.ids import Doc, parse_doc
 from carevouch.kernel.jsontext import parse
 from carevouch.kernel.jws import Jwk, take_apart, thumbprint
-from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
+from carevouch.store.documents import (
+    ActNames,
+    ActPlan,
+    ActRequest,
+    CommittedAct,
+    Draft,
+    StoredAnswer,
+    StoredRevision,
+)
 from services.claims.plans import (
     CONTRACT,
-    Filed,
-    Overlapping,
+    ContractsOverlap,
+    StoredContract,
     contract_body,
     contract_doc,
     plan_draft,
@@ -35,7 +43,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 _NO_SUCH = "no such contract; it is found by its SHA-256 in hex, or by the id of its document"
 
 
-def register(incoming: Incoming, ports: Ports) -> Reply:
+def register(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /claims/contracts: {contract, signature}; 201, or 200 if it is registered already."""
     caller = ports.access.caller(incoming)
     caller.require_role(PAYER)
@@ -46,13 +54,15 @@ def register(incoming: Incoming, ports: Ports) -> Reply:
         raise Forbidden(f"contract.payer must be the payer that registers it, {caller.reference}")
     _require_signed(signature, data, caller, ports)
     doc = contract_doc(contract.hash, ports)
-    committed = settled(lambda: _append(incoming, caller, doc, Filed(data, contract, signature), ports))
+    committed = settled(
+        lambda: _append(incoming, caller, doc, StoredContract(data, contract, signature), ports)
+    )
     where = f"{ports.store.base_url}/claims/contracts/{contract.hash}"
     body = {**_summary(contract, doc), "warnings": _warnings(contract), **receipt_json(committed)}
     return Reply(committed.answer.status, body, {"Location": where, **receipt_headers(committed)})
 
 
-def show(incoming: Incoming, ports: Ports) -> Reply:
+def show(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /claims/contracts/{id}: by hash or document id, for whoever has the scope."""
     caller = ports.access.caller(incoming)
     caller.require_scope(CONTRACT, "r")
@@ -65,7 +75,7 @@ def show(incoming: Incoming, ports: Ports) -> Reply:
     return Reply(200, {**body, **receipt_json(_committed(stored))})
 
 
-def _posted(incoming: Incoming) -> tuple[bytes, str]:
+def _posted(incoming: HttpRequest) -> tuple[bytes, str]:
     posted = incoming.object()
     if set(posted) != {"contract", "signature"} or not isinstance(posted["signature"], str):
         raise Invalid("a contract is registered with exactly contract and signature, a compact JWS")
@@ -94,23 +104,27 @@ def _key(kid: str, caller: Caller, ports: Ports) -> Jwk:
     )
 
 
-def _append(incoming: Incoming, caller: Caller, doc: Doc, filed: Filed, ports: Ports) -> Committed:
+def _append(
+    incoming: HttpRequest, caller: Caller, doc: Doc, filed: StoredContract, ports: Ports
+) -> CommittedAct:
     known = ports.store.reader.find(doc)
     if known is not None:
         return _committed(known)
 
-    def build(_naming: Naming) -> Plan:
+    def build(_naming: ActNames) -> ActPlan:
         drafts = (
             Draft(doc, contract_body(filed.data, filed.signature)),
             plan_draft(filed.contract, doc, ports),
         )
-        return Plan("contract.registered", drafts, Answer(201, (str(doc),)), contract=filed.contract.hash)
+        return ActPlan(
+            "contract.registered", drafts, StoredAnswer(201, (str(doc),)), contract=filed.contract.hash
+        )
 
     # The hash is the name: whoever asks again, with or without a key, meets the same document.
-    request = Request(caller.id, None, incoming.content())
+    request = ActRequest(caller.id, None, incoming.content())
     try:
         return ports.store.writer.perform(request, lambda _naming: doc, build)
-    except Overlapping:
+    except ContractsOverlap:
         # What holds on these days may be this very contract, registered a moment ago.
         known = ports.store.reader.find(doc)
         if known is None:
@@ -118,9 +132,9 @@ def _append(incoming: Incoming, caller: Caller, doc: Doc, filed: Filed, ports: P
         return _committed(known)
 
 
-def _committed(stored: Stored) -> Committed:
-    answer = Answer(200, (str(stored.doc),))
-    return Committed(stored.event.text, stored.certificate, answer, replayed=True)
+def _committed(stored: StoredRevision) -> CommittedAct:
+    answer = StoredAnswer(200, (str(stored.doc),))
+    return CommittedAct(stored.event.text, stored.certificate, answer, replayed=True)
 
 
 def _summary(contract: Contract, doc: Doc) -> JsonObject:

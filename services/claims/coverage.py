@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from carevouch.claims.fhir import coverage_input, family_of
 from carevouch.claims.model import CoverageInput
 from carevouch.door.access import Visit
-from carevouch.door.http import Incoming, Reply
+from carevouch.door.http import HttpRequest, Reply
 from carevouch.identity.caller import Caller
 from carevouch.identity.roles import PAYER
 from carevouch.kernel.canonical import JsonObject
@@ -21,7 +21,15 @@ from carevouch.kernel.errors import Forbidden, IntegrityFault, Invalid, Malforme
 from carevouch.kernel.ids import Doc, about, parse_reference
 from carevouch.kernel.jsontext import parse, render
 from carevouch.records.content import stamped
-from carevouch.store.documents import Answer, Draft, Naming, Partition, Plan, Request, Stored
+from carevouch.store.documents import (
+    ActNames,
+    ActPlan,
+    ActRequest,
+    Draft,
+    Partition,
+    StoredAnswer,
+    StoredRevision,
+)
 from services.claims.people import answered, require_person
 from services.claims.ports import Ports
 from services.claims.submission import patient_of, retriable, submitted
@@ -30,16 +38,16 @@ COVERAGE, REGISTERED = "Coverage", "coverage.registered"
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
+class CoverageInForce:
     """A payer's word: the stored revision and what it says. `family` is None for a member insured alone."""
 
-    stored: Stored
+    stored: StoredRevision
     terms: CoverageInput
     plan: str
     family: str | None
 
 
-def register(incoming: Incoming, ports: Ports) -> Reply:
+def register(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/Coverage, by the payer that it names; 201 with the Coverage."""
     caller = ports.access.caller(incoming)
     resource = submitted(incoming, COVERAGE, ports.access.base)
@@ -66,7 +74,7 @@ def _require_word(resource: JsonObject, caller: Caller) -> None:
     family_of(resource)
 
 
-def covering(partition: Partition, reference: str) -> Covered:
+def covering(partition: Partition, reference: str) -> CoverageInForce:
     """The coverage that `reference` names; raises `Unprocessable` if no payer registered it for this person.
 
     Somebody else's coverage lies in another partition, and is as unknown as none.
@@ -83,7 +91,7 @@ def covering(partition: Partition, reference: str) -> Covered:
     raise Unprocessable("the coverage named is none that a payer registered here for this patient")
 
 
-def coverages_by(partition: Partition, payer: str) -> Iterator[Covered]:
+def coverages_by(partition: Partition, payer: str) -> Iterator[CoverageInForce]:
     """All coverages of the person that this payer registered."""
     for stored in partition.latest(COVERAGE):
         covered = _word(stored)
@@ -91,7 +99,7 @@ def coverages_by(partition: Partition, payer: str) -> Iterator[Covered]:
             yield covered
 
 
-def _word(stored: Stored) -> Covered | None:
+def _word(stored: StoredRevision) -> CoverageInForce | None:
     """What a payer said in this revision; None if no payer did."""
     if stored.event.type != REGISTERED:
         return None
@@ -99,21 +107,21 @@ def _word(stored: Stored) -> Covered | None:
     terms = coverage_input(resource)
     if terms.plan is None:
         raise IntegrityFault("a coverage was registered without a plan")
-    return Covered(stored, terms, terms.plan, family_of(resource))
+    return CoverageInForce(stored, terms, terms.plan, family_of(resource))
 
 
-def _stored(request: Request, resource: JsonObject, visit: Visit, ports: Ports) -> Reply:
+def _stored(request: ActRequest, resource: JsonObject, visit: Visit, ports: Ports) -> Reply:
     patient, caller = visit.patient or "", visit.caller
 
-    def first(naming: Naming) -> Doc:
+    def first(naming: ActNames) -> Doc:
         return Doc(COVERAGE, about(patient, naming.part(0)))
 
-    def build(naming: Naming) -> Plan:
+    def build(naming: ActNames) -> ActPlan:
         return _plan(first(naming), resource, naming.time, caller, patient)
 
     return answered(ports.store.writer.perform(request, first, build), visit)
 
 
-def _plan(doc: Doc, resource: JsonObject, time: str, caller: Caller, patient: str) -> Plan:
+def _plan(doc: Doc, resource: JsonObject, time: str, caller: Caller, patient: str) -> ActPlan:
     body = render(stamped(resource, doc.id, 1, time, caller.reference))
-    return Plan(REGISTERED, (Draft(doc, body),), Answer(201, (str(doc),)), (patient,))
+    return ActPlan(REGISTERED, (Draft(doc, body),), StoredAnswer(201, (str(doc),)), (patient,))

@@ -6,9 +6,9 @@ shows as left.
 """
 
 from carevouch.claims.elements import objects, reference, service_dates
-from carevouch.claims.eligibility import Insured, eligibility_response
+from carevouch.claims.eligibility import MemberCoverage, eligibility_response
 from carevouch.door.access import Visit
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.identity.caller import ORGANIZATION, Caller
 from carevouch.identity.roles import PAYER, PROVIDER
 from carevouch.kernel.canonical import JsonObject
@@ -16,9 +16,9 @@ from carevouch.kernel.errors import NotFound, Unprocessable
 from carevouch.kernel.ids import Doc, about
 from carevouch.kernel.jsontext import render
 from carevouch.records.content import stamped
-from carevouch.store.documents import Answer, Draft, Naming, Partition, Plan
+from carevouch.store.documents import ActNames, ActPlan, Draft, Partition, StoredAnswer
 from services.claims import accumulators
-from services.claims.coverage import Covered, coverages_by
+from services.claims.coverage import CoverageInForce, coverages_by
 from services.claims.people import answered, require_enrolment, require_provider
 from services.claims.plans import contract_on
 from services.claims.ports import Ports
@@ -27,13 +27,13 @@ from services.claims.submission import patient_of, retriable, submitted
 REQUEST, RESPONSE = "CoverageEligibilityRequest", "CoverageEligibilityResponse"
 
 
-def answer(incoming: Incoming, ports: Ports) -> Reply:
+def answer(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/CoverageEligibilityRequest/$submit; 200 with the CoverageEligibilityResponse."""
     caller = ports.access.caller(incoming)
     resource = submitted(incoming, REQUEST, ports.access.base)
     patient = patient_of(resource, "patient")
 
-    def first(naming: Naming) -> Doc:
+    def first(naming: ActNames) -> Doc:
         return Doc(REQUEST, about(patient, naming.part(0)))
 
     def work(visit: Visit) -> Reply:
@@ -44,7 +44,7 @@ def answer(incoming: Incoming, ports: Ports) -> Reply:
         request = retriable(incoming, caller, f"{REQUEST} {patient}")
         _require_asker(visit, resource, insurer, ports)
 
-        def build(naming: Naming) -> Plan:
+        def build(naming: ActNames) -> ActPlan:
             return _answered(naming, resource, visit, ports)
 
         return answered(ports.store.writer.perform(request, first, build), visit)
@@ -71,7 +71,7 @@ def _is_member(visit: Visit, insurer: str) -> bool:
     return next(coverages_by(visit.partition, insurer), None) is not None
 
 
-def _answered(naming: Naming, resource: JsonObject, visit: Visit, ports: Ports) -> Plan:
+def _answered(naming: ActNames, resource: JsonObject, visit: Visit, ports: Ports) -> ActPlan:
     patient, caller = visit.patient or "", visit.caller
     request = Doc(REQUEST, about(patient, naming.part(0)))
     response = Doc(RESPONSE, about(patient, naming.part(1)))
@@ -81,10 +81,10 @@ def _answered(naming: Naming, resource: JsonObject, visit: Visit, ports: Ports) 
     def stored(doc: Doc, content: JsonObject) -> Draft:
         return Draft(doc, render(stamped(content, doc.id, 1, naming.time, caller.reference)))
 
-    return Plan(
+    return ActPlan(
         "eligibility.answered",
         (stored(request, resource), stored(response, {**told, **_requestor(caller)})),
-        Answer(200, (str(response), str(request))),
+        StoredAnswer(200, (str(response), str(request))),
         (patient,),
     )
 
@@ -95,13 +95,13 @@ def _requestor(caller: Caller) -> JsonObject:
 
 def _insured(
     resource: JsonObject, now: str, patient: str, partition: Partition, ports: Ports
-) -> list[Insured]:
+) -> list[MemberCoverage]:
     day = (service_dates(resource, REQUEST) or (now[:10],))[0]
     covered = _asked_about(resource, partition)
     return [_one(item, day, patient, partition, ports) for item in covered]
 
 
-def _asked_about(resource: JsonObject, partition: Partition) -> list[Covered]:
+def _asked_about(resource: JsonObject, partition: Partition) -> list[CoverageInForce]:
     """The coverages that the request names; for discovery, or when it names none, all of this insurer."""
     known = {str(item.stored.doc): item for item in coverages_by(partition, resource["insurer"]["reference"])}
     named = [
@@ -115,10 +115,12 @@ def _asked_about(resource: JsonObject, partition: Partition) -> list[Covered]:
     return [known[name] for name in dict.fromkeys(named)]
 
 
-def _one(covered: Covered, day: str, patient: str, partition: Partition, ports: Ports) -> Insured:
+def _one(
+    covered: CoverageInForce, day: str, patient: str, partition: Partition, ports: Ports
+) -> MemberCoverage:
     place = str(covered.stored.doc)
     held = contract_on(covered.terms.payer, covered.plan, day, ports)
     if held is None:
-        return Insured(place, covered.terms, None, None)
+        return MemberCoverage(place, covered.terms, None, None)
     loaded = accumulators.load(partition, patient, held.contract, covered.family, ports)
-    return Insured(place, covered.terms, held.contract, loaded.used)
+    return MemberCoverage(place, covered.terms, held.contract, loaded.used)

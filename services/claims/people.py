@@ -14,7 +14,7 @@ from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import DomainError, IntegrityFault, NotFound, Unprocessable
 from carevouch.kernel.ids import Doc, about, parse_reference, part
 from carevouch.kernel.jsontext import parse
-from carevouch.store.documents import Committed, Stored
+from carevouch.store.documents import CommittedAct, StoredRevision
 from services.claims.ports import Ports
 
 
@@ -43,7 +43,7 @@ def require_provider(resource: JsonObject, caller: Caller, ports: Ports) -> None
         raise Unprocessable(f"{type_}.provider must be the submitting organisation, {caller.reference}")
 
 
-def answered(committed: Committed, visit: Visit) -> Reply:
+def answered(committed: CommittedAct, visit: Visit) -> Reply:
     """The first document of the act's answer, with where it is, its version and the receipt."""
     doc = parse_reference(committed.answer.references[0])
     body = next((draft.body for draft in committed.stored if draft.doc == doc), None)
@@ -65,7 +65,7 @@ def _organization_of(reference: str, ports: Ports) -> str | None:
     if not reference.startswith("PractitionerRole/"):
         return None
     try:
-        stored: Stored | None = ports.store.reader.find(parse_reference(reference))
+        stored: StoredRevision | None = ports.store.reader.find(parse_reference(reference))
     except DomainError:
         return None
     role = parse(stored.body, "a stored PractitionerRole") if stored else {}

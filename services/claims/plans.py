@@ -15,7 +15,7 @@ from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs
 from carevouch.kernel.errors import Conflict, IntegrityFault
 from carevouch.kernel.ids import Doc, directory, parse_reference, part
 from carevouch.kernel.jsontext import parse
-from carevouch.store.documents import Draft, Stored
+from carevouch.store.documents import Draft, StoredRevision
 from services.claims.ports import Ports
 
 CONTRACT, PLAN = "BenefitContract", "Plan"
@@ -23,12 +23,12 @@ CONTRACT, PLAN = "BenefitContract", "Plan"
 MAX_READ_CONTRACTS = 32
 
 
-class Overlapping(Conflict):
+class ContractsOverlap(Conflict):
     """Another contract of the plan holds on some of these days."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class PlanEntry:
     """A contract in the list of its plan."""
 
     hash: str
@@ -37,7 +37,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Filed:
+class StoredContract:
     """A stored contract: its exact bytes, what they say, and the payer's signature over their hash."""
 
     data: bytes
@@ -46,11 +46,11 @@ class Filed:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ContractInForce:
     """The contract that holds on a day, and the revision it was read from."""
 
     contract: Contract
-    stored: Stored
+    stored: StoredRevision
 
 
 def contract_doc(hash_: str, ports: Ports) -> Doc:
@@ -64,30 +64,30 @@ def contract_body(data: bytes, signature: str) -> bytes:
 
 
 @lru_cache(maxsize=MAX_READ_CONTRACTS)
-def read_contract(body: bytes) -> Filed:
+def read_contract(body: bytes) -> StoredContract:
     """The contract in a stored body."""
     value = parse_jcs(body, "a stored contract")
     data = jcs(value["contract"])
-    return Filed(data, parse_contract(data), str(value["signature"]))
+    return StoredContract(data, parse_contract(data), str(value["signature"]))
 
 
 def plan_draft(contract: Contract, doc: Doc, ports: Ports) -> Draft:
-    """The next version of the plan's list, with this contract; raises `Overlapping`."""
+    """The next version of the plan's list, with this contract; raises `ContractsOverlap`."""
     terms = contract.terms
     stored = _plan(terms.payer, terms.plan, ports)
     listed = _listed(stored)
     for other in listed:
         if other.effective.start <= terms.effective.end and terms.effective.start <= other.effective.end:
-            raise Overlapping(
+            raise ContractsOverlap(
                 f"contract {other.hash} of this plan already holds on some of these days; "
                 "choose dates that it leaves free"
             )
-    added = sorted([*listed, Listed(contract.hash, str(doc), terms.effective)], key=_start)
+    added = sorted([*listed, PlanEntry(contract.hash, str(doc), terms.effective)], key=_start)
     body = {"v": 1, "payer": terms.payer, "plan": terms.plan, "contracts": encode(added)}
     return Draft(_plan_doc(terms.payer, terms.plan, ports), jcs(body), stored)
 
 
-def contract_on(payer: str, plan: str, day: str, ports: Ports) -> Held | None:
+def contract_on(payer: str, plan: str, day: str, ports: Ports) -> ContractInForce | None:
     """The contract of the plan that holds on `day` (YYYY-MM-DD), or None."""
     listed = _listed(_plan(payer, plan, ports))
     found = next((item for item in listed if item.effective.holds(day, day)), None)
@@ -99,23 +99,23 @@ def contract_on(payer: str, plan: str, day: str, ports: Ports) -> Held | None:
     contract = read_contract(stored.body).contract
     if contract.hash != found.hash:
         raise IntegrityFault("a stored contract is not the one that its plan lists")
-    return Held(contract, stored)
+    return ContractInForce(contract, stored)
 
 
 def _plan_doc(payer: str, plan: str, ports: Ports) -> Doc:
     return Doc(PLAN, directory(part(ports.store.reader.keys.deployment().derive("plan", payer, plan))))
 
 
-def _plan(payer: str, plan: str, ports: Ports) -> Stored | None:
+def _plan(payer: str, plan: str, ports: Ports) -> StoredRevision | None:
     return ports.store.reader.find(_plan_doc(payer, plan, ports))
 
 
-def _listed(stored: Stored | None) -> Sequence[Listed]:
+def _listed(stored: StoredRevision | None) -> Sequence[PlanEntry]:
     if stored is None:
         return ()
     value: JsonObject = parse_jcs(stored.body, "a stored plan")
-    return decode(tuple[Listed, ...], value["contracts"], "plan.contracts")
+    return decode(tuple[PlanEntry, ...], value["contracts"], "plan.contracts")
 
 
-def _start(item: Listed) -> str:
+def _start(item: PlanEntry) -> str:
     return item.effective.start

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from carevouch.kernel.errors import Busy, Conflict
-from carevouch.store.documents import Committed
+from carevouch.store.documents import CommittedAct
 
 # In each round somebody wins, so this many rivals at the same person or plan all get through.
 MAX_TRIES = 16
 
 
-def settled(act: Callable[[], Committed]) -> Committed:
+def settled(act: Callable[[], CommittedAct]) -> CommittedAct:
     """What `act` appended, deciding anew after each version that a rival took.
 
     Raises `Busy` when rivals never end, and what else the act raises.

@@ -6,12 +6,12 @@ other id there is an address that this server does not have.
 
 from collections.abc import Callable
 
-from carevouch.door.http import Door, Handler, Incoming, Reply
+from carevouch.door.http import Door, Handler, HttpRequest, Reply
 from carevouch.kernel.errors import NotFound
 from services.claims import contracts, coverage, eligibility, submit
 from services.claims.ports import Ports
 
-Use = Callable[[Incoming, Ports], Reply]
+Use = Callable[[HttpRequest, Ports], Reply]
 SUBMIT = "$submit"
 # Some clients escape the dollar, and not every gateway undoes it.
 _SPELLED = (SUBMIT, "%24submit")
@@ -35,7 +35,7 @@ def _bound(use: Use, ports: Callable[[], Ports]) -> Handler:
 
 
 def _operation(use: Use) -> Use:
-    def only_submit(incoming: Incoming, ports: Ports) -> Reply:
+    def only_submit(incoming: HttpRequest, ports: Ports) -> Reply:
         if incoming.path["id"] not in _SPELLED:
             raise NotFound(f"the only operation here is {SUBMIT}: post to the type, then /{SUBMIT}")
         return use(incoming, ports)

@@ -9,18 +9,18 @@ never a sender's copy of them.
 from collections.abc import Iterator
 
 from carevouch.claims.elements import reference
-from carevouch.door.http import Incoming
+from carevouch.door.http import HttpRequest
 from carevouch.fhir.references import parse, rewrite
 from carevouch.fhir.validate import require_valid
 from carevouch.identity.caller import Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid
-from carevouch.store.documents import Request
+from carevouch.store.documents import ActRequest
 
 _WRAPPERS = ("Bundle", "Parameters")
 
 
-def submitted(incoming: Incoming, type_: str, base: str) -> JsonObject:
+def submitted(incoming: HttpRequest, type_: str, base: str) -> JsonObject:
     """The one valid resource of `type_` in the body, its references to this server written `Type/id`.
 
     Raises `Invalid` with the place of each fault, `Malformed`, `TooLarge`.
@@ -55,14 +55,14 @@ def patient_of(resource: JsonObject, element: str) -> str:
     return id_
 
 
-def retriable(incoming: Incoming, caller: Caller, target: str) -> Request:
+def retriable(incoming: HttpRequest, caller: Caller, target: str) -> ActRequest:
     """The request as a retry of it must find it again.
 
     The Idempotency-Key counts per `target` (kind of document and person): a retry looks for its own rows
     there and nowhere else, so the same key for another kind must not name the same event.
     """
     key = incoming.idempotency_key
-    return Request(caller.id, None if key is None else f"{target} {key}", incoming.content())
+    return ActRequest(caller.id, None if key is None else f"{target} {key}", incoming.content())
 
 
 def _inside(wrapper: JsonObject) -> Iterator[JsonObject]:

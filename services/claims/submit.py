@@ -15,7 +15,7 @@ from carevouch.claims.fhir import claim_input, focal_coverage
 from carevouch.claims.model import Adjudication, ClaimInput
 from carevouch.claims.response import claim_response
 from carevouch.door.access import Visit
-from carevouch.door.http import Incoming, Reply
+from carevouch.door.http import HttpRequest, Reply
 from carevouch.events.leaf import commit
 from carevouch.identity.roles import PROVIDER
 from carevouch.kernel.canonical import JsonObject
@@ -24,12 +24,12 @@ from carevouch.kernel.errors import Unprocessable
 from carevouch.kernel.ids import Doc, about, part
 from carevouch.kernel.jsontext import parse, render
 from carevouch.records.content import stamped
-from carevouch.store.documents import Answer, Draft, Naming, Partition, Plan, Stored
+from carevouch.store.documents import ActNames, ActPlan, Draft, Partition, StoredAnswer, StoredRevision
 from services.claims import accumulators
-from services.claims.accumulators import Loaded
-from services.claims.coverage import Covered, covering
+from services.claims.accumulators import MemberAccumulators
+from services.claims.coverage import CoverageInForce, covering
 from services.claims.people import answered, require_enrolment, require_provider
-from services.claims.plans import Held, contract_on
+from services.claims.plans import ContractInForce, contract_on
 from services.claims.ports import Ports
 from services.claims.race import settled
 from services.claims.submission import patient_of, retriable, submitted
@@ -52,11 +52,11 @@ class _Asked:
 class _Case:
     """All that is on file for a claim at this moment."""
 
-    covered: Covered
-    held: Held
-    loaded: Loaded
+    covered: CoverageInForce
+    held: ContractInForce
+    loaded: MemberAccumulators
     decision: Doc
-    decisions: list[Stored]
+    decisions: list[StoredRevision]
 
     @property
     def history(self) -> frozenset[str]:
@@ -65,13 +65,13 @@ class _Case:
         return frozenset(key for body in bodies for key in body["keys"])
 
 
-def submit(incoming: Incoming, ports: Ports) -> Reply:
+def submit(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/Claim/$submit, by the provider that the claim names; 200 with the final ClaimResponse."""
     caller = ports.access.caller(incoming)
     resource = submitted(incoming, CLAIM, ports.access.base)
     patient = patient_of(resource, "patient")
 
-    def first(naming: Naming) -> Doc:
+    def first(naming: ActNames) -> Doc:
         return Doc(CLAIM, about(patient, naming.part(0)))
 
     def work(visit: Visit) -> Reply:
@@ -82,7 +82,7 @@ def submit(incoming: Incoming, ports: Ports) -> Reply:
         require_enrolment(visit, ports)
         require_provider(resource, caller, ports)
 
-        def build(naming: Naming) -> Plan:
+        def build(naming: ActNames) -> ActPlan:
             return _decided(naming, asked, _load(asked, visit.partition, ports))
 
         return answered(settled(lambda: ports.store.writer.perform(request, first, build)), visit)
@@ -110,7 +110,7 @@ def _load(asked: _Asked, partition: Partition, ports: Ports) -> _Case:
     )
 
 
-def _decided(naming: Naming, asked: _Asked, case: _Case) -> Plan:
+def _decided(naming: ActNames, asked: _Asked, case: _Case) -> ActPlan:
     """The act: what is decided about the claim as things stand."""
     covered, contract = case.covered, case.held.contract
     result = adjudicate(asked.claim, covered.terms, contract, case.loaded.used, case.history, naming.time)
@@ -127,7 +127,7 @@ def _decided(naming: Naming, asked: _Asked, case: _Case) -> Plan:
     def stored(doc: Doc, resource: JsonObject) -> Draft:
         return Draft(doc, render(stamped(resource, doc.id, 1, naming.time, asked.author)))
 
-    return Plan(
+    return ActPlan(
         "claim.adjudicated",
         (
             stored(claim, insured),
@@ -135,7 +135,7 @@ def _decided(naming: Naming, asked: _Asked, case: _Case) -> Plan:
             decision,
             *accumulators.drafts(case.loaded, result.after),
         ),
-        Answer(200, (str(response), str(claim))),
+        StoredAnswer(200, (str(response), str(claim))),
         (asked.patient,),
         contract=contract.hash,
     )
@@ -154,7 +154,7 @@ def _decision(asked: _Asked, case: _Case, result: Adjudication) -> Draft:
     return Draft(case.decision, body, case.decisions[-1] if case.decisions else None)
 
 
-def _named(stored: Stored) -> dict[str, str]:
+def _named(stored: StoredRevision) -> dict[str, str]:
     """How an opening shows the revision."""
     revision = stored.revision
     return {"event": stored.event.id, "commit": b64u(commit(revision.nonce, revision.body))}

@@ -7,9 +7,9 @@ with the same 404, and the refusal is audited.
 
 from typing import Any
 
-from carevouch.consent.lint import Finding
+from carevouch.consent.lint import ConsentFinding
 from carevouch.door.access import Visit
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.door.receipts import receipt_headers, receipt_json
 from carevouch.identity.caller import Caller
 from carevouch.identity.roles import APP, PAYER, PROVIDER, SPONSOR
@@ -19,13 +19,21 @@ from carevouch.kernel.ids import Doc, about, parse_reference
 from carevouch.kernel.times import later
 from carevouch.records.access import parties_of
 from carevouch.records.content import resource_of
-from carevouch.store.documents import Answer, Committed, Draft, Naming, Partition, Plan, Stored
+from carevouch.store.documents import (
+    ActNames,
+    ActPlan,
+    CommittedAct,
+    Draft,
+    Partition,
+    StoredAnswer,
+    StoredRevision,
+)
 from services.consent import proposal
 from services.consent.asking import (
     ASKED,
     CONSENT_REQUEST,
     GRANTED,
-    Asking,
+    ConsentRequest,
     asking_body,
     for_asker,
     for_person,
@@ -43,7 +51,7 @@ MAX_OPEN = 10
 _STATUSES = ("proposed", "active")
 
 
-def ask(incoming: Incoming, ports: Ports) -> Reply:
+def ask(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /consent/requests {patient, consent, replaces?}: 201 with the request's id."""
     caller = ports.access.caller(incoming)
     posted = members(incoming.object(), "a consent request", {"patient", "consent"}, {"replaces"})
@@ -57,7 +65,7 @@ def ask(incoming: Incoming, ports: Ports) -> Reply:
     return ports.access.visit(incoming, caller, patient, "create").run(work)
 
 
-def propose(incoming: Incoming, ports: Ports, caller: Caller) -> Reply:
+def propose(incoming: HttpRequest, ports: Ports, caller: Caller) -> Reply:
     """POST /fhir/Consent by an organisation: a proposed Consent is a request; 201 with that Consent."""
     resource = incoming.object()
     if resource.get("patient") is None:
@@ -89,10 +97,10 @@ def _replaced(value: Any) -> Doc:
     return doc
 
 
-_Asked = tuple[Committed, Stored, tuple[Finding, ...]]
+_Asked = tuple[CommittedAct, StoredRevision, tuple[ConsentFinding, ...]]
 
 
-def _asked(visit: Visit, incoming: Incoming, ports: Ports, consent: Any, replaces: Doc | None) -> _Asked:
+def _asked(visit: Visit, incoming: HttpRequest, ports: Ports, consent: Any, replaces: Doc | None) -> _Asked:
     caller, patient = visit.caller, visit.patient or ""
     resource = proposal.about(consent, patient, ports)
     if resource["status"] not in _STATUSES:
@@ -106,10 +114,10 @@ def _asked(visit: Visit, incoming: Incoming, ports: Ports, consent: Any, replace
         require_own(caller, patient, ABSENT)
     partition = visit.partition
 
-    def first(naming: Naming) -> Doc:
+    def first(naming: ActNames) -> Doc:
         return Doc(CONSENT_REQUEST, about(patient, naming.part(0)))
 
-    def build(naming: Naming) -> Plan:
+    def build(naming: ActNames) -> ActPlan:
         _require_room(partition, caller.reference, naming.time)
         doc, after = _target(partition, caller, patient, naming, replaces)
         return _plan(first(naming), _asking(resource, doc, after, naming.time, caller), patient)
@@ -122,22 +130,24 @@ def _asked(visit: Visit, incoming: Incoming, ports: Ports, consent: Any, replace
     return committed, stored, warnings
 
 
-def _plan(doc: Doc, asking: Asking, patient: str) -> Plan:
+def _plan(doc: Doc, asking: ConsentRequest, patient: str) -> ActPlan:
     draft = Draft(doc, asking_body(asking))
-    return Plan("consent.requested", (draft,), Answer(201, (str(doc),)), (patient,))
+    return ActPlan("consent.requested", (draft,), StoredAnswer(201, (str(doc),)), (patient,))
 
 
-def _asking(resource: JsonObject, doc: Doc, after: Stored | None, time: str, caller: Caller) -> Asking:
+def _asking(
+    resource: JsonObject, doc: Doc, after: StoredRevision | None, time: str, caller: Caller
+) -> ConsentRequest:
     version = after.version + 1 if after else 1
     whole = {**resource, "dateTime": time}
     content = proposal.bytes_of(whole, doc.id, version, time, caller.reference)
     prev = after.revision.leaf_hash if after else None
-    return Asking(caller.reference, ASKED, content, doc, version, prev, later(time, EXPIRES_SECONDS))
+    return ConsentRequest(caller.reference, ASKED, content, doc, version, prev, later(time, EXPIRES_SECONDS))
 
 
 def _target(
-    partition: Partition, caller: Caller, patient: str, naming: Naming, replaces: Doc | None
-) -> tuple[Doc, Stored | None]:
+    partition: Partition, caller: Caller, patient: str, naming: ActNames, replaces: Doc | None
+) -> tuple[Doc, StoredRevision | None]:
     """The Consent it is to become, and the revision it is to follow."""
     if replaces is None:
         return Doc("Consent", about(patient, naming.part(1))), None
@@ -162,7 +172,11 @@ def _require_room(partition: Partition, asker: str, now: str) -> None:
 
 
 def _reply(
-    committed: Committed, stored: Stored, warnings: tuple[Finding, ...], ports: Ports, caller: Caller
+    committed: CommittedAct,
+    stored: StoredRevision,
+    warnings: tuple[ConsentFinding, ...],
+    ports: Ports,
+    caller: Caller,
 ) -> Reply:
     asking = parse_asking(stored.body)
     shown = (
@@ -175,7 +189,9 @@ def _reply(
     return Reply(201, body, headers)
 
 
-def _proposed(committed: Committed, stored: Stored, warnings: tuple[Finding, ...], ports: Ports) -> Reply:
+def _proposed(
+    committed: CommittedAct, stored: StoredRevision, warnings: tuple[ConsentFinding, ...], ports: Ports
+) -> Reply:
     asking = parse_asking(stored.body)
     headers = {
         "Location": f"{ports.access.base}/{asking.doc}",
@@ -186,5 +202,5 @@ def _proposed(committed: Committed, stored: Stored, warnings: tuple[Finding, ...
     return Reply(201, {**asking.resource(), "status": "proposed"}, headers)
 
 
-def _link(stored: Stored, ports: Ports) -> str:
+def _link(stored: StoredRevision, ports: Ports) -> str:
     return f"{ports.store.base_url}/consent/requests/{stored.doc.id}"

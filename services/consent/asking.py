@@ -22,7 +22,7 @@ _MEMBERS = frozenset(("v", "asker", "status", "content", "doc", "version", "prev
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class ConsentRequest:
     """`content` becomes `version` of the Consent `doc`, following the leaf hash `prev`, if it is granted."""
 
     asker: str
@@ -43,7 +43,7 @@ class Asking:
         return resource
 
 
-def asking_body(asking: Asking) -> bytes:
+def asking_body(asking: ConsentRequest) -> bytes:
     """The bytes of the document's body."""
     return jcs(
         {
@@ -59,7 +59,7 @@ def asking_body(asking: Asking) -> bytes:
     )
 
 
-def parse_asking(body: bytes) -> Asking:
+def parse_asking(body: bytes) -> ConsentRequest:
     """The request in a stored body; raises `IntegrityFault`, for nobody but this service writes one."""
     try:
         value = parse_jcs(body, "the consent request")
@@ -70,9 +70,9 @@ def parse_asking(body: bytes) -> Asking:
         raise IntegrityFault("a stored consent request cannot be read") from error
 
 
-def _asking(value: dict[str, Any]) -> Asking:
+def _asking(value: dict[str, Any]) -> ConsentRequest:
     prev = value["prev"]
-    return Asking(
+    return ConsentRequest(
         value["asker"],
         value["status"],
         unb64u(value["content"], "content"),
@@ -83,7 +83,7 @@ def _asking(value: dict[str, Any]) -> Asking:
     )
 
 
-def for_person(asking: Asking, request: str, now: str) -> JsonObject:
+def for_person(asking: ConsentRequest, request: str, now: str) -> JsonObject:
     """What the person's device is shown: who asks for what, and exactly what to sign to grant it.
 
     `content` are the bytes whose hash stands in `to_sign`, so that a device can check that it shows its
@@ -105,7 +105,7 @@ def for_person(asking: Asking, request: str, now: str) -> JsonObject:
     return {**shown, "typ": GRANT_TYP, "to_sign": signed}
 
 
-def for_asker(asking: Asking, request: str) -> JsonObject:
+def for_asker(asking: ConsentRequest, request: str) -> JsonObject:
     """What the asker is shown: granted, or nothing yet. Refused is not told apart from unanswered."""
     return {
         "id": request,

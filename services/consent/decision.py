@@ -14,18 +14,18 @@ from carevouch.consent.decision import Decision, Reason
 from carevouch.consent.facts import facts_of
 from carevouch.consent.model import Consent
 from carevouch.consent.purposes import is_known
-from carevouch.consent.question import ACTIONS, Request
-from carevouch.door.access import PURPOSE_HEADER, Seen, Visit
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.consent.question import ACTIONS, AccessRequest
+from carevouch.door.access import PURPOSE_HEADER, VisibleRevision, Visit
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.events.catalogue import OWN_TYPES
 from carevouch.identity.caller import Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Erased, Invalid, NotFound
 from carevouch.kernel.ids import Doc, parse_doc
 from carevouch.kernel.times import instant, moment
-from carevouch.records.access import Allowed, purpose_of
+from carevouch.records.access import ReadAllowed, purpose_of
 from carevouch.records.content import resource_of
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from services.consent.inputs import members, patient_of, require_own, text
 from services.consent.ports import Ports
 
@@ -41,10 +41,10 @@ class _Question:
     patient: str
     type: str
     id: str
-    asked: Request
+    asked: AccessRequest
 
 
-def decision(incoming: Incoming, ports: Ports) -> Reply:
+def decision(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /consent/decision {patient, resource {type, id}, purpose?, action?, actor?}: {decision, at, …}."""
     caller = ports.access.caller(incoming)
     posted = members(incoming.object(), "a question", _REQUIRED, _OPTIONAL)
@@ -60,7 +60,7 @@ def decision(incoming: Incoming, ports: Ports) -> Reply:
 
 
 def _question(
-    posted: JsonObject, patient: str, incoming: Incoming, caller: Caller, ports: Ports
+    posted: JsonObject, patient: str, incoming: HttpRequest, caller: Caller, ports: Ports
 ) -> _Question:
     resource = posted["resource"]
     if not isinstance(resource, dict):
@@ -70,7 +70,7 @@ def _question(
     if action not in ACTIONS:
         raise Invalid(f"action is one of {', '.join(ACTIONS)}")
     purpose = _purpose(posted.get("purpose"), incoming.headers.get(PURPOSE_HEADER), caller)
-    asked = Request(purpose, _actors(posted, caller), moment(ports.store.clock()), action)
+    asked = AccessRequest(purpose, _actors(posted, caller), moment(ports.store.clock()), action)
     return _Question(
         patient,
         text(resource["type"], "resource.type"),
@@ -111,7 +111,7 @@ def _for_person(visit: Visit, question: _Question) -> Reply:
     if stored is None:
         raise NotFound(ABSENT)
     if question.asked.actors == frozenset({visit.caller.reference}):
-        visit.show([Seen(stored, {}, Allowed("self"))])
+        visit.show([VisibleRevision(stored, {}, ReadAllowed("self"))])
         visit.conclude("permit")
         return Reply(200, {"decision": "permit", "reasons": [{"rule": "self"}], "at": _at(question)})
     found = _decided(visit, stored, question)
@@ -133,7 +133,7 @@ def _for_organization(visit: Visit, question: _Question) -> Reply:
     return Reply(200, {"decision": "permit", "reasons": reasons, "at": _at(question)})
 
 
-def _stored(visit: Visit, question: _Question) -> Stored | None:
+def _stored(visit: Visit, question: _Question) -> StoredRevision | None:
     """The resource asked about, if it is one of this person's."""
     if question.type in _NOT_DECIDED:
         return None
@@ -141,7 +141,7 @@ def _stored(visit: Visit, question: _Question) -> Stored | None:
     return visit.partition.get(doc) if doc.subject == question.patient else None
 
 
-def _decided(visit: Visit, stored: Stored, question: _Question) -> Decision:
+def _decided(visit: Visit, stored: StoredRevision, question: _Question) -> Decision:
     resource = resource_of(stored.doc.type, stored.body)
     facts = facts_of(
         resource,
@@ -154,7 +154,7 @@ def _decided(visit: Visit, stored: Stored, question: _Question) -> Decision:
     if found.permitted:
         used = tuple(_used(reason) for reason in found.reasons if reason.consent)
         reasons = tuple(reason.json() for reason in found.reasons)
-        visit.show([Seen(stored, resource, Allowed("consent", reasons, used))])
+        visit.show([VisibleRevision(stored, resource, ReadAllowed("consent", reasons, used))])
     return found
 
 

@@ -11,19 +11,19 @@ from typing import Any
 from carevouch.consent.signature import body_of, verify_grant
 from carevouch.door.access import Visit
 from carevouch.door.consents import Consents
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.door.receipts import receipt_headers, receipt_json
 from carevouch.identity.caller import Caller
 from carevouch.kernel.errors import Conflict, IntegrityFault, Malformed, NotFound, Unprocessable
 from carevouch.kernel.ids import Doc, parse_doc
 from carevouch.kernel.jws import Jwk, take_apart
-from carevouch.store.documents import Answer, Draft, Naming, Partition, Plan, Stored
+from carevouch.store.documents import ActNames, ActPlan, Draft, Partition, StoredAnswer, StoredRevision
 from services.consent.asking import (
     ASKED,
     CONSENT_REQUEST,
     GRANTED,
     REFUSED,
-    Asking,
+    ConsentRequest,
     asking_body,
     for_person,
     parse_asking,
@@ -32,11 +32,11 @@ from services.consent.inputs import members, require_device, require_own, retria
 from services.consent.ports import Ports
 
 
-def grant(incoming: Incoming, ports: Ports) -> Reply:
+def grant(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /consent/requests/{id}/grant {signature}: the Consent is in force from here on."""
     caller = ports.access.caller(incoming)
 
-    def plan(stored: Stored, partition: Partition, now: str) -> Plan:
+    def plan(stored: StoredRevision, partition: Partition, now: str) -> ActPlan:
         signature = _signature(incoming)
         asking = _open(stored)
         if now > asking.expires:
@@ -50,11 +50,11 @@ def grant(incoming: Incoming, ports: Ports) -> Reply:
     return _answered(incoming, ports, caller, "grant", plan)
 
 
-def refuse(incoming: Incoming, ports: Ports) -> Reply:
+def refuse(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /consent/requests/{id}/refuse: nothing is granted, and the asker does not learn that."""
     caller = ports.access.caller(incoming)
 
-    def plan(stored: Stored, _partition: Partition, _now: str) -> Plan:
+    def plan(stored: StoredRevision, _partition: Partition, _now: str) -> ActPlan:
         if incoming.body:
             members(incoming.object(), "a refusal", frozenset())
         return _plan("consent.refused", stored, replace(_open(stored), status=REFUSED), caller)
@@ -62,7 +62,7 @@ def refuse(incoming: Incoming, ports: Ports) -> Reply:
     return _answered(incoming, ports, caller, "refuse", plan)
 
 
-def _answered(incoming: Incoming, ports: Ports, caller: Caller, interaction: str, plan: Any) -> Reply:
+def _answered(incoming: HttpRequest, ports: Ports, caller: Caller, interaction: str, plan: Any) -> Reply:
     id_ = incoming.path["id"]
 
     def work(visit: Visit) -> Reply:
@@ -71,8 +71,8 @@ def _answered(incoming: Incoming, ports: Ports, caller: Caller, interaction: str
         require_own(caller, doc.subject, ABSENT)
         partition = visit.partition
 
-        def build(naming: Naming) -> Plan:
-            built: Plan = plan(_stored(partition, doc), partition, naming.time)
+        def build(naming: ActNames) -> ActPlan:
+            built: ActPlan = plan(_stored(partition, doc), partition, naming.time)
             return built
 
         request = retriable(incoming, caller, str(doc))
@@ -84,32 +84,34 @@ def _answered(incoming: Incoming, ports: Ports, caller: Caller, interaction: str
     return ports.access.visit(incoming, caller, subject_of(id_), interaction).run(work)
 
 
-def _signature(incoming: Incoming) -> str:
+def _signature(incoming: HttpRequest) -> str:
     posted = members(incoming.object(), "a grant", {"signature"})
     return text(posted["signature"], "signature")
 
 
-def _plan(event_type: str, stored: Stored, asking: Asking, caller: Caller, *more: Draft) -> Plan:
+def _plan(
+    event_type: str, stored: StoredRevision, asking: ConsentRequest, caller: Caller, *more: Draft
+) -> ActPlan:
     drafts = (Draft(stored.doc, asking_body(asking), stored), *more)
     references = tuple(str(draft.doc) for draft in drafts)
-    return Plan(event_type, drafts, Answer(200, references), (caller.id,))
+    return ActPlan(event_type, drafts, StoredAnswer(200, references), (caller.id,))
 
 
-def _stored(partition: Partition, doc: Doc) -> Stored:
+def _stored(partition: Partition, doc: Doc) -> StoredRevision:
     stored = partition.get(doc)
     if stored is None:
         raise NotFound(ABSENT)
     return stored
 
 
-def _open(stored: Stored) -> Asking:
+def _open(stored: StoredRevision) -> ConsentRequest:
     asking = parse_asking(stored.body)
     if asking.status != ASKED:
         raise Conflict(f"the request was answered before: {asking.status}")
     return asking
 
 
-def _predecessor(partition: Partition, asking: Asking) -> Stored | None:
+def _predecessor(partition: Partition, asking: ConsentRequest) -> StoredRevision | None:
     """The revision that the asked one replaces, if it still is the latest; raises `Conflict`."""
     current = partition.get(asking.doc)
     now = (0, None) if current is None else (current.version, current.revision.leaf_hash)
@@ -132,7 +134,7 @@ def _key_of(signature: str, partition: Partition, caller: Caller, ports: Ports, 
     return binding.device
 
 
-def _verify(signature: str, key: Jwk, asking: Asking, request: str) -> None:
+def _verify(signature: str, key: Jwk, asking: ConsentRequest, request: str) -> None:
     try:
         verify_grant(
             signature,

@@ -6,12 +6,12 @@ from collections.abc import Set
 from typing import Any
 
 from carevouch.consent.references import normal
-from carevouch.door.http import Incoming
+from carevouch.door.http import HttpRequest
 from carevouch.identity.caller import Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Forbidden, Invalid, NotFound
 from carevouch.kernel.ids import PART
-from carevouch.store.documents import Request
+from carevouch.store.documents import ActRequest
 from services.consent.ports import Ports
 
 
@@ -58,11 +58,11 @@ def require_own(caller: Caller, patient: str | None, absent: str) -> str:
     return patient
 
 
-def retriable(incoming: Incoming, caller: Caller, target: str) -> Request:
+def retriable(incoming: HttpRequest, caller: Caller, target: str) -> ActRequest:
     """The request as a retry of it must find it again.
 
     The Idempotency-Key counts per `target` (the document, or the kind of document and the person): a retry
     looks for its own rows there and nowhere else, and the same key elsewhere must not name the same event.
     """
     key = incoming.idempotency_key
-    return Request(caller.id, None if key is None else f"{target} {key}", incoming.content())
+    return ActRequest(caller.id, None if key is None else f"{target} {key}", incoming.content())

@@ -8,7 +8,7 @@ says nothing about whether there are any.
 from collections.abc import Iterable
 from typing import Any
 
-from carevouch.consent.lint import Finding, is_refused, lint
+from carevouch.consent.lint import ConsentFinding, is_refused, lint
 from carevouch.consent.model import Consent, Directory
 from carevouch.consent.read import read_consent
 from carevouch.consent.references import reference_of
@@ -58,7 +58,7 @@ def model_of(resource: JsonObject, patient: str, ports: Ports) -> Consent:
     )
 
 
-def linted(consent: Consent, ports: Ports) -> tuple[Finding, ...]:
+def linted(consent: Consent, ports: Ports) -> tuple[ConsentFinding, ...]:
     """The warnings; raises `Unprocessable` with all findings if the Consent must not be stored."""
     findings = lint(consent, _directory(consent, ports))
     if is_refused(findings):
@@ -91,7 +91,7 @@ def bytes_of(resource: JsonObject, id_: str, version: int, time: str, author: st
     return content
 
 
-def issues_of(findings: Iterable[Finding]) -> list[JsonObject]:
+def issues_of(findings: Iterable[ConsentFinding]) -> list[JsonObject]:
     """Findings in the form of OperationOutcome.issue."""
     return [
         {
@@ -105,13 +105,13 @@ def issues_of(findings: Iterable[Finding]) -> list[JsonObject]:
     ]
 
 
-def warning_header(findings: Iterable[Finding]) -> dict[str, str]:
+def warning_header(findings: Iterable[ConsentFinding]) -> dict[str, str]:
     """Findings beside an answer that is a resource: `code element`, separated by semicolons."""
     told = "; ".join(f"{finding.code} {_place(finding)}" for finding in findings)
     return {"Carevouch-Warnings": told} if told else {}
 
 
-def _place(finding: Finding) -> str:
+def _place(finding: ConsentFinding) -> str:
     return finding.where if finding.where.startswith("Consent") else f"Consent.{finding.where}"
 
 

@@ -6,11 +6,11 @@ What could permit is sent back to /consent/requests, where the device is handed 
 
 import re
 
-from carevouch.consent.lint import Finding
+from carevouch.consent.lint import ConsentFinding
 from carevouch.consent.model import may_permit
 from carevouch.consent.signature import body_of
 from carevouch.door.access import Visit
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.door.receipts import receipt_headers
 from carevouch.fhir.meta import etag
 from carevouch.identity.caller import Caller
@@ -18,7 +18,7 @@ from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid, NotFound, PreconditionFailed, Unprocessable
 from carevouch.kernel.ids import Doc, about, parse_doc, parse_reference
 from carevouch.records.content import resource_of
-from carevouch.store.documents import Answer, Committed, Draft, Naming, Partition, Plan
+from carevouch.store.documents import ActNames, ActPlan, CommittedAct, Draft, Partition, StoredAnswer
 from services.consent import proposal
 from services.consent.inputs import patient_of, require_device, require_own, retriable, subject_of
 from services.consent.ports import Ports
@@ -26,7 +26,7 @@ from services.consent.ports import Ports
 _IF_MATCH = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
 
 
-def create(incoming: Incoming, ports: Ports, caller: Caller) -> Reply:
+def create(incoming: HttpRequest, ports: Ports, caller: Caller) -> Reply:
     """POST /fhir/Consent by the person's own device: 201 with the stored Consent."""
     resource = incoming.object()
     named = resource.get("patient")
@@ -37,10 +37,10 @@ def create(incoming: Incoming, ports: Ports, caller: Caller) -> Reply:
         require_own(caller, patient, ABSENT)
         checked, warnings = _harmless(resource, patient, ports)
 
-        def first(naming: Naming) -> Doc:
+        def first(naming: ActNames) -> Doc:
             return Doc("Consent", about(patient, naming.part(0)))
 
-        def build(naming: Naming) -> Plan:
+        def build(naming: ActNames) -> ActPlan:
             doc = first(naming)
             content = proposal.bytes_of(checked, doc.id, 1, naming.time, caller.reference)
             return _plan(Draft(doc, body_of(content, None)), 201, patient)
@@ -52,7 +52,7 @@ def create(incoming: Incoming, ports: Ports, caller: Caller) -> Reply:
     return ports.access.visit(incoming, caller, patient, "create").run(work)
 
 
-def update(incoming: Incoming, ports: Ports) -> Reply:
+def update(incoming: HttpRequest, ports: Ports) -> Reply:
     """PUT /fhir/Consent/{id} by the person's own device, with If-Match: 200 with the new version."""
     caller, id_ = ports.access.caller(incoming), incoming.path["id"]
 
@@ -66,7 +66,7 @@ def update(incoming: Incoming, ports: Ports) -> Reply:
         checked, warnings = _harmless(resource, patient, ports)
         partition = visit.partition
 
-        def build(naming: Naming) -> Plan:
+        def build(naming: ActNames) -> ActPlan:
             current = partition.get(doc)
             if current is None:
                 raise NotFound(ABSENT)
@@ -89,7 +89,7 @@ def versioned(doc: Doc, version: int) -> str:
 
 
 def reply_of(
-    committed: Committed, partition: Partition, ports: Ports, more: dict[str, str] | None = None
+    committed: CommittedAct, partition: Partition, ports: Ports, more: dict[str, str] | None = None
 ) -> Reply:
     """The answer to a stored Consent: the revision that the act's first reference names."""
     reference, _, version = committed.answer.references[0].partition("/_history/")
@@ -105,7 +105,9 @@ def reply_of(
     return Reply(committed.answer.status, resource_of("Consent", stored.body), headers)
 
 
-def _harmless(resource: JsonObject, patient: str, ports: Ports) -> tuple[JsonObject, tuple[Finding, ...]]:
+def _harmless(
+    resource: JsonObject, patient: str, ports: Ports
+) -> tuple[JsonObject, tuple[ConsentFinding, ...]]:
     """The Consent, valid, understood, and such that it can never permit; with its warnings."""
     checked = proposal.about(resource, patient, ports)
     model = proposal.model_of(checked, patient, ports)
@@ -118,12 +120,12 @@ def _harmless(resource: JsonObject, patient: str, ports: Ports) -> tuple[JsonObj
     return checked, warnings
 
 
-def _plan(draft: Draft, status: int, patient: str) -> Plan:
-    answer = Answer(status, (versioned(draft.doc, draft.version),))
-    return Plan("consent.recorded", (draft,), answer, (patient,))
+def _plan(draft: Draft, status: int, patient: str) -> ActPlan:
+    answer = StoredAnswer(status, (versioned(draft.doc, draft.version),))
+    return ActPlan("consent.recorded", (draft,), answer, (patient,))
 
 
-def _expected(incoming: Incoming) -> int:
+def _expected(incoming: HttpRequest) -> int:
     header = incoming.headers.get("if-match")
     if header is None:
         raise Invalid('send If-Match with the version you have read, like W/"1"')

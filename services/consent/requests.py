@@ -5,15 +5,15 @@ An asker cannot tell a refusal from silence, as on a phone an app cannot tell "d
 
 from collections.abc import Callable
 
-from carevouch.door.access import Seen, Visit
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.access import VisibleRevision, Visit
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.identity.caller import Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Erased, Invalid, NotFound
 from carevouch.kernel.ids import parse_doc
-from carevouch.records.access import Allowed
-from carevouch.store.documents import Stored
-from services.consent.asking import CONSENT_REQUEST, Asking, for_asker, for_person, parse_asking
+from carevouch.records.access import ReadAllowed
+from carevouch.store.documents import StoredRevision
+from services.consent.asking import CONSENT_REQUEST, ConsentRequest, for_asker, for_person, parse_asking
 from services.consent.inputs import patient_of, require_own, subject_of
 from services.consent.ports import Ports
 
@@ -24,7 +24,7 @@ _PARAMETERS = frozenset(("patient",))
 _ONE_PARAMETER = "the only parameter is patient, once"
 
 
-def listed(incoming: Incoming, ports: Ports) -> Reply:
+def listed(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /consent/requests: a device's open ones; ?patient=… for an organisation's own."""
     caller = ports.access.caller(incoming)
     patient = _whose(incoming, ports, caller)
@@ -46,7 +46,7 @@ def listed(incoming: Incoming, ports: Ports) -> Reply:
     return ports.access.visit(incoming, caller, patient, "search-type").run(work)
 
 
-def read(incoming: Incoming, ports: Ports) -> Reply:
+def read(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /consent/requests/{id}."""
     caller = ports.access.caller(incoming)
     id_ = incoming.path["id"]
@@ -65,7 +65,7 @@ def read(incoming: Incoming, ports: Ports) -> Reply:
     return ports.access.visit(incoming, caller, subject_of(id_), "read").run(work)
 
 
-def _whose(incoming: Incoming, ports: Ports, caller: Caller) -> str:
+def _whose(incoming: HttpRequest, ports: Ports, caller: Caller) -> str:
     values = incoming.query.get("patient", [])
     if len(values) > 1:
         raise Invalid(_ONE_PARAMETER)
@@ -76,7 +76,7 @@ def _whose(incoming: Incoming, ports: Ports, caller: Caller) -> str:
     return caller.patient
 
 
-def _requests(visit: Visit) -> list[Stored]:
+def _requests(visit: Visit) -> list[StoredRevision]:
     """The person's requests; none for whoever is not here, so that an organisation cannot tell."""
     try:
         return visit.partition.latest(CONSENT_REQUEST)
@@ -84,17 +84,17 @@ def _requests(visit: Visit) -> list[Stored]:
         return []
 
 
-def _is_shown(asking: Asking, caller: Caller, now: str) -> bool:
+def _is_shown(asking: ConsentRequest, caller: Caller, now: str) -> bool:
     if caller.patient is None:
         return asking.asker == caller.reference
     return asking.is_open(now)
 
 
-def _view(caller: Caller, ports: Ports) -> Callable[[Stored, Asking], JsonObject]:
+def _view(caller: Caller, ports: Ports) -> Callable[[StoredRevision, ConsentRequest], JsonObject]:
     if caller.patient is None:
         return lambda stored, asking: for_asker(asking, stored.doc.id)
     return lambda stored, asking: for_person(asking, stored.doc.id, ports.store.clock())
 
 
-def _seen(stored: Stored, caller: Caller) -> Seen:
-    return Seen(stored, {}, Allowed("author" if caller.patient is None else "self"))
+def _seen(stored: StoredRevision, caller: Caller) -> VisibleRevision:
+    return VisibleRevision(stored, {}, ReadAllowed("author" if caller.patient is None else "self"))

@@ -9,8 +9,8 @@ from typing import Any
 
 from carevouch.consent.references import reference_of
 from carevouch.consent.signature import body_of
-from carevouch.door.access import Seen, Visit
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.access import VisibleRevision, Visit
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.fhir.meta import etag
 from carevouch.fhir.validate import require_valid
 from carevouch.identity.caller import Caller
@@ -18,9 +18,9 @@ from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid, NotFound
 from carevouch.kernel.ids import Doc, about, parse_doc
 from carevouch.kernel.jsontext import render
-from carevouch.records.access import Allowed
+from carevouch.records.access import ReadAllowed
 from carevouch.records.content import resource_of, stamped
-from carevouch.store.documents import Answer, Draft, Naming, Partition, Plan, Stored
+from carevouch.store.documents import ActNames, ActPlan, Draft, Partition, StoredAnswer, StoredRevision
 from services.consent.inputs import require_device, require_own, retriable
 from services.consent.ports import Ports
 from services.consent.record import reply_of, versioned
@@ -34,7 +34,7 @@ _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-typ
 _ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
 
-def revoke(incoming: Incoming, ports: Ports) -> Reply:
+def revoke(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/Consent/$revokeConsent by the patient's own device: 200 with the inactive Consent."""
     caller = ports.access.caller(incoming)
     named = _parameters(require_valid(incoming.object(), "Parameters"), ports)
@@ -57,10 +57,10 @@ class _EndedBefore(Exception):
     """It has no effect already; there is nothing to store."""
 
 
-def _revoked(visit: Visit, doc: Doc, document: str | None, incoming: Incoming, ports: Ports) -> Reply:
+def _revoked(visit: Visit, doc: Doc, document: str | None, incoming: HttpRequest, ports: Ports) -> Reply:
     caller, partition = visit.caller, visit.partition
 
-    def build(naming: Naming) -> Plan:
+    def build(naming: ActNames) -> ActPlan:
         current = _current(partition, doc)
         if resource_of("Consent", current.body).get("status") in _ENDED:
             raise _EndedBefore
@@ -72,19 +72,19 @@ def _revoked(visit: Visit, doc: Doc, document: str | None, incoming: Incoming, p
     except _EndedBefore:
         current = _current(partition, doc)
         resource = resource_of("Consent", current.body)
-        visit.show([Seen(current, resource, Allowed("self"))])
+        visit.show([VisibleRevision(current, resource, ReadAllowed("self"))])
         return Reply(200, resource, {"ETag": etag(current.version)})
     return reply_of(committed, partition, ports)
 
 
-def _current(partition: Partition, doc: Doc) -> Stored:
+def _current(partition: Partition, doc: Doc) -> StoredRevision:
     current = partition.get(doc)
     if current is None:
         raise NotFound(ABSENT)
     return current
 
 
-def _plan(current: Stored, naming: Naming, caller: Caller, document: str | None) -> Plan:
+def _plan(current: StoredRevision, naming: ActNames, caller: Caller, document: str | None) -> ActPlan:
     doc, version = current.doc, current.version + 1
     ended = {**resource_of("Consent", current.body), "status": INACTIVE}
     # No limit of size here: what is stored, however it came in, can be revoked.
@@ -95,8 +95,8 @@ def _plan(current: Stored, naming: Naming, caller: Caller, document: str | None)
         Draft(doc, body_of(content, None), current),
         Draft(provenance, render(stamped(told, provenance.id, 1, naming.time, caller.reference))),
     )
-    answer = Answer(200, (versioned(doc, version), str(provenance)))
-    return Plan("consent.revoked", drafts, answer, (caller.id,))
+    answer = StoredAnswer(200, (versioned(doc, version), str(provenance)))
+    return ActPlan("consent.revoked", drafts, answer, (caller.id,))
 
 
 def _provenance(target: str, time: str, caller: Caller, document: str | None) -> JsonObject:

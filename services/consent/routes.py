@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from carevouch.door.http import ABSENT, Door, Handler, Incoming, Reply
+from carevouch.door.http import ABSENT, Door, Handler, HttpRequest, Reply
 from carevouch.kernel.errors import NotFound
 from services.consent import ask, decision, grant, record, requests, revoke
 from services.consent.ports import Ports
 
-Use = Callable[[Incoming, Ports], Reply]
+Use = Callable[[HttpRequest, Ports], Reply]
 REVOKE = ("$revokeConsent", "%24revokeConsent")
 
 
@@ -32,7 +32,7 @@ def _bound(use: Use, ports: Callable[[], Ports]) -> Handler:
     return lambda incoming: use(incoming, ports())
 
 
-def _create(incoming: Incoming, ports: Ports) -> Reply:
+def _create(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/Consent: an organisation proposes, a person's device records what cannot permit."""
     caller = ports.access.caller(incoming)
     if caller.patient is None:
@@ -40,7 +40,7 @@ def _create(incoming: Incoming, ports: Ports) -> Reply:
     return record.create(incoming, ports, caller)
 
 
-def _operate(incoming: Incoming, ports: Ports) -> Reply:
+def _operate(incoming: HttpRequest, ports: Ports) -> Reply:
     # API Gateway has no `$` in literal parts: an id that starts with one is an operation.
     if incoming.path["id"] not in REVOKE:
         raise NotFound(ABSENT)

@@ -18,7 +18,7 @@ from carevouch.events.export import (
     COMPLETED,
     STARTED,
     ExportObject,
-    Scope,
+    ExportScope,
     SealProof,
     StrandExport,
     StrandScope,
@@ -40,7 +40,7 @@ from carevouch.ledger.checkpoint import LogName
 from carevouch.ledger.merkle import consistency_proof, edge_at, verify_consistency
 from carevouch.ledger.tiles import WIDTH
 from carevouch.sealing.marks import Mark
-from carevouch.store.log.library import Library, Published
+from carevouch.store.log.library import Library, PublishedCheckpoint
 from carevouch.store.log.names import GENESIS
 from carevouch.store.log.ports import ObjectDiffers, ObjectMoved, Objects
 
@@ -57,7 +57,7 @@ _PREFIX = re.compile(r"([A-Za-z0-9._=-]{1,60}/){0,8}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ExportRequest:
     """Which span (block time, `start` included, `end` not), and the folder in the bucket."""
 
     start: str
@@ -73,7 +73,7 @@ class NoMarks:
         return {}
 
 
-def parse_request(event: Mapping[str, object], now: str) -> Request:
+def parse_request(event: Mapping[str, object], now: str) -> ExportRequest:
     """The request `{"from", "to", "prefix"?}`; raises `Invalid`, `Malformed` saying what to mend."""
     if not {"from", "to"} <= set(event) <= {"from", "to", "prefix"}:
         raise Invalid('an export is asked for by {"from": time, "to": time, "prefix": "folder/"}')
@@ -85,7 +85,7 @@ def parse_request(event: Mapping[str, object], now: str) -> Request:
         raise Invalid(f"to is at most {newest}: what was sealed later may not be published yet")
     if not _PREFIX.fullmatch(prefix):
         raise Invalid("prefix is empty, or names of letters, digits and ._=- that each end with a slash")
-    return Request(start, end, prefix)
+    return ExportRequest(start, end, prefix)
 
 
 class Exporter:
@@ -96,7 +96,7 @@ class Exporter:
         self._objects = objects
         self._has_time = has_time
 
-    def run(self, request: Request) -> JsonObject:
+    def run(self, request: ExportRequest) -> JsonObject:
         """Export, or go on exporting: `{"id", "status", "manifest", "objects"}`.
 
         The status is `completed`, or `started` if time ran out: ask again for the same then. Raises
@@ -119,7 +119,7 @@ class Exporter:
         self._objects.create(name, work.manifest())
         return {"id": id_, "status": COMPLETED, "manifest": name}
 
-    def _scope(self, request: Request) -> Scope:
+    def _scope(self, request: ExportRequest) -> ExportScope:
         """The scope that was fixed by whoever began this export; fixed now if nobody did."""
         id_ = export_id(self._library.genesis().origin, request.start, request.end)
         name = request.prefix + manifest_name(id_, STARTED)
@@ -136,7 +136,7 @@ class Exporter:
             raise Busy("the export was begun elsewhere and is gone; ask again")
         return parse_started(found.data)
 
-    def _fixed(self, request: Request) -> Scope:
+    def _fixed(self, request: ExportRequest) -> ExportScope:
         library = self._library
         genesis = library.genesis()
         strands = []
@@ -147,13 +147,13 @@ class Exporter:
             strands.append(StrandScope(strand, published.note.decode("utf-8"), first, end))
         note = library.file(GENESIS).decode("utf-8")
         epochs = library.epochs().decode("utf-8")
-        return Scope(genesis.origin, request.start, request.end, note, epochs, tuple(strands))
+        return ExportScope(genesis.origin, request.start, request.end, note, epochs, tuple(strands))
 
 
 class _Work:
     """The objects of one export, those that are noted as written and those to come."""
 
-    def __init__(self, prefix: str, scope: Scope, library: Library, objects: Objects) -> None:
+    def __init__(self, prefix: str, scope: ExportScope, library: Library, objects: Objects) -> None:
         self._prefix = prefix
         self._scope = scope
         self._library = library
@@ -227,18 +227,18 @@ class _Work:
             self._seal(published, following),
         )
 
-    def _seal(self, published: Published, index: int | None) -> SealProof | None:
+    def _seal(self, published: PublishedCheckpoint, index: int | None) -> SealProof | None:
         if index is None:
             return None
         placed = self._library.place(published, index)
         return SealProof(placed.entry.decode("ascii"), placed.proof.path)
 
-    def _published(self, strand: StrandScope) -> Published:
+    def _published(self, strand: StrandScope) -> PublishedCheckpoint:
         """The checkpoint of the scope, verified: it comes out of the bucket like everything else."""
         note = strand.checkpoint.encode("utf-8")
         origin = self._library.origin(strand.strand)
-        return Published(strand.strand, self._library.keys.open(note, origin), note)
+        return PublishedCheckpoint(strand.strand, self._library.keys.open(note, origin), note)
 
 
-def _bundles(library: Library, published: Published) -> Bundle:
+def _bundles(library: Library, published: PublishedCheckpoint) -> Bundle:
     return lru_cache(_BUNDLES)(lambda number: library.bundle(published, number))

@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from carevouch.door.http import Door
-from carevouch.store.documents.erasure import Swept
+from carevouch.store.documents.erasure import ErasureReport
 from services.identity.authorizer import authorize
 from services.identity.routes import register
 from services.identity.wiring import authorizer_ports, cors_origin, ports
@@ -26,7 +26,7 @@ def sweeper(event: dict[str, Any], context: Any) -> dict[str, int]:
     return tell(ports().eraser.sweep(), door)
 
 
-def tell(swept: Swept, told: Door) -> dict[str, int]:
+def tell(swept: ErasureReport, told: Door) -> dict[str, int]:
     """The counts, as the answer, a log line and the metric that an alarm watches."""
     counts = {"finished": swept.finished, "failed": swept.failed}
     told.logger.info("swept", extra=counts)

@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 
 from carevouch.door.access import Visit
 from carevouch.door.devices import Devices, devices_of
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.door.receipts import receipt_headers, receipt_json
 from carevouch.identity.binding import (
     REMOVED,
@@ -27,11 +27,11 @@ from carevouch.identity.roles import PROVIDER
 from carevouch.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid, NotFound
 from carevouch.kernel.ids import Doc, about, part
 from carevouch.kernel.jws import Jwk, thumbprint
-from carevouch.store.documents import Answer, Draft, Naming, Plan, Request
+from carevouch.store.documents import ActNames, ActPlan, ActRequest, Draft, StoredAnswer
 from services.identity.ports import Ports
 
 
-def bind(incoming: Incoming, ports: Ports) -> Reply:
+def bind(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /identity/devices: {offer, binding}; 201 with the device's client id."""
     posted = incoming.object()
     if set(posted) != {"offer", "binding"} or not all(isinstance(item, str) for item in posted.values()):
@@ -49,13 +49,13 @@ def bind(incoming: Incoming, ports: Ports) -> Reply:
     derived = ports.store.reader.keys.deployment().derive("device", thumbprint(offer.one_time))
     doc = Doc("BoundDevice", about(offer.patient, part(derived)))
 
-    def build(_naming: Naming) -> Plan:
+    def build(_naming: ActNames) -> ActPlan:
         draft = Draft(doc, device_body(posted))
-        return Plan("device.bound", (draft,), Answer(201, (str(doc),)), (offer.patient,))
+        return ActPlan("device.bound", (draft,), StoredAnswer(201, (str(doc),)), (offer.patient,))
 
     try:
         committed = ports.store.writer.perform(
-            Request(f"device:{binding.kid}", None, incoming.content()), lambda _naming: doc, build
+            ActRequest(f"device:{binding.kid}", None, incoming.content()), lambda _naming: doc, build
         )
     except Conflict:
         raise Conflict("this enrolment code was used already; ask the provider for a new one") from None
@@ -63,7 +63,7 @@ def bind(incoming: Incoming, ports: Ports) -> Reply:
     return Reply(201, body)
 
 
-def remove(incoming: Incoming, ports: Ports) -> Reply:
+def remove(incoming: HttpRequest, ports: Ports) -> Reply:
     """DELETE /identity/devices/{id}, by any active device of the same person, the very one too; 204.
 
     Its tokens are refused from the next request on and it signs nothing more that counts; what it signed
@@ -78,7 +78,7 @@ def remove(incoming: Incoming, ports: Ports) -> Reply:
         caller.require_scope("Patient", "u")
         _device_key(caller, ports)
         visit.conclude("removed already")
-        request = Request(f"{caller.id}:{caller.device}", incoming.idempotency_key, incoming.content())
+        request = ActRequest(f"{caller.id}:{caller.device}", incoming.idempotency_key, incoming.content())
         try:
             committed = ports.store.writer.perform(
                 request, lambda _naming: doc, lambda _: _removal(doc, visit)
@@ -94,7 +94,7 @@ class _RemovedAlready(Exception):
     """Nothing is left to do."""
 
 
-def _removal(doc: Doc, visit: Visit) -> Plan:
+def _removal(doc: Doc, visit: Visit) -> ActPlan:
     stored = visit.partition.get(doc)
     if stored is None:
         raise NotFound(ABSENT)
@@ -102,10 +102,10 @@ def _removal(doc: Doc, visit: Visit) -> Plan:
     if status == REMOVED:
         raise _RemovedAlready
     draft = Draft(doc, device_body(posted, status=REMOVED), stored)
-    return Plan("device.removed", (draft,), Answer(204), (visit.caller.id,))
+    return ActPlan("device.removed", (draft,), StoredAnswer(204), (visit.caller.id,))
 
 
-def describe(incoming: Incoming, ports: Ports) -> Reply:
+def describe(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /identity/subjects/{id}, for the person's own device: which devices speak for them."""
 
     def work(visit: Visit) -> Reply:
@@ -121,7 +121,7 @@ def describe(incoming: Incoming, ports: Ports) -> Reply:
     return _own(incoming, ports, "read", "r", work)
 
 
-def secret(incoming: Incoming, ports: Ports) -> Reply:
+def secret(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /identity/subjects/{id}/secret: the subject secret, readable by the calling device alone (JWE).
 
     With it a person finds the events about themselves in a mirror of the public log.
@@ -137,7 +137,7 @@ def secret(incoming: Incoming, ports: Ports) -> Reply:
     return _own(incoming, ports, "read", "r", work)
 
 
-def erase(incoming: Incoming, ports: Ports) -> Reply:
+def erase(incoming: HttpRequest, ports: Ports) -> Reply:
     """DELETE /identity/subjects/{id}, by the person's own device: for good, at once."""
 
     def work(visit: Visit) -> Reply:
@@ -151,7 +151,7 @@ def erase(incoming: Incoming, ports: Ports) -> Reply:
 
 
 def _own(
-    incoming: Incoming, ports: Ports, interaction: str, letter: str, work: Callable[[Visit], Reply]
+    incoming: HttpRequest, ports: Ports, interaction: str, letter: str, work: Callable[[Visit], Reply]
 ) -> Reply:
     """Do the work for the person's own device whose token covers `letter` on the Patient.
 

@@ -7,7 +7,7 @@ service can forge it.
 
 from typing import Any
 
-from carevouch.door.http import Incoming, Reply
+from carevouch.door.http import HttpRequest, Reply
 from carevouch.door.receipts import receipt_headers
 from carevouch.events.act import Act, Revision, assemble
 from carevouch.events.catalogue import OPERATOR, may_write
@@ -27,7 +27,7 @@ MAX_AGE_SECONDS = 600
 ADMITTED, CHANGED = "organization.admitted", "organization.changed"
 
 
-def admit(incoming: Incoming, ports: Ports) -> Reply:
+def admit(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/Organization: {event, documents: [{doc, version, prev, nonce, body}]}."""
     posted = incoming.object()
     if set(posted) != {"event", "documents"} or not isinstance(posted["documents"], list):

@@ -9,7 +9,7 @@ from typing import Any
 
 from carevouch.door.access import Visit
 from carevouch.door.devices import enrolment_doc
-from carevouch.door.http import Incoming, Reply
+from carevouch.door.http import HttpRequest, Reply
 from carevouch.door.receipts import receipt_headers
 from carevouch.fhir.validate import require_valid
 from carevouch.identity.caller import Caller
@@ -19,7 +19,7 @@ from carevouch.kernel.errors import Conflict, Invalid, TooLarge
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import parse, render
 from carevouch.records.content import stamped
-from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request
+from carevouch.store.documents import ActNames, ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer
 from carevouch.store.index import Superseded
 from carevouch.store.rows import MAX_ROW_BYTES
 from services.identity.ports import Ports
@@ -37,7 +37,7 @@ class _KnownAlready(Exception):
         self.patient = patient
 
 
-def register(incoming: Incoming, ports: Ports) -> Reply:
+def register(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/Patient: 201 with the new Patient, or 200 with the id of the known one."""
     caller = ports.access.caller(incoming)
     caller.require_role(PROVIDER)
@@ -47,7 +47,7 @@ def register(incoming: Incoming, ports: Ports) -> Reply:
         raise Invalid("a Patient is registered with at least one identifier, or nobody could find them again")
     try:
         committed = ports.store.writer.perform(
-            Request(caller.id, incoming.idempotency_key, incoming.content()),
+            ActRequest(caller.id, incoming.idempotency_key, incoming.content()),
             lambda naming: Doc("Patient", naming.part(0)),
             lambda naming: _plan(naming, resource, caller, ports),
         )
@@ -61,7 +61,7 @@ def register(incoming: Incoming, ports: Ports) -> Reply:
     return _created(committed, ports)
 
 
-def link(visit: Visit, patient: str, incoming: Incoming, ports: Ports) -> Reply:
+def link(visit: Visit, patient: str, incoming: HttpRequest, ports: Ports) -> Reply:
     """Link an organisation with a person that is known; repeating it changes nothing."""
     caller = visit.caller
     visit.conclude("linked already")
@@ -71,19 +71,19 @@ def link(visit: Visit, patient: str, incoming: Incoming, ports: Ports) -> Reply:
     if ports.store.reader.find(doc) is not None:
         return Reply(200, body, headers)
 
-    def build(_naming: Naming) -> Plan:
+    def build(_naming: ActNames) -> ActPlan:
         draft = Draft(doc, enrolment_body(patient, caller.id))
-        return Plan("patient.enrolled", (draft,), Answer(200, (f"Patient/{patient}",)), (patient,))
+        return ActPlan("patient.enrolled", (draft,), StoredAnswer(200, (f"Patient/{patient}",)), (patient,))
 
     try:
-        request = Request(caller.id, incoming.idempotency_key, incoming.content())
+        request = ActRequest(caller.id, incoming.idempotency_key, incoming.content())
         committed = ports.store.writer.perform(request, lambda _naming: doc, build)
     except Conflict:
         return Reply(200, body, headers)
     return Reply(200, body, {**headers, **receipt_headers(committed)})
 
 
-def _plan(naming: Naming, resource: JsonObject, caller: Caller, ports: Ports) -> Plan:
+def _plan(naming: ActNames, resource: JsonObject, caller: Caller, ports: Ports) -> ActPlan:
     known = ports.index.one(resource)
     if known is not None:
         raise _KnownAlready(known.id)
@@ -98,16 +98,16 @@ def _plan(naming: Naming, resource: JsonObject, caller: Caller, ports: Ports) ->
     enrolment = Draft(
         enrolment_doc(ports.store.reader, patient, caller.id), enrolment_body(patient, caller.id)
     )
-    return Plan(
+    return ActPlan(
         "patient.registered",
         (Draft(doc, body), enrolment),
-        Answer(201, (str(doc),)),
+        StoredAnswer(201, (str(doc),)),
         (patient,),
         tuple((blind, doc) for blind in blinds),
     )
 
 
-def _created(committed: Committed, ports: Ports) -> Reply:
+def _created(committed: CommittedAct, ports: Ports) -> Reply:
     reference = committed.answer.references[0]
     patient = reference.removeprefix("Patient/")
     stored = ports.store.reader.person(patient).version(Doc("Patient", patient), 1)

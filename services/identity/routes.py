@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from carevouch.door.http import Door, Handler, Incoming, Reply
+from carevouch.door.http import Door, Handler, HttpRequest, Reply
 from carevouch.identity.token import LIFE_SECONDS
 from services.identity import devices, organizations, people, tokens
 from services.identity.ports import Ports
 
-Use = Callable[[Incoming, Ports], Reply]
+Use = Callable[[HttpRequest, Ports], Reply]
 
 
 def register(door: Door, ports: Callable[[], Ports]) -> None:
@@ -32,13 +32,13 @@ def _bound(use: Use, ports: Callable[[], Ports]) -> Handler:
     return lambda incoming: use(incoming, ports())
 
 
-def _jwks(_incoming: Incoming, ports: Ports) -> Reply:
+def _jwks(_incoming: HttpRequest, ports: Ports) -> Reply:
     """The public keys that sign tokens: KMS keys only (RFC 7517)."""
     key = {**ports.token_key.jwk, "kid": ports.token_key.kid, "use": "sig", "alg": "ES256"}
     return Reply(200, {"keys": [key]}, {"Cache-Control": "public, max-age=300"})
 
 
-def _smart(_incoming: Incoming, ports: Ports) -> Reply:
+def _smart(_incoming: HttpRequest, ports: Ports) -> Reply:
     """What a client needs to know to get a token (SMART App Launch 2.2, section 4)."""
     base = ports.store.base_url
     body = {

@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, RSAKey
 
 from carevouch.door.devices import Devices, devices_of
-from carevouch.door.http import Incoming, Reply
+from carevouch.door.http import HttpRequest, Reply
 from carevouch.identity.caller import DEVICE, ORGANIZATION
 from carevouch.identity.scopes import PATIENT, SYSTEM, parse_scopes, render_scopes
 from carevouch.identity.token import LIFE_SECONDS, TOKEN_TYP, TokenFacts, token_payload
@@ -57,7 +57,7 @@ class _Client:
     device: str | None = None
 
 
-def token(incoming: Incoming, ports: Ports) -> Reply:
+def token(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /auth/token."""
     try:
         form = _form(incoming)
@@ -77,7 +77,7 @@ def token(incoming: Incoming, ports: Ports) -> Reply:
     return Reply(200, body, {"Pragma": "no-cache"})
 
 
-def _form(incoming: Incoming) -> dict[str, str]:
+def _form(incoming: HttpRequest) -> dict[str, str]:
     try:
         pairs = parse_qs(incoming.body.decode("ascii"), strict_parsing=True, max_num_fields=20)
     except ValueError:

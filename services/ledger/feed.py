@@ -19,20 +19,20 @@ from carevouch.events.seal import EPOCH, parse_seal
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.errors import Invalid
-from carevouch.kernel.jws import Signed, take_apart
+from carevouch.kernel.jws import Jws, take_apart
 from carevouch.ledger.tiles import WIDTH
-from carevouch.store.log.library import Library, Published
+from carevouch.store.log.library import Library, PublishedCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FeedPage:
     """Records, each strand's in its order, and the position after them."""
 
     records: tuple[JsonObject, ...]
     next: Position
 
 
-def read_feed(library: Library, position: Position, limit: int) -> Page:
+def read_feed(library: Library, position: Position, limit: int) -> FeedPage:
     """The page after `position`; raises `Invalid` for one that is not of this log.
 
     The limit is shared among the strands that have something, each of which gets one record at least: so no
@@ -53,11 +53,11 @@ def read_feed(library: Library, position: Position, limit: int) -> Page:
         found, end = _of_strand(library, item, starts[int(item.log)], share)
         records += found
         after[int(item.log)] = Place(end)
-    return Page(tuple(records), after)
+    return FeedPage(tuple(records), after)
 
 
 def _of_strand(
-    library: Library, published: Published, start: int, share: int
+    library: Library, published: PublishedCheckpoint, start: int, share: int
 ) -> tuple[list[JsonObject], int]:
     """Up to `share` records from entry `start`, and the entry after them."""
     size = published.checkpoint.size
@@ -80,7 +80,7 @@ def _of_strand(
 @dataclass(frozen=True, slots=True)
 class _Shown:
     index: int
-    signed: Signed
+    signed: Jws
     block: SealedBlock
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from carevouch.door.http import FRESH, TEXT, Door, Incoming, Reply
+from carevouch.door.http import FRESH, TEXT, Door, HttpRequest, Reply
 from carevouch.events.position import page_limit, parse_position, render_position
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.errors import Invalid, Malformed, NotFound
@@ -17,7 +17,7 @@ from carevouch.ledger.checkpoint import SUPER, LogName
 from carevouch.ledger.note import Verifier
 from carevouch.ledger.proof import render
 from carevouch.ledger.tiles import parse_path
-from carevouch.store.log.library import Library, Placed, Published
+from carevouch.store.log.library import EntryWithProof, Library, PublishedCheckpoint
 from services.ledger.feed import read_feed
 
 PAGE = Path(__file__).with_name("verify.html")
@@ -71,7 +71,7 @@ def digest(library: Library) -> Reply:
     return Reply(200, body, FRESH)
 
 
-def feed(request: Incoming, library: Library) -> Reply:
+def feed(request: HttpRequest, library: Library) -> Reply:
     """What was sealed and published after a position, and the position after that."""
     if not {"position", "limit"}.issuperset(request.query):
         raise Invalid("the feed takes position and limit only")
@@ -80,42 +80,42 @@ def feed(request: Incoming, library: Library) -> Reply:
     return Reply(200, {"records": list(page.records), "next": render_position(page.next)}, FRESH)
 
 
-def checkpoint(request: Incoming, library: Library) -> Reply:
+def checkpoint(request: HttpRequest, library: Library) -> Reply:
     """A strand's checkpoint, or the super-log's."""
     published = library.published(_log(request))
     return Reply(200, published.note.decode("utf-8"), FRESH, TEXT)
 
 
-def tile(request: Incoming, path: str, library: Library) -> Reply:
+def tile(request: HttpRequest, path: str, library: Library) -> Reply:
     """A tile or an entry bundle; of the published tree it is immutable, and of a strand there is no other."""
     log = library.log(_log(request))
     data, published = library.tile(log, parse_path(f"tile/{path}"))
     return Reply(200, data, IMMUTABLE if published else FRESH, "application/octet-stream")
 
 
-def block(request: Incoming, library: Library) -> Reply:
+def block(request: HttpRequest, library: Library) -> Reply:
     """A block: where it begins, how many entries it has, its seal and the seal's proof."""
     found, placed = library.block(_number(request, "strand"), _number(request, "n"))
     return Reply(200, {"block": found.data, **_json(placed)}, FRESH)
 
 
-def event(request: Incoming, library: Library) -> Reply:
+def event(request: HttpRequest, library: Library) -> Reply:
     """An event's entry, its place and its proof."""
     return Reply(200, _json(library.event(_event_id(request))), FRESH)
 
 
-def event_proof(request: Incoming, library: Library) -> Reply:
+def event_proof(request: HttpRequest, library: Library) -> Reply:
     """The proof file of an event."""
     name = _event_id(request)
     return _proof(library.event(name), name)
 
 
-def event_receipt(request: Incoming, library: Library) -> Reply:
+def event_receipt(request: HttpRequest, library: Library) -> Reply:
     """The COSE receipt of an event (RFC 9942)."""
     return Reply(200, library.receipt(_event_id(request)), FRESH, "application/cose")
 
 
-def checkpoint_proof(request: Incoming, library: Library) -> Reply:
+def checkpoint_proof(request: HttpRequest, library: Library) -> Reply:
     """The proof file of a strand's checkpoint, by its size, in the super-log."""
     strand, size = _number(request, "strand"), _number(request, "n")
     return _proof(library.checkpoint(strand, size), f"strand-{strand}-{size}")
@@ -127,12 +127,12 @@ def _rest(door: Door) -> str:
     return str((request.uri_params or {}).get("path", ""))
 
 
-def _proof(placed: Placed, name: str) -> Reply:
+def _proof(placed: EntryWithProof, name: str) -> Reply:
     headers = {**FRESH, "Content-Disposition": f'attachment; filename="{name}.tlog-proof"'}
     return Reply(200, render(placed.proof).decode("utf-8"), headers, TEXT)
 
 
-def _digest(published: Published, library: Library) -> dict[str, object]:
+def _digest(published: PublishedCheckpoint, library: Library) -> dict[str, object]:
     origin = library.origin(published.log)
     return {
         "vkey": library.keys.verifier(origin).vkey,
@@ -143,7 +143,7 @@ def _digest(published: Published, library: Library) -> dict[str, object]:
     }
 
 
-def _json(placed: Placed) -> dict[str, object]:
+def _json(placed: EntryWithProof) -> dict[str, object]:
     body: dict[str, object] = {
         "entry": placed.entry.decode("ascii"),
         "place": {"strand": placed.published.log, **_place(placed)},
@@ -154,30 +154,30 @@ def _json(placed: Placed) -> dict[str, object]:
     return body
 
 
-def _place(placed: Placed) -> dict[str, object]:
+def _place(placed: EntryWithProof) -> dict[str, object]:
     checkpoint = placed.published.checkpoint
     return {"index": placed.proof.index, "size": checkpoint.size, "root": b64u(checkpoint.root)}
 
 
-def _log(request: Incoming) -> LogName:
+def _log(request: HttpRequest) -> LogName:
     return SUPER if request.path.get("strand") == SUPER else _number(request, "strand")
 
 
-def _once(request: Incoming, name: str) -> str | None:
+def _once(request: HttpRequest, name: str) -> str | None:
     given = request.query.get(name, [])
     if len(given) > 1:
         raise Invalid(f"{name} is given once")
     return given[0] if given else None
 
 
-def _number(request: Incoming, name: str) -> int:
+def _number(request: HttpRequest, name: str) -> int:
     text = request.path.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) <= 15 and str(int(text)) == text):
         raise Malformed(f"{name} in the path is not a plain number")
     return int(text)
 
 
-def _event_id(request: Incoming) -> str:
+def _event_id(request: HttpRequest) -> str:
     text = request.path.get("id", "")
     if not PART.fullmatch(text):
         raise Malformed("an event id has 26 characters of a to z and 2 to 7")

@@ -20,12 +20,29 @@ from carevouch.identity.roles import PROVIDER
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import DomainError, Forbidden, Invalid, NotFound, PreconditionFailed
 from carevouch.kernel.ids import Doc
-from carevouch.records.access import Refused
-from carevouch.records.bundle import Done, Placed, Stamp, World, document_of, place, remembered, told_again
+from carevouch.records.access import ReadRefused
+from carevouch.records.bundle import (
+    EntryOutcome,
+    Placement,
+    Stamp,
+    StoreFacts,
+    document_of,
+    place,
+    remembered,
+    told_again,
+)
 from carevouch.records.content import author_of, resource_of
-from carevouch.records.survey import PATIENT, Identifier, Survey, whose
+from carevouch.records.survey import PATIENT, BundleSurvey, Identifier, whose
 from carevouch.records.write import STORED, is_directory
-from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored
+from carevouch.store.documents import (
+    ActNames,
+    ActPlan,
+    ActRequest,
+    CommittedAct,
+    Draft,
+    StoredAnswer,
+    StoredRevision,
+)
 from services.records.limits import require_room
 from services.records.lookups import enrolment_doc, existing, is_enrolled, require_enrolment, resolve
 from services.records.ports import Ports
@@ -35,12 +52,12 @@ _IF_MATCH = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ActOutcome:
     """What was done: an answer per entry, and the act, unless everything was there already."""
 
-    done: tuple[Done, ...]
+    done: tuple[EntryOutcome, ...]
     time: str
-    committed: Committed | None = None
+    committed: CommittedAct | None = None
 
     def body(self, doc: Doc) -> bytes | None:
         """The body that was just written, if it was in this request."""
@@ -51,7 +68,7 @@ class Outcome:
 class _AllThere(Exception):
     """Nothing is left to store."""
 
-    def __init__(self, placed: Placed) -> None:
+    def __init__(self, placed: Placement) -> None:
         super().__init__("nothing to store")
         self.placed = placed
 
@@ -59,7 +76,7 @@ class _AllThere(Exception):
 class Deed:
     """An act in the making."""
 
-    def __init__(self, ports: Ports, caller: Caller, visits: Visits, asked: Survey) -> None:
+    def __init__(self, ports: Ports, caller: Caller, visits: Visits, asked: BundleSurvey) -> None:
         self._ports = ports
         self._caller = caller
         self._visits = visits
@@ -67,9 +84,9 @@ class Deed:
         self._person: str | None = None
         self._found: Mapping[Identifier, Doc] = {}
         self._fresh = False
-        self._names: dict[str, Naming] = {}
+        self._names: dict[str, ActNames] = {}
 
-    def do(self, request: Request) -> Outcome:
+    def do(self, request: ActRequest) -> ActOutcome:
         """Do it once; raises the refusals of `write` and `bundle`, and what the writer raises."""
         self._admit()
         self._look()
@@ -78,10 +95,10 @@ class Deed:
                 request, self._first, lambda naming: self._build(request, naming)
             )
         except _AllThere as nothing:
-            return Outcome(nothing.placed.done, self._ports.store.clock())
+            return ActOutcome(nothing.placed.done, self._ports.store.clock())
         naming = self._names[event_id(committed)]
         done = told_again(self._asked, committed.answer.references, naming.part)
-        return Outcome(done, parse_event(committed.event).time, committed)
+        return ActOutcome(done, parse_event(committed.event).time, committed)
 
     def _admit(self) -> None:
         # So that a refusal is audited with the person it was about, where the references say that alone.
@@ -115,7 +132,7 @@ class Deed:
         self._visits.of(doc.id)  # the refusal to come is audited with them
         return True
 
-    def _first(self, naming: Naming) -> Doc:
+    def _first(self, naming: ActNames) -> Doc:
         self._names[naming.event_id] = naming
         asked = self._asked
         if asked.patient is not None and self._person not in (None, naming.part(asked.patient)):
@@ -125,7 +142,7 @@ class Deed:
         new = naming.part(asked.patient) if asked.patient is not None else None
         return document_of(asked.first(), self._person or new, naming.part)
 
-    def _build(self, request: Request, naming: Naming) -> Plan:
+    def _build(self, request: ActRequest, naming: ActNames) -> ActPlan:
         self._names[naming.event_id] = naming
         if not self._fresh:  # a rival was first: the person may be another one by now
             self._look()
@@ -133,14 +150,14 @@ class Deed:
         current, authors = self._current()
         there = existing(self._asked.local.values(), self._ports)
         versions = {doc: stored.version for doc, stored in current.items()}
-        world = World(self._found, there, versions, self._person, authors)
+        world = StoreFacts(self._found, there, versions, self._person, authors)
         stamp = Stamp(self._caller.reference, naming.time, naming.part)
         placed = place(self._asked, world, stamp)
         if not placed.writes:
             raise _AllThere(placed)
         return self._plan(request, placed, current)
 
-    def _current(self) -> tuple[dict[Doc, Stored], dict[Doc, str | None]]:
+    def _current(self) -> tuple[dict[Doc, StoredRevision], dict[Doc, str | None]]:
         """The latest revisions of what is to be updated, which the caller may change; and their authors."""
         found, authors = {}, {}
         for index, doc in self._asked.updated().items():
@@ -156,32 +173,32 @@ class Deed:
             found[doc] = stored
         return found, authors
 
-    def _author_of(self, stored: Stored) -> str | None:
+    def _author_of(self, stored: StoredRevision) -> str | None:
         """Who wrote version 1: what later versions say of it was written by whoever wrote these."""
         if stored.version == 1:
             return author_of(resource_of(stored.doc.type, stored.body))
         first = self._ports.store.reader.partition_of(stored.doc).version(stored.doc, 1)
         return author_of(resource_of(first.doc.type, first.body)) if first else None
 
-    def _require_change(self, stored: Stored, author: str | None) -> None:
+    def _require_change(self, stored: StoredRevision, author: str | None) -> None:
         if is_directory(stored.doc.type):
             if author != self._caller.reference:
                 raise Forbidden("a document of the directory is changed by its author only")
             return
         visit = self._visits.of(str(stored.doc.subject))
-        if isinstance(visit.may_correct(stored, author), Refused):
+        if isinstance(visit.may_correct(stored, author), ReadRefused):
             raise NotFound(ABSENT)
 
-    def _plan(self, request: Request, placed: Placed, current: Mapping[Doc, Stored]) -> Plan:
+    def _plan(self, request: ActRequest, placed: Placement, current: Mapping[Doc, StoredRevision]) -> ActPlan:
         drafts = [Draft(write.doc, write.body, current.get(write.doc)) for write in placed.writes]
-        answer, blind = Answer(200, remembered(placed)), self._blind(placed)
+        answer, blind = StoredAnswer(200, remembered(placed)), self._blind(placed)
         if placed.new_person and placed.person is not None:
             link = enrolment_doc(self._caller, placed.person, self._ports)
             drafts.append(Draft(link, enrolment_body(placed.person, self._caller.id)))
             require_room(drafts, len(blind), request, answer)
             # Last of all: a key once made stays.
             self._ports.store.reader.keys.create(placed.person)
-        return Plan(
+        return ActPlan(
             placed.event_type,
             tuple(drafts),
             answer,
@@ -190,27 +207,27 @@ class Deed:
             staged=placed.event_type == STORED,
         )
 
-    def _blind(self, placed: Placed) -> tuple[tuple[str, Doc], ...]:
+    def _blind(self, placed: Placement) -> tuple[tuple[str, Doc], ...]:
         if not placed.identifiers:
             return ()
         key = self._ports.store.reader.keys.deployment()
         return tuple((key.blind(*identifier), doc) for identifier, doc in placed.identifiers)
 
 
-def _named(asked: Survey) -> str | None:
+def _named(asked: BundleSurvey) -> str | None:
     """The person that the references alone name; None also where they name several."""
     with suppress(DomainError):
         return whose(asked, {})
     return None
 
 
-def _require_identifiers(resource: JsonObject, stored: Stored) -> None:
+def _require_identifiers(resource: JsonObject, stored: StoredRevision) -> None:
     """A person is found by these: whoever could change them could make the person unfindable for others."""
     if identifiers_of(resource) != identifiers_of(resource_of("Patient", stored.body)):
         raise Forbidden("only the organisation that registered a person changes their identifiers")
 
 
-def _require_match(given: str | None, stored: Stored) -> None:
+def _require_match(given: str | None, stored: StoredRevision) -> None:
     match = _IF_MATCH.fullmatch(given or "")
     if match is None:
         raise Invalid('an update names the version it changes: send If-Match with its ETag, such as W/"1"')

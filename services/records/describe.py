@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from carevouch.fhir.capability import Served, capability_statement
+from carevouch.fhir.capability import ServedType, capability_statement
 from carevouch.fhir.compartment import personal
 from carevouch.fhir.definitions import resource_types
 from carevouch.records.openapi import openapi_document
@@ -60,7 +60,7 @@ def openapi(routes: Iterable[tuple[str, str, str, bool]], ports: Ports) -> dict[
     return openapi_document([*routes, *NEIGHBOURS], base_url=ports.store.base_url, version=VERSION)
 
 
-def _served(type_: str, routes: Iterable[tuple[str, str]]) -> Served:
+def _served(type_: str, routes: Iterable[tuple[str, str]]) -> ServedType:
     interactions, operations = set(), set()
     for method, path in routes:
         match = _FHIR.fullmatch(path)
@@ -69,7 +69,7 @@ def _served(type_: str, routes: Iterable[tuple[str, str]]) -> Served:
             interactions |= {interaction} if interaction and _is_done(type_, interaction) else set()
             operations |= set(_OPERATIONS.get((method, type_, match["rest"]), ()))
     conditional = has_identifiers(type_) and "create" in interactions
-    return Served(type_, tuple(sorted(interactions)), tuple(sorted(operations)), conditional)
+    return ServedType(type_, tuple(sorted(interactions)), tuple(sorted(operations)), conditional)
 
 
 def _resource_of(type_: str) -> str:

@@ -8,15 +8,15 @@ apart. http://hl7.org/fhir/R4/patient-operation-everything.html
 
 from collections.abc import Iterable
 
-from carevouch.door.access import Seen, Visit
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.access import VisibleRevision, Visit
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.events.catalogue import OWN_TYPES
 from carevouch.fhir.bundle import searchset
 from carevouch.kernel.errors import Invalid, NotFound
 from carevouch.kernel.ids import Doc
 from carevouch.records.pages import CURSOR, cut, page_size, read_cursor
 from carevouch.records.write import is_served
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports
 from services.records.read import visited
 from services.records.shape import last, page_url, size
@@ -24,7 +24,7 @@ from services.records.shape import last, page_url, size
 PARAMETERS = frozenset({"_count", "_type", "_format", CURSOR})
 
 
-def operation(incoming: Incoming, ports: Ports) -> Reply:
+def operation(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/Patient/{id}/{operation}: `$everything` is the one there is."""
     # Some proxies escape the dollar sign once more on the way.
     if incoming.path["operation"] not in ("$everything", "%24everything"):
@@ -32,7 +32,7 @@ def operation(incoming: Incoming, ports: Ports) -> Reply:
     return everything(incoming, ports)
 
 
-def everything(incoming: Incoming, ports: Ports) -> Reply:
+def everything(incoming: HttpRequest, ports: Ports) -> Reply:
     """The page of the person's documents that the cursor names."""
 
     def work(visit: Visit, doc: Doc) -> Reply:
@@ -65,7 +65,7 @@ def _may_know(visit: Visit, person: Doc) -> bool:
     return stored is not None and bool(visit.see([stored]))
 
 
-def _of(visit: Visit, types: frozenset[str] | None) -> Iterable[Stored]:
+def _of(visit: Visit, types: frozenset[str] | None) -> Iterable[StoredRevision]:
     if types is not None and len(types) == 1:
         return visit.partition.latest(next(iter(types)))
     found = visit.partition.latest()
@@ -85,5 +85,5 @@ def _types(text: str | None) -> frozenset[str] | None:
     return types
 
 
-def _name(one: Seen) -> str:
+def _name(one: VisibleRevision) -> str:
     return str(one.stored.doc)

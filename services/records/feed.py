@@ -9,8 +9,8 @@ a consent hides is passed over for good by whoever reads past it. The position i
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from carevouch.door.access import Seen, Visit
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.access import VisibleRevision, Visit
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.events.catalogue import OWN_TYPES
 from carevouch.events.position import (
     START,
@@ -23,7 +23,7 @@ from carevouch.events.position import (
 )
 from carevouch.kernel.errors import Invalid, NotFound
 from carevouch.kernel.ids import Doc
-from carevouch.records.views import Sealing, committed_view
+from carevouch.records.views import SealPlace, committed_view
 from services.records.ports import Ports
 from services.records.read import visited
 from services.records.shape import last
@@ -33,11 +33,11 @@ JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class FeedEntry:
     """A revision that may be shown, and where its event is sealed."""
 
-    seen: Seen
-    sealing: Sealing
+    seen: VisibleRevision
+    sealing: SealPlace
 
     @property
     def place(self) -> Place:
@@ -45,7 +45,7 @@ class Placed:
         return Place(self.sealing.index, self.seen.stored.index)
 
 
-def feed(incoming: Incoming, ports: Ports) -> Reply:
+def feed(incoming: HttpRequest, ports: Ports) -> Reply:
     """The page after the position."""
     if incoming.path["type"] != "Patient":
         raise NotFound("only a Patient has a feed; a document has its history")
@@ -67,15 +67,19 @@ def feed(incoming: Incoming, ports: Ports) -> Reply:
     return visited(incoming, ports, "Patient", "ledger-feed", work)
 
 
-def _ahead(seen: Sequence[Seen], ports: Ports, sizes: Mapping[int, int], position: Position) -> list[Placed]:
+def _ahead(
+    seen: Sequence[VisibleRevision], ports: Ports, sizes: Mapping[int, int], position: Position
+) -> list[FeedEntry]:
     """What lies past the position, by block time, and in each strand in its order."""
     sealings = ports.sealed.places((one.stored.event for one in seen), sizes)
-    placed = [Placed(one, sealings[one.stored.event.id]) for one in seen if one.stored.event.id in sealings]
+    placed = [
+        FeedEntry(one, sealings[one.stored.event.id]) for one in seen if one.stored.event.id in sealings
+    ]
     ahead = [item for item in placed if item.place >= position.get(item.sealing.strand, START)]
     return sorted(ahead, key=lambda item: (item.sealing.time, item.sealing.strand, item.place))
 
 
-def _after(position: Position, sizes: Mapping[int, int], left: Sequence[Placed]) -> dict[int, Place]:
+def _after(position: Position, sizes: Mapping[int, int], left: Sequence[FeedEntry]) -> dict[int, Place]:
     """Where to go on: at the first revision of each strand that is left, else at the strand's end."""
     after = {strand: max(Place(size), position.get(strand, START)) for strand, size in sizes.items()}
     for item in left:
@@ -84,13 +88,13 @@ def _after(position: Position, sizes: Mapping[int, int], left: Sequence[Placed])
     return after
 
 
-def _record(item: Placed, base_url: str) -> dict[str, object]:
+def _record(item: FeedEntry, base_url: str) -> dict[str, object]:
     stored = item.seen.stored
     view = committed_view(stored.revision, stored.event, stored.index, item.sealing, base_url)
     return {"kind": "revision", **view}
 
 
-def _asked(incoming: Incoming) -> tuple[Position, int]:
+def _asked(incoming: HttpRequest) -> tuple[Position, int]:
     if not PARAMETERS.issuperset(incoming.query):
         raise Invalid("the feed takes position and limit only")
     return parse_position(last(incoming, "position") or ""), page_limit(last(incoming, "limit"))

@@ -10,20 +10,20 @@ from carevouch.consent.signature import parse_body
 from carevouch.door.access import Visit
 from carevouch.door.consents import Consents, devices_of
 from carevouch.door.devices import Devices
-from carevouch.door.http import Incoming, Reply
+from carevouch.door.http import HttpRequest, Reply
 from carevouch.events.opening import Opening, render_opening
 from carevouch.identity.binding import parse_device, read_offer
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jws import take_apart
 from carevouch.records.openings import opening_of
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports
 from services.records.read import version_of, visited
 
 JSON = "application/json"
 
 
-def opening(incoming: Incoming, ports: Ports) -> Reply:
+def opening(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /ledger/documents/{type}/{id}/{version}/opening: the file that proves this version."""
 
     def work(visit: Visit, doc: Doc) -> Reply:
@@ -38,11 +38,11 @@ def opening(incoming: Incoming, ports: Ports) -> Reply:
     return visited(incoming, ports, incoming.path["type"], "ledger-opening", work)
 
 
-def _opening(stored: Stored) -> Opening:
+def _opening(stored: StoredRevision) -> Opening:
     return opening_of(stored.revision, stored.event, stored.certificate, stored.index, stored.path)
 
 
-def _with_device(file: Opening, consent: Stored, visit: Visit) -> Opening:
+def _with_device(file: Opening, consent: StoredRevision, visit: Visit) -> Opening:
     """With the device that signed it, if one did; a consent that nobody signed is opened alone."""
     signature = parse_body(consent.body)[1]
     consents = Consents(visit.access.reader, visit.access.base, visit.access.zone)

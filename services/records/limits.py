@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from carevouch.events.leaf import NONCE_BYTES
 from carevouch.kernel.errors import TooLarge
 from carevouch.store.cipher import IV_BYTES
-from carevouch.store.documents import Answer, Draft, Request
+from carevouch.store.documents import ActRequest, Draft, StoredAnswer
 from carevouch.store.documents.retry import memory
 from carevouch.store.rows import MAX_ROW_BYTES, MAX_TRANSACTION
 
@@ -19,7 +19,9 @@ _SEALED_BYTES = IV_BYTES + 16
 _ROWS_BESIDE = 3
 
 
-def require_room(drafts: Sequence[Draft], identifiers: int, request: Request, answer: Answer) -> None:
+def require_room(
+    drafts: Sequence[Draft], identifiers: int, request: ActRequest, answer: StoredAnswer
+) -> None:
     """Raise `TooLarge` for a document, an answer or identifiers that the store cannot take."""
     for draft in drafts:
         if _sealed(draft) > MAX_ROW_BYTES:

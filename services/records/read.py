@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from carevouch.door.access import Seen, Visit
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.access import VisibleRevision, Visit
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.events.catalogue import OWN_DIRECTORY
 from carevouch.fhir.bundle import Version
 from carevouch.fhir.bundle import history as history_bundle
@@ -12,7 +12,7 @@ from carevouch.kernel.errors import NotFound
 from carevouch.kernel.ids import Doc, parse_doc
 from carevouch.records.pages import CURSOR, cut, page_size, read_cursor
 from carevouch.records.write import is_directory
-from carevouch.store.documents import Partition, Stored
+from carevouch.store.documents import Partition, StoredRevision
 from services.records.ports import Ports
 from services.records.shape import etag_headers, last, one_type, page_url, size
 
@@ -21,7 +21,7 @@ Work = Callable[[Visit, Doc], Reply]
 MAX_VERSION_DIGITS = 10
 
 
-def read(incoming: Incoming, ports: Ports) -> Reply:
+def read(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/{type}/{id}: the latest version, or 304 if the caller has it."""
 
     def work(visit: Visit, doc: Doc) -> Reply:
@@ -30,7 +30,7 @@ def read(incoming: Incoming, ports: Ports) -> Reply:
     return visited(incoming, ports, one_type(incoming), "read", work)
 
 
-def vread(incoming: Incoming, ports: Ports) -> Reply:
+def vread(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/{type}/{id}/_history/{version}."""
 
     def work(visit: Visit, doc: Doc) -> Reply:
@@ -39,7 +39,7 @@ def vread(incoming: Incoming, ports: Ports) -> Reply:
     return visited(incoming, ports, one_type(incoming), "vread", work)
 
 
-def history(incoming: Incoming, ports: Ports) -> Reply:
+def history(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/{type}/{id}/_history: the versions the caller may see, newest first."""
 
     def work(visit: Visit, doc: Doc) -> Reply:
@@ -62,7 +62,7 @@ def history(incoming: Incoming, ports: Ports) -> Reply:
     return visited(incoming, ports, one_type(incoming), "history-instance", work)
 
 
-def visited(incoming: Incoming, ports: Ports, type_: str, kind: str, work: Work) -> Reply:
+def visited(incoming: HttpRequest, ports: Ports, type_: str, kind: str, work: Work) -> Reply:
     """Do the work as a visit to the document's person; the directory is about nobody and leaves no audit."""
     caller = ports.access.caller(incoming)
     about_nobody = is_directory(type_) or type_ in OWN_DIRECTORY
@@ -94,21 +94,21 @@ def partition_of(visit: Visit, doc: Doc) -> Partition:
     return visit.access.reader.partition_of(doc)
 
 
-def version_of(visit: Visit, doc: Doc, text: str) -> Stored | None:
+def version_of(visit: Visit, doc: Doc, text: str) -> StoredRevision | None:
     """One version of a document, whose number comes from the path."""
     if not (text.isascii() and text.isdecimal() and len(text) <= MAX_VERSION_DIGITS):
         raise NotFound(ABSENT)
     return partition_of(visit, doc).version(doc, int(text))
 
 
-def _shown(seen: Seen, incoming: Incoming) -> Reply:
+def _shown(seen: VisibleRevision, incoming: HttpRequest) -> Reply:
     headers = etag_headers(seen.stored)
     if incoming.headers.get("if-none-match") == headers["ETag"]:
         return Reply(304, None, headers)
     return Reply(200, seen.resource, headers)
 
 
-def _version(one: Seen, url: str) -> Version:
+def _version(one: VisibleRevision, url: str) -> Version:
     stored = one.stored
     created = stored.version == 1
     return Version(
@@ -122,5 +122,5 @@ def _version(one: Seen, url: str) -> Version:
     )
 
 
-def _name(one: Seen) -> str:
+def _name(one: VisibleRevision) -> str:
     return str(one.stored.version)

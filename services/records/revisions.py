@@ -8,8 +8,8 @@ producer's time is a claim and decides nothing. What may be seen, and the audit,
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from carevouch.door.access import Seen, Visit
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.access import VisibleRevision, Visit
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.kernel.errors import Invalid, NotFound
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import render
@@ -17,8 +17,8 @@ from carevouch.kernel.times import rfc3339
 from carevouch.records.openings import ledger_line
 from carevouch.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
 from carevouch.records.timeline import FIRST, NEVER, current_at, current_between
-from carevouch.records.views import Sealing, committed_view, with_data
-from carevouch.store.documents import Stored
+from carevouch.records.views import SealPlace, committed_view, with_data
+from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports
 from services.records.read import partition_of, version_of, visited
 from services.records.shape import last, page_url, size
@@ -28,7 +28,7 @@ PARAMETERS = frozenset({"from", "to", "at", "_count", CURSOR})
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HistoryQuery:
     """Which instant (`at`), or which span and page of it; no instant and no span: all, in short."""
 
     at: str | None
@@ -38,7 +38,7 @@ class Asked:
     cursor: Cursor
 
 
-def revision(incoming: Incoming, ports: Ports) -> Reply:
+def revision(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /ledger/documents/{type}/{id}/{version}: the committed view, with the stored bytes."""
 
     def work(visit: Visit, doc: Doc) -> Reply:
@@ -48,7 +48,7 @@ def revision(incoming: Incoming, ports: Ports) -> Reply:
     return visited(incoming, ports, incoming.path["type"], "ledger-revision", work)
 
 
-def history(incoming: Incoming, ports: Ports) -> Reply:
+def history(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /ledger/documents/{type}/{id}/history: a line for each version, oldest first.
 
     With `from` and `to` the committed views of all versions that were current at some instant in between
@@ -70,13 +70,15 @@ def history(incoming: Incoming, ports: Ports) -> Reply:
     return visited(incoming, ports, incoming.path["type"], "ledger-history", work)
 
 
-def _lines(seen: Sequence[Seen], visit: Visit) -> Reply:
+def _lines(seen: Sequence[VisibleRevision], visit: Visit) -> Reply:
     visit.show(seen)
     lines = [ledger_line(one.stored.revision, one.stored.event, one.stored.index) for one in seen]
     return _reply(render(lines))
 
 
-def _as_of(at: str, stored: Sequence[Stored], seen: Mapping[int, Seen], visit: Visit, ports: Ports) -> Reply:
+def _as_of(
+    at: str, stored: Sequence[StoredRevision], seen: Mapping[int, VisibleRevision], visit: Visit, ports: Ports
+) -> Reply:
     sealings = ports.sealed.places(one.event for one in stored)
     current = current_at(_times(stored, sealings), at)
     found = None if current is None else seen.get(stored[current].version)
@@ -87,10 +89,10 @@ def _as_of(at: str, stored: Sequence[Stored], seen: Mapping[int, Seen], visit: V
 
 
 def _between(
-    asked: Asked,
-    stored: Sequence[Stored],
-    seen: Mapping[int, Seen],
-    incoming: Incoming,
+    asked: HistoryQuery,
+    stored: Sequence[StoredRevision],
+    seen: Mapping[int, VisibleRevision],
+    incoming: HttpRequest,
     visit: Visit,
     ports: Ports,
 ) -> Reply:
@@ -105,20 +107,20 @@ def _between(
     return _reply(b'{"revisions":[' + views + b'],"next":' + render(following) + b"}")
 
 
-def _committed(seen: Seen, sealings: Mapping[str, Sealing], ports: Ports) -> bytes:
+def _committed(seen: VisibleRevision, sealings: Mapping[str, SealPlace], ports: Ports) -> bytes:
     stored = seen.stored
     sealing = sealings.get(stored.event.id)
     base = ports.store.base_url
     return with_data(committed_view(stored.revision, stored.event, stored.index, sealing, base), stored.body)
 
 
-def _times(stored: Sequence[Stored], sealings: Mapping[str, Sealing]) -> list[str | None]:
+def _times(stored: Sequence[StoredRevision], sealings: Mapping[str, SealPlace]) -> list[str | None]:
     """The block time of each version; None of one that is not sealed."""
     found = (sealings.get(one.event.id) for one in stored)
     return [None if sealing is None else sealing.time for sealing in found]
 
 
-def _asked(incoming: Incoming) -> Asked:
+def _asked(incoming: HttpRequest) -> HistoryQuery:
     """What is asked for; raises `Invalid`, `Malformed`."""
     if not PARAMETERS.issuperset(incoming.query):
         raise Invalid("the history in the log takes at, or from and to with _count")
@@ -129,15 +131,17 @@ def _asked(incoming: Incoming) -> Asked:
         raise Invalid("from is later than to; exchange the two")
     if start is None and end is None and not {"_count", CURSOR}.isdisjoint(incoming.query):
         raise Invalid("pages are those of a span; give from, to or both")
-    return Asked(at, start, end, page_size(last(incoming, "_count")), read_cursor(last(incoming, CURSOR)))
+    return HistoryQuery(
+        at, start, end, page_size(last(incoming, "_count")), read_cursor(last(incoming, CURSOR))
+    )
 
 
-def _instant(incoming: Incoming, name: str) -> str | None:
+def _instant(incoming: HttpRequest, name: str) -> str | None:
     text = last(incoming, name)
     return None if text is None else rfc3339(text, name)
 
 
-def _name(one: Seen) -> str:
+def _name(one: VisibleRevision) -> str:
     return str(one.stored.version)
 
 

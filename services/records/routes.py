@@ -7,11 +7,11 @@ route of this one under its own name.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from carevouch.door.http import Door, Handler, Incoming, Reply
+from carevouch.door.http import Door, Handler, HttpRequest, Reply
 from services.records import describe, everything, feed, ledger, read, revisions, search, transaction, write
 from services.records.ports import Ports
 
-Use = Callable[[Incoming, Ports], Reply]
+Use = Callable[[HttpRequest, Ports], Reply]
 # Types of which some route is another service's, by their literal name.
 LITERAL_TYPES = ("Patient", "Organization", "Consent", "Claim", "Coverage", "CoverageEligibilityRequest")
 _DOCUMENT = "/ledger/documents/{type}/{id}"
@@ -65,19 +65,19 @@ def _reads(type_: str, fixed: Mapping[str, str]) -> list[Route]:
 
 
 def _bound(route: Route, ports: Callable[[], Ports]) -> Handler:
-    def handler(incoming: Incoming) -> Reply:
+    def handler(incoming: HttpRequest) -> Reply:
         return route.use(replace(incoming, path={**incoming.path, **route.fixed}), ports())
 
     return handler
 
 
-def _metadata(_incoming: Incoming, ports: Ports) -> Reply:
+def _metadata(_incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/metadata."""
     listed = [(route.method, route.path) for route in routes()]
     return Reply(200, describe.capabilities(listed, ports), {"Cache-Control": "public, max-age=300"})
 
 
-def _openapi(_incoming: Incoming, ports: Ports) -> Reply:
+def _openapi(_incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /openapi.json."""
     listed = [(route.method, route.path, route.summary, route.is_open) for route in routes()]
     return Reply(200, describe.openapi(listed, ports), {"Cache-Control": "public, max-age=300"})

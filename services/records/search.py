@@ -8,8 +8,8 @@ what the caller may see.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from carevouch.door.access import Seen, Visit
-from carevouch.door.http import Incoming, Reply
+from carevouch.door.access import VisibleRevision, Visit
+from carevouch.door.http import HttpRequest, Reply
 from carevouch.fhir.bundle import searchset
 from carevouch.fhir.matching import unescape
 from carevouch.fhir.references import parse as parse_reference
@@ -20,7 +20,7 @@ from carevouch.records.content import resource_of
 from carevouch.records.months import months_of
 from carevouch.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
 from carevouch.records.write import is_directory
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from services.records.lookups import resolve
 from services.records.ports import Ports
 from services.records.shape import last, one_type, page_url, size
@@ -39,7 +39,7 @@ class Search:
     cursor: Cursor
 
 
-def search(incoming: Incoming, ports: Ports) -> Reply:
+def search(incoming: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/{type}?…: a page of the documents that match and that the caller may see."""
     caller, type_ = ports.access.caller(incoming), one_type(incoming)
     params = {name: list(values) for name, values in incoming.query.items()}
@@ -61,7 +61,7 @@ def _whose(type_: str, params: dict[str, list[str]], ports: Ports) -> str | None
 
 
 def _read(
-    type_: str, person: str | None, params: dict[str, list[str]], incoming: Incoming, ports: Ports
+    type_: str, person: str | None, params: dict[str, list[str]], incoming: HttpRequest, ports: Ports
 ) -> Search:
     cursor = read_cursor(last(incoming, CURSOR))
     count = page_size(last(incoming, "_count"))
@@ -107,7 +107,7 @@ def _patient(params: Mapping[str, list[str]], ports: Ports) -> str | None:
     return found.id if found else None
 
 
-def _answer(visit: Visit, asked: Search, incoming: Incoming, ports: Ports) -> Reply:
+def _answer(visit: Visit, asked: Search, incoming: HttpRequest, ports: Ports) -> Reply:
     visible = _visible(visit, asked, ports)
     page = cut(visible, asked.cursor, asked.count, name=_name, size=size, by_name=not asked.query.sort)
     visit.show(page.items)
@@ -122,7 +122,7 @@ def _answer(visit: Visit, asked: Search, incoming: Incoming, ports: Ports) -> Re
     return Reply(200, body)
 
 
-def _visible(visit: Visit, asked: Search, ports: Ports) -> list[Seen]:
+def _visible(visit: Visit, asked: Search, ports: Ports) -> list[VisibleRevision]:
     query = asked.query
     try:
         candidates = list(_candidates(visit, asked, ports))
@@ -133,7 +133,7 @@ def _visible(visit: Visit, asked: Search, ports: Ports) -> list[Seen]:
     return [seen[str(resource["id"])] for resource in query.ordered([one.resource for one in seen.values()])]
 
 
-def _candidates(visit: Visit, asked: Search, ports: Ports) -> Iterable[Stored]:
+def _candidates(visit: Visit, asked: Search, ports: Ports) -> Iterable[StoredRevision]:
     """The latest revisions to look through: as few as the parameters allow."""
     type_, reader = asked.query.type, visit.access.reader
     if type_ == "AuditEvent":
@@ -169,5 +169,5 @@ def _docs(type_: str, ids: Iterable[str]) -> Iterable[Doc]:
             continue
 
 
-def _name(one: Seen) -> str:
+def _name(one: VisibleRevision) -> str:
     return one.stored.doc.id

@@ -5,19 +5,19 @@ from datetime import datetime
 from email.utils import format_datetime
 from urllib.parse import urlencode
 
-from carevouch.door.access import Seen
-from carevouch.door.http import Incoming
+from carevouch.door.access import VisibleRevision
+from carevouch.door.http import HttpRequest
 from carevouch.fhir.meta import etag
 from carevouch.kernel.errors import Invalid, NotFound
 from carevouch.kernel.times import moment
 from carevouch.records.pages import CURSOR
 from carevouch.records.write import is_served
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 
 UNSERVED = "this server serves no such type; GET /fhir/metadata lists what it serves"
 
 
-def one_type(incoming: Incoming) -> str:
+def one_type(incoming: HttpRequest) -> str:
     """The resource type in the path; raises `NotFound` for one without a FHIR door."""
     type_ = incoming.path["type"]
     if not is_served(type_):
@@ -25,7 +25,7 @@ def one_type(incoming: Incoming) -> str:
     return type_
 
 
-def etag_headers(stored: Stored) -> dict[str, str]:
+def etag_headers(stored: StoredRevision) -> dict[str, str]:
     """ETag and Last-Modified of a version (http://hl7.org/fhir/R4/http.html#versioning)."""
     return {"ETag": etag(stored.version), "Last-Modified": http_date(stored.time)}
 
@@ -44,7 +44,7 @@ def page_url(base: str, query: Mapping[str, Sequence[str]], cursor: str | None =
     return f"{base}?{urlencode(pairs)}" if pairs else base
 
 
-def last(incoming: Incoming, name: str) -> str | None:
+def last(incoming: HttpRequest, name: str) -> str | None:
     """A control parameter that is given once; raises `Invalid` if it comes again."""
     given = incoming.query.get(name, [])
     if len(given) > 1:
@@ -52,6 +52,6 @@ def last(incoming: Incoming, name: str) -> str | None:
     return given[0] if given else None
 
 
-def size(one: Seen) -> int:
+def size(one: VisibleRevision) -> int:
     """What a document adds to an answer, in bytes, with its entry around it."""
     return len(one.stored.body) + 400

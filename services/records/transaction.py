@@ -7,19 +7,19 @@ decided where it is read. http://hl7.org/fhir/R4/http.html#transaction
 from http import HTTPStatus
 from typing import Any
 
-from carevouch.door.http import Incoming, Reply, refusal
+from carevouch.door.http import HttpRequest, Reply, refusal
 from carevouch.door.receipts import receipt_headers
 from carevouch.events.envelope import MAX_COUNT
-from carevouch.fhir.bundle import Answer, Entry, read_bundle, response
+from carevouch.fhir.bundle import Entry, EntryResponse, read_bundle, response
 from carevouch.fhir.meta import etag
 from carevouch.fhir.references import walk
 from carevouch.identity.caller import Caller
 from carevouch.identity.roles import PROVIDER
 from carevouch.kernel.errors import DomainError, Invalid, TooLarge
-from carevouch.records.bundle import Done
+from carevouch.records.bundle import EntryOutcome
 from carevouch.records.survey import MAX_LOOKUPS, survey
-from carevouch.store.documents import Request
-from services.records.deed import Deed, Outcome
+from carevouch.store.documents import ActRequest
+from services.records.deed import ActOutcome, Deed
 from services.records.ports import Ports
 from services.records.visits import Visits, told
 
@@ -27,7 +27,7 @@ from services.records.visits import Visits, told
 MAX_BATCH = 100
 
 
-def bundle(incoming: Incoming, ports: Ports) -> Reply:
+def bundle(incoming: HttpRequest, ports: Ports) -> Reply:
     """Store what a transaction or batch holds; answers entry by entry, in its order."""
     caller = ports.access.caller(incoming)
     value = incoming.object()
@@ -48,7 +48,7 @@ def bundle(incoming: Incoming, ports: Ports) -> Reply:
         return Reply(200, response("transaction", []))
     deed = Deed(ports, caller, visits, survey(asked.entries, asked.links(), ports.access.base))
     outcome = visits.attempt(
-        lambda: deed.do(Request(caller.id, incoming.idempotency_key, incoming.content()))
+        lambda: deed.do(ActRequest(caller.id, incoming.idempotency_key, incoming.content()))
     )
     answers = [_answer(done, outcome, ports) for done in outcome.done]
     headers = receipt_headers(outcome.committed) if outcome.committed else {}
@@ -62,8 +62,8 @@ def _require_few(entries: tuple[Entry, ...]) -> None:
 
 
 def _batch(
-    entries: tuple[Entry, ...], caller: Caller, incoming: Incoming, visits: Visits, ports: Ports
-) -> list[Answer]:
+    entries: tuple[Entry, ...], caller: Caller, incoming: HttpRequest, visits: Visits, ports: Ports
+) -> list[EntryResponse]:
     """Each entry as an act of its own; what is refused says why, and the others are done."""
     refused: dict[str, str] = {}
     answers = []
@@ -79,25 +79,27 @@ def _batch(
     return answers
 
 
-def _alone(entry: Entry, caller: Caller, incoming: Incoming, visits: Visits, ports: Ports) -> Answer:
+def _alone(
+    entry: Entry, caller: Caller, incoming: HttpRequest, visits: Visits, ports: Ports
+) -> EntryResponse:
     if entry.issues:
         raise Invalid("the entry cannot be done", issues=entry.issues)
     deed = Deed(ports, caller, visits, survey([entry], {}, ports.access.base))
     key = incoming.idempotency_key
-    request = Request(caller.id, f"{key}/{entry.index}" if key else None, incoming.content())
+    request = ActRequest(caller.id, f"{key}/{entry.index}" if key else None, incoming.content())
     outcome = deed.do(request)
     return _answer(outcome.done[0], outcome, ports)
 
 
-def _answer(done: Done, outcome: Outcome, ports: Ports) -> Answer:
+def _answer(done: EntryOutcome, outcome: ActOutcome, ports: Ports) -> EntryResponse:
     location = f"{ports.access.base}/{done.doc}"
     status = f"{done.status} {HTTPStatus(done.status).phrase}"
     if not done.version:  # there already, and left as it is
-        return Answer(status, location)
-    return Answer(status, f"{location}/_history/{done.version}", etag(done.version), outcome.time)
+        return EntryResponse(status, location)
+    return EntryResponse(status, f"{location}/_history/{done.version}", etag(done.version), outcome.time)
 
 
-def _refused(error: DomainError) -> Answer:
+def _refused(error: DomainError) -> EntryResponse:
     reply = refusal(error, fhir=True)
     outcome: Any = reply.body
-    return Answer(f"{reply.status} {HTTPStatus(reply.status).phrase}", outcome=outcome)
+    return EntryResponse(f"{reply.status} {HTTPStatus(reply.status).phrase}", outcome=outcome)

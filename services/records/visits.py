@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from carevouch.door.access import PURPOSE_HEADER, Visit
-from carevouch.door.http import ABSENT, Incoming
+from carevouch.door.http import ABSENT, HttpRequest
 from carevouch.identity.caller import Caller
 from carevouch.kernel.errors import DomainError, Erased, Forbidden, NotFound
 from carevouch.records.access import purpose_of
@@ -22,7 +22,7 @@ class Visits:
 
     def __init__(
         self,
-        incoming: Incoming,
+        incoming: HttpRequest,
         caller: Caller,
         ports: Ports,
         kind: str,

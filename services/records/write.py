@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qsl
 
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.door.receipts import receipt_headers
 from carevouch.fhir.bundle import Entry
 from carevouch.fhir.validate import require_valid
@@ -10,16 +10,16 @@ from carevouch.identity.caller import Caller
 from carevouch.kernel.errors import Forbidden, Invalid, NotFound
 from carevouch.kernel.ids import parse_doc
 from carevouch.records.content import resource_of
-from carevouch.records.survey import Survey, survey
+from carevouch.records.survey import BundleSurvey, survey
 from carevouch.records.write import is_directory, why_not_created, why_not_updated
-from carevouch.store.documents import Request
-from services.records.deed import Deed, Outcome
+from carevouch.store.documents import ActRequest
+from services.records.deed import ActOutcome, Deed
 from services.records.ports import Ports
 from services.records.shape import etag_headers, one_type
 from services.records.visits import Visits
 
 
-def create(incoming: Incoming, ports: Ports) -> Reply:
+def create(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/{type}: 201 with the document under its new id, 200 if If-None-Exist found one."""
     caller = ports.access.caller(incoming)
     type_ = one_type(incoming)
@@ -33,7 +33,7 @@ def create(incoming: Incoming, ports: Ports) -> Reply:
     return visits.attempt(lambda: _answer(_one(entry, caller, incoming, visits, ports), ports))
 
 
-def update(incoming: Incoming, ports: Ports) -> Reply:
+def update(incoming: HttpRequest, ports: Ports) -> Reply:
     """PUT /fhir/{type}/{id}: 200 with the next version; If-Match says which one it follows."""
     caller = ports.access.caller(incoming)
     doc = parse_doc(one_type(incoming), incoming.path["id"])
@@ -57,13 +57,13 @@ def update(incoming: Incoming, ports: Ports) -> Reply:
     return visits.attempt(work)
 
 
-def _one(entry: Entry, caller: Caller, incoming: Incoming, visits: Visits, ports: Ports) -> Outcome:
-    asked: Survey = survey([entry], {}, ports.access.base, lambda _index: entry.type)
-    request = Request(caller.id, incoming.idempotency_key, incoming.content())
+def _one(entry: Entry, caller: Caller, incoming: HttpRequest, visits: Visits, ports: Ports) -> ActOutcome:
+    asked: BundleSurvey = survey([entry], {}, ports.access.base, lambda _index: entry.type)
+    request = ActRequest(caller.id, incoming.idempotency_key, incoming.content())
     return Deed(ports, caller, visits, asked).do(request)
 
 
-def _answer(outcome: Outcome, ports: Ports) -> Reply:
+def _answer(outcome: ActOutcome, ports: Ports) -> Reply:
     done = outcome.done[0]
     reader = ports.store.reader
     stored = (
@@ -81,7 +81,7 @@ def _answer(outcome: Outcome, ports: Ports) -> Reply:
     return Reply(done.status, resource_of(done.doc.type, stored.body), headers)
 
 
-def _condition(incoming: Incoming) -> list[tuple[str, str]]:
+def _condition(incoming: HttpRequest) -> list[tuple[str, str]]:
     text = incoming.headers.get("if-none-exist", "")
     found = parse_qsl(text.rpartition("?")[2], keep_blank_values=True)
     if text and not found:

@@ -17,14 +17,14 @@ from carevouch.sealing.marks import epoch_mark
 from carevouch.sealing.plan import plan_epoch
 from carevouch.store.log.names import EPOCHS
 from carevouch.store.log.ports import ObjectMoved
-from services.sealer.log import MAX_ATTEMPTS, Log, World
+from services.sealer.log import MAX_ATTEMPTS, Log, LogStores
 from services.sealer.manifest import manifest_of
 
 
 class Epochs:
     """The epochs of a deployment, whose note is `genesis`."""
 
-    def __init__(self, genesis: Genesis, world: World, *, seal: Signer, log: LogSigner) -> None:
+    def __init__(self, genesis: Genesis, world: LogStores, *, seal: Signer, log: LogSigner) -> None:
         self._genesis = genesis
         self._world = world
         self._seal = seal

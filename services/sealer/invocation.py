@@ -20,8 +20,8 @@ from carevouch.store.log.rows import may_carry_event
 from services.sealer.inbox import Inbox, Wake, nudge, pack, parse, wake
 from services.sealer.quarantine import WORLD, each_apart
 from services.sealer.schedule import Pace
-from services.sealer.strand import Sealed
-from services.sealer.sweep import Swept
+from services.sealer.strand import SealCounts
+from services.sealer.sweep import SweepReport
 
 # The template's BatchSize of either source: a batch of so many has more behind it.
 FULL_STREAM, FULL_INBOX = 1_000, 10
@@ -42,24 +42,24 @@ class Tell(Protocol):
         """A line for whoever is woken by an alarm."""
 
 
-class Strand(Protocol):
+class StrandSealer(Protocol):
     """One strand's sealer."""
 
-    def seal(self, keys: Sequence[Key]) -> Sealed:
+    def seal(self, keys: Sequence[Key]) -> SealCounts:
         """Seal the events of this strand in these rows."""
 
     def publish(self) -> object:
         """Sign and publish the settled head."""
 
 
-class Sweeping(Protocol):
+class Sweeper(Protocol):
     """What finds the events that stream and inbox lost."""
 
-    def run(self) -> Swept:
+    def run(self) -> SweepReport:
         """Seal what is found."""
 
 
-class Opening(Protocol):
+class EpochOpener(Protocol):
     """What opens epochs."""
 
     def open(self, text: str) -> object:
@@ -70,7 +70,7 @@ class Opening(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class InboxMessage:
     """A message of the inbox as its queue names it: what to report, and what to ask for it again."""
 
     id: str
@@ -88,14 +88,14 @@ class Ports:
     publishes that; `salt` is another text each time it is asked.
     """
 
-    strands: Mapping[int, Strand]
+    strands: Mapping[int, StrandSealer]
     place: Callable[[str], int]
     fetch: Callable[[Sequence[Key]], Sequence[EventRow]]
-    sweep: Sweeping
+    sweep: Sweeper
     above: Callable[[], object]
     inbox: Inbox
     pace: Pace
-    epochs: Opening
+    epochs: EpochOpener
     clock: Callable[[], str]
     salt: Callable[[], str]
     tell: Tell
@@ -194,10 +194,10 @@ def _forward(keys: Sequence[Key], ports: Ports) -> None:
         ports.inbox.send(pack(found, ports.salt()))
 
 
-def _received(records: Sequence[Any], tell: Tell) -> tuple[dict[int, list[Received]], list[Received]]:
+def _received(records: Sequence[Any], tell: Tell) -> tuple[dict[int, list[InboxMessage]], list[InboxMessage]]:
     """The messages of each strand, and those for the super-log; what cannot be read is the sweep's."""
-    hints: dict[int, list[Received]] = {}
-    wakes: list[Received] = []
+    hints: dict[int, list[InboxMessage]] = {}
+    wakes: list[InboxMessage] = []
     for record in records:
         id_, receipt = str(record.get("messageId", "")), str(record.get("receiptHandle", ""))
         try:
@@ -207,9 +207,9 @@ def _received(records: Sequence[Any], tell: Tell) -> tuple[dict[int, list[Receiv
             tell.count("MessagesUnread", 1)
             continue
         if isinstance(said, Wake):
-            wakes.append(Received(id_, receipt, until=said.until))
+            wakes.append(InboxMessage(id_, receipt, until=said.until))
         else:
-            hints.setdefault(said.strand, []).append(Received(id_, receipt, said.keys))
+            hints.setdefault(said.strand, []).append(InboxMessage(id_, receipt, said.keys))
     return hints, wakes
 
 
@@ -231,7 +231,7 @@ def _seal(strand: int, keys: Sequence[Key], ports: Ports) -> None:
     for at in range(0, len(unique), MAX_SEAL):
         parts = each_apart(sealer.seal, unique[at : at + MAX_SEAL], partial(_set_aside, ports.tell))
         _tell_sealed(
-            Sealed(
+            SealCounts(
                 sum(part.events for part in parts),
                 sum(part.rejected for part in parts),
                 sum(part.waiting for part in parts),
@@ -262,7 +262,7 @@ def _publish_and_wake(strand: int, ports: Ports, *, full: bool) -> None:
         ports.inbox.send([wake(ports.clock())])
 
 
-def _rise(wakes: Sequence[Received], ports: Ports) -> None:
+def _rise(wakes: Sequence[InboxMessage], ports: Ports) -> None:
     """Take the strands' checkpoints up, once the second is over in which others said that they published."""
     until = max(one.until for one in wakes)
     ports.pace.wait((moment(until) - moment(ports.clock())).total_seconds())
@@ -290,7 +290,7 @@ def _sequence_number(record: Any) -> str:
     return str(record.get("dynamodb", {}).get("SequenceNumber", ""))
 
 
-def _tell_sealed(sealed: Sealed, tell: Tell) -> None:
+def _tell_sealed(sealed: SealCounts, tell: Tell) -> None:
     tell.count("EventsSealed", sealed.events)
     tell.count("EventsRejected", sealed.rejected)
     tell.count("EventsWaiting", sealed.waiting)

@@ -42,7 +42,7 @@ Cosign = Callable[[Checkpoint, bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class LogStores:
     """Everything outside that the ledger needs, by promise."""
 
     heads: Heads
@@ -56,7 +56,7 @@ class World:
 class Log:
     """The log `name` (a strand's number, or the super-log) with the origin that its checkpoints bear."""
 
-    def __init__(self, name: LogName, origin: str, world: World, signer: LogSigner) -> None:
+    def __init__(self, name: LogName, origin: str, world: LogStores, signer: LogSigner) -> None:
         self.name = name
         self.origin = origin
         self._world = world

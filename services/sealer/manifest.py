@@ -18,7 +18,7 @@ from carevouch.ledger.checkpoint import LogName
 from carevouch.ledger.merkle import Edge, Growth, leaf_hashes
 from carevouch.ledger.tiles import TileFault, join_bundle, split_bundle
 from carevouch.sealing.marks import Head, Mark, marks_of
-from carevouch.sealing.plan import Plan
+from carevouch.sealing.plan import BatchPlan
 from carevouch.store.log.ports import HeadWentBack
 
 # Of the line; a batch that another version staged is not continued.
@@ -28,7 +28,7 @@ _DIGITS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RejectionAnswer:
     """A signed rejection and the row it is put beside."""
 
     key: Key
@@ -36,7 +36,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledNumbers:
     """Numbers of one key, `low` to `high`, that this batch settles, for the sweeper's cursors."""
 
     kid: str
@@ -54,8 +54,8 @@ class Manifest:
     before: Edge
     entries: tuple[bytes, ...]
     keys: tuple[str, ...]
-    answers: tuple[Answer, ...]
-    settled: tuple[Settled, ...]
+    answers: tuple[RejectionAnswer, ...]
+    settled: tuple[SettledNumbers, ...]
     head: Head
     growth: Growth = field(repr=False)
 
@@ -65,24 +65,24 @@ class Manifest:
         return marks_of(self.keys, self.growth, self.head)
 
 
-def manifest_of(plan: Plan, answers: Sequence[Answer]) -> Manifest:
+def manifest_of(plan: BatchPlan, answers: Sequence[RejectionAnswer]) -> Manifest:
     """The manifest of a planned batch."""
     settled, before = settled_by(plan.events), plan.growth.before
     return Manifest(before, plan.entries, plan.keys, tuple(answers), settled, plan.head, plan.growth)
 
 
-def settled_by(events: Sequence[Event]) -> tuple[Settled, ...]:
+def settled_by(events: Sequence[Event]) -> tuple[SettledNumbers, ...]:
     """The numbers of these events, which stand in the order of an entry: by key, then by number."""
-    runs: list[Settled] = []
+    runs: list[SettledNumbers] = []
     kid, low, high = "", 0, 0
     for event in events:
         if event.kid == kid and event.n == high + 1:
             high = event.n
             continue
         if high:
-            runs.append(Settled(kid, low, high))
+            runs.append(SettledNumbers(kid, low, high))
         kid, low, high = event.kid, event.n, event.n
-    return (*runs, Settled(kid, low, high)) if high else ()
+    return (*runs, SettledNumbers(kid, low, high)) if high else ()
 
 
 def name_of(manifest: Manifest, data: bytes) -> str:
@@ -147,8 +147,8 @@ def parse(name: str, data: bytes) -> Manifest:
         before,
         entries,
         tuple(value["keys"]),
-        tuple(Answer(Key(pk, sk), seal) for pk, sk, seal in value["answers"]),
-        tuple(Settled(*item) for item in value["settled"]),
+        tuple(RejectionAnswer(Key(pk, sk), seal) for pk, sk, seal in value["answers"]),
+        tuple(SettledNumbers(*item) for item in value["settled"]),
         Head(value["log"], _edge(after), after["block"], prev, after["time"], after["rejections"]),
         growth,
     )

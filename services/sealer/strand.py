@@ -17,18 +17,18 @@ from carevouch.ledger.checkpoint import Checkpoint, log_origin
 from carevouch.ledger.logkeys import LogSigner
 from carevouch.sealing import plan as sealing
 from carevouch.sealing.marks import Head
-from carevouch.sealing.plan import Candidate, Plan
+from carevouch.sealing.plan import BatchPlan, Candidate
 from carevouch.store.log.names import SIGNED_HEAD
 from carevouch.store.log.ports import EventRow, Retry, StoredHead
-from services.sealer.log import MAX_ATTEMPTS, Log, World
-from services.sealer.manifest import Answer, manifest_of
+from services.sealer.log import MAX_ATTEMPTS, Log, LogStores
+from services.sealer.manifest import RejectionAnswer, manifest_of
 from services.sealer.signed_head import publish_head
 
 REJECTED_SUFFIX = "#rejected"
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class SealCounts:
     """What came of a set of rows: counts, for metrics and tests."""
 
     events: int = 0
@@ -39,7 +39,9 @@ class Sealed:
 class Sealer:
     """Seals and publishes one strand."""
 
-    def __init__(self, strand: int, genesis: Genesis, world: World, *, seal: Signer, log: LogSigner) -> None:
+    def __init__(
+        self, strand: int, genesis: Genesis, world: LogStores, *, seal: Signer, log: LogSigner
+    ) -> None:
         self.strand = strand
         self._genesis = genesis
         self._world = world
@@ -59,7 +61,7 @@ class Sealer:
             return events
         return {text: event for text, event in events.items() if self._takes(event)}
 
-    def seal(self, keys: Sequence[Key]) -> Sealed:
+    def seal(self, keys: Sequence[Key]) -> SealCounts:
         """Seal the events in these rows; on return each is sealed, rejected, waiting, or was sealed before.
 
         Raises `Busy` if other sealers keep winning, `HeadWentBack` or another `IntegrityFault` if sealing
@@ -69,16 +71,16 @@ class Sealer:
         rows = {row.text: row for row in found}
         events = self._own({text: event_of(text) for text in rows})
         if not events:
-            return Sealed()
+            return SealCounts()
         for _ in range(MAX_ATTEMPTS):
             stored = self._log.ready()
             plan, waiting = self._plan(stored.head, events)
             for candidate in waiting:
                 self._world.notes.remember(Retry(rows[candidate.text].key))
             if plan is None:
-                return Sealed(waiting=len(waiting))
+                return SealCounts(waiting=len(waiting))
             if self._commit(stored, plan, rows):
-                return Sealed(len(plan.events), len(plan.rejections), len(waiting))
+                return SealCounts(len(plan.events), len(plan.rejections), len(waiting))
         raise Busy("the head of the strand keeps moving; the batch will be tried again")
 
     def settled(self) -> StoredHead:
@@ -96,7 +98,7 @@ class Sealer:
 
     def _plan(
         self, head: Head, events: Mapping[str, Event | None]
-    ) -> tuple[Plan | None, tuple[Candidate, ...]]:
+    ) -> tuple[BatchPlan | None, tuple[Candidate, ...]]:
         # The kid in the signed text decides, not the row's attribute, which anybody with the table may write.
         kids = {event.kid for event in events.values() if event is not None}
         certificates = self._world.events.certificates(sorted(kids))
@@ -107,15 +109,15 @@ class Sealer:
         marks = self._world.marks.get(self.strand, sealing.mark_keys(candidates, head))
         return sealing.plan(head, candidates, marks, self._genesis, self._seal, self._world.clock())
 
-    def _commit(self, stored: StoredHead, plan: Plan, rows: dict[str, EventRow]) -> bool:
+    def _commit(self, stored: StoredHead, plan: BatchPlan, rows: dict[str, EventRow]) -> bool:
         return self._log.commit(stored, manifest_of(plan, self._answers(plan, rows)))
 
-    def _answers(self, plan: Plan, rows: dict[str, EventRow]) -> list[Answer]:
+    def _answers(self, plan: BatchPlan, rows: dict[str, EventRow]) -> list[RejectionAnswer]:
         if not plan.rejections:
             return []
         by_hash = {text_hash(text): row for text, row in rows.items()}
         return [
-            Answer(Key(key.pk, key.sk + REJECTED_SUFFIX), rejection.seal)
+            RejectionAnswer(Key(key.pk, key.sk + REJECTED_SUFFIX), rejection.seal)
             for rejection in plan.rejections
             for key in self._world.events.own_rows(by_hash[rejection.hash])
         ]

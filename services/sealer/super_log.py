@@ -15,14 +15,16 @@ from carevouch.ledger.merkle import leaf_hashes
 from carevouch.ledger.superlog import StrandHead, head_mark, super_entry
 from carevouch.sealing.marks import Head
 from carevouch.store.log.ports import StoredHead
-from services.sealer.log import MAX_ATTEMPTS, Cosign, Log, World
+from services.sealer.log import MAX_ATTEMPTS, Cosign, Log, LogStores
 from services.sealer.manifest import Manifest
 
 
 class SuperLog:
     """Appends strands' checkpoints and publishes the log of them."""
 
-    def __init__(self, origin: str, world: World, signer: LogSigner, cosign: Cosign | None = None) -> None:
+    def __init__(
+        self, origin: str, world: LogStores, signer: LogSigner, cosign: Cosign | None = None
+    ) -> None:
         """`cosign` asks the witnesses; without it the log's own lines are enough."""
         self._origin = origin
         self._world = world

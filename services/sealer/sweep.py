@@ -25,11 +25,11 @@ from carevouch.kernel.ids import Key
 from carevouch.kernel.jws import thumbprint
 from carevouch.kernel.times import later, moment
 from carevouch.sealing.marks import Mark, event_mark, is_entry, rejection_mark
-from carevouch.store.log.ports import EventRow, Numbered
+from carevouch.store.log.ports import EventRow, IndexRow
 from carevouch.store.session import SKEW_SECONDS, listed_at
-from services.sealer.log import World
+from services.sealer.log import LogStores
 from services.sealer.quarantine import each_apart
-from services.sealer.strand import Sealed, Sealer
+from services.sealer.strand import SealCounts, Sealer
 
 # As many as one batch of the sealer takes comfortably: about 1.5 KB an event.
 BATCH = 500
@@ -44,13 +44,13 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepReport:
     """What a sweep did, and how old the oldest event was that the stream had not brought.
 
     `stumbled` names the kind of fault of each row that was left for a later sweep.
     """
 
-    sealed: Sealed
+    sealed: SealCounts
     oldest_seconds: float
     stumbled: tuple[str, ...] = ()
 
@@ -58,14 +58,14 @@ class Swept:
 class Sweep:
     """Sweeps all strands of a deployment."""
 
-    def __init__(self, genesis: Genesis, world: World, sealers: Sequence[Sealer]) -> None:
+    def __init__(self, genesis: Genesis, world: LogStores, sealers: Sequence[Sealer]) -> None:
         self._genesis = genesis
         self._world = world
         self._sealers = sealers
         self._oldest = ""
         self._aside: dict[Key, str] = {}
 
-    def run(self) -> Swept:
+    def run(self) -> SweepReport:
         """Seal what is found; returns counts and the age of the oldest unsealed event that was met."""
         self._oldest, self._aside = self._world.clock(), {}
         until = later(self._oldest, SWEEP_SECONDS)
@@ -79,11 +79,11 @@ class Sweep:
         for service, rows in listed.items():
             self._leave_behind(service, rows)
         age = moment(self._world.clock()) - moment(self._oldest)
-        return Swept(total, max(0.0, age.total_seconds()), tuple(self._aside.values()))
+        return SweepReport(total, max(0.0, age.total_seconds()), tuple(self._aside.values()))
 
-    def _sweep_waiting(self) -> Sealed:
+    def _sweep_waiting(self) -> SealCounts:
         """Try again what waited for its certificate, or for its epoch, and forget what is settled."""
-        total = Sealed()
+        total = SealCounts()
         for waiting in _pages(self._world.notes.retries()):
             rows = self._fetched([retry.key for retry in waiting])
             total = _added(total, self._sealed(rows))
@@ -91,20 +91,20 @@ class Sweep:
                 self._world.notes.forget(key)
         return total
 
-    def _listed(self, service: str) -> Sequence[Numbered]:
+    def _listed(self, service: str) -> Sequence[IndexRow]:
         """The certificates of a service's keys that are not left behind, as the index lists them."""
         name = CERTIFICATES + service
         rows = self._world.events.after(name, self._world.notes.cursor(name))
         return [row for row in rows if len(_kid(row)) == THUMBPRINT]
 
-    def _in_turn(self, listed: Mapping[str, Sequence[Numbered]]) -> Sequence[str]:
+    def _in_turn(self, listed: Mapping[str, Sequence[IndexRow]]) -> Sequence[str]:
         """All keys that may have unsettled numbers, beginning behind the one that the last sweep came to."""
         kids = {_kid(row) for rows in listed.values() for row in rows}
         ordered = sorted({thumbprint(self._genesis.operator), *kids})
         at = bisect_right(ordered, self._world.notes.stopped())
         return ordered[at:] + ordered[:at]
 
-    def _leave_behind(self, service: str, rows: Sequence[Numbered]) -> None:
+    def _leave_behind(self, service: str, rows: Sequence[IndexRow]) -> None:
         """Move the service's cursor over the finished keys before the first that is not."""
         last = 0
         for row in rows:
@@ -119,7 +119,7 @@ class Sweep:
         if last:
             self._world.notes.advance(name, self._world.notes.cursor(name) + 1, last)
 
-    def _certificate(self, service: str, row: Numbered) -> Certificate | None:
+    def _certificate(self, service: str, row: IndexRow) -> Certificate | None:
         """The certificate in an index's row, if it is a true one that the index lists where it belongs."""
         kid = _kid(row)
         try:
@@ -146,9 +146,9 @@ class Sweep:
                 return True
         return False
 
-    def _sweep_key(self, kid: str, until: str) -> Sealed:
+    def _sweep_key(self, kid: str, until: str) -> SealCounts:
         """Seal what the index shows of a key, but no page of it more once it is later than `until`."""
-        total, moves = Sealed(), True
+        total, moves = SealCounts(), True
         for found in _pages(self._world.events.after(kid, self._world.notes.cursor(kid))):
             rows = self._fetched([item.key for item in found])
             total = _added(total, self._sealed(rows))
@@ -170,19 +170,19 @@ class Sweep:
     def _set_aside(self, key: Key, bug: Exception) -> None:
         self._aside[key] = type(bug).__name__
 
-    def _sealed(self, rows: Sequence[EventRow]) -> Sealed:
+    def _sealed(self, rows: Sequence[EventRow]) -> SealCounts:
         """Hand what is not settled to the sealers of their strands."""
         settled = self._settled(rows)
         open_ = [row for row in rows if row.key not in settled]
         self._oldest = min([self._oldest, *filter(None, map(_time, open_))])
-        total = Sealed()
+        total = SealCounts()
         for sealer in self._sealers:
             mine = [row.key for row in open_ if sealer.takes(row.text)]
             for sealed in each_apart(sealer.seal, mine, self._set_aside):
                 total = _added(total, sealed)
         return total
 
-    def _move(self, kid: str, found: Sequence[Numbered], rows: Sequence[EventRow]) -> bool:
+    def _move(self, kid: str, found: Sequence[IndexRow], rows: Sequence[EventRow]) -> bool:
         """Move the key's cursor over settled numbers, and over gaps that cannot fill any more.
 
         False if it stopped before one. What an index's row says of itself anybody may have written: a
@@ -258,7 +258,7 @@ def _is_rejection(mark: Mark) -> bool:
     return mark.key.startswith("rejected#")
 
 
-def _kid(certificate: Numbered) -> str:
+def _kid(certificate: IndexRow) -> str:
     return certificate.key.pk.removeprefix("K#")
 
 
@@ -280,5 +280,5 @@ def _time(row: EventRow) -> str | None:
     return None if event is None else event.time
 
 
-def _added(one: Sealed, other: Sealed) -> Sealed:
-    return Sealed(one.events + other.events, one.rejected + other.rejected, one.waiting + other.waiting)
+def _added(one: SealCounts, other: SealCounts) -> SealCounts:
+    return SealCounts(one.events + other.events, one.rejected + other.rejected, one.waiting + other.waiting)

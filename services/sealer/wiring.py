@@ -27,7 +27,7 @@ from carevouch.store.log.rows import DynamoEvents, DynamoLedger
 from carevouch.store.log.signers import KmsMldsaSigner, KmsNoteSigner, software_key, software_mldsa_key
 from services.sealer.epochs import Epochs
 from services.sealer.invocation import Ports
-from services.sealer.log import Log, World
+from services.sealer.log import Log, LogStores
 from services.sealer.queue import SqsInbox
 from services.sealer.schedule import Pace
 from services.sealer.strand import Sealer
@@ -75,8 +75,8 @@ def _events() -> DynamoEvents:
 
 
 @cache
-def _world() -> World:
-    return World(_ledger(), _ledger(), _objects(), _events(), _ledger(), clock)
+def _world() -> LogStores:
+    return LogStores(_ledger(), _ledger(), _objects(), _events(), _ledger(), clock)
 
 
 @cache

@@ -23,9 +23,9 @@ from carevouch.ledger.note import (
     parse_note,
     render_note,
 )
-from carevouch.ledger.policy import Policy, QuorumFault, Witnessed, satisfied
+from carevouch.ledger.policy import Policy, QuorumFault, QuorumReport, satisfied
 from carevouch.remote.http import Post, post
-from carevouch.witness.request import SIZE, Request, render_request
+from carevouch.witness.request import SIZE, CheckpointRequest, render_request
 from carevouch.witness.witness import Tell
 from services.sealer.quarantine import WORLD
 
@@ -42,7 +42,7 @@ MAX_LINES = 16
 class QuorumMissing(Busy):
     """Too few witnesses cosigned (yet); `witnessed` says who did. The checkpoint must not be published."""
 
-    def __init__(self, message: str, witnessed: Witnessed) -> None:
+    def __init__(self, message: str, witnessed: QuorumReport) -> None:
         super().__init__(message)
         self.witnessed = witnessed
 
@@ -125,7 +125,7 @@ class Witnesses:
             old = 0
         for _ in range(2):
             proof = consistency_proof(self._reader(checkpoint.size), old, checkpoint.size)
-            request = render_request(Request(old, tuple(proof), note))
+            request = render_request(CheckpointRequest(old, tuple(proof), note))
             answer = self._post(f"{url}/add-checkpoint", request)
             if answer.status == 200:
                 self._known[url] = checkpoint.size

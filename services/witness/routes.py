@@ -6,7 +6,7 @@ is known by the log's signature in what is posted, and by nothing else.
 
 from collections.abc import Callable
 
-from carevouch.door.http import FRESH, TEXT, Door, Incoming, Reply
+from carevouch.door.http import FRESH, TEXT, Door, HttpRequest, Reply
 from carevouch.kernel.errors import NotFound
 from carevouch.witness.request import origin_hash
 from carevouch.witness.witness import Witness
@@ -21,7 +21,7 @@ def add_routes(door: Door, witness: Callable[[], Witness]) -> None:
     door.route("GET", "/ledger/witness/{log}/checkpoint", lambda request: checkpoint(request, witness()))
 
 
-def add_checkpoint(request: Incoming, witness: Witness) -> Reply:
+def add_checkpoint(request: HttpRequest, witness: Witness) -> Reply:
     """Cosignature lines, or why there are none."""
     answer = witness.add_checkpoint(request.body)
     return Reply(answer.status, answer.body, answer.headers, answer.content_type)
@@ -33,7 +33,7 @@ def about(witness: Witness) -> Reply:
     return Reply(200, {"name": witness.name, "vkeys": witness.vkeys, "logs": logs}, FRESH)
 
 
-def checkpoint(request: Incoming, witness: Witness) -> Reply:
+def checkpoint(request: HttpRequest, witness: Witness) -> Reply:
     """The largest checkpoint that was cosigned of a log, by the SHA-256 of its origin in hex."""
     note = witness.checkpoint(request.path.get("log", ""))
     if note is None:

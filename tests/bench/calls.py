@@ -25,7 +25,7 @@ from carevouch.store.kms import KmsSigner, KmsWrapper
 from carevouch.store.log.objects import S3Objects
 from carevouch.store.log.rows import DynamoEvents, DynamoLedger
 from services.identity.store import DynamoAssertions
-from services.sealer.log import World as LedgerWorld
+from services.sealer.log import LogStores as LedgerWorld
 from services.sealer.strand import Sealer
 from tests import people
 from tests.bench.house import House, must

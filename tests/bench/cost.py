@@ -15,11 +15,11 @@ from carevouch.kernel.ids import Doc, Key, about, part
 from carevouch.kernel.jsontext import render
 from carevouch.ledger.logkeys import LogSigner
 from carevouch.ledger.note import Ed25519InMemory
-from carevouch.store.documents import Answer, Draft, Plan, Request, Writer
+from carevouch.store.documents import ActPlan, ActRequest, Draft, StoredAnswer, Writer
 from carevouch.store.log.objects import S3Objects
 from carevouch.store.log.rows import DynamoEvents, DynamoLedger
 from services.sealer.inbox import MAX_ENTRIES, calls, pack, wake
-from services.sealer.log import World as LedgerWorld
+from services.sealer.log import LogStores as LedgerWorld
 from services.sealer.strand import Sealer
 from tests import people
 from tests.bench.calls import BUCKET, DOCUMENTS, LEDGER, Counted, metered, moto_world
@@ -161,6 +161,8 @@ def _patient(world: World) -> str:
 
 def _act(writer: Writer, patient: str) -> Key:
     doc = Doc("Observation", about(patient, part(os.urandom(16))))
-    plan = Plan("records.stored", (Draft(doc, render(people.observation(patient))),), Answer(201), (patient,))
-    writer.perform(Request("Organization/of-the-bench", None, b""), lambda _: doc, lambda _: plan)
+    plan = ActPlan(
+        "records.stored", (Draft(doc, render(people.observation(patient))),), StoredAnswer(201), (patient,)
+    )
+    writer.perform(ActRequest("Organization/of-the-bench", None, b""), lambda _: doc, lambda _: plan)
     return doc.key(1)

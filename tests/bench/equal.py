@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from carevouch.ledger.merkle import Edge, leaf_hash, node_hash
 from carevouch.ledger.tiles import BITS, ENTRIES, Tile, join_bundle, parse_path
-from carevouch.store.log.ports import Stored
+from carevouch.store.log.ports import StoredObject
 from tests.fakes import Faults
 from tests.service.sealer.fakes import MemoryObjects
 
@@ -46,7 +46,7 @@ class EqualObjects(MemoryObjects):
     def __post_init__(self) -> None:
         super().__init__(Faults())
 
-    def get(self, name: str) -> Stored | None:
+    def get(self, name: str) -> StoredObject | None:
         """What was written, else a tile of the log."""
         found = super().get(name)
         path = _TILE.fullmatch(name)
@@ -55,4 +55,4 @@ class EqualObjects(MemoryObjects):
         wanted = parse_path(path[1])
         last = wanted.index * 256 + wanted.width
         covered = self.size >> (BITS * max(wanted.level, 0))
-        return Stored(tile(wanted), "equal") if last <= covered else None
+        return StoredObject(tile(wanted), "equal") if last <= covered else None

@@ -18,7 +18,16 @@ import pytest
 from moto import mock_aws
 
 from carevouch.kernel.ids import Doc, Key, about, parse_reference, part
-from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request, Stored, Writer
+from carevouch.store.documents import (
+    ActNames,
+    ActPlan,
+    ActRequest,
+    CommittedAct,
+    Draft,
+    StoredAnswer,
+    StoredRevision,
+    Writer,
+)
 from carevouch.store.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
 from carevouch.store.rows import KeyRows, Row, Rows
 from tests.fakes import MemoryKeyRows, MemoryRows
@@ -175,9 +184,11 @@ def new_person(world: World) -> str:
     return patient
 
 
-def request(key: str | None = None, content: bytes = b"POST /fhir\n{}", caller: str = "d.caller") -> Request:
+def request(
+    key: str | None = None, content: bytes = b"POST /fhir\n{}", caller: str = "d.caller"
+) -> ActRequest:
     """A caller's request."""
-    return Request(caller, key, content)
+    return ActRequest(caller, key, content)
 
 
 def store_observations(
@@ -185,57 +196,66 @@ def store_observations(
     patient: str,
     count: int = 1,
     *,
-    asked: Request | None = None,
+    asked: ActRequest | None = None,
     staged: bool = False,
     body: bytes = b"{}",
     writer: Writer | None = None,
     **options: Any,
-) -> Committed:
+) -> CommittedAct:
     """Append `count` new Observations about `patient` in one act of the records service."""
 
-    def first(naming: Naming) -> Doc:
+    def first(naming: ActNames) -> Doc:
         return Doc("Observation", about(patient, naming.part(0)))
 
-    def build(naming: Naming) -> Plan:
+    def build(naming: ActNames) -> ActPlan:
         docs = [Doc("Observation", about(patient, naming.part(index))) for index in range(count)]
         drafts = tuple(Draft(doc, body) for doc in docs)
-        answer = Answer(201, tuple(map(str, docs)))
-        return Plan("records.stored", drafts, answer, (patient,), staged=staged, **options)
+        answer = StoredAnswer(201, tuple(map(str, docs)))
+        return ActPlan("records.stored", drafts, answer, (patient,), staged=staged, **options)
 
     return (writer or world.writer("records")).perform(asked or request(), first, build)
 
 
-def register(world: World, blind: str, asked: Request) -> Committed:
+def register(world: World, blind: str, asked: ActRequest) -> CommittedAct:
     """Register a person under an identifier, or note an enrolment if the identifier leads to one already."""
 
     def existing() -> str | None:
         row = world.rows.get(Key(blind, "id"))
         return parse_reference(row.text("doc") or "").id if row else None
 
-    def first(naming: Naming) -> Doc:
+    def first(naming: ActNames) -> Doc:
         known = existing()
         if known is None or known == naming.part(0):
             return Doc("Patient", naming.part(0))
         return Doc("Enrolment", about(known, naming.part(1)))
 
-    def build(naming: Naming) -> Plan:
+    def build(naming: ActNames) -> ActPlan:
         doc = first(naming)
         if doc.type == "Enrolment":
             patient = doc.subject or ""
-            return Plan("patient.enrolled", (Draft(doc, b"{}"),), Answer(200, (patient,)), (patient,))
+            return ActPlan(
+                "patient.enrolled", (Draft(doc, b"{}"),), StoredAnswer(200, (patient,)), (patient,)
+            )
         world.reader.keys.create(doc.id)
         drafts = (Draft(doc, b"{}"),)
-        answer = Answer(201, (doc.id,))
-        return Plan("patient.registered", drafts, answer, (doc.id,), identifiers=((blind, doc),))
+        answer = StoredAnswer(201, (doc.id,))
+        return ActPlan("patient.registered", drafts, answer, (doc.id,), identifiers=((blind, doc),))
 
     return world.writer("identity").perform(asked, first, build)
 
 
 def update(
-    world: World, current: Stored, body: bytes, *, asked: Request | None = None, service: str = "records"
-) -> Committed:
+    world: World,
+    current: StoredRevision,
+    body: bytes,
+    *,
+    asked: ActRequest | None = None,
+    service: str = "records",
+) -> CommittedAct:
     """Append the next version of a document."""
-    plan = Plan("record.updated", (Draft(current.doc, body, current),), Answer(200), _subjects(current.doc))
+    plan = ActPlan(
+        "record.updated", (Draft(current.doc, body, current),), StoredAnswer(200), _subjects(current.doc)
+    )
     return world.writer(service).perform(asked or request(), lambda _: current.doc, lambda _: plan)
 
 
@@ -243,7 +263,7 @@ def _subjects(doc: Doc) -> tuple[str, ...]:
     return (doc.subject,) if doc.subject else ()
 
 
-def only(world: World, patient: str) -> Stored:
+def only(world: World, patient: str) -> StoredRevision:
     """The one document about the person."""
     [stored] = world.reader.person(patient).latest()
     return stored

@@ -10,7 +10,7 @@ from carevouch.events.envelope import parse_event, tag
 from carevouch.kernel.errors import Conflict, Erased, IntegrityFault, NotFound, TooLarge
 from carevouch.kernel.ids import Doc, about, audit, directory
 from carevouch.ledger.merkle import verify_inclusion
-from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Reader
+from carevouch.store.documents import ActNames, ActPlan, CommittedAct, Draft, Reader, StoredAnswer
 from carevouch.store.documents.writer import MAX_TRANSACTED, Writer
 from carevouch.store.keys import KeyRing
 from carevouch.store.session import Session
@@ -35,7 +35,7 @@ def test_a_single_document_is_stored_proved_and_tagged(world: World, patient: st
     done = store_observations(world, patient, body=b'{"value":1.50}')
     stored = only(world, patient)
     assert stored.body == b'{"value":1.50}'
-    assert done.answer == Answer(201, (str(stored.doc),))
+    assert done.answer == StoredAnswer(201, (str(stored.doc),))
     event = parse_event(done.event)
     assert (event.type, event.producer, event.count, event.n) == ("records.stored", "records", 1, 1)
     assert event.tags == (tag(world.reader.keys.person(patient).secret, event.id),)
@@ -44,12 +44,12 @@ def test_a_single_document_is_stored_proved_and_tagged(world: World, patient: st
 
 
 def test_several_documents_are_one_event_and_each_stands_under_its_root(world: World, patient: str) -> None:
-    def build(naming: Naming) -> Plan:
+    def build(naming: ActNames) -> ActPlan:
         drafts = tuple(
             Draft(Doc(type_, about(patient, naming.part(index))), b"{}")
             for index, type_ in enumerate(("Claim", "ClaimResponse", "Accumulator"))
         )
-        return Plan("claim.adjudicated", drafts, Answer(200), (patient,))
+        return ActPlan("claim.adjudicated", drafts, StoredAnswer(200), (patient,))
 
     world.writer("claims").perform(request(), lambda n: Doc("Claim", about(patient, n.part(0))), build)
     found = world.reader.person(patient).latest()
@@ -75,7 +75,7 @@ def test_a_staged_act_is_invisible_until_it_is_committed(world: World, patient: 
 
 def test_documents_about_nobody_lie_by_type_under_the_deployments_key(world: World) -> None:
     doc = Doc("Organization", directory(random_part()))
-    plan = Plan("records.stored", (Draft(doc, b'{"name":"x"}'),), Answer(201))
+    plan = ActPlan("records.stored", (Draft(doc, b'{"name":"x"}'),), StoredAnswer(201))
     world.writer("records").perform(request(), lambda _: doc, lambda _: plan)
     stored = world.reader.find(doc)
     assert stored is not None
@@ -87,7 +87,9 @@ def test_documents_about_nobody_lie_by_type_under_the_deployments_key(world: Wor
 def test_audits_of_known_and_unknown_people_lie_by_month(world: World, patient: str) -> None:
     for subject in (patient, None):
         doc = Doc("AuditEvent", audit(subject, random_part(), world.clock.now))
-        plan = Plan("access.audited", (Draft(doc, b"{}"),), Answer(200), (subject,) if subject else ())
+        plan = ActPlan(
+            "access.audited", (Draft(doc, b"{}"),), StoredAnswer(200), (subject,) if subject else ()
+        )
         world.writer("consent").perform(request(), lambda _, doc=doc: doc, lambda _, plan=plan: plan)  # type: ignore[misc]
         months = world.reader.month_of_audit(subject, "2026-11").latest()
         assert doc in [stored.doc for stored in months]
@@ -125,8 +127,8 @@ def test_a_refused_act_uses_no_number(world: World, patient: str) -> None:
     store_observations(world, patient)
     current = only(world, patient)
 
-    def put(body: bytes) -> Committed:
-        plan = Plan("record.updated", (Draft(current.doc, body, current),), Answer(200), (patient,))
+    def put(body: bytes) -> CommittedAct:
+        plan = ActPlan("record.updated", (Draft(current.doc, body, current),), StoredAnswer(200), (patient,))
         return writer.perform(request(), lambda _: current.doc, lambda _: plan)
 
     put(b"1")
@@ -207,8 +209,8 @@ def test_more_identifiers_than_a_transaction_takes_are_refused_before_anything_i
 
 def test_an_answer_too_large_to_remember_is_refused(world: World, patient: str) -> None:
     doc = Doc("Observation", about(patient, random_part()))
-    answer = Answer(201, tuple("x" * 70 for _ in range(5_500)))
-    plan = Plan("records.stored", (Draft(doc, b"{}"),), answer, (patient,))
+    answer = StoredAnswer(201, tuple("x" * 70 for _ in range(5_500)))
+    plan = ActPlan("records.stored", (Draft(doc, b"{}"),), answer, (patient,))
     with pytest.raises(TooLarge, match="answer"):
         world.writer("records").perform(request("k"), lambda _: doc, lambda _: plan)
 
@@ -233,7 +235,7 @@ def test_the_matrix_refuses_before_anything_is_written(
     docs = [Doc(document_type, about(patient, random_part())) for _ in range(2)]
     drafts = tuple(Draft(doc, b"{}") for doc in docs)
     for staged in (False, True):
-        plan = Plan(event_type, drafts, Answer(201), (patient,), staged=staged)
+        plan = ActPlan(event_type, drafts, StoredAnswer(201), (patient,), staged=staged)
         with pytest.raises(IntegrityFault, match="may not"):
             world.writer(service).perform(request(), lambda _: docs[0], lambda _, plan=plan: plan)  # type: ignore[misc]
     assert world.rows.query(f"P#{patient}") == []
@@ -243,7 +245,7 @@ def test_the_records_service_creates_but_never_changes_what_another_service_owns
     world: World, patient: str
 ) -> None:
     doc = Doc("Coverage", about(patient, random_part()))
-    plan = Plan("records.stored", (Draft(doc, b"{}"),), Answer(201), (patient,))
+    plan = ActPlan("records.stored", (Draft(doc, b"{}"),), StoredAnswer(201), (patient,))
     world.writer("records").perform(request(), lambda _: doc, lambda _: plan)
     with pytest.raises(IntegrityFault, match="may not write Coverage version 2"):
         update(world, only(world, patient), b"[]")

@@ -7,7 +7,7 @@ import pytest
 
 from carevouch.kernel.errors import Busy, Unprocessable
 from carevouch.kernel.ids import Doc, Key, about, directory
-from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request
+from carevouch.store.documents import ActNames, ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer
 from carevouch.store.documents.layout import commit_key, stage_key
 from carevouch.store.documents.writer import STAGE_SECONDS
 from carevouch.store.rows import Row
@@ -44,10 +44,10 @@ def test_a_retry_gets_the_same_answer_and_makes_no_second_event(
 
 def test_a_retry_decides_nothing_again(world: World, patient: str) -> None:
     asked, doc = request(key="k-1"), Doc("Observation", about(patient, random_part()))
-    plan = Plan("records.stored", (Draft(doc, b"{}"),), Answer(201), (patient,))
+    plan = ActPlan("records.stored", (Draft(doc, b"{}"),), StoredAnswer(201), (patient,))
     world.writer("records").perform(asked, lambda _: doc, lambda _: plan)
 
-    def decides(_naming: Naming) -> Plan:
+    def decides(_naming: ActNames) -> ActPlan:
         raise AssertionError("a retry must not be decided again")
 
     assert world.writer("records").perform(asked, lambda _: doc, decides).replayed
@@ -93,7 +93,7 @@ def test_what_a_retry_is_told_is_not_stored_in_clear(world: World, patient: str)
 def test_a_copy_of_the_request_that_lost_the_race_gets_the_winners_answer(world: World, patient: str) -> None:
     asked = request("k")
     other, hooks = hooked(world)
-    winner: list[Committed] = []
+    winner: list[CommittedAct] = []
     # The first put of a fresh environment is its certificate, the second its document.
     hooks.before("put_new", lambda: winner.append(store_observations(world, patient, asked=asked)), nth=2)
     loser = store_observations(other, patient, asked=asked)
@@ -112,7 +112,7 @@ def blind_of(world: World) -> str:
 def test_an_identifier_lost_to_a_rival_leads_to_the_rivals_person(world: World) -> None:
     # Ids of retried acts come from the key alone, and the local cloud keeps what earlier tests stored.
     blind, asked, rival = blind_of(world), request(random_part()), request(random_part())
-    rivals: list[Committed] = []
+    rivals: list[CommittedAct] = []
     other = before_the_transaction(world, lambda: rivals.append(register(world, blind, rival)))
     mine = register(other, blind, asked)
     assert rivals[0].answer.status == 201
@@ -134,7 +134,7 @@ def test_a_retry_after_a_lost_race_gets_the_one_answer(world: World) -> None:
 def test_one_identifier_twice_in_an_act_is_one_row(world: World, patient: str) -> None:
     doc, blind = Doc("Patient", patient), blind_of(world)
     drafts, pairs = (Draft(doc, b"{}"),), ((blind, doc), (blind, doc))
-    plan = Plan("patient.registered", drafts, Answer(201), (patient,), pairs)
+    plan = ActPlan("patient.registered", drafts, StoredAnswer(201), (patient,), pairs)
     world.writer("identity").perform(request(), lambda _: doc, lambda _: plan)
     row = world.rows.get(Key(blind, "id"))
     assert row is not None
@@ -145,7 +145,7 @@ def test_two_documents_of_an_act_with_one_identifier_are_refused(world: World, p
     blind = blind_of(world)
     one, two = (Doc("Organization", directory(random_part())) for _ in range(2))
     drafts, pairs = (Draft(one, b"{}"), Draft(two, b"{}")), ((blind, one), (blind, two))
-    plan = Plan("records.stored", drafts, Answer(201), (), pairs)
+    plan = ActPlan("records.stored", drafts, StoredAnswer(201), (), pairs)
     with pytest.raises(Unprocessable, match="identifier"):
         world.writer("records").perform(request(), lambda _: one, lambda _: plan)
     assert world.reader.find(one) is None
@@ -154,7 +154,7 @@ def test_two_documents_of_an_act_with_one_identifier_are_refused(world: World, p
 # --- stages met by others
 
 
-def stage_only(world: World, patient: str, asked: Request, count: int = 30) -> None:
+def stage_only(world: World, patient: str, asked: ActRequest, count: int = 30) -> None:
     """Leave a stage behind as an environment does that dies before its commit."""
 
     class Death(BaseException):
@@ -242,14 +242,14 @@ def test_a_commit_between_the_reads_of_a_retry_is_not_taken_for_an_abort(world: 
 
 
 def test_two_bundles_under_one_key_never_mix_their_rows(world: World, patient: str) -> None:
-    def other_types(asked: Request) -> Committed:
-        def build(naming: Naming) -> Plan:
+    def other_types(asked: ActRequest) -> CommittedAct:
+        def build(naming: ActNames) -> ActPlan:
             types = ("Observation", "Condition", "Observation")
             docs = [Doc(t, about(patient, naming.part(index))) for index, t in enumerate(types)]
             drafts = tuple(Draft(doc, b'{"other":1}') for doc in docs)
-            return Plan("records.stored", drafts, Answer(201), (patient,), staged=True)
+            return ActPlan("records.stored", drafts, StoredAnswer(201), (patient,), staged=True)
 
-        first: Callable[[Naming], Doc] = lambda naming: Doc("Observation", about(patient, naming.part(0)))  # noqa: E731
+        first: Callable[[ActNames], Doc] = lambda naming: Doc("Observation", about(patient, naming.part(0)))  # noqa: E731
         return world.writer("records").perform(asked, first, build)
 
     def rival() -> None:

@@ -90,9 +90,7 @@ def test_each_service_certifies_with_its_own_root() -> None:
 def test_the_sealer_names_every_root_in_genesis() -> None:
     variables = functions()["SealerFunction"]["Environment"]["Variables"]
     named = json.loads(variables["ROOT_KEYS"]["Fn::Sub"])
-    assert named == {
-        service: f"${{{service.capitalize()}RootKey}}" for service in PRODUCERS
-    }
+    assert named == {service: f"${{{service.capitalize()}RootKey}}" for service in PRODUCERS}
 
 
 @pytest.mark.parametrize("name", ["Documents", "LedgerTable"])

@@ -11,7 +11,7 @@ from carevouch.events.genesis import strand_for
 from carevouch.store.log.ports import Heads
 from services.sealer.epochs import Epochs
 from services.sealer.invocation import Ports
-from services.sealer.log import World
+from services.sealer.log import LogStores
 from services.sealer.schedule import Pace
 from services.sealer.strand import Sealer
 from services.sealer.super_log import SuperLog
@@ -100,7 +100,7 @@ class Deployment:
             tell=self.watch,
         )
 
-    def _world(self) -> World:
+    def _world(self) -> LogStores:
         schedule, watch, table = self.schedule, self.watch, self.table
         heads = self.plan.heads(SteppedHeads(schedule, watch, table))
         marks, notes = SteppedMarks(schedule, watch, table), SteppedNotes(schedule, watch, table)
@@ -108,7 +108,7 @@ class Deployment:
             SteppedObjects(schedule, watch, self.objects),
             SteppedEvents(schedule, self.events),
         )
-        return World(heads, marks, objects, events, notes, self.clock)
+        return LogStores(heads, marks, objects, events, notes, self.clock)
 
     def _salt(self) -> str:
         self._salts += 1

@@ -6,9 +6,8 @@ from dataclasses import replace
 from carevouch.events.envelope import Event
 from carevouch.ledger.checkpoint import Checkpoint, LogName
 from carevouch.sealing.marks import Head, Mark
-from carevouch.sealing.plan import Candidate
-from carevouch.sealing.plan import Plan as Batch
-from carevouch.store.log.ports import EventRow, HeadMoved, Heads, Marks, Numbered, StoredHead
+from carevouch.sealing.plan import BatchPlan, Candidate
+from carevouch.store.log.ports import EventRow, HeadMoved, Heads, IndexRow, Marks, StoredHead
 from services.sealer.log import Log
 from services.sealer.manifest import Manifest
 from services.sealer.strand import Sealer
@@ -88,7 +87,7 @@ class Forgiving(Sealer):
 
     def _plan(
         self, head: Head, events: Mapping[str, Event | None]
-    ) -> tuple[Batch | None, tuple[Candidate, ...]]:
+    ) -> tuple[BatchPlan | None, tuple[Candidate, ...]]:
         return super()._plan(replace(head, rejections=0), events)
 
 
@@ -115,7 +114,7 @@ class Hasty(Sweep):
 class Believing(Sweep):
     """Takes a row's number from the index, and that nothing is open for what the row does not show."""
 
-    def _move(self, kid: str, found: Sequence[Numbered], rows: Sequence[EventRow]) -> bool:
+    def _move(self, kid: str, found: Sequence[IndexRow], rows: Sequence[EventRow]) -> bool:
         settled, cursor = self._settled(rows), self._world.notes.cursor(kid)
         by_key = {row.key: row for row in rows}
         for n in sorted({item.n for item in found}):
@@ -132,7 +131,7 @@ class Believing(Sweep):
 class Credulous(Sweep):
     """Leaves a key behind whose certificate cannot be read."""
 
-    def _leave_behind(self, service: str, rows: Sequence[Numbered]) -> None:
+    def _leave_behind(self, service: str, rows: Sequence[IndexRow]) -> None:
         for row in rows:
             certificate = self._certificate(service, row)
             if certificate is not None and not self._is_done(certificate):

@@ -8,7 +8,7 @@ from typing import Any
 from carevouch.kernel.errors import IntegrityFault
 from carevouch.kernel.ids import Key
 from carevouch.kernel.times import later
-from carevouch.store.log.ports import EventRow, Numbered
+from carevouch.store.log.ports import EventRow, IndexRow
 from services.sealer.invocation import handle
 from services.sealer.quarantine import WORLD
 from services.sealer.sweep import CERTIFICATES
@@ -182,11 +182,11 @@ class Stage:
                 text = forged(event(session, n, session.made, Kind.TRUE, id_of(session, n)))
                 self._put(session, n, Kind.FORGED, text, id_of(session, n), index=(session.kid, n))
             case _:
-                self.deployment.events.lies.append((session.kid, Numbered(Key("P#someone", "nothing"), n)))
+                self.deployment.events.lies.append((session.kid, IndexRow(Key("P#someone", "nothing"), n)))
 
     def _list_nobody(self, session: Session) -> None:
         """Somebody has the index list a certificate that is none, as if all others were made before it."""
-        row = Numbered(Key(f"K#{'A' * 43}", "cert"), session.made_n + HUGE)
+        row = IndexRow(Key(f"K#{'A' * 43}", "cert"), session.made_n + HUGE)
         self.deployment.events.lies.append((CERTIFICATES + session.service, row))
 
     def _put(

@@ -13,7 +13,7 @@ from carevouch.kernel.errors import OutcomeUnknown
 from carevouch.kernel.ids import Key
 from carevouch.ledger.checkpoint import LogName
 from carevouch.sealing.marks import Mark
-from carevouch.store.log.ports import EventRow, Numbered, Retry, Stored, StoredHead
+from carevouch.store.log.ports import EventRow, IndexRow, Retry, StoredHead, StoredObject
 from tests.fakes import Faults
 from tests.service.sealer.fakes import MemoryEvents, MemoryHeads, MemoryMarks, MemoryNotes, MemoryObjects
 from tests.simulator.schedule import Schedule, Write
@@ -115,14 +115,14 @@ class SteppedObjects:
     def __init__(self, schedule: Schedule, watch: Watch, objects: MemoryObjects) -> None:
         self._schedule, self._watch, self._objects = schedule, watch, objects
 
-    def get(self, name: str) -> Stored | None:
+    def get(self, name: str) -> StoredObject | None:
         return self._schedule.read(f"objects.get {_short(name)}", lambda: self._objects.get(name), CLIENT)
 
     def create(self, name: str, data: bytes) -> None:
         what = f"objects.create {_short(name)}"
         self._schedule.write(Write(what, lambda: self._objects.create(name, data), CLIENT))
 
-    def swap(self, name: str, before: Stored | None, data: bytes) -> None:
+    def swap(self, name: str, before: StoredObject | None, data: bytes) -> None:
         def effect() -> None:
             self._objects.swap(name, before, data)
             if name.endswith("/checkpoint"):
@@ -146,7 +146,7 @@ class SteppedEvents:
         what = f"events.certificates {' '.join(kid[:8] for kid in asked)}"
         return self._schedule.read(what, lambda: self._events.certificates(asked), CLIENT)
 
-    def after(self, kid: str, n: int) -> Iterable[Numbered]:
+    def after(self, kid: str, n: int) -> Iterable[IndexRow]:
         what = f"events.after {kid[:13]} {n}"
         return self._schedule.read(what, lambda: self._events.after(kid, n), CLIENT)
 

@@ -23,7 +23,7 @@ from carevouch.ledger.note import parse_note
 from carevouch.ledger.policy import Policy, parse_policy
 from carevouch.ledger.proof import render
 from carevouch.ledger.tiles import ENTRIES, WIDTH, split_bundle, tile_at
-from carevouch.store.log.library import Placed
+from carevouch.store.log.library import EntryWithProof
 from tests.service.ledger.evidence import consent_opening
 from tests.unit.cli.log.logs import SAW, Deployment, Witness, cosigned
 from tests.unit.sealing.acts import ORIGIN, PATIENT, START, House, Producer, event_id
@@ -212,7 +212,7 @@ def _held(honest: Honest, consent: Opening, versions: Sequence[Opening]) -> File
     return held
 
 
-def place(honest: Honest, event: str) -> Placed:
+def place(honest: Honest, event: str) -> EntryWithProof:
     """Where an event stands, as the ledger's door answers."""
     return honest.deployment.cloud.library().event(_id(event))
 

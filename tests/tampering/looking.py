@@ -21,7 +21,7 @@ from carevouch.ledger.checkpoint import SUPER, Checkpoint, LogName, parse_checkp
 from carevouch.ledger.mirror import SignedTree
 from carevouch.ledger.note import parse_note
 from carevouch.ledger.tiles import Tile, parse_path
-from carevouch.ledger.walk import Finding, Findings, Known, Walk
+from carevouch.ledger.walk import Finding, Findings, KnownRoot, Walk
 from carevouch.verifier.log import audit_log
 from carevouch.verifier.strand import audit_strand, open_published
 from carevouch.verifier.super_log import audit_super
@@ -148,7 +148,7 @@ def head_of(honest: Honest, log: LogName) -> Checkpoint:
     return parse_checkpoint(parse_note(honest.files[f"{log}/checkpoint"]).text)
 
 
-def told(honest: Honest) -> tuple[Genesis, dict[int, list[Known]]]:
+def told(honest: Honest) -> tuple[Genesis, dict[int, list[KnownRoot]]]:
     """Genesis knowing the epochs, and what the super-log says of each strand."""
     above = audit_super(honest.genesis, below(honest.files, SUPER))
     return read_epochs(honest.files["epochs"], honest.genesis), above.heads

@@ -8,7 +8,7 @@ from carevouch.kernel.jws import sign
 from carevouch.kernel.times import later
 from carevouch.ledger.note import Verifier, sign_note
 from carevouch.sealing.marks import Head
-from carevouch.sealing.plan import Candidate, Plan, plan, plan_epoch
+from carevouch.sealing.plan import BatchPlan, Candidate, plan, plan_epoch
 from tests.vectors import acts
 from tests.vectors.seed import GENESIS, GENESIS_2, LOG, ORIGIN, TIME, Rows, key
 
@@ -55,7 +55,7 @@ def _candidate(text: str) -> Candidate:
     return Candidate(text, None if producer == "operator" else acts.certificate(producer))
 
 
-def _batch(sealed: Plan) -> dict[str, object]:
+def _batch(sealed: BatchPlan) -> dict[str, object]:
     entries = [entry.decode("ascii") for entry in sealed.entries]
     edge = sealed.head.edge
     return {"entries": entries, "size": edge.size, "root": b64u(edge.root()), "time": sealed.head.time}

@@ -20,7 +20,7 @@ from carevouch.claims.share import Shares, remaining_cents
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RemainingLimits:
     """What limits leave for one line; None is no limit. `visits` is None also on a date already counted."""
 
     deductible: int
@@ -33,14 +33,14 @@ def fresh(contract: Contract, *, family: bool = False) -> Accumulators:
     return Accumulators(terms.plan, terms.accumulation, IndividualUse(), FamilyUse() if family else None)
 
 
-def left(contract: Contract, used: Accumulators) -> Left:
+def left(contract: Contract, used: Accumulators) -> RemainingLimits:
     """What is left of the deductible and the out-of-pocket limit for this member."""
     terms, own, family = contract.terms, used.individual, used.family
     deductible = remaining_cents(
         terms.deductible, own.deductible_cents, family.deductible_cents if family else None
     )
     oop = remaining_cents(terms.out_of_pocket, own.oop_cents, family.oop_cents if family else None)
-    return Left(deductible or 0, oop)
+    return RemainingLimits(deductible or 0, oop)
 
 
 def period_of(limit: BenefitLimit, day: str) -> str:

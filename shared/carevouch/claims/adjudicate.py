@@ -23,10 +23,10 @@ from carevouch.claims.model import (
     CoverageInput,
     Line,
     LineResult,
-    Step,
+    RuleStep,
     Totals,
 )
-from carevouch.claims.screen import Case, named_authorization
+from carevouch.claims.screen import LineCase, named_authorization
 from carevouch.kernel.canonical import jcs
 from carevouch.kernel.encoding import sha256
 from carevouch.kernel.errors import Invalid, Unprocessable
@@ -97,7 +97,7 @@ class _Run:
     seen: frozenset[str] = frozenset()
     lines: tuple[LineResult, ...] = ()
     keys: tuple[str, ...] = ()
-    trace: tuple[Step, ...] = ()
+    trace: tuple[RuleStep, ...] = ()
 
     @property
     def in_network(self) -> bool:
@@ -152,8 +152,8 @@ def _one(run: _Run, line: Line) -> _Run:
     )
 
 
-def _case(run: _Run, line: Line, *, repeats: bool) -> Case:
-    case = Case(run.claim, run.coverage, run.contract.terms, line, run.day, run.in_network, repeats, 0)
+def _case(run: _Run, line: Line, *, repeats: bool) -> LineCase:
+    case = LineCase(run.claim, run.coverage, run.contract.terms, line, run.day, run.in_network, repeats, 0)
     known = named_authorization(case)
     used = accumulate.authorization_used(run.used.individual, known.number) if known else 0
     return replace(case, authorization_used=used)

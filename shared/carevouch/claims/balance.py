@@ -14,12 +14,12 @@ from carevouch.claims.model import Adjudication, FamilyUse, IndividualUse, LineR
 Use = IndividualUse | FamilyUse
 
 
-class Unbalanced(AssertionError):
+class BalanceBroken(AssertionError):
     """Cents were lost or invented, or a limit was passed: a bug of ours."""
 
 
 def assert_balanced(result: Adjudication, contract: Contract) -> None:
-    """Raise `Unbalanced` unless lines, claim and accumulators agree to the cent."""
+    """Raise `BalanceBroken` unless lines, claim and accumulators agree to the cent."""
     for line in result.lines:
         _line(line)
     _claim(result)
@@ -67,9 +67,9 @@ def _accumulators(result: Adjudication, contract: Contract) -> None:
 
 def _equal(what: str, one: int, other: int) -> None:
     if one != other:
-        raise Unbalanced(f"{what} does not balance: off by {one - other} cents")
+        raise BalanceBroken(f"{what} does not balance: off by {one - other} cents")
 
 
 def _ordered(what: str, *amounts: int) -> None:
     if any(low > high for low, high in pairwise(amounts)):
-        raise Unbalanced(f"{what} is out of bounds")
+        raise BalanceBroken(f"{what} is out of bounds")

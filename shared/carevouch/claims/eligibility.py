@@ -28,7 +28,7 @@ MAX_ITEMS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Insured:
+class MemberCoverage:
     """A coverage with what the payer knows of it on the day asked about; `place` is its reference."""
 
     place: str
@@ -47,7 +47,7 @@ class _Asked:
 
 
 def eligibility_response(
-    resource: JsonObject, insured: Sequence[Insured], now_instant: str, *, request: str
+    resource: JsonObject, insured: Sequence[MemberCoverage], now_instant: str, *, request: str
 ) -> JsonObject:
     """The answer to the request `resource`, whose own reference is `request`.
 
@@ -70,7 +70,7 @@ def eligibility_response(
     }
 
 
-def in_force(one: Insured, patient: str, start: str, end: str) -> bool:
+def in_force(one: MemberCoverage, patient: str, start: str, end: str) -> bool:
     """Whether the coverage and its contract hold for this patient on all days from `start` to `end`."""
     cover, contract = one.coverage, one.contract
     if cover.status != "active" or cover.beneficiary != patient or contract is None:
@@ -114,17 +114,17 @@ def _code(item: object, where: str) -> tuple[str, str]:
     return coding(item["productOrService"], f"{where}.productOrService")
 
 
-def _disposition(asked: _Asked, insured: Sequence[Insured]) -> str:
+def _disposition(asked: _Asked, insured: Sequence[MemberCoverage]) -> str:
     active = sum(in_force(one, asked.patient, *asked.dates) for one in insured)
     return f"{active} of {len(insured)} coverages are in force on the dates asked about."
 
 
-def _insurances(asked: _Asked, insured: Sequence[Insured]) -> JsonObject:
+def _insurances(asked: _Asked, insured: Sequence[MemberCoverage]) -> JsonObject:
     # FHIR has no empty lists: nothing known is no `insurance` at all.
     return {"insurance": [_insurance(asked, one) for one in insured]} if insured else {}
 
 
-def _insurance(asked: _Asked, one: Insured) -> JsonObject:
+def _insurance(asked: _Asked, one: MemberCoverage) -> JsonObject:
     active = in_force(one, asked.patient, *asked.dates)
     answer: JsonObject = {"coverage": {"reference": one.place}, "inforce": active}
     if not active or one.contract is None:

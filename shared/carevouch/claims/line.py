@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from carevouch.claims import accumulate
 from carevouch.claims.contract import Contract
-from carevouch.claims.model import Accumulators, Adjustment, Line, LineResult, Reads, Step
+from carevouch.claims.model import Accumulators, Adjustment, Line, LineResult, Reads, RuleStep
 from carevouch.claims.outcomes import (
     BENEFIT_USED,
     COINSURANCE,
@@ -18,17 +18,17 @@ from carevouch.claims.outcomes import (
     OVER_FEE_OUTSIDE,
     Outcome,
 )
-from carevouch.claims.screen import Case, Screened, named_authorization, screen
+from carevouch.claims.screen import LineCase, LineScreening, named_authorization, screen
 from carevouch.claims.share import Shares, allowed_cents, cap, shares
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class LineAnswer:
     """A line's answer, the accumulators after it, and how it came about."""
 
     result: LineResult
     used: Accumulators
-    trace: tuple[Step, ...]
+    trace: tuple[RuleStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class _Sum:
     line: Line
     allowed: int
     adjustments: tuple[Adjustment, ...] = ()
-    trace: tuple[Step, ...] = ()
+    trace: tuple[RuleStep, ...] = ()
 
     def ran(self, rule: str, reads: Reads, result: Reads) -> "_Sum":
-        return replace(self, trace=(*self.trace, Step(self.line.sequence, rule, reads, result)))
+        return replace(self, trace=(*self.trace, RuleStep(self.line.sequence, rule, reads, result)))
 
     def less(self, outcome: Outcome, cents: int, rule: str, reads: Reads) -> "_Sum":
         if cents == 0:
@@ -50,7 +50,7 @@ class _Sum:
         return replace(self, adjustments=(*self.adjustments, item))
 
 
-def answer_line(case: Case, contract: Contract, used: Accumulators) -> Answered:
+def answer_line(case: LineCase, contract: Contract, used: Accumulators) -> LineAnswer:
     """The answer for one line, given what the member and family have used before it."""
     checks = screen(case)
     trace = tuple(_screened(case.line, check) for check in checks)
@@ -58,16 +58,16 @@ def answer_line(case: Case, contract: Contract, used: Accumulators) -> Answered:
     if last.outcome:
         start = _Sum(case.line, 0, trace=trace)
         denied = start.less(last.outcome, case.line.billed_cents, last.rule, last.reads)
-        return Answered(_result(denied, Shares(), denied=True), used, trace)
+        return LineAnswer(_result(denied, Shares(), denied=True), used, trace)
     return _share(case, contract, used, _limit(case, used, _price(case, trace)))
 
 
-def _screened(line: Line, check: Screened) -> Step:
+def _screened(line: Line, check: LineScreening) -> RuleStep:
     result: Reads = {"denies": check.outcome.code} if check.outcome else {"passes": True}
-    return Step(line.sequence, check.rule, check.reads, result)
+    return RuleStep(line.sequence, check.rule, check.reads, result)
 
 
-def _price(case: Case, trace: tuple[Step, ...]) -> _Sum:
+def _price(case: LineCase, trace: tuple[RuleStep, ...]) -> _Sum:
     """Step 7: never more than was billed; what lies above the fee is written off (in network)."""
     line, fees = case.line, case.terms.fees
     schedule = fees.in_network if case.in_network else (fees.out_of_network or {})
@@ -79,7 +79,7 @@ def _price(case: Case, trace: tuple[Step, ...]) -> _Sum:
     return priced.less(outcome, line.billed_cents - allowed, "07-allowed", reads)
 
 
-def _limit(case: Case, used: Accumulators, so_far: _Sum) -> _Sum:
+def _limit(case: LineCase, used: Accumulators, so_far: _Sum) -> _Sum:
     """Step 8: what the category's limits no longer allow is the patient's, and counts to no limit."""
     name, category = case.terms.category_of(case.line.token), case.terms.category(case.line.token)
     if name is None or not category.limits:
@@ -91,7 +91,7 @@ def _limit(case: Case, used: Accumulators, so_far: _Sum) -> _Sum:
     return replace(limited, allowed=granted)
 
 
-def _share(case: Case, contract: Contract, used: Accumulators, so_far: _Sum) -> Answered:
+def _share(case: LineCase, contract: Contract, used: Accumulators, so_far: _Sum) -> LineAnswer:
     """Steps 9 to 13 and the line's part of 17."""
     terms, category = case.terms, case.terms.category(case.line.token)
     left = accumulate.left(contract, used)
@@ -111,7 +111,7 @@ def _share(case: Case, contract: Contract, used: Accumulators, so_far: _Sum) -> 
     shared = shared.ran("13-paid", {"allowed": so_far.allowed, "member": owed.total}, {"paid": paid})
     exhausted = so_far.allowed == 0 and any(item.carc == BENEFIT_USED.carc for item in so_far.adjustments)
     counted = used if exhausted else _count(case, used, so_far.allowed, owed)
-    return Answered(_result(shared, owed, denied=exhausted), counted, shared.trace)
+    return LineAnswer(_result(shared, owed, denied=exhausted), counted, shared.trace)
 
 
 def _trace_shares(so_far: _Sum, reads: Reads, full: Shares, owed: Shares) -> _Sum:
@@ -131,7 +131,7 @@ def _trace_shares(so_far: _Sum, reads: Reads, full: Shares, owed: Shares) -> _Su
     return shared
 
 
-def _count(case: Case, used: Accumulators, granted: int, owed: Shares) -> Accumulators:
+def _count(case: LineCase, used: Accumulators, granted: int, owed: Shares) -> Accumulators:
     counted = accumulate.count_shares(used, owed)
     name, category = case.terms.category_of(case.line.token), case.terms.category(case.line.token)
     if name is not None and granted > 0:

@@ -135,7 +135,7 @@ class Adjustment:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RuleStep:
     """One rule run for one line: what it read and what came out."""
 
     line: int
@@ -192,7 +192,7 @@ class Adjudication:
     after: Accumulators
     keys: tuple[str, ...]
     matched: tuple[str, ...]
-    trace: tuple[Step, ...]
+    trace: tuple[RuleStep, ...]
 
     @property
     def denied(self) -> bool:

@@ -1,7 +1,7 @@
 """Steps 0 to 6 of the pipeline: may this line be paid at all? The first rule that objects denies the whole
 line.
 
-Each rule is a pure function of one `Case` and returns what it read with its objection, if any. The order
+Each rule is a pure function of one `LineCase` and returns what it read with its objection, if any. The order
 is fixed (reference: the CMS coverage calculator's phases, with the payer's own checks before them); a
 contract supplies data, never the order. A rule that lacks what it needs objects: absence denies.
 """
@@ -29,7 +29,7 @@ from carevouch.claims.outcomes import (
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class LineCase:
     """All that the screening of one line may read; `day` is the date on which the claim came."""
 
     claim: ClaimInput
@@ -43,7 +43,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
+class LineScreening:
     """What one rule read and, if it denies, why."""
 
     rule: str
@@ -51,20 +51,20 @@ class Screened:
     outcome: Outcome | None
 
 
-Rule = Callable[[Case], tuple[Reads, Outcome | None]]
+Rule = Callable[[LineCase], tuple[Reads, Outcome | None]]
 
 
-def screen(case: Case) -> tuple[Screened, ...]:
+def screen(case: LineCase) -> tuple[LineScreening, ...]:
     """The rules run for a line, in order, up to and including the first that denies."""
-    run: list[Screened] = []
+    run: list[LineScreening] = []
     for name, rule in RULES:
-        run.append(Screened(name, *rule(case)))
+        run.append(LineScreening(name, *rule(case)))
         if run[-1].outcome:
             break
     return tuple(run)
 
 
-def named_authorization(case: Case) -> Authorization | None:
+def named_authorization(case: LineCase) -> Authorization | None:
     """The first authorisation named by the claim that covers the line's code and dates."""
     for known in case.coverage.authorizations:
         named = known.number in case.claim.authorizations and case.line.token in known.codes
@@ -73,17 +73,17 @@ def named_authorization(case: Case) -> Authorization | None:
     return None
 
 
-def _duplicate(case: Case) -> tuple[Reads, Outcome | None]:
+def _duplicate(case: LineCase) -> tuple[Reads, Outcome | None]:
     return {"line.submitted_before": case.repeats}, DUPLICATE if case.repeats else None
 
 
-def _member(case: Case) -> tuple[Reads, Outcome | None]:
+def _member(case: LineCase) -> tuple[Reads, Outcome | None]:
     same = case.claim.patient == case.coverage.beneficiary
     reads: Reads = {"coverage.status": case.coverage.status, "claim.patient_is_beneficiary": same}
     return reads, None if same and case.coverage.status == "active" else NOT_INSURED
 
 
-def _in_force(case: Case) -> tuple[Reads, Outcome | None]:
+def _in_force(case: LineCase) -> tuple[Reads, Outcome | None]:
     start, end = case.coverage.start or "", case.coverage.end or ""
     reads: Reads = {"coverage.start": start, "coverage.end": end, **_dates(case)}
     if start and case.line.start < start:
@@ -91,25 +91,25 @@ def _in_force(case: Case) -> tuple[Reads, Outcome | None]:
     return reads, AFTER_COVERAGE if end and case.line.end > end else None
 
 
-def _first_payer(case: Case) -> tuple[Reads, Outcome | None]:
+def _first_payer(case: LineCase) -> tuple[Reads, Outcome | None]:
     reads: Reads = {"coverage.order": case.coverage.order, "claim.payer_order": case.claim.payer_order}
     return reads, OTHER_PAYER if max(case.coverage.order, case.claim.payer_order) > 1 else None
 
 
-def _timely(case: Case) -> tuple[Reads, Outcome | None]:
+def _timely(case: LineCase) -> tuple[Reads, Outcome | None]:
     received, given = calendar_date(case.day, "at"), calendar_date(case.line.end, "line.end")
     days, limit = (received - given).days, case.terms.timely_filing_days
     reads: Reads = {"line.end": case.line.end, "received": case.day, "contract.timely_filing_days": limit}
     return reads, TOO_LATE if days > limit else None
 
 
-def _network(case: Case) -> tuple[Reads, Outcome | None]:
+def _network(case: LineCase) -> tuple[Reads, Outcome | None]:
     outside = case.terms.fees.out_of_network is not None
     reads: Reads = {"provider.in_network": case.in_network, "contract.pays_outside_network": outside}
     return reads, None if case.in_network or outside else OUT_OF_NETWORK
 
 
-def _authorized(case: Case) -> tuple[Reads, Outcome | None]:
+def _authorized(case: LineCase) -> tuple[Reads, Outcome | None]:
     needed = case.line.token in case.terms.auth_required
     reads: dict[str, str | int | bool] = {"contract.auth_required": needed}
     if not needed:
@@ -125,7 +125,7 @@ def _authorized(case: Case) -> tuple[Reads, Outcome | None]:
     return reads, AUTHORIZATION_USED if case.line.units_thousandths > left else None
 
 
-def _covered(case: Case) -> tuple[Reads, Outcome | None]:
+def _covered(case: LineCase) -> tuple[Reads, Outcome | None]:
     fees = case.terms.fees.in_network if case.in_network else case.terms.fees.out_of_network
     excluded, listed = case.line.token in case.terms.excluded, case.line.token in (fees or {})
     reads: Reads = {"line.code": case.line.token, "contract.excludes": excluded, "contract.has_fee": listed}
@@ -134,7 +134,7 @@ def _covered(case: Case) -> tuple[Reads, Outcome | None]:
     return reads, None if listed else NOT_IN_PLAN
 
 
-def _dates(case: Case) -> dict[str, str]:
+def _dates(case: LineCase) -> dict[str, str]:
     return {"line.start": case.line.start, "line.end": case.line.end}
 
 

@@ -10,10 +10,19 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from carevouch.consent.criteria import DENY, PERMIT, Criterion, Effect, Match, known
-from carevouch.consent.decision import Decision, Deny, Permit, Reason, Rule, Standing, Statement, Step
+from carevouch.consent.decision import (
+    ClauseStep,
+    ConsentStatement,
+    Decision,
+    Deny,
+    Permit,
+    Reason,
+    Rule,
+    Standing,
+)
 from carevouch.consent.model import ACTIVE, NOT_ABOUT_DATA, STATUSES, Consent, Provision
 from carevouch.consent.purposes import BREAK_GLASS, TEST_DATA
-from carevouch.consent.question import Question, Request, ResourceFacts
+from carevouch.consent.question import AccessRequest, Question, ResourceFacts
 
 _RULES: dict[Standing, Rule] = {
     "permit": "consent-permits",
@@ -27,7 +36,7 @@ Answer = tuple[Effect, tuple[Reason, ...]]
 
 
 def decide(
-    consents: Iterable[Consent], request: Request, resource: ResourceFacts, default: Effect = DENY
+    consents: Iterable[Consent], request: AccessRequest, resource: ResourceFacts, default: Effect = DENY
 ) -> Decision:
     """Permit or deny `request` for `resource`, with reasons.
 
@@ -49,7 +58,7 @@ def decide(
     return _decided(question, default, statements, answers)
 
 
-def consent_says(consent: Consent, question: Question) -> Statement:
+def consent_says(consent: Consent, question: Question) -> ConsentStatement:
     """What one consent says to the question, clause by clause."""
     unread = _settled_unread(consent)
     if unread is not None:
@@ -58,10 +67,10 @@ def consent_says(consent: Consent, question: Question) -> Statement:
     effect = root.type or DENY
     reach = _reach(root, effect, question)
     if not reach.passes:
-        return _found(consent, "silent", [Step(root, None, reach.element, reach.match)])
+        return _found(consent, "silent", [ClauseStep(root, None, reach.element, reach.match)])
     if root.type is None:
-        return _found(consent, DENY, [Step(root, DENY, "type", None)])
-    steps: list[Step] = []
+        return _found(consent, DENY, [ClauseStep(root, DENY, "type", None)])
+    steps: list[ClauseStep] = []
     return _standing(consent, _within(root, effect, reach, question, steps), steps)
 
 
@@ -77,26 +86,26 @@ def _refused_outright(question: Question) -> Rule | None:
     return None
 
 
-def _settled_unread(consent: Consent) -> Statement | None:
+def _settled_unread(consent: Consent) -> ConsentStatement | None:
     """The statement of a consent whose clauses are not even looked at, or None."""
     if consent.status not in STATUSES:
-        return Statement(consent, DENY, None, "status", None, ())
+        return ConsentStatement(consent, DENY, None, "status", None, ())
     if consent.status != ACTIVE:
-        return Statement(consent, "silent", None, "status", False, ())
+        return ConsentStatement(consent, "silent", None, "status", False, ())
     if consent.scope in NOT_ABOUT_DATA:
-        return Statement(consent, "silent", None, "scope", False, ())
+        return ConsentStatement(consent, "silent", None, "scope", False, ())
     fault = consent.fault or (None if consent.patient else "patient")
     if fault is not None:
-        return Statement(consent, DENY, None, fault, None, ())
+        return ConsentStatement(consent, DENY, None, fault, None, ())
     if consent.root.fault is not None:
-        return _found(consent, DENY, [Step(consent.root, DENY, consent.root.fault, None)])
+        return _found(consent, DENY, [ClauseStep(consent.root, DENY, consent.root.fault, None)])
     return None
 
 
-def _standing(consent: Consent, effect: Effect | None, steps: list[Step]) -> Statement:
+def _standing(consent: Consent, effect: Effect | None, steps: list[ClauseStep]) -> ConsentStatement:
     if effect == PERMIT and not consent.signed:
         # Whoever can write a row must not thereby be able to grant access.
-        return Statement(consent, "silent", None, "signature", False, tuple(steps))
+        return ConsentStatement(consent, "silent", None, "signature", False, tuple(steps))
     if effect is not None:
         return _found(consent, effect, steps)
     # Nothing reached the data. "Only this may be seen" then refuses the rest; "only this may not" says
@@ -116,35 +125,37 @@ _NOT_IN_FORCE = _Reach(False, "period", False)
 _FREELY = _Reach(True, None, None)
 
 
-def _evaluate(clause: Provision, effect: Effect, question: Question, steps: list[Step]) -> Effect | None:
+def _evaluate(
+    clause: Provision, effect: Effect, question: Question, steps: list[ClauseStep]
+) -> Effect | None:
     if clause.fault is not None:
         # Not understood, perhaps a refusal: it refuses whoever it reaches.
-        steps.append(Step(clause, DENY, clause.fault, None))
+        steps.append(ClauseStep(clause, DENY, clause.fault, None))
         return DENY
     reach = _reach(clause, effect, question)
     if not reach.passes:
-        steps.append(Step(clause, None, reach.element, reach.match))
+        steps.append(ClauseStep(clause, None, reach.element, reach.match))
         return None
     return _within(clause, effect, reach, question, steps)
 
 
 def _within(
-    clause: Provision, effect: Effect, reach: _Reach, question: Question, steps: list[Step]
+    clause: Provision, effect: Effect, reach: _Reach, question: Question, steps: list[ClauseStep]
 ) -> Effect | None:
     """The effect of a clause that is in force for this requester; its step follows those of its children."""
     scope = _all(clause.scope, effect, question)
     inner = _exceptions(clause, effect, scope.passes, question, steps) if clause.provision else None
     if inner is not None:
-        steps.append(Step(clause, None, "provision", True))
+        steps.append(ClauseStep(clause, None, "provision", True))
         return inner
     own = effect if scope.passes else None
     told = scope if scope.element else reach
-    steps.append(Step(clause, own, told.element, told.match))
+    steps.append(ClauseStep(clause, own, told.element, told.match))
     return own
 
 
 def _exceptions(
-    clause: Provision, effect: Effect, inside: bool, question: Question, steps: list[Step]
+    clause: Provision, effect: Effect, inside: bool, question: Question, steps: list[ClauseStep]
 ) -> Effect | None:
     results = set()
     for child in clause.provision:
@@ -178,13 +189,15 @@ def _all(criteria: tuple[Criterion, ...], effect: Effect, question: Question) ->
     return passed
 
 
-def _found(consent: Consent, standing: Standing, steps: list[Step]) -> Statement:
+def _found(consent: Consent, standing: Standing, steps: list[ClauseStep]) -> ConsentStatement:
     """The statement, with the step that decided: the first of that effect, or else the root's."""
     deciding = next((step for step in steps if step.effect == standing), steps[-1])
-    return Statement(consent, standing, deciding.clause.path, deciding.element, deciding.match, tuple(steps))
+    return ConsentStatement(
+        consent, standing, deciding.clause.path, deciding.element, deciding.match, tuple(steps)
+    )
 
 
-def _for_patient(patient: str, statements: tuple[Statement, ...], default: Effect) -> Answer:
+def _for_patient(patient: str, statements: tuple[ConsentStatement, ...], default: Effect) -> Answer:
     own = [found for found in statements if found.consent.patient in (patient, None)]
     for standing, answer in _PRECEDENCE:
         reasons = tuple(_reason(patient, found) for found in own if found.standing == standing)
@@ -193,14 +206,14 @@ def _for_patient(patient: str, statements: tuple[Statement, ...], default: Effec
     return default, (Reason("tenant-default", patient),)
 
 
-def _reason(patient: str, found: Statement) -> Reason:
+def _reason(patient: str, found: ConsentStatement) -> Reason:
     consent = found.consent
     rule = _RULES[found.standing]
     return Reason(rule, patient, consent.reference, consent.version, found.clause, found.because)
 
 
 def _decided(
-    question: Question, default: Effect, statements: tuple[Statement, ...], answers: list[Answer]
+    question: Question, default: Effect, statements: tuple[ConsentStatement, ...], answers: list[Answer]
 ) -> Decision:
     request, reference = question.request, question.resource.reference
     refusals = tuple(reason for answer, reasons in answers if answer == DENY for reason in reasons)

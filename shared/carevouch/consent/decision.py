@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from carevouch.consent.criteria import Effect, Match
-from carevouch.consent.model import Consent, Provision, Request
+from carevouch.consent.model import AccessRequest, Consent, Provision
 from carevouch.consent.periods import Interval
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.times import instant
@@ -31,7 +31,7 @@ Rule = Literal[
 _MATCH = {True: "true", False: "false", None: "unknown"}
 
 
-class Step(NamedTuple):
+class ClauseStep(NamedTuple):
     """How one clause fared: its own effect (None: none), the element that settled it, and how that matched.
 
     The element `provision` means that the clauses inside it decided.
@@ -43,7 +43,7 @@ class Step(NamedTuple):
     match: Match
 
 
-class Statement(NamedTuple):
+class ConsentStatement(NamedTuple):
     """What one consent says; `clause` is the one that decided, `because` what settled it there."""
 
     consent: Consent
@@ -51,7 +51,7 @@ class Statement(NamedTuple):
     clause: str | None
     because: str | None
     match: Match
-    steps: tuple[Step, ...]
+    steps: tuple[ClauseStep, ...]
 
 
 class Reason(NamedTuple):
@@ -71,10 +71,10 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Decided(ABC):
-    request: Request
+    request: AccessRequest
     resource: str
     default: Effect
-    statements: tuple[Statement, ...]
+    statements: tuple[ConsentStatement, ...]
 
     permitted: ClassVar[bool]
 
@@ -124,7 +124,7 @@ class Deny(_Decided):
 Decision = Permit | Deny
 
 
-def _request(request: Request) -> JsonObject:
+def _request(request: AccessRequest) -> JsonObject:
     return {
         "purpose": request.purpose,
         "action": request.action,
@@ -134,7 +134,7 @@ def _request(request: Request) -> JsonObject:
     }
 
 
-def _statement(statement: Statement) -> JsonObject:
+def _statement(statement: ConsentStatement) -> JsonObject:
     consent = statement.consent
     return {
         "consent": consent.reference,
@@ -148,7 +148,7 @@ def _statement(statement: Statement) -> JsonObject:
     }
 
 
-def _step(step: Step) -> JsonObject:
+def _step(step: ClauseStep) -> JsonObject:
     told: dict[str, Any] = {"clause": step.clause.path, "type": step.clause.type, "effect": step.effect}
     if step.element is not None:
         told |= {"element": step.element, "match": _MATCH[step.match]}
@@ -158,7 +158,7 @@ def _step(step: Step) -> JsonObject:
     return told
 
 
-def _interval(step: Step) -> Interval | None:
+def _interval(step: ClauseStep) -> Interval | None:
     if step.element == "period":
         return step.clause.period
     if step.element == "dataPeriod" and step.clause.data_period is not None:

@@ -20,7 +20,7 @@ Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ConsentFinding:
     """One finding: a stable code, the clause, a sentence that says what to mend."""
 
     code: str
@@ -35,7 +35,7 @@ class Finding:
         }  # fmt: skip
 
 
-def lint(consent: Consent, directory: Directory | None = None) -> tuple[Finding, ...]:
+def lint(consent: Consent, directory: Directory | None = None) -> tuple[ConsentFinding, ...]:
     """All findings, the Consent's own first, then clause by clause.
 
     `directory`: the actors that exist, reference -> members (a Group's; empty otherwise). Without it
@@ -46,21 +46,23 @@ def lint(consent: Consent, directory: Directory | None = None) -> tuple[Finding,
     return tuple(findings)
 
 
-def is_refused(findings: Sequence[Finding]) -> bool:
+def is_refused(findings: Sequence[ConsentFinding]) -> bool:
     """Whether the consent must not be stored."""
     return any(finding.severity == "error" for finding in findings)
 
 
-def _of_consent(consent: Consent) -> Iterator[Finding]:
+def _of_consent(consent: Consent) -> Iterator[ConsentFinding]:
     if consent.fault == "modifierExtension":
         yield _modifier("Consent")
     elif consent.fault is not None:
-        yield Finding("unreadable", f"Consent.{consent.fault}", "This element cannot be understood.", "error")
+        yield ConsentFinding(
+            "unreadable", f"Consent.{consent.fault}", "This element cannot be understood.", "error"
+        )
     if consent.status != ACTIVE:
-        yield Finding("not-active", "Consent.status", "Only an active consent has any effect.")
+        yield ConsentFinding("not-active", "Consent.status", "Only an active consent has any effect.")
     root = consent.root
     if root.type is None and root.fault is None:
-        yield Finding(
+        yield ConsentFinding(
             "untyped",
             "provision",
             "Neither provision.type nor an OPTIN or OPTOUT policyRule says whether this permits or denies, "
@@ -72,12 +74,12 @@ def _of_consent(consent: Consent) -> Iterator[Finding]:
             if root.type == PERMIT
             else ("narrower-than-policy", "denies where its policyRule opts in")
         )
-        yield Finding(code, "provision.type", f"The root {what}; the type of the provision counts.")
+        yield ConsentFinding(code, "provision.type", f"The root {what}; the type of the provision counts.")
 
 
 def _of_clause(
     clause: Provision, above: tuple[Provision, ...], consent: Consent, directory: Directory | None
-) -> Iterator[Finding]:
+) -> Iterator[ConsentFinding]:
     yield from _fault(clause)
     yield from _times(clause)
     yield from _actors(clause, directory)
@@ -91,8 +93,8 @@ def _of_clause(
         yield from _of_clause(child, (*above, clause), consent, directory)
 
 
-def _modifier(where: str) -> Finding:
-    return Finding(
+def _modifier(where: str) -> ConsentFinding:
+    return ConsentFinding(
         "modifier-extension",
         where,
         "A modifierExtension may turn the meaning around, and none is known here; leave it out.",
@@ -100,53 +102,53 @@ def _modifier(where: str) -> Finding:
     )
 
 
-def _fault(clause: Provision) -> Iterator[Finding]:
+def _fault(clause: Provision) -> Iterator[ConsentFinding]:
     if clause.fault == "modifierExtension":
         yield _modifier(clause.path)
     elif clause.fault == "type":
-        yield Finding("untyped", clause.path, "A nested provision needs type permit or deny.", "error")
+        yield ConsentFinding("untyped", clause.path, "A nested provision needs type permit or deny.", "error")
     elif clause.fault is not None:
         where = f"{clause.path}.{clause.fault}"
-        yield Finding("unreadable", where, "This element does not have the form of FHIR R4.", "error")
+        yield ConsentFinding("unreadable", where, "This element does not have the form of FHIR R4.", "error")
 
 
-def _times(clause: Provision) -> Iterator[Finding]:
+def _times(clause: Provision) -> Iterator[ConsentFinding]:
     for element, interval in (
         ("period", clause.period),
         ("dataPeriod", clause.data_period.interval if clause.data_period else None),
     ):
         if interval is not None and interval.is_empty():
-            yield Finding("end-before-start", f"{clause.path}.{element}", "It ends before it starts.")
+            yield ConsentFinding("end-before-start", f"{clause.path}.{element}", "It ends before it starts.")
 
 
-def _actors(clause: Provision, directory: Directory | None) -> Iterator[Finding]:
+def _actors(clause: Provision, directory: Directory | None) -> Iterator[ConsentFinding]:
     if clause.actor is None or directory is None:
         return
     for reference in sorted(clause.actor.references):
         where = f"{clause.path}.actor"
         if reference not in directory:
-            yield Finding(
+            yield ConsentFinding(
                 "unknown-actor", where, f"No {type_of(reference) or 'actor'} of that reference is known."
             )
         elif type_of(reference) == "Group" and not directory[reference]:
-            yield Finding("empty-group", where, "The Group has no members, so nobody is meant.")
+            yield ConsentFinding("empty-group", where, "The Group has no members, so nobody is meant.")
 
 
-def _codes(clause: Provision) -> Iterator[Finding]:
+def _codes(clause: Provision) -> Iterator[ConsentFinding]:
     named = (
         ("purpose", clause.purpose.codes if clause.purpose else frozenset[str](), purposes.is_known),
         ("securityLabel", clause.label.codes if clause.label else frozenset[str](), labels.is_known),
     )
     for element, codes, is_known in named:
         if not all(is_known(code) for code in codes):
-            yield Finding(
+            yield ConsentFinding(
                 "unknown-code",
                 f"{clause.path}.{element}",
                 "A code here is in no code system known to us; it will match only itself.",
             )
 
 
-def _doubts(clause: Provision) -> Iterator[Finding]:
+def _doubts(clause: Provision) -> Iterator[ConsentFinding]:
     effect = "deny all that this clause could mean" if clause.type == DENY else "never permit by itself"
     for criterion in (
         clause.actor,
@@ -158,17 +160,19 @@ def _doubts(clause: Provision) -> Iterator[Finding]:
         clause.data,
     ):
         for doubt in criterion.doubts if criterion is not None else ():
-            yield Finding(
+            yield ConsentFinding(
                 "not-understood", f"{clause.path}.{doubt}", f"This is not understood and will {effect}."
             )
 
 
-def _data(clause: Provision, patient: str | None) -> Iterator[Finding]:
+def _data(clause: Provision, patient: str | None) -> Iterator[ConsentFinding]:
     if clause.data is None or patient is None:
         return
     for _, reference in clause.data.pairs:
         if _is_about_another(reference, patient):
-            yield Finding("another-patient", f"{clause.path}.data", "It points to data of another patient.")
+            yield ConsentFinding(
+                "another-patient", f"{clause.path}.data", "It points to data of another patient."
+            )
 
 
 def _is_about_another(reference: str, patient: str) -> bool:
@@ -179,7 +183,7 @@ def _is_about_another(reference: str, patient: str) -> bool:
     return bool(dot) and len(head) == len(patient.rpartition("/")[2]) and f"Patient/{head}" != patient
 
 
-def _never(clause: Provision, above: tuple[Provision, ...]) -> Iterator[Finding]:
+def _never(clause: Provision, above: tuple[Provision, ...]) -> Iterator[ConsentFinding]:
     for element, is_apart in (
         ("purpose", _purposes_apart),
         ("period", _periods_apart),
@@ -187,19 +191,19 @@ def _never(clause: Provision, above: tuple[Provision, ...]) -> Iterator[Finding]
     ):
         if any(is_apart(clause, parent) for parent in above):
             message = f"Its {element} never occurs together with that of the clause around it."
-            yield Finding("never-matches", f"{clause.path}.{element}", message)
+            yield ConsentFinding("never-matches", f"{clause.path}.{element}", message)
     parent = above[-1] if above else None
     if parent is not None and parent.type != clause.type and _scopes_apart(clause, parent):
         message = "An exception acts only within its parent's data, and these never meet."
-        yield Finding("never-matches", clause.path, message)
+        yield ConsentFinding("never-matches", clause.path, message)
 
 
-def _overlap(one: Provision, other: Provision) -> Iterator[Finding]:
+def _overlap(one: Provision, other: Provision) -> Iterator[ConsentFinding]:
     if one.type == other.type or one.type is None or other.type is None:
         return
     apart = (_purposes_apart, _periods_apart, _actions_apart, _scopes_apart)
     if not any(is_apart(one, other) for is_apart in apart):
-        yield Finding(
+        yield ConsentFinding(
             "permit-and-deny",
             other.path,
             f"A permit and a deny beside each other ({one.path}) can meet; where they do, the deny wins.",

@@ -22,10 +22,10 @@ from carevouch.consent.criteria import (
     Purposes,
 )
 from carevouch.consent.periods import Interval
-from carevouch.consent.question import Directory, Question, Request, ResourceFacts
+from carevouch.consent.question import AccessRequest, Directory, Question, ResourceFacts
 
 __all__ = [
-    "Consent", "Provision", "Request", "ResourceFacts", "Question", "Directory", "Interval",
+    "Consent", "Provision", "AccessRequest", "ResourceFacts", "Question", "Directory", "Interval",
     "Effect", "PERMIT", "DENY", "may_permit",
 ]  # fmt: skip
 

@@ -16,7 +16,7 @@ ACTIONS = ("access", "collect", "use", "disclose", "correct")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AccessRequest:
     """One request with exactly one purpose (a `purposes.token`).
 
     `actors`: everything the caller is, as comparable references: the person, their organisations and
@@ -63,7 +63,7 @@ class ResourceFacts:
 class Question:
     """A request for one resource, with what is worth computing once."""
 
-    request: Request
+    request: AccessRequest
     resource: ResourceFacts
     purposes: frozenset[str] = field(init=False)
 

@@ -18,7 +18,7 @@ from carevouch.consent.shorthand import (
     DEFAULT_TYPE,
     LOCAL_PURPOSES,
     PATIENT,
-    Case,
+    DecisionCase,
 )
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid
@@ -53,12 +53,12 @@ _PATIENT = ("AllergyIntolerance", "Claim", "ExplanationOfBenefit", "Immunization
 _PERIODS = ("period", "billablePeriod")
 
 
-def render_consents(case: Case) -> tuple[JsonObject, ...]:
+def render_consents(case: DecisionCase) -> tuple[JsonObject, ...]:
     """The case's consents as FHIR R4 Consents about `Patient/1`, in order, ids 1, 2, 3 …"""
     return tuple(_consent(raw, number) for number, raw in enumerate(case.raw["consents"], start=1))
 
 
-def render_resource(case: Case) -> JsonObject:
+def render_resource(case: DecisionCase) -> JsonObject:
     """The case's resource as FHIR R4; raises `Invalid` where R4 has no element for what it says."""
     raw = case.raw["rs"]
     type_ = raw.get("type", DEFAULT_TYPE)

@@ -32,7 +32,7 @@ from carevouch.consent.periods import Interval, instant_of, interval_of, period_
 from carevouch.consent.purposes import DEFAULT as DEFAULT_PURPOSE
 from carevouch.consent.purposes import is_known
 from carevouch.consent.purposes import token as purpose_token
-from carevouch.consent.question import ACTIONS, Request, ResourceFacts
+from carevouch.consent.question import ACTIONS, AccessRequest, ResourceFacts
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid
 from carevouch.kernel.jsontext import parse
@@ -76,24 +76,24 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class DecisionCase:
     """One line: what is asked, of which consents, and the right answer; `raw` is the line itself."""
 
     line: int
     name: str
     consents: tuple[Consent, ...]
-    request: Request
+    request: AccessRequest
     resource: ResourceFacts
     expected: Effect
     default: Effect
     raw: JsonObject
 
 
-def read_cases(data: bytes) -> tuple[Case, ...]:
+def read_cases(data: bytes) -> tuple[DecisionCase, ...]:
     """All cases of a JSONL file, blank lines skipped; raises `Malformed` or `Invalid` with line and field."""
     if len(data) > MAX_BYTES:
         raise Invalid(f"the case file has more than {MAX_BYTES} bytes; split it")
-    cases: list[Case] = []
+    cases: list[DecisionCase] = []
     names: dict[str, int] = {}
     for number, line in enumerate(data.splitlines(), start=1):
         if not line.strip():
@@ -106,7 +106,7 @@ def read_cases(data: bytes) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def read_case(line: bytes, number: int) -> Case:
+def read_case(line: bytes, number: int) -> DecisionCase:
     """One line; raises `Malformed` or `Invalid` naming the line and the field."""
     raw = parse(line, f"line {number}")
     try:
@@ -115,7 +115,7 @@ def read_case(line: bytes, number: int) -> Case:
         raise Invalid(f"line {number}: {wrong}") from None
 
 
-def read_request(raw: Any, *, now: datetime = DEFAULT_NOW, zone: tzinfo = UTC) -> Request:
+def read_request(raw: Any, *, now: datetime = DEFAULT_NOW, zone: tzinfo = UTC) -> AccessRequest:
     """A request in shorthand, alone in a file; `now` is for one that states no instant. Raises `Invalid`."""
     try:
         return _request(_members(raw, "the request", _REQUEST), "", now, zone)
@@ -130,9 +130,9 @@ class _Wrong(Exception):
         super().__init__(f"{field}: {should}")
 
 
-def _case(raw: JsonObject, number: int) -> Case:
+def _case(raw: JsonObject, number: int) -> DecisionCase:
     consents = _list(raw.get("consents"), "consents", required=True)
-    return Case(
+    return DecisionCase(
         line=number,
         name=_text(raw.get("n"), "n"),
         consents=tuple(_consent(value, at) for at, value in enumerate(consents)),
@@ -180,10 +180,10 @@ def _provision(value: Any, where: str, path: str, policy: Effect | None, *, is_r
     )
 
 
-def _request(raw: JsonObject, where: str, now: datetime, zone: tzinfo) -> Request:
+def _request(raw: JsonObject, where: str, now: datetime, zone: tzinfo) -> AccessRequest:
     action = raw.get("action", "access")
     actors = raw.get("actors", list(DEFAULT_ACTORS))
-    return Request(
+    return AccessRequest(
         purpose=_purpose(raw.get("purpose", DEFAULT_PURPOSE), f"{where}purpose"),
         actors=None if actors is None else _texts(actors, f"{where}actors", may_be_empty=True),
         now=_instant(raw["now"], f"{where}now", zone) if "now" in raw else now,

@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 
 from carevouch.consent.facts import facts_of
 from carevouch.consent.model import Consent
-from carevouch.consent.question import Request as Asked
+from carevouch.consent.question import AccessRequest
 from carevouch.door.consents import Consents
-from carevouch.door.http import ABSENT, Incoming, Reply
+from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.events.catalogue import OWN_TYPES, RECORDS
 from carevouch.identity.admission import Admission, parse_admission
 from carevouch.identity.binding import is_active
@@ -39,9 +39,9 @@ from carevouch.kernel.jsontext import parse
 from carevouch.kernel.times import moment
 from carevouch.records import audit as audits
 from carevouch.records.access import (
-    Allowed,
-    Refused,
-    Target,
+    AccessTarget,
+    ReadAllowed,
+    ReadRefused,
     is_hearsay,
     may_correct,
     may_read,
@@ -50,7 +50,17 @@ from carevouch.records.access import (
     purpose_of,
 )
 from carevouch.records.content import author_of, resource_of
-from carevouch.store.documents import Answer, Draft, Naming, Partition, Plan, Reader, Request, Stored, Writer
+from carevouch.store.documents import (
+    ActNames,
+    ActPlan,
+    ActRequest,
+    Draft,
+    Partition,
+    Reader,
+    StoredAnswer,
+    StoredRevision,
+    Writer,
+)
 from carevouch.store.settings import Store
 
 PURPOSE_HEADER = "purpose-of-use"
@@ -58,12 +68,12 @@ EVENT_HEADER = "Carevouch-Event"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class VisibleRevision:
     """A revision the caller may see, with its content and the rule that allowed it."""
 
-    stored: Stored
+    stored: StoredRevision
     resource: JsonObject
-    by: Allowed
+    by: ReadAllowed
 
 
 class Access:
@@ -76,7 +86,7 @@ class Access:
         self.zone: tzinfo = ZoneInfo(store.zone)
         self.base = f"{store.base_url}/fhir"
 
-    def caller(self, incoming: Incoming) -> Caller:
+    def caller(self, incoming: HttpRequest) -> Caller:
         """The caller with their current roles; raises `Unauthenticated`, `Forbidden` (suspended)."""
         caller = incoming.signed_in()
         if caller.kind == ORGANIZATION:
@@ -94,7 +104,7 @@ class Access:
         stored = self.reader.find(Doc("Admission", organization))
         return parse_admission(stored.body) if stored else None
 
-    def visit(self, incoming: Incoming, caller: Caller, patient: str | None, interaction: str) -> "Visit":
+    def visit(self, incoming: HttpRequest, caller: Caller, patient: str | None, interaction: str) -> "Visit":
         """A caller's request about one person, or about whom nobody knows (None).
 
         Raises `Forbidden`, audited, for a purpose of use that the caller's role may not declare.
@@ -105,17 +115,19 @@ class Access:
             known = patient if patient and PART.fullmatch(patient) else None
             purpose = purpose_of(caller, None)
             self.record(
-                audits.Access(caller, purpose, interaction, known, audits.REFUSED, f"{refusal.code}: purpose")
+                audits.AccessRecord(
+                    caller, purpose, interaction, known, audits.REFUSED, f"{refusal.code}: purpose"
+                )
             )
             raise
 
-    def asked(self, caller: Caller, incoming: Incoming, action: str = "access") -> Asked:
+    def asked(self, caller: Caller, incoming: HttpRequest, action: str = "access") -> AccessRequest:
         """The request as the consents see it: one purpose, and everything the caller is."""
         purpose = purpose_of(caller, incoming.headers.get(PURPOSE_HEADER))
         now = moment(self._store.clock())
-        return Asked(purpose, frozenset({caller.reference}), now, action)
+        return AccessRequest(purpose, frozenset({caller.reference}), now, action)
 
-    def record(self, access: audits.Access) -> None:
+    def record(self, access: audits.AccessRecord) -> None:
         """Put the AuditEvent; raises `Busy` when it cannot be put, so that nothing is answered without it."""
         known = access.patient
         if known is not None and not self._alive(known):
@@ -132,17 +144,17 @@ class Access:
             return False
         return True
 
-    def _put_audit(self, access: audits.Access, patient: str | None) -> None:
-        def first(naming: Naming) -> Doc:
+    def _put_audit(self, access: audits.AccessRecord, patient: str | None) -> None:
+        def first(naming: ActNames) -> Doc:
             return Doc("AuditEvent", audit(patient, naming.part(0), naming.time))
 
-        def build(naming: Naming) -> Plan:
+        def build(naming: ActNames) -> ActPlan:
             doc = first(naming)
             body = audits.audit_event(doc, access, naming.time, self._store.deployment)
             subjects = (patient,) if patient else ()
-            return Plan("access.audited", (Draft(doc, body),), Answer(201), subjects)
+            return ActPlan("access.audited", (Draft(doc, body),), StoredAnswer(201), subjects)
 
-        self.writer.perform(Request(access.caller.id, None, b""), first, build)
+        self.writer.perform(ActRequest(access.caller.id, None, b""), first, build)
 
     def _require_device(self, caller: Caller) -> None:
         if caller.device is None or caller.patient is None:
@@ -159,7 +171,7 @@ class Visit:
     """One request about one person: what it may see, and the audit of what came of it."""
 
     def __init__(
-        self, access: Access, incoming: Incoming, caller: Caller, patient: str | None, interaction: str
+        self, access: Access, incoming: HttpRequest, caller: Caller, patient: str | None, interaction: str
     ) -> None:
         self.access = access
         self.caller = caller
@@ -167,7 +179,7 @@ class Visit:
         self.asked = access.asked(caller, incoming)
         self._incoming = incoming
         self._interaction = interaction
-        self._shown: list[Seen] = []
+        self._shown: list[VisibleRevision] = []
         self._withheld: set[str] = set()
         self._concluded: str | None = None
 
@@ -228,7 +240,9 @@ class Visit:
                 if is_hearsay(resource_of("Consent", stored.body), patient):
                     yield str(stored.doc), stored.version
 
-    def decide(self, stored: Stored, letter: str = "r") -> tuple[JsonObject, Allowed | Refused]:
+    def decide(
+        self, stored: StoredRevision, letter: str = "r"
+    ) -> tuple[JsonObject, ReadAllowed | ReadRefused]:
         """The content of a revision and whether the caller may see it."""
         type_ = stored.doc.type
         resource = resource_of(type_, stored.body)
@@ -238,13 +252,13 @@ class Visit:
         consents = self.consents if target.subject and self.caller.patient is None else ()
         return resource, may_read(self.caller, self.asked, target, consents, letter)
 
-    def may_correct(self, current: Stored, author: str | None) -> Allowed | Refused:
+    def may_correct(self, current: StoredRevision, author: str | None) -> ReadAllowed | ReadRefused:
         """Whether the caller may write the next version; `author` is that of the document's version 1."""
         resource = resource_of(current.doc.type, current.body)
         target = self._target(current, resource, author)
         return may_correct(self.caller, self.asked, target, self.consents)
 
-    def _target(self, stored: Stored, resource: JsonObject, author: str | None) -> Target:
+    def _target(self, stored: StoredRevision, resource: JsonObject, author: str | None) -> AccessTarget:
         subject = stored.doc.subject
         facts = facts_of(
             resource,
@@ -252,24 +266,24 @@ class Visit:
             zone=self.access.zone,
             subject=f"Patient/{subject}" if subject else None,
         )
-        return Target(stored.doc.type, subject, author, parties_of(resource), facts)
+        return AccessTarget(stored.doc.type, subject, author, parties_of(resource), facts)
 
-    def see(self, revisions: Iterable[Stored], letter: str = "r") -> list[Seen]:
+    def see(self, revisions: Iterable[StoredRevision], letter: str = "r") -> list[VisibleRevision]:
         """Those of the revisions that the caller may see; they count as shown in the audit."""
         seen = []
         for stored in revisions:
             resource, decision = self.decide(stored, letter)
-            if isinstance(decision, Allowed):
-                seen.append(Seen(stored, resource, decision))
+            if isinstance(decision, ReadAllowed):
+                seen.append(VisibleRevision(stored, resource, decision))
             else:
                 self._withheld.add(decision.because)
         return seen
 
-    def show(self, seen: Iterable[Seen]) -> None:
+    def show(self, seen: Iterable[VisibleRevision]) -> None:
         """Note in the audit what is really answered (one page, not all that would be visible)."""
         self._shown.extend(seen)
 
-    def one(self, stored: Stored | None) -> Seen:
+    def one(self, stored: StoredRevision | None) -> VisibleRevision:
         """The revision, if it exists and the caller may see it; raises `NotFound` either way."""
         seen = self.see([stored]) if stored is not None else []
         if not seen:
@@ -285,7 +299,7 @@ class Visit:
         shown = tuple(str(seen.stored.doc) for seen in self._shown)
         consents = tuple(sorted({consent for seen in self._shown for consent in seen.by.consents}))
         self.access.record(
-            audits.Access(
+            audits.AccessRecord(
                 self.caller,
                 self.asked.purpose,
                 self._interaction,
@@ -301,7 +315,7 @@ class Visit:
         )
 
 
-def parsed(stored: Stored) -> JsonObject:
+def parsed(stored: StoredRevision) -> JsonObject:
     """The JSON of a document of our own types."""
     value: JsonObject = parse(stored.body, f"a stored {stored.doc.type}")
     return value

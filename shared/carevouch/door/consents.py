@@ -14,7 +14,7 @@ from carevouch.identity.binding import Binding
 from carevouch.kernel.errors import DomainError, IntegrityFault
 from carevouch.kernel.jsontext import parse
 from carevouch.kernel.jws import take_apart
-from carevouch.store.documents import Partition, Reader, Stored
+from carevouch.store.documents import Partition, Reader, StoredRevision
 
 __all__ = ["GRANTED", "Consents", "devices_of"]
 GRANTED = "consent.granted"
@@ -37,7 +37,7 @@ class Consents:
         devices = devices_of(partition)
         return tuple(self._read(stored, devices) for stored in latest)
 
-    def is_signed(self, stored: Stored, devices: list[Stored]) -> bool:
+    def is_signed(self, stored: StoredRevision, devices: list[StoredRevision]) -> bool:
         """Whether a device that was bound when the revision was stored signed exactly this revision.
 
         Only the act of granting makes a signature count: a signed grant that came to nothing (refused,
@@ -62,12 +62,12 @@ class Consents:
             return False
         return True
 
-    def binding(self, devices: list[Stored], kid: str, at: str) -> Binding | None:
+    def binding(self, devices: list[StoredRevision], kid: str, at: str) -> Binding | None:
         """The verified binding of the device with this key, if it was active at the instant `at`."""
         standing = (binding for _, binding in self._devices.standing(devices, at))
         return next((binding for binding in standing if binding.kid == kid), None)
 
-    def _read(self, stored: Stored, devices: list[Stored]) -> Consent:
+    def _read(self, stored: StoredRevision, devices: list[StoredRevision]) -> Consent:
         reference, patient = str(stored.doc), f"Patient/{stored.doc.subject}"
         try:
             content = parse(parse_body(stored.body)[0], "a stored Consent")

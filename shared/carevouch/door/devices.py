@@ -17,7 +17,7 @@ from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import DomainError, Erased, Forbidden, IntegrityFault, NotFound
 from carevouch.kernel.ids import DIRECTORY, PART, Doc, about, part
 from carevouch.kernel.jws import Jwk
-from carevouch.store.documents import Partition, Reader, Stored
+from carevouch.store.documents import Partition, Reader, StoredRevision
 
 
 class Devices:
@@ -25,10 +25,12 @@ class Devices:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._terms: dict[str, list[Stored]] = {}
-        self._registrations: dict[Doc, tuple[Stored | None, Stored | None]] = {}
+        self._terms: dict[str, list[StoredRevision]] = {}
+        self._registrations: dict[Doc, tuple[StoredRevision | None, StoredRevision | None]] = {}
 
-    def standing(self, revisions: Sequence[Stored], at: str | None = None) -> Iterator[tuple[Doc, Binding]]:
+    def standing(
+        self, revisions: Sequence[StoredRevision], at: str | None = None
+    ) -> Iterator[tuple[Doc, Binding]]:
         """The devices that prove themselves and were active at the instant `at` (None: as it stands now).
 
         `revisions`: as `devices_of` gives them.
@@ -67,7 +69,7 @@ class Devices:
         if patient is None or patient.event.text != link.event.text:
             raise Forbidden("only the provider that registered the person may enrol a device")
 
-    def _proven(self, bound: Stored, latest: Stored) -> Binding | None:
+    def _proven(self, bound: StoredRevision, latest: StoredRevision) -> Binding | None:
         try:
             posted, status = parse_device(latest.body)
             # A later version says what became of the device, never which device it is.
@@ -78,7 +80,7 @@ class Devices:
             # One device that does not prove itself must not void what the others signed.
             return None
 
-    def _verified(self, posted: JsonObject, bound: Stored) -> Binding | None:
+    def _verified(self, posted: JsonObject, bound: StoredRevision) -> Binding | None:
         offer = read_offer(posted["offer"])
         if offer.patient != bound.doc.subject:
             return None
@@ -86,7 +88,7 @@ class Devices:
         self.require_registrar(offer, bound.time)
         return binding
 
-    def _admissions(self, organization: str) -> list[Stored]:
+    def _admissions(self, organization: str) -> list[StoredRevision]:
         if not organization.startswith(f"{DIRECTORY}."):
             return []
         if organization not in self._terms:
@@ -94,7 +96,9 @@ class Devices:
             self._terms[organization] = self._reader.partition_of(doc).history(doc)
         return self._terms[organization]
 
-    def _registration(self, patient: str, organization: str) -> tuple[Stored | None, Stored | None]:
+    def _registration(
+        self, patient: str, organization: str
+    ) -> tuple[StoredRevision | None, StoredRevision | None]:
         """The first versions of the link of this pair and of the Patient."""
         if not PART.fullmatch(patient):
             return None, None
@@ -114,12 +118,12 @@ def enrolment_doc(reader: Reader, patient: str, organization: str) -> Doc:
     return Doc(ENROLMENT, about(patient, part(derived)))
 
 
-def devices_of(partition: Partition) -> list[Stored]:
+def devices_of(partition: Partition) -> list[StoredRevision]:
     """All revisions of a person's devices, each device's oldest first.
 
     A device that is unbound later still had the right to sign before, so the latest alone does not tell.
     """
-    found: list[Stored] = []
+    found: list[StoredRevision] = []
     for latest in partition.latest("BoundDevice"):
         found.extend([latest] if latest.version == 1 else partition.history(latest.doc))
     return found

@@ -67,7 +67,7 @@ ISSUE_TYPE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class HttpRequest:
     """A request in domain words. `query` keeps repeated parameters; `path` holds the route's variables."""
 
     method: str
@@ -125,7 +125,7 @@ class Reply:
     content_type: str | None = None
 
 
-Handler = Callable[[Incoming], Reply]
+Handler = Callable[[HttpRequest], Reply]
 
 
 class Door:
@@ -173,12 +173,12 @@ class Door:
         self._report(f"{method} {path}", reply.status, code, event, time.perf_counter() - started)
         return _response(reply, fhir=fhir)
 
-    def _incoming(self, method: str, variables: dict[str, str]) -> Incoming:
+    def _incoming(self, method: str, variables: dict[str, str]) -> HttpRequest:
         request: Any = self.chalice.current_request
         query = request.query_params
         names = list(query) if query else []
         context = request.context.get("authorizer") or {}
-        return Incoming(
+        return HttpRequest(
             method=method,
             url=_url(request),
             path={name: unquote(value) for name, value in variables.items()},

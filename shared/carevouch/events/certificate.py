@@ -21,7 +21,7 @@ from carevouch.kernel.errors import IntegrityFault, Malformed
 from carevouch.kernel.jws import (
     KEPT,
     Jwk,
-    Signed,
+    Jws,
     check_signature,
     public_key,
     take_apart,
@@ -46,7 +46,7 @@ class Certificate:
     epoch: int
     nbf: str
     exp: str
-    signed: Signed
+    signed: Jws
     key: ec.EllipticCurvePublicKey = field(compare=False, repr=False)
 
     @property

@@ -14,7 +14,7 @@ from carevouch.events.genesis import Epoch, Genesis
 from carevouch.kernel.canonical import JsonObject, is_whole
 from carevouch.kernel.encoding import b64u, sha256, unb64u
 from carevouch.kernel.errors import IntegrityFault, Malformed
-from carevouch.kernel.jws import Signed, take_apart, verify
+from carevouch.kernel.jws import Jws, take_apart, verify
 from carevouch.kernel.times import moment
 from carevouch.ledger.checkpoint import MAX_STRANDS
 
@@ -30,7 +30,7 @@ class Order:
     origin: str
     epoch: Epoch
     prev: bytes | None
-    signed: Signed
+    signed: Jws
 
     @property
     def text(self) -> str:

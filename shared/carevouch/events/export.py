@@ -45,7 +45,7 @@ class StrandScope:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ExportScope:
     """What is exported; `genesis` and `epochs` are the public files of these names."""
 
     origin: str
@@ -124,23 +124,23 @@ def block_line(strand: int, block: SealedBlock, entries: Sequence[bytes]) -> byt
     return jcs(said) + b"\n"
 
 
-def render_started(scope: Scope) -> bytes:
+def render_started(scope: ExportScope) -> bytes:
     """The manifest that fixes the scope."""
     return _closed(_scope_json(scope, STARTED, [_strand_json(one) for one in scope.strands]))
 
 
-def parse_started(data: bytes) -> Scope:
+def parse_started(data: bytes) -> ExportScope:
     """The scope that a started manifest fixes; raises `ExportFault`."""
     body = _opened(data, STARTED)
     return _scope(body, tuple(_strand(one) for one in _checked(body["strands"], _STRAND)))
 
 
-def render_completed(scope: Scope, strands: Sequence[StrandExport]) -> bytes:
+def render_completed(scope: ExportScope, strands: Sequence[StrandExport]) -> bytes:
     """The manifest of a whole export."""
     return _closed(_scope_json(scope, COMPLETED, [_export_json(one) for one in strands]))
 
 
-def parse_completed(data: bytes) -> tuple[Scope, tuple[StrandExport, ...]]:
+def parse_completed(data: bytes) -> tuple[ExportScope, tuple[StrandExport, ...]]:
     """What a completed manifest says, nothing of it verified; raises `ExportFault`."""
     body = _opened(data, COMPLETED)
     strands = tuple(_export(one) for one in _checked(body["strands"], _STRAND | _PROOFS))
@@ -186,7 +186,7 @@ def _opened(data: bytes, kind: str) -> JsonObject:
     return body
 
 
-def _scope_json(scope: Scope, kind: str, strands: list[JsonObject]) -> JsonObject:
+def _scope_json(scope: ExportScope, kind: str, strands: list[JsonObject]) -> JsonObject:
     return {
         "v": 1,
         "kind": kind,
@@ -200,11 +200,11 @@ def _scope_json(scope: Scope, kind: str, strands: list[JsonObject]) -> JsonObjec
     }
 
 
-def _scope(body: JsonObject, strands: tuple[StrandScope, ...]) -> Scope:
+def _scope(body: JsonObject, strands: tuple[StrandScope, ...]) -> ExportScope:
     origin, start, end, genesis, epochs = (
         _typed(body[name], str) for name in ("origin", "from", "to", "genesis", "epochs")
     )
-    scope = Scope(origin, start, end, genesis, epochs, strands)
+    scope = ExportScope(origin, start, end, genesis, epochs, strands)
     if body["id"] != scope.id:
         raise ExportFault("the manifest's id is not that of its log and span")
     return scope

@@ -48,7 +48,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Proved:
+class ProvedRevision:
     """What an opening shows: these bytes are this version of this document, in this event."""
 
     doc: Doc
@@ -57,7 +57,7 @@ class Proved:
     body: bytes
     leaf_hash: bytes
     event: Event
-    device: "Proved | None" = None
+    device: "ProvedRevision | None" = None
 
     @property
     def service(self) -> str:
@@ -67,7 +67,7 @@ class Proved:
 
 # Given a consent, its device's opening and the provider's key: raises `IntegrityFault` unless the consent is
 # signed by a device bound to its person.
-BindingCheck = Callable[[Proved, Proved, Jwk], None]
+BindingCheck = Callable[[ProvedRevision, ProvedRevision, Jwk], None]
 
 
 def open_genesis(data: bytes, verifier: Verifier) -> Genesis:
@@ -117,7 +117,7 @@ def parse_opening(data: bytes) -> Opening:
     return _opening(parse_jcs(data, "the opening"), nested=False)
 
 
-def verify_opening(opening: Opening, genesis: Genesis, binding: BindingCheck | None = None) -> Proved:
+def verify_opening(opening: Opening, genesis: Genesis, binding: BindingCheck | None = None) -> ProvedRevision:
     """What the opening proves; raises `IntegrityFault` or `Malformed` naming what does not match.
 
     `binding` is called for a consent that comes with its device; without it `device` is only opened.
@@ -131,7 +131,7 @@ def verify_opening(opening: Opening, genesis: Genesis, binding: BindingCheck | N
         raise IntegrityFault("only a consent's opening carries another one, that of its device's binding")
     if binding is not None:
         binding(proved, device, opening.provider or {})
-    return Proved(
+    return ProvedRevision(
         proved.doc, proved.version, proved.prev, proved.body, proved.leaf_hash, proved.event, device
     )
 
@@ -148,7 +148,7 @@ def verified_event(text: str, certificate_text: str | None, genesis: Genesis) ->
     return event
 
 
-def _revision(opening: Opening, event: Event) -> Proved:
+def _revision(opening: Opening, event: Event) -> ProvedRevision:
     doc, version, prev, commitment = _leaf(opening.leaf)
     if commit(opening.nonce, opening.body) != commitment:
         raise IntegrityFault("the body and nonce do not match the commitment in the leaf")
@@ -161,7 +161,7 @@ def _revision(opening: Opening, event: Event) -> Proved:
         raise IntegrityFault("the leaf and its path do not lead to the root in the event")
     if not may_write(event.type, doc.type, version):
         raise IntegrityFault(f"an event {event.type} may not hold this version of a {doc.type}")
-    return Proved(doc, version, prev, opening.body, hash_, event)
+    return ProvedRevision(doc, version, prev, opening.body, hash_, event)
 
 
 def _leaf(data: bytes) -> tuple[Doc, int, bytes | None, bytes]:

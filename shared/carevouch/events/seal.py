@@ -8,7 +8,7 @@ from carevouch.events.genesis import Genesis
 from carevouch.kernel.canonical import JsonObject, jcs
 from carevouch.kernel.encoding import sha256, unb64u
 from carevouch.kernel.errors import IntegrityFault, Malformed
-from carevouch.kernel.jws import Signed, Signer, sign, take_apart, verify
+from carevouch.kernel.jws import Jws, Signer, sign, take_apart, verify
 from carevouch.kernel.times import moment
 
 SEAL_TYP = "carevouch-seal+jws"
@@ -27,7 +27,7 @@ class Seal:
     type: str
     time: str
     data: Any
-    signed: Signed
+    signed: Jws
 
 
 def text_hash(text: str) -> bytes:

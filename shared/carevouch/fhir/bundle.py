@@ -40,7 +40,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EntryRequest:
     """A transaction or batch, its entries as sent."""
 
     kind: Kind
@@ -58,7 +58,7 @@ class Request:
         return found
 
 
-def read_bundle(value: Any, methods: Sequence[str] = ("POST", "PUT")) -> Request:
+def read_bundle(value: Any, methods: Sequence[str] = ("POST", "PUT")) -> EntryRequest:
     """The request in a parsed body; raises `Invalid` with the issues, each at its place in the Bundle.
 
     `methods` are those the server does inside a Bundle.
@@ -75,7 +75,7 @@ def read_bundle(value: Any, methods: Sequence[str] = ("POST", "PUT")) -> Request
     if issues:
         raise _invalid(issues)
     entries = tuple(_entry(index, raw, methods) for index, raw in enumerate(value.get("entry", [])))
-    request = Request(kind, _without_twins(entries))
+    request = EntryRequest(kind, _without_twins(entries))
     if kind == "transaction":
         faults = [issue for entry in request.entries for issue in entry.issues]
         faults += _dangling(request)
@@ -157,7 +157,7 @@ def _without_twins(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     return tuple(checked)
 
 
-def _dangling(request: Request) -> list[Issue]:
+def _dangling(request: EntryRequest) -> list[Issue]:
     """References by URN that no entry answers to: the transaction could not be stored as a whole."""
     known = request.links()
     return [
@@ -182,7 +182,7 @@ def _places(resource: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EntryResponse:
     """One entry of a transaction or batch response: `status` such as `201 Created`."""
 
     status: str
@@ -206,7 +206,7 @@ class Version:
     resource: dict[str, Any] | None = None
 
 
-def response(kind: Kind, answers: Sequence[Answer]) -> dict[str, Any]:
+def response(kind: Kind, answers: Sequence[EntryResponse]) -> dict[str, Any]:
     """The response to a transaction or batch, one answer per entry and in its order."""
     entries = [_present(resource=one.resource, response=_answer(one)) for one in answers]
     return _bundle(f"{kind}-response", entries)
@@ -243,7 +243,7 @@ def history(
     return _bundle("history", entries, total=total, link=_links(self_url, next_url))
 
 
-def _answer(one: Answer) -> dict[str, Any]:
+def _answer(one: EntryResponse) -> dict[str, Any]:
     return _present(
         status=one.status,
         location=one.location,

@@ -11,7 +11,7 @@ from carevouch.fhir.search import search_parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedType:
     """One resource type: its interactions (`read`, `search-type`) and operations (name, definition)."""
 
     type: str
@@ -21,7 +21,7 @@ class Served:
 
 
 def capability_statement(
-    served: Sequence[Served],
+    served: Sequence[ServedType],
     *,
     base_url: str,
     date: str,
@@ -54,7 +54,7 @@ def _security() -> dict[str, Any]:
     return {"cors": True, "service": [{"coding": [{"system": system, "code": "SMART-on-FHIR"}]}]}
 
 
-def _resource(one: Served) -> dict[str, Any]:
+def _resource(one: ServedType) -> dict[str, Any]:
     made: dict[str, Any] = {
         "type": one.type,
         "interaction": [{"code": code} for code in one.interactions],

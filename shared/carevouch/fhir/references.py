@@ -26,7 +26,7 @@ _LINKS = frozenset(("url", "valueUri", "valueUrl", "valueUuid"))
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ReferenceTarget:
     """What a reference says: its form, and the parts it shows. `query` is that of a conditional reference."""
 
     form: Form
@@ -36,28 +36,30 @@ class Target:
     query: tuple[tuple[str, str], ...] = ()
 
 
-def parse(text: str, base_url: str | None = None) -> Target:
+def parse(text: str, base_url: str | None = None) -> ReferenceTarget:
     """The parts of one reference; an absolute one under `base_url` is local. Raises nothing."""
     if base_url and text.startswith(base_url.rstrip("/") + "/"):
         text = text[len(base_url.rstrip("/")) + 1 :]
     if text.startswith("#"):
-        return Target("fragment", id=text[1:])
+        return ReferenceTarget("fragment", id=text[1:])
     if text.startswith(("urn:uuid:", "urn:oid:")):
-        return Target("urn", id=text)
+        return ReferenceTarget("urn", id=text)
     head, mark, query = text.partition("?")
     if mark and head in resource_types():
-        return Target("conditional", type=head, query=tuple(parse_qsl(query, keep_blank_values=True)))
+        return ReferenceTarget(
+            "conditional", type=head, query=tuple(parse_qsl(query, keep_blank_values=True))
+        )
     match = _LOCAL.fullmatch(text)
     if match and match[1] in resource_types():
         return _shown("local", match)
     if _URL.match(text):
         match = _ABSOLUTE.fullmatch(text)
-        return _shown("absolute", match) if match else Target("absolute")
-    return Target("unknown")
+        return _shown("absolute", match) if match else ReferenceTarget("absolute")
+    return ReferenceTarget("unknown")
 
 
-def _shown(form: Form, match: re.Match[str]) -> Target:
-    return Target(form, type=match[1], id=match[2], version=match[3])
+def _shown(form: Form, match: re.Match[str]) -> ReferenceTarget:
+    return ReferenceTarget(form, type=match[1], id=match[2], version=match[3])
 
 
 def walk(resource: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -77,7 +79,7 @@ def rewrite(
     return changed
 
 
-def identifier_query(target: Target) -> tuple[str, str]:
+def identifier_query(target: ReferenceTarget) -> tuple[str, str]:
     """The (system, value) a conditional reference asks for; raises `Invalid` for any other condition."""
     if len(target.query) == 1 and target.query[0][0] == "identifier":
         system, bar, value = target.query[0][1].partition("|")

@@ -11,7 +11,7 @@ from typing import Any
 
 from carevouch.fhir import narrative
 from carevouch.fhir.dates import precedes
-from carevouch.fhir.survey import Survey, finding
+from carevouch.fhir.survey import ResourceSurvey, finding
 from carevouch.kernel.errors import Issue
 
 Resource = dict[str, Any]
@@ -22,7 +22,7 @@ _CONDITION = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _ERROR = "entered-in-error"
 
 
-def broken(resource: Resource, survey: Survey, root: str) -> Iterator[Issue]:
+def broken(resource: Resource, survey: ResourceSurvey, root: str) -> Iterator[Issue]:
     """Every rule that `resource` breaks; `root` is its place."""
     yield from _datatypes(survey, root)
     yield from _contained(resource, survey, root)
@@ -36,7 +36,7 @@ def of_type(resource: Resource, root: str) -> Iterator[Issue]:
         yield from rule(resource, root)
 
 
-def _datatypes(survey: Survey, root: str) -> Iterator[Issue]:
+def _datatypes(survey: ResourceSurvey, root: str) -> Iterator[Issue]:
     for path in survey.blanks:
         yield finding(
             path, root, "null must stand for a value or an extension in the array beside it", "structure"
@@ -62,7 +62,7 @@ def _amount(quantity: Any) -> tuple[Decimal, Any, Any] | None:
     return Decimal(value), quantity.get("system"), quantity.get("code")
 
 
-def _contained(resource: Resource, survey: Survey, root: str) -> Iterator[Issue]:
+def _contained(resource: Resource, survey: ResourceSurvey, root: str) -> Iterator[Issue]:
     contained = resource.get("contained", [])
     # An id that is no text is a finding of the contained resource's own structure.
     ids = Counter(inner["id"] for inner in contained if isinstance(inner.get("id"), str))

@@ -36,7 +36,7 @@ class NotJson(Exception):
 
 
 @dataclass(slots=True)
-class Survey:
+class ResourceSurvey:
     """What one walk found. Paths are relative to the resource."""
 
     fragments: list[tuple[Path, str]] = field(default_factory=list)

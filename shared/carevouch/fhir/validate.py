@@ -15,7 +15,7 @@ from carevouch.fhir.definitions import resource_types
 from carevouch.fhir.primitives import FORMS
 from carevouch.fhir.rules import broken, of_type
 from carevouch.fhir.schema import schema, validator
-from carevouch.fhir.survey import NotJson, Path, Survey, finding, spelled
+from carevouch.fhir.survey import NotJson, Path, ResourceSurvey, finding, spelled
 from carevouch.kernel.errors import Invalid, Issue
 
 # Enough to mend a resource in one go; a Bundle with a systematic fault does not answer with megabytes.
@@ -81,7 +81,7 @@ def _check(value: Any, where: str | None, nested: int, *, inside: bool = True) -
 
 
 def _check_one(resource: dict[str, Any], type_: str, root: str, nested: int) -> Iterator[Issue]:
-    survey = Survey()
+    survey = ResourceSurvey()
     try:
         plain = survey.read(resource)
         valid = validator(type_).is_valid(plain)

@@ -30,7 +30,7 @@ ADMITTED, CHANGED = "organization.admitted", "organization.changed"
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class ActEntropy:
     """The random values of one request: 16 bytes for ids, 32 for nonces and the tag."""
 
     organization: bytes
@@ -67,7 +67,7 @@ def admission_request(
     genesis: Genesis,
     n: int,
     time: str,
-    drawn: Drawn,
+    drawn: ActEntropy,
     status: str = ACTIVE,
 ) -> JsonObject:
     """The body to post; the new organisation's id is that of its first document."""
@@ -94,7 +94,7 @@ def change_request(
     genesis: Genesis,
     n: int,
     time: str,
-    drawn: Drawn,
+    drawn: ActEntropy,
 ) -> JsonObject:
     """The body to post that makes `organization` and `terms` the next version of what stood `before`.
 
@@ -137,7 +137,7 @@ def read_request(posted: Any, genesis: Genesis) -> Standing:
     return Standing(*revisions)
 
 
-def _facts(type_: str, genesis: Genesis, n: int, time: str, drawn: Drawn) -> EventFacts:
+def _facts(type_: str, genesis: Genesis, n: int, time: str, drawn: ActEntropy) -> EventFacts:
     return EventFacts(
         id=part(drawn.event),
         type=type_,

@@ -52,7 +52,7 @@ class Signer(Protocol):
 
 
 @record
-class Signed:
+class Jws:
     """A compact JWS, taken apart but not yet verified."""
 
     text: str
@@ -108,10 +108,10 @@ def sign(payload: JsonObject, typ: str, signer: Signer) -> str:
     return f"{message}.{b64u(signer.sign(message.encode('ascii')))}"
 
 
-def take_apart(text: str) -> Signed:
+def take_apart(text: str) -> Jws:
     """Parse without verifying, to learn whose key to fetch; raises `Malformed` for any other form."""
     typ, kid, data, message, signature = split(text)
-    return Signed(text, typ, kid, parse_jcs(data, "the JWS payload"), message, signature)
+    return Jws(text, typ, kid, parse_jcs(data, "the JWS payload"), message, signature)
 
 
 def split(text: str) -> tuple[str, str, bytes, bytes, bytes]:
@@ -147,7 +147,7 @@ def _header(head: bytes) -> tuple[str, str]:
 _kept_header = lru_cache(maxsize=KEPT)(_header)
 
 
-def verify(signed: Signed, jwk: Jwk, typ: str) -> JsonObject:
+def verify(signed: Jws, jwk: Jwk, typ: str) -> JsonObject:
     """The payload, if `jwk` signed it as `typ`; raises `IntegrityFault` saying what does not match."""
     if signed.typ != typ:
         raise IntegrityFault(f"the signed object is a {signed.typ}, not a {typ}")

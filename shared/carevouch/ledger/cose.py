@@ -58,7 +58,7 @@ class SignedHead:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class HeadStatement:
     """What a protected header says: which log, of how many entries, by whose key. Not yet verified."""
 
     origin: str
@@ -85,11 +85,11 @@ class Consistency:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class CoseReceipt:
     """A receipt taken apart, not yet verified."""
 
     head: SignedHead
-    statement: Statement
+    statement: HeadStatement
     proof: Inclusion | Consistency
 
 
@@ -98,7 +98,7 @@ def sign_head(checkpoint: Checkpoint, signer: Signer) -> SignedHead:
 
     As for `sign_checkpoint`: only of a head that is committed, applied and continues all that were signed.
     """
-    protected = _protected(Statement(checkpoint.origin, checkpoint.size, signer.kid))
+    protected = _protected(HeadStatement(checkpoint.origin, checkpoint.size, signer.kid))
     return SignedHead(protected, signer.sign(_to_be_signed(protected, checkpoint.root)))
 
 
@@ -116,7 +116,7 @@ def parse_head(data: bytes) -> SignedHead:
     return head
 
 
-def statement_of(head: SignedHead) -> Statement:
+def statement_of(head: SignedHead) -> HeadStatement:
     """What the head's protected header says, unverified; raises `ReceiptFault`."""
     return _statement(head.protected)
 
@@ -157,10 +157,10 @@ def consistency_receipt(head: SignedHead, old_size: int, path: Sequence[bytes]) 
     return _render(head, Consistency(old_size, size, tuple(path)))
 
 
-def parse_receipt(data: bytes) -> Receipt:
+def parse_receipt(data: bytes) -> CoseReceipt:
     """A receipt with exactly one proof; raises `ReceiptFault` for any other bytes. Verifies nothing."""
     head, unprotected = _take_apart(data)
-    receipt = Receipt(head, _statement(head.protected), _proof(unprotected))
+    receipt = CoseReceipt(head, _statement(head.protected), _proof(unprotected))
     if _render(head, receipt.proof) != data:
         raise ReceiptFault("the receipt is not in its one canonical form")
     return receipt
@@ -199,7 +199,7 @@ def verify_consistency_receipt(data: bytes, old: Checkpoint, jwk: Jwk) -> Checkp
     return Checkpoint(statement.origin, statement.size, root)
 
 
-def _verify(head: SignedHead, statement: Statement, root: bytes, jwk: Jwk) -> None:
+def _verify(head: SignedHead, statement: HeadStatement, root: bytes, jwk: Jwk) -> None:
     if statement.kid != thumbprint(jwk):
         raise ReceiptFault("the receipt names another key")
     try:
@@ -211,7 +211,7 @@ def _verify(head: SignedHead, statement: Statement, root: bytes, jwk: Jwk) -> No
         ) from error
 
 
-def _check_size(statement: Statement, size: int) -> None:
+def _check_size(statement: HeadStatement, size: int) -> None:
     if statement.size != size:
         raise ReceiptFault(f"the proof is for size {size}, what was signed for size {statement.size}")
 
@@ -221,16 +221,16 @@ def _to_be_signed(protected: bytes, root: bytes) -> bytes:
     return _encode(["Signature1", protected, b"", root])
 
 
-def _protected(statement: Statement) -> bytes:
+def _protected(statement: HeadStatement) -> bytes:
     claims = {_ISS: statement.origin, _SUB: str(statement.size)}
     kid = statement.kid.encode("ascii")
     return _encode({_ALG: _ES256, _KID: kid, _CLAIMS: claims, _VDS: _RFC9162_SHA256})
 
 
-def _statement(protected: bytes) -> Statement:
+def _statement(protected: bytes) -> HeadStatement:
     match _decode(protected):
         case {4: bytes(kid), 15: {1: str(origin), 2: str(size)}} if kid.isascii() and _SIZE.fullmatch(size):
-            statement = Statement(origin, int(size), kid.decode("ascii"))
+            statement = HeadStatement(origin, int(size), kid.decode("ascii"))
             if _protected(statement) == protected:
                 return statement
     raise ReceiptFault(

@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 class QuorumFault(IntegrityFault):
     """The quorum of a policy is not met; `witnessed` holds who signed and which group lacks whom."""
 
-    def __init__(self, message: str, witnessed: "Witnessed") -> None:
+    def __init__(self, message: str, witnessed: "QuorumReport") -> None:
         super().__init__(message)
         self.witnessed = witnessed
 
@@ -72,7 +72,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Cosigned:
+class WitnessLine:
     """A witness of the policy that cosigned, and its time in seconds since the epoch (0: it states none)."""
 
     witness: str
@@ -95,7 +95,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Witnessed:
+class QuorumReport:
     """What a policy says of a checkpoint: `met` or not, `by` whom, and how it stands with each group.
 
     `as_of` is the latest time T such that the cosignatures of time T or later alone meet the quorum: by then
@@ -105,7 +105,7 @@ class Witnessed:
     checkpoint: Checkpoint
     quorum: str
     met: bool
-    by: tuple[Cosigned, ...] = ()
+    by: tuple[WitnessLine, ...] = ()
     absent: tuple[str, ...] = ()
     tallies: tuple[Tally, ...] = ()
     as_of: int | None = None
@@ -133,7 +133,7 @@ def parse_policy(data: bytes) -> Policy:
     return reading.policy()
 
 
-def evaluate(policy: Policy, note: bytes, *, logs: Sequence[NoteKey] = ()) -> Witnessed:
+def evaluate(policy: Policy, note: bytes, *, logs: Sequence[NoteKey] = ()) -> QuorumReport:
     """How the policy stands to a signed checkpoint, also where the quorum is not met.
 
     `logs` are keys known from elsewhere, beside those of the policy. Raises `NoteFault` if none of the logs
@@ -152,7 +152,7 @@ def evaluate(policy: Policy, note: bytes, *, logs: Sequence[NoteKey] = ()) -> Wi
     return _witnessed(policy, checkpoint, times)
 
 
-def satisfied(policy: Policy, note: bytes, *, logs: Sequence[NoteKey] = ()) -> Witnessed:
+def satisfied(policy: Policy, note: bytes, *, logs: Sequence[NoteKey] = ()) -> QuorumReport:
     """`evaluate`, where the quorum must be met: raises `QuorumFault` naming who is missing."""
     witnessed = evaluate(policy, note, logs=logs)
     if not witnessed.met:
@@ -184,9 +184,9 @@ def _check_log(note: Note, checkpoint: Checkpoint, keys: Sequence[NoteKey]) -> N
         raise NoteFault(f"the checkpoint is of {checkpoint.origin}, but signed by {' and '.join(signed)}")
 
 
-def _witnessed(policy: Policy, checkpoint: Checkpoint, times: dict[str, int | None]) -> Witnessed:
+def _witnessed(policy: Policy, checkpoint: Checkpoint, times: dict[str, int | None]) -> QuorumReport:
     names = [witness.name for witness in policy.witnesses]
-    by = tuple(Cosigned(name, time) for name in names if (time := times[name]) is not None)
+    by = tuple(WitnessLine(name, time) for name in names if (time := times[name]) is not None)
     tallies = tuple(
         Tally(
             group.name,
@@ -197,7 +197,7 @@ def _witnessed(policy: Policy, checkpoint: Checkpoint, times: dict[str, int | No
         for group in policy.groups
     )
     as_of = times.get(policy.quorum)
-    return Witnessed(
+    return QuorumReport(
         checkpoint=checkpoint,
         quorum=policy.quorum,
         met=policy.quorum == NONE or as_of is not None,
@@ -208,7 +208,7 @@ def _witnessed(policy: Policy, checkpoint: Checkpoint, times: dict[str, int | No
     )
 
 
-def _lacking(policy: Policy, witnessed: Witnessed) -> list[str]:
+def _lacking(policy: Policy, witnessed: QuorumReport) -> list[str]:
     """Why the quorum is not met: the unmet groups from the quorum downwards, each with whom it lacks."""
     tallies = {tally.group: tally for tally in witnessed.tallies}
     if policy.quorum not in tallies:

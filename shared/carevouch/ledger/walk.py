@@ -45,7 +45,7 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownRoot:
     """The log is known to have had this root at this size; else `finding` is true of it."""
 
     size: int
@@ -60,7 +60,12 @@ class Walk:
     """
 
     def __init__(
-        self, head: Checkpoint, read: Read, to: Findings, known: Sequence[Known], progress: Progress | None
+        self,
+        head: Checkpoint,
+        read: Read,
+        to: Findings,
+        known: Sequence[KnownRoot],
+        progress: Progress | None,
     ) -> None:
         """`head` is what the log signed; `known` are roots of earlier sizes."""
         self.whole = self.signed = False

@@ -17,7 +17,7 @@ from carevouch.kernel.errors import IntegrityFault, Malformed
 from carevouch.ledger.walk import Finding
 from carevouch.qldb.ion import hash_in, hash_of, items, member, strange, struct, text
 from carevouch.qldb.ion_hash import ion_hash
-from carevouch.qldb.revision import Address, Revision, check_revision, read_address, read_revision
+from carevouch.qldb.revision import Address, QldbRevision, check_revision, read_address, read_revision
 from carevouch.qldb.tree import dot, root
 
 _MEMBERS = frozenset(
@@ -37,7 +37,7 @@ _MEMBERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class QldbBlock:
     """A block as it was exported; `infos` are its hashed structs by name, those that are there.
 
     `strange`: it has members that no hash covers.
@@ -50,7 +50,7 @@ class Block:
     entries: tuple[bytes, ...]
     transaction: str
     infos: dict[str, Any]
-    revisions: tuple[Revision, ...]
+    revisions: tuple[QldbRevision, ...]
     strange: bool = False
 
     @property
@@ -59,11 +59,11 @@ class Block:
         return root([revision.hash for revision in self.revisions])
 
 
-def read_block(value: Any) -> Block:
+def read_block(value: Any) -> QldbBlock:
     """A block out of Ion; raises `Malformed`. Nothing is checked but its shape."""
     found = struct(value, "a block")
     infos = {name: member(found, name) for name in ("transactionInfo", "redactionInfo")}
-    return Block(
+    return QldbBlock(
         address=read_address(member(found, "blockAddress")),
         hash=hash_in(found, "blockHash", "a block"),
         previous=_previous(member(found, "previousBlockHash")),
@@ -81,19 +81,19 @@ def _previous(value: Any) -> bytes:
     return b"" if value is None or value == b"" else hash_of(value, "a block's previousBlockHash")
 
 
-def check_block(block: Block) -> None:
+def check_block(block: QldbBlock) -> None:
     """Raise `IntegrityFault` with the first thing that is wrong in a block, if anything is."""
     for finding in findings_in(block):
         raise IntegrityFault(finding.message)
 
 
-def opaque(block: Block) -> int:
+def opaque(block: QldbBlock) -> int:
     """How many of its entries are here by their hash alone."""
     shown = len(block.infos) + bool(block.revisions)
     return len(block.entries) - shown + sum(revision.hash_only for revision in block.revisions)
 
 
-def findings_in(block: Block) -> Iterator[Finding]:
+def findings_in(block: QldbBlock) -> Iterator[Finding]:
     """All that is wrong inside a block."""
     if block.strange:
         yield _finding("member", block, "the block has a member that no hash of it covers")
@@ -107,7 +107,7 @@ def findings_in(block: Block) -> Iterator[Finding]:
         yield _finding("block", block, "the blockHash is not that of its entries and its predecessor")
 
 
-def _explained(block: Block) -> Iterator[tuple[str, str, bytes]]:
+def _explained(block: QldbBlock) -> Iterator[tuple[str, str, bytes]]:
     if block.revisions:
         yield "revisions", "its revisions", block.revisions_root
     for name, info in block.infos.items():
@@ -117,7 +117,7 @@ def _explained(block: Block) -> Iterator[tuple[str, str, bytes]]:
             yield name, name, b""
 
 
-def _findings_in_revisions(block: Block) -> Iterator[Finding]:
+def _findings_in_revisions(block: QldbBlock) -> Iterator[Finding]:
     for at, revision in enumerate(block.revisions):
         try:
             check_revision(revision)
@@ -126,12 +126,12 @@ def _findings_in_revisions(block: Block) -> Iterator[Finding]:
             yield Finding("revision", f"{block.address}, revision {at}", fault.message)
 
 
-def _check_place(block: Block, revision: Revision) -> None:
+def _check_place(block: QldbBlock, revision: QldbRevision) -> None:
     if revision.address is not None and revision.address != block.address:
         raise IntegrityFault("it names another block as its own")
     if not revision.hash_only and revision.transaction != block.transaction:
         raise IntegrityFault("its transaction is not the block's")
 
 
-def _finding(code: str, block: Block, message: str) -> Finding:
+def _finding(code: str, block: QldbBlock, message: str) -> Finding:
     return Finding(code, str(block.address), message)

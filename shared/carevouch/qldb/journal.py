@@ -15,7 +15,7 @@ from typing import Any
 
 from carevouch.kernel.errors import Malformed
 from carevouch.ledger.walk import Finding, Findings, Progress
-from carevouch.qldb.block import Block, findings_in, opaque, read_block
+from carevouch.qldb.block import QldbBlock, findings_in, opaque, read_block
 from carevouch.qldb.ion import is_binary, values
 from carevouch.qldb.revision import Address
 from carevouch.qldb.tree import root
@@ -51,7 +51,7 @@ class Counts:
     redacted: int = 0
     opaque: int = 0
 
-    def add(self, block: Block) -> None:
+    def add(self, block: QldbBlock) -> None:
         """Count one block."""
         self.blocks += 1
         self.revisions += len(block.revisions)
@@ -68,7 +68,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Strand:
+class JournalStrand:
     """The blocks of one strand by their numbers, each once."""
 
     name: str
@@ -95,7 +95,7 @@ class Strand:
 class Journal(Findings):
     """What a walk through a journal saw."""
 
-    strands: dict[str, Strand] = field(default_factory=dict)
+    strands: dict[str, JournalStrand] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
 
     def link(self, address: Address) -> Link | None:
@@ -184,7 +184,7 @@ def _chain(journal: Journal, links: Iterable[Link]) -> None:
     """Put the blocks in order and check that each follows."""
     for link in sorted(links, key=lambda link: link.address):
         name, number = link.address.strand, link.address.number
-        strand = journal.strands.setdefault(name, Strand(name, {}))
+        strand = journal.strands.setdefault(name, JournalStrand(name, {}))
         before = strand.links.setdefault(number, link)
         if before is not link:
             _again(journal, before, link)

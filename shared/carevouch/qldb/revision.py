@@ -35,7 +35,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
+class QldbRevision:
     """One revision; `metadata` and `data` are Ion values, None where they are absent.
 
     `strange`: it has members beside those that its hash covers.
@@ -73,14 +73,14 @@ def read_address(value: Any) -> Address:
     return Address(text(found, "strandId", "an address"), at)
 
 
-def read_revision(value: Any) -> Revision:
+def read_revision(value: Any) -> QldbRevision:
     """A revision out of Ion; raises `Malformed`."""
     found = struct(value, "a revision")
     address, metadata = member(found, "blockAddress"), member(found, "metadata")
     data_hash = member(found, "dataHash")
     # A null may be what was hashed, unless a hash is there in its place.
     data = found.get("data") if data_hash is None else member(found, "data")
-    return Revision(
+    return QldbRevision(
         hash=hash_in(found, "hash", "a revision"),
         address=None if address is None else read_address(address),
         metadata=None if metadata is None else struct(metadata, "the metadata of a revision"),
@@ -90,7 +90,7 @@ def read_revision(value: Any) -> Revision:
     )
 
 
-def check_revision(revision: Revision) -> None:
+def check_revision(revision: QldbRevision) -> None:
     """Raise `IntegrityFault` unless its hash is that of what it says; a hash alone says nothing."""
     if revision.strange:
         raise IntegrityFault("it has a member that its hash does not cover")
@@ -105,7 +105,7 @@ def check_revision(revision: Revision) -> None:
         raise IntegrityFault("its hash is not that of its metadata and data")
 
 
-def _data_hashes(revision: Revision) -> tuple[bytes, ...]:
+def _data_hashes(revision: QldbRevision) -> tuple[bytes, ...]:
     """What may stand for the data. AWS never said what does for none: nothing or a null, both bind that."""
     if revision.data is not None:
         return (ion_hash(revision.data),)

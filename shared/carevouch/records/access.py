@@ -12,7 +12,7 @@ from typing import Any
 from carevouch.consent.decide import decide
 from carevouch.consent.model import Consent
 from carevouch.consent.purposes import lineage
-from carevouch.consent.question import Request, ResourceFacts
+from carevouch.consent.question import AccessRequest, ResourceFacts
 from carevouch.events.catalogue import DIRECTORY_TYPES
 from carevouch.identity.caller import Caller
 from carevouch.identity.roles import AUDITOR, default_purpose, purposes
@@ -38,7 +38,7 @@ PARTY_TYPES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class AccessTarget:
     """What is to be read: one revision. `author` is the document's, `parties` a claim's, by reference."""
 
     type: str
@@ -49,7 +49,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class ReadAllowed:
     """Yes, by this rule; `reasons` are those of the consents, where they decided."""
 
     rule: str
@@ -58,7 +58,7 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ReadRefused:
     """No, because none of the rules held; `reasons` say what the consents lacked."""
 
     because: str
@@ -66,42 +66,44 @@ class Refused:
 
 
 def may_read(
-    caller: Caller, asked: Request, target: Target, consents: Iterable[Consent], letter: str = "r"
-) -> Allowed | Refused:
+    caller: Caller, asked: AccessRequest, target: AccessTarget, consents: Iterable[Consent], letter: str = "r"
+) -> ReadAllowed | ReadRefused:
     """Whether `caller` may see `target`; `consents` are all of its subject's."""
     if not allows(caller.scopes, target.type, letter):
-        return Refused("scope")
+        return ReadRefused("scope")
     if target.subject is None:
-        return Allowed("directory") if target.type in DIRECTORY_TYPES else Refused("nobody's")
+        return ReadAllowed("directory") if target.type in DIRECTORY_TYPES else ReadRefused("nobody's")
     if caller.patient is not None:
-        return Allowed("self") if caller.patient == target.subject else Refused("not the person's own")
+        return (
+            ReadAllowed("self") if caller.patient == target.subject else ReadRefused("not the person's own")
+        )
     if target.type == "AuditEvent":
         # Who looked at a person is for the person and for auditors; being the one who looked gives no right
         # to it.
-        return Allowed("auditor") if AUDITOR in caller.roles else Refused("audit is the person's own")
+        return ReadAllowed("auditor") if AUDITOR in caller.roles else ReadRefused("audit is the person's own")
     if target.author == caller.reference:
-        return Allowed("author")
+        return ReadAllowed("author")
     if caller.reference in target.parties:
-        return Allowed("party")
+        return ReadAllowed("party")
     return _by_consent(asked, target, consents)
 
 
 def may_correct(
-    caller: Caller, asked: Request, target: Target, consents: Iterable[Consent]
-) -> Allowed | Refused:
+    caller: Caller, asked: AccessRequest, target: AccessTarget, consents: Iterable[Consent]
+) -> ReadAllowed | ReadRefused:
     """Whether `caller` may write the next version of `target`; its `author` is the document's.
 
     A consent to be read is none to be corrected. R4 reads an absent action as all of them; for writing that
     is too much to assume: the permitting clause, or one around it, must name `correct`.
     """
     if not allows(caller.scopes, target.type, "u"):
-        return Refused("scope")
+        return ReadRefused("scope")
     if target.author == caller.reference:
-        return Allowed("author")
+        return ReadAllowed("author")
     known = tuple(consents)
     decision = _by_consent(replace(asked, action=CORRECT), target, known)
-    if isinstance(decision, Allowed) and not any(_names_correct(known, why) for why in decision.reasons):
-        return Refused("consent", decision.reasons)
+    if isinstance(decision, ReadAllowed) and not any(_names_correct(known, why) for why in decision.reasons):
+        return ReadRefused("consent", decision.reasons)
     return decision
 
 
@@ -118,21 +120,21 @@ def _names_correct(consents: Iterable[Consent], reason: JsonObject) -> bool:
 
 def may_read_own(
     caller: Caller, type_: str, subject: str | None, content: JsonObject, letter: str = "r"
-) -> Allowed | Refused:
+) -> ReadAllowed | ReadRefused:
     """Whether `caller` may see a document of our own types, whose `content` names whom it concerns.
 
     A contract is for every admitted organisation, like the directory. Of what lies with a person the person
     sees all, an organisation only what it did itself or what was decided about its claim.
     """
     if not allows(caller.scopes, type_, letter):
-        return Refused("scope")
+        return ReadRefused("scope")
     if caller.patient is not None and caller.patient == subject:
-        return Allowed("self")
+        return ReadAllowed("self")
     if type_ in ("BenefitContract", "Plan"):
-        return Allowed("directory")
+        return ReadAllowed("directory")
     if caller.patient is None and caller.reference in _concerned(type_, content):
-        return Allowed("party")
-    return Refused("not the person's own")
+        return ReadAllowed("party")
+    return ReadRefused("not the person's own")
 
 
 def _concerned(type_: str, content: JsonObject) -> frozenset[str]:
@@ -147,15 +149,17 @@ def _concerned(type_: str, content: JsonObject) -> frozenset[str]:
     return frozenset()
 
 
-def _by_consent(asked: Request, target: Target, consents: Iterable[Consent]) -> Allowed | Refused:
+def _by_consent(
+    asked: AccessRequest, target: AccessTarget, consents: Iterable[Consent]
+) -> ReadAllowed | ReadRefused:
     decision = decide(consents, asked, target.facts)
     reasons = tuple(reason.json() for reason in decision.reasons)
     if decision.permitted:
         used = tuple(
             f"{reason.consent}/_history/{reason.version}" for reason in decision.reasons if reason.consent
         )
-        return Allowed("consent", reasons, used)
-    return Refused("consent", reasons)
+        return ReadAllowed("consent", reasons, used)
+    return ReadRefused("consent", reasons)
 
 
 def parties_of(resource: JsonObject) -> frozenset[str]:

@@ -58,7 +58,7 @@ WITHHELD = "…"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessRecord:
     """What is to be recorded. `interaction` is of FHIR's (read, search-type…), or an operation's name."""
 
     caller: Caller
@@ -74,7 +74,7 @@ class Access:
     shown_count: int = field(default=0)
 
 
-def audit_event(doc: Doc, access: Access, time: str, deployment: str) -> bytes:
+def audit_event(doc: Doc, access: AccessRecord, time: str, deployment: str) -> bytes:
     """The exact bytes of the AuditEvent `doc`."""
     resource: JsonObject = {
         "resourceType": "AuditEvent",
@@ -116,7 +116,7 @@ def _told(name: str, value: str) -> str:
     return value if form is not None and form.fullmatch(value) else WITHHELD
 
 
-def _agents(access: Access, deployment: str) -> list[JsonObject]:
+def _agents(access: AccessRecord, deployment: str) -> list[JsonObject]:
     client: JsonObject = {
         "type": {"coding": [{"system": DCM, "code": "110152"}]},
         "who": {"reference": access.caller.reference},
@@ -131,7 +131,7 @@ def _agents(access: Access, deployment: str) -> list[JsonObject]:
     return [client, server]
 
 
-def _entities(access: Access) -> list[JsonObject]:
+def _entities(access: AccessRecord) -> list[JsonObject]:
     found: list[JsonObject] = []
     if access.patient is not None:
         found.append(_entity(f"Patient/{access.patient}", "1", "1"))

@@ -16,12 +16,12 @@ from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Conflict, Issue, Malformed
 from carevouch.kernel.ids import Doc, about, directory, parse_reference
 from carevouch.records.content import stamped
-from carevouch.records.survey import PATIENT, Identifier, Survey, own_identifiers, raise_issues, rank
+from carevouch.records.survey import PATIENT, BundleSurvey, Identifier, own_identifiers, raise_issues, rank
 from carevouch.records.write import STORED, UPDATED, is_directory, stored_body
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class StoreFacts:
     """What the lookups found: documents by identifier, those that exist, and versions of those to update.
 
     `person` is the one whose documents these are, None if they are new or nobody's. `authors` are those of
@@ -54,7 +54,7 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class EntryOutcome:
     """What became of one entry: 201 created, 200 updated or already there."""
 
     status: int
@@ -63,25 +63,25 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class Placement:
     """The act: revisions in its order, identifiers to tie to documents, and the answer to each entry."""
 
     writes: tuple[Write, ...]
     identifiers: tuple[tuple[Identifier, Doc], ...]
-    done: tuple[Done, ...]
+    done: tuple[EntryOutcome, ...]
     person: str | None
     new_person: bool
     event_type: str
 
 
-def place(asked: Survey, world: World, stamp: Stamp) -> Placed:
+def place(asked: BundleSurvey, world: StoreFacts, stamp: Stamp) -> Placement:
     """The act; raises `Unprocessable` with findings, `Conflict` for an identifier of another document."""
     person = world.person
     new_person = person is None and asked.patient is not None
     if asked.patient is not None and person is None:
         person = stamp.part(asked.patient)
     tied: dict[Identifier, Doc] = {}
-    done: dict[int, Done] = {}
+    done: dict[int, EntryOutcome] = {}
     issues: list[Issue] = []
     for entry in asked.entries:
         done[entry.index] = _assign(entry, asked, world, stamp, person, tied, issues)
@@ -99,7 +99,7 @@ def place(asked: Survey, world: World, stamp: Stamp) -> Placed:
         if done[entry.index].status == 201 or entry.method == "PUT"
     ]
     updates = any(write.version > 1 for write in writes)
-    return Placed(
+    return Placement(
         tuple(writes),
         tuple(tied.items()),
         tuple(done[entry.index] for entry in asked.entries),
@@ -122,7 +122,7 @@ def document_of(entry: Entry, person: str | None, part: Callable[[int], str]) ->
     return Doc(entry.type, about(person or own, own))
 
 
-def remembered(placed: Placed) -> tuple[str, ...]:
+def remembered(placed: Placement) -> tuple[str, ...]:
     """What a retry must be told that it cannot derive again: the person, and the entries not created."""
     others = (
         f"{at} {one.status} {one.doc} {one.version}"
@@ -132,40 +132,42 @@ def remembered(placed: Placed) -> tuple[str, ...]:
     return (placed.person or "", *others)
 
 
-def told_again(asked: Survey, references: Sequence[str], part: Callable[[int], str]) -> tuple[Done, ...]:
+def told_again(
+    asked: BundleSurvey, references: Sequence[str], part: Callable[[int], str]
+) -> tuple[EntryOutcome, ...]:
     """The answers of an act that was done before, from what `remembered` kept; `part` as it was then."""
     person, *others = references
     known = {}
     for line in others:
         at, status, doc, version = line.split(" ")
-        known[int(at)] = Done(int(status), parse_reference(doc), int(version))
+        known[int(at)] = EntryOutcome(int(status), parse_reference(doc), int(version))
     return tuple(
-        known.get(at) or Done(201, document_of(entry, person or None, part), 1)
+        known.get(at) or EntryOutcome(201, document_of(entry, person or None, part), 1)
         for at, entry in enumerate(asked.entries)
     )
 
 
 def _assign(
     entry: Entry,
-    asked: Survey,
-    world: World,
+    asked: BundleSurvey,
+    world: StoreFacts,
     stamp: Stamp,
     person: str | None,
     tied: dict[Identifier, Doc],
     issues: list[Issue],
-) -> Done:
+) -> EntryOutcome:
     """The document of one entry, its identifiers tied to it."""
     own = own_identifiers(entry)
     if entry.method == "PUT":
         doc = document_of(entry, person, stamp.part)
-        done = Done(200, doc, world.current[doc] + 1)
+        done = EntryOutcome(200, doc, world.current[doc] + 1)
     elif entry.index == asked.patient and world.person is not None:
-        return Done(200, Doc(PATIENT, world.person), 0)
+        return EntryOutcome(200, Doc(PATIENT, world.person), 0)
     else:
         there = _there(asked.conditions.get(entry.index), world, tied)
         if there is not None:
-            return Done(200, there, 0)
-        done = Done(201, document_of(entry, person, stamp.part), 1)
+            return EntryOutcome(200, there, 0)
+        done = EntryOutcome(201, document_of(entry, person, stamp.part), 1)
     for each in own:
         holder = tied.get(each)
         if holder is not None and holder != done.doc:
@@ -180,17 +182,17 @@ def _assign(
     return done
 
 
-def _there(condition: Identifier | None, world: World, tied: Mapping[Identifier, Doc]) -> Doc | None:
+def _there(condition: Identifier | None, world: StoreFacts, tied: Mapping[Identifier, Doc]) -> Doc | None:
     if condition is None:
         return None
     return world.found.get(condition) or tied.get(condition)
 
 
 def _mapping(
-    asked: Survey,
-    world: World,
+    asked: BundleSurvey,
+    world: StoreFacts,
     tied: Mapping[Identifier, Doc],
-    done: Mapping[int, Done],
+    done: Mapping[int, EntryOutcome],
     issues: list[Issue],
 ) -> dict[str, str]:
     """What each reference becomes."""
@@ -219,7 +221,9 @@ def _version(text: str) -> str:
     return mark + version
 
 
-def _about(entry: Entry, asked: Survey, mapping: Mapping[str, str], person: str | None) -> Iterator[Issue]:
+def _about(
+    entry: Entry, asked: BundleSurvey, mapping: Mapping[str, str], person: str | None
+) -> Iterator[Issue]:
     """Whether the entry says whose document it is, if it is anybody's."""
     if entry.type == PATIENT or is_directory(entry.type):
         return
@@ -240,11 +244,11 @@ def _subject(reference: str) -> str | None:
 
 def _write(
     entry: Entry,
-    done: Done,
+    done: EntryOutcome,
     mapping: Mapping[str, str],
     links: Mapping[str, str],
     stamp: Stamp,
-    world: World,
+    world: StoreFacts,
 ) -> Write:
     resource: JsonObject = rewrite(entry.resource or {}, lambda text: mapping.get(text, text), links)
     is_update = done.version > 1

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from carevouch.fhir.bundle import Entry
-from carevouch.fhir.references import Target, identifier_query, parse, walk
+from carevouch.fhir.references import ReferenceTarget, identifier_query, parse, walk
 from carevouch.fhir.validate import MAX_ISSUES
 from carevouch.identity.identifiers import identifiers_of
 from carevouch.kernel.errors import Conflict, Invalid, Issue, Malformed, NotFound, TooLarge, Unprocessable
@@ -27,7 +27,7 @@ MAX_LOOKUPS = 2_500
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class BundleSurvey:
     """What the entries need to know before they can be placed.
 
     `places` maps each distinct reference to the first element that holds it; `queries` those that are
@@ -60,7 +60,7 @@ class Survey:
         """The entry whose document is the first of the act, unless its Patient turns out to be known."""
         return min(self.entries, key=lambda entry: rank(entry, self))
 
-    def without_patient(self) -> "Survey":
+    def without_patient(self) -> "BundleSurvey":
         """The same act when its Patient is known already: what else there is to store."""
         rest = tuple(entry for entry in self.entries if entry.index != self.patient)
         return replace(self, entries=rest, patient=None)
@@ -71,7 +71,9 @@ def in_bundle(index: int) -> str:
     return f"Bundle.entry[{index}].resource"
 
 
-def survey(entries: Sequence[Entry], links: Mapping[str, int], base: str, where: Where = in_bundle) -> Survey:
+def survey(
+    entries: Sequence[Entry], links: Mapping[str, int], base: str, where: Where = in_bundle
+) -> BundleSurvey:
     """Everything to be looked up; raises `Unprocessable` for what no lookup could mend, `TooLarge`."""
     issues = [issue for entry in entries for issue in _refusals(entry, where)]
     places: dict[str, str] = {}
@@ -94,12 +96,12 @@ def survey(entries: Sequence[Entry], links: Mapping[str, int], base: str, where:
     ]
     raise_issues(issues)
     patient = patients[0] if patients else None
-    found = Survey(tuple(entries), dict(links), places, queries, local, conditions, patient, where)
+    found = BundleSurvey(tuple(entries), dict(links), places, queries, local, conditions, patient, where)
     _require_few(found)
     return found
 
 
-def _require_few(asked: Survey) -> None:
+def _require_few(asked: BundleSurvey) -> None:
     """Raise `TooLarge` for more than an act can tie or ask for: said before anything is looked up."""
     if len(asked.claimed()) > MAX_IDENTIFIERS:
         raise TooLarge(
@@ -109,7 +111,7 @@ def _require_few(asked: Survey) -> None:
         raise TooLarge(f"an act refers to at most {MAX_LOOKUPS} documents stored before; split it")
 
 
-def whose(asked: Survey, found: Mapping[Identifier, Doc]) -> str | None:
+def whose(asked: BundleSurvey, found: Mapping[Identifier, Doc]) -> str | None:
     """The existing person that the entries are about; None if they make a new one or are about nobody.
 
     Raises `Unprocessable` for several people, `Conflict` where a Patient's identifiers lead to several.
@@ -139,7 +141,7 @@ def own_identifiers(entry: Entry) -> list[Identifier]:
     return [(entry.type, system, value) for system, value in identifiers_of(entry.resource or {})]
 
 
-def rank(entry: Entry, asked: Survey) -> tuple[int, int]:
+def rank(entry: Entry, asked: BundleSurvey) -> tuple[int, int]:
     """The order of the act. A retry must find its first document again, so that is one surely stored."""
     if entry.index == asked.patient:
         return 0, entry.index
@@ -163,7 +165,7 @@ def _refusals(entry: Entry, where: Where) -> Iterator[Issue]:
 
 
 def _sort(
-    text: str, where: str, target: Target, queries: dict[str, Identifier], local: dict[str, Doc]
+    text: str, where: str, target: ReferenceTarget, queries: dict[str, Identifier], local: dict[str, Doc]
 ) -> Iterator[Issue]:
     """Put one reference where it belongs, or say why it cannot be followed."""
     if target.form == "conditional":
@@ -190,7 +192,7 @@ def _sort(
         yield Issue(message, where, "not-found")
 
 
-def _local(target: Target) -> Doc:
+def _local(target: ReferenceTarget) -> Doc:
     doc = parse_reference(f"{target.type}/{target.id}")
     if why_not_stored(doc.type) or (target.version and not target.version.isdecimal()):
         raise Malformed("the reference does not name a document of this server")
@@ -206,7 +208,7 @@ def _condition(entry: Entry, where: Where, conditions: dict[int, Identifier]) ->
         yield Issue("a conditional create is for people and the directory only", at, "not-supported")
         return
     try:
-        system, value = identifier_query(Target("conditional", query=entry.if_none_exist))
+        system, value = identifier_query(ReferenceTarget("conditional", query=entry.if_none_exist))
     except Invalid:
         yield Issue("a conditional create is by identifier=system|value", at, "not-supported")
         return
@@ -217,7 +219,7 @@ def _condition(entry: Entry, where: Where, conditions: dict[int, Identifier]) ->
 
 
 def _add_registered(
-    asked: Survey, patient: int, found: Mapping[Identifier, Doc], known: dict[str, str]
+    asked: BundleSurvey, patient: int, found: Mapping[Identifier, Doc], known: dict[str, str]
 ) -> None:
     entry = next(entry for entry in asked.entries if entry.index == patient)
     people = {found[each].id for each in own_identifiers(entry) if each in found}

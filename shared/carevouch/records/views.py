@@ -18,7 +18,7 @@ ACCEPTED, SEALED, PUBLISHED = "accepted", "sealed", "published"
 
 
 @dataclass(frozen=True, slots=True)
-class Sealing:
+class SealPlace:
     """Where a sealed event stands: entry `index` of `strand`, in `block`, sealed at `time`."""
 
     strand: int
@@ -29,7 +29,7 @@ class Sealing:
 
 
 def committed_view(
-    revision: Revision, event: Event, index: int, sealing: Sealing | None, base_url: str
+    revision: Revision, event: Event, index: int, sealing: SealPlace | None, base_url: str
 ) -> JsonObject:
     """A revision's address, hash and metadata; `index` is its place in the act, `sealing` None if unsealed.
 
@@ -58,7 +58,7 @@ def committed_view(
     }
 
 
-def level_of(sealing: Sealing | None) -> str:
+def level_of(sealing: SealPlace | None) -> str:
     """The receipt level."""
     if sealing is None:
         return ACCEPTED
@@ -70,5 +70,5 @@ def with_data(view: JsonObject, body: bytes) -> bytes:
     return render(view)[:-1] + b',"data":' + body + b"}"
 
 
-def _address(sealing: Sealing) -> JsonObject:
+def _address(sealing: SealPlace) -> JsonObject:
     return {"strand": sealing.strand, "sequenceNo": sealing.block}

@@ -32,7 +32,7 @@ _ACCEPT = "application/octet-stream, */*;q=0.5"
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class PostAnswer:
     """The answer to a POST."""
 
     status: int
@@ -41,7 +41,7 @@ class Posted:
 
 
 # Posts a body to an address; raises `Unreachable`.
-Post = Callable[[str, bytes], Posted]
+Post = Callable[[str, bytes], PostAnswer]
 
 
 def get(url: str) -> bytes | None:
@@ -54,7 +54,7 @@ def get(url: str) -> bytes | None:
     return answer.body
 
 
-def post(url: str, body: bytes) -> Posted:
+def post(url: str, body: bytes) -> PostAnswer:
     """Post `body`; any status is an answer. Raises `Unreachable`."""
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     return _answer(Request(url, data=body, headers=headers, method="POST"), MAX_ANSWER)  # noqa: S310
@@ -81,7 +81,7 @@ class _NoRedirects(HTTPRedirectHandler):
 _OPENER = build_opener(_NoRedirects)
 
 
-def _answer(request: Request, limit: int) -> Posted:
+def _answer(request: Request, limit: int) -> PostAnswer:
     try:
         with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as found:
             return _posted(found, limit)
@@ -92,10 +92,10 @@ def _answer(request: Request, limit: int) -> Posted:
         raise Unreachable(f"{request.full_url} does not answer: {type(error).__name__}") from error
 
 
-def _posted(found: Any, limit: int) -> Posted:
+def _posted(found: Any, limit: int) -> PostAnswer:
     until, body = time.monotonic() + ANSWER_SECONDS, b""
     while chunk := found.read1(_CHUNK):
         body += chunk
         if len(body) > limit or time.monotonic() > until:
             raise ValueError("the answer is too long, or takes too long")
-    return Posted(found.status, found.headers.get("Content-Type", ""), body)
+    return PostAnswer(found.status, found.headers.get("Content-Type", ""), body)

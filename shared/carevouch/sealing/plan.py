@@ -68,7 +68,7 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BatchPlan:
     """A batch, ready to be staged: entries, each under the key of its mark, and the head that follows.
 
     `events` are those that are sealed, in their order; `growth` is what the entries make of the tree.
@@ -88,7 +88,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
+class BatchVerdicts:
     """The candidates of a batch, each in one place."""
 
     events: tuple[tuple[Event, Certificate | None], ...] = ()
@@ -115,7 +115,7 @@ def plan(
     genesis: Genesis,
     seal: Signer,
     now: str,
-) -> tuple[Plan | None, tuple[Candidate, ...]]:
+) -> tuple[BatchPlan | None, tuple[Candidate, ...]]:
     """The plan for a batch (None if there is nothing to add), and the candidates that have to wait.
 
     `marks` are those of `mark_keys` that exist; `now` becomes the block's time, unless the last block's is
@@ -134,7 +134,7 @@ def plan(
     return _closed(head, texts, time, events, rejections), found.waiting
 
 
-def plan_epoch(head: Head, order: Order, seal: Signer, now: str) -> Plan:
+def plan_epoch(head: Head, order: Order, seal: Signer, now: str) -> BatchPlan:
     """The batch of strand 0 that opens an epoch; the order is checked already (`epoch.check_order`)."""
     time = max(now, head.time)
     block = Block(head.block, head.edge.size, 2, head.prev)
@@ -151,13 +151,13 @@ def _closed(
     time: str,
     events: tuple[Event, ...] = (),
     rejections: tuple[Rejection, ...] = (),
-) -> Plan:
+) -> BatchPlan:
     """The plan of these entries, the last of them the block's seal, and the head after it."""
     entries = tuple([text.encode("ascii") for text in texts.values()])
     growth = head.edge.grown(leaf_hashes(entries))
     rejected = head.rejections + len({rejection.hash for rejection in rejections})
     after = Head(head.log, growth.edge, head.block + 1, growth.levels[0][-1], time, rejected)
-    return Plan(entries, tuple(texts), events, rejections, growth, after)
+    return BatchPlan(entries, tuple(texts), events, rejections, growth, after)
 
 
 def _texts(events: Sequence[tuple[Event, Certificate | None]], marks: Mapping[str, Mark]) -> dict[str, str]:
@@ -176,7 +176,7 @@ def _texts(events: Sequence[tuple[Event, Certificate | None]], marks: Mapping[st
 
 def sort(
     candidates: Sequence[Candidate], marks: Mapping[str, Mark], genesis: Genesis, strand: LogName, time: str
-) -> Sorted:
+) -> BatchVerdicts:
     """Put each candidate in its place, events in the order (producer, kid, n, id)."""
     true: dict[str, tuple[Event, Certificate | None]] = {}
     rejected: list[tuple[Candidate, str | None, str]] = []
@@ -199,7 +199,7 @@ def sort(
         else:
             true[event.id] = (event, certificate)
     ordered = sorted(true.values(), key=lambda pair: place_in_block(pair[0]))
-    return Sorted(tuple(ordered), tuple(rejected), tuple(waiting))
+    return BatchVerdicts(tuple(ordered), tuple(rejected), tuple(waiting))
 
 
 def _judged(

@@ -1,13 +1,13 @@
 """Whether a consent was given by a device of the person it is about, as `verify_opening` wants to know it."""
 
 from carevouch.consent.signature import parse_body, verify_grant
-from carevouch.events.opening import Proved
+from carevouch.events.opening import ProvedRevision
 from carevouch.identity.binding import parse_device, verify_binding
 from carevouch.kernel.errors import IntegrityFault
 from carevouch.kernel.jws import Jwk
 
 
-def check_consent(consent: Proved, device: Proved, provider: Jwk) -> None:
+def check_consent(consent: ProvedRevision, device: ProvedRevision, provider: Jwk) -> None:
     """Raise unless the consent is signed by a device that was bound to its person by then."""
     posted, status = parse_device(device.body)
     binding = verify_binding(posted, provider, device.event.time)

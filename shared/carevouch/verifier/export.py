@@ -13,7 +13,7 @@ from carevouch.events.epoch import read_epochs
 from carevouch.events.export import (
     ExportFault,
     ExportObject,
-    Scope,
+    ExportScope,
     SealProof,
     StrandExport,
     block_line,
@@ -50,7 +50,7 @@ class ExportedStrand:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportReport:
     """A verified export: the blocks of `origin` in [start, end), each strand's in its order."""
 
     id: str
@@ -60,7 +60,7 @@ class Exported:
     strands: tuple[ExportedStrand, ...]
 
 
-def verify_export(manifest: bytes, read: Read, verifier: Verifier) -> Exported:
+def verify_export(manifest: bytes, read: Read, verifier: Verifier) -> ExportReport:
     """Check the export whose completed manifest this is, under the deployment's pinned key.
 
     Raises `ExportFault`, which names the file and the line, or another `IntegrityFault` for its manifest.
@@ -70,10 +70,10 @@ def verify_export(manifest: bytes, read: Read, verifier: Verifier) -> Exported:
     if [one.scope.strand for one in strands] != list(range(genesis.strand_count)):
         raise ExportFault(f"the manifest does not list the log's {genesis.strand_count} strands, each once")
     checked = tuple(_Strand(scope, strand, genesis, read).check() for strand in strands)
-    return Exported(scope.id, scope.origin, scope.start, scope.end, checked)
+    return ExportReport(scope.id, scope.origin, scope.start, scope.end, checked)
 
 
-def _genesis(scope: Scope, verifier: Verifier) -> Genesis:
+def _genesis(scope: ExportScope, verifier: Verifier) -> Genesis:
     try:
         genesis = open_genesis(scope.genesis.encode("utf-8"), verifier)
         for name, time in (("from", scope.start), ("to", scope.end)):
@@ -104,7 +104,7 @@ class _Place:
 class _Strand:
     """Checks what an export holds of one strand."""
 
-    def __init__(self, scope: Scope, strand: StrandExport, genesis: Genesis, read: Read) -> None:
+    def __init__(self, scope: ExportScope, strand: StrandExport, genesis: Genesis, read: Read) -> None:
         self._scope = scope
         self._strand = strand
         self._genesis = genesis

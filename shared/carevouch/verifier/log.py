@@ -15,9 +15,9 @@ from carevouch.events.genesis import Epoch, Genesis
 from carevouch.kernel.errors import IntegrityFault, Malformed
 from carevouch.kernel.times import instant
 from carevouch.ledger.checkpoint import SUPER, LogName, log_origin
-from carevouch.ledger.policy import Policy, QuorumFault, Witnessed, satisfied
+from carevouch.ledger.policy import Policy, QuorumFault, QuorumReport, satisfied
 from carevouch.ledger.walk import Finding, Progress, Read
-from carevouch.verifier.strand import Report, Seen, audit_strand, find_gaps, time_of
+from carevouch.verifier.strand import Report, WatchedEntry, audit_strand, find_gaps, time_of
 from carevouch.verifier.super_log import SuperReport, audit_super, find_behind, find_omitted
 
 # Makes what shows the progress of one of the logs.
@@ -35,7 +35,7 @@ class Audit:
     genesis: Genesis
     strands: list[Report] = field(default_factory=list)
     above: SuperReport | None = None
-    witnessed: Witnessed | None = None
+    witnessed: QuorumReport | None = None
     time: str = ""
     findings: list[Finding] = field(default_factory=list)
 
@@ -49,7 +49,7 @@ class Audit:
             found += [(report.strand, finding) for finding in report.findings]
         return found + [(None, finding) for finding in self.findings]
 
-    def seen(self, event_id: str) -> list[Seen]:
+    def seen(self, event_id: str) -> list[WatchedEntry]:
         """All entries about an event that was watched for; of strands whose entries the log signed, alone."""
         whole = [report for report in self.strands if report.whole]
         return [seen for report in whole for seen in report.seen.get(event_id, ())]

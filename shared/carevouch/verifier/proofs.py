@@ -18,7 +18,7 @@ from carevouch.events.certificate import (
 from carevouch.events.envelope import EVENT_TYP, parse_event, strand_of
 from carevouch.events.epoch import check_ordered, parse_epoch_data
 from carevouch.events.genesis import Genesis
-from carevouch.events.opening import Proved, parse_opening, verify_opening
+from carevouch.events.opening import ProvedRevision, parse_opening, verify_opening
 from carevouch.events.seal import EPOCH, parse_seal, verify_seal
 from carevouch.kernel.errors import IntegrityFault, Malformed
 from carevouch.kernel.jws import take_apart
@@ -27,7 +27,7 @@ from carevouch.ledger.chain import entry_above, matching
 from carevouch.ledger.checkpoint import SUPER, Checkpoint, log_origin, parse_checkpoint, strand_of_origin
 from carevouch.ledger.merkle import InclusionFault, leaf_hash, verify_inclusion
 from carevouch.ledger.note import parse_note
-from carevouch.ledger.policy import Policy, QuorumFault, Witnessed, satisfied
+from carevouch.ledger.policy import Policy, QuorumFault, QuorumReport, satisfied
 from carevouch.ledger.proof import TlogProof, parse
 from carevouch.verifier.consent import check_consent
 from carevouch.verifier.mismatch import Mismatch, naming
@@ -35,7 +35,7 @@ from carevouch.verifier.mismatch import Mismatch, naming
 # How a COSE receipt begins (CBOR tag 18), and no text does.
 COSE_START = b"\xd2"
 # What may stand in the log, with the openings of it that were given.
-Entries = Mapping[str, Sequence[tuple[str, Proved]]]
+Entries = Mapping[str, Sequence[tuple[str, ProvedRevision]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ class ProvedEntry:
     proof: TlogProof | None
     strand: int
     entry: str
-    openings: tuple[tuple[str, Proved], ...]
+    openings: tuple[tuple[str, ProvedRevision], ...]
     above: tuple[SuperLogPlace, ...] = ()
-    witnessed: Witnessed | None = None
+    witnessed: QuorumReport | None = None
 
     @property
     def checkpoints(self) -> list[tuple[str, Checkpoint, TlogProof]]:
@@ -111,7 +111,7 @@ def witness(shown: Sequence[ProvedEntry], genesis: Genesis, policy: Policy, file
 
 def read_entries(files: ProofFiles, genesis: Genesis) -> Entries:
     """All that proofs may be about, verified: the events of the openings, and bare entries."""
-    entries: dict[str, list[tuple[str, Proved]]] = {}
+    entries: dict[str, list[tuple[str, ProvedRevision]]] = {}
     for name, data in files.openings.items():
         with naming(name):
             proved = verify_opening(parse_opening(data), genesis, check_consent)
@@ -183,9 +183,9 @@ def _chained(
     return [replace(one, above=(*one.above, place)) if one in proved else one for one in shown]
 
 
-def _witnessed(one: ProvedEntry, genesis: Genesis, policy: Policy, file: str) -> Witnessed:
+def _witnessed(one: ProvedEntry, genesis: Genesis, policy: Policy, file: str) -> QuorumReport:
     """What the policy says of the first checkpoint that meets its quorum; all cosignatures must be good."""
-    met: list[Witnessed] = []
+    met: list[QuorumReport] = []
     unmet: list[str] = []
     for name, head, proof in one.checkpoints:
         with naming(name):

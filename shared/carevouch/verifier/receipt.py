@@ -16,7 +16,7 @@ from carevouch.events.seal import parse_seal
 from carevouch.kernel.encoding import b64u, sha256
 from carevouch.kernel.errors import Malformed
 from carevouch.kernel.jws import take_apart
-from carevouch.verifier.strand import Seen
+from carevouch.verifier.strand import WatchedEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class EventSealed:
     """The event is in the log, as entry `index` of `strand`."""
 
     strand: int
@@ -36,7 +36,7 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
+class EventReplaced:
     """Another event stands in the log under this id: two true events cannot share one. Evidence."""
 
     strand: int
@@ -44,7 +44,7 @@ class Replaced:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class EventRejected:
     """The log rejects this id; `exact` if it is this very text that was rejected, and not another one."""
 
     strand: int
@@ -54,20 +54,20 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class EventWaiting:
     """The event is not in the log, and need not be yet: the log's time is not past `seal_by`."""
 
     now: str
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class PromiseBroken:
     """The log's time is past `seal_by`, and no strand has the event or its rejection. Evidence."""
 
     now: str
 
 
-Standing = Sealed | Replaced | Rejected | Waiting | Broken
+Standing = EventSealed | EventReplaced | EventRejected | EventWaiting | PromiseBroken
 
 
 def parse_receipt(data: bytes) -> Receipt:
@@ -86,18 +86,18 @@ def verify_receipt(receipt: Receipt, genesis: Genesis) -> Event:
     return verified_event(receipt.event, receipt.certificate, genesis)
 
 
-def standing(event: Event, seen: Sequence[Seen], now: str) -> Standing:
+def standing(event: Event, seen: Sequence[WatchedEntry], now: str) -> Standing:
     """What the log says of an accepted event: `seen` are all its entries about the id, `now` is its time."""
     events = [one for one in seen if take_apart(one.text).typ == EVENT_TYP]
     for one in events:
         # An ECDSA signature has two spellings, so what was signed is compared, and by which key.
         other = parse_event(one.text)
         if other.signing_input == event.signing_input:
-            return Sealed(one.strand, one.index)
+            return EventSealed(one.strand, one.index)
     if events:
-        return Replaced(events[0].strand, events[0].index)
+        return EventReplaced(events[0].strand, events[0].index)
     hash_ = b64u(sha256(event.text.encode("ascii")))
     answers = [(one, parse_seal(one.text).data) for one in seen]
     for one, data in sorted(answers, key=lambda answer: answer[1]["hash"] != hash_):
-        return Rejected(one.strand, one.index, data["reason"], exact=data["hash"] == hash_)
-    return Broken(now) if now > event.seal_by else Waiting(now)
+        return EventRejected(one.strand, one.index, data["reason"], exact=data["hash"] == hash_)
+    return PromiseBroken(now) if now > event.seal_by else EventWaiting(now)

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from carevouch.events.envelope import Event, event_of, tag
-from carevouch.events.opening import Proved
+from carevouch.events.opening import ProvedRevision
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class EventAbout:
     """An event about the person: entry `index` of `strand`."""
 
     strand: int
@@ -28,7 +28,7 @@ def is_about(event: Event, secret: bytes) -> bool:
     return any(hmac.compare_digest(own, other) for other in event.tags)
 
 
-def scan(strand: int, entries: Iterable[tuple[int, bytes]], secret: bytes) -> Iterator[About]:
+def scan(strand: int, entries: Iterable[tuple[int, bytes]], secret: bytes) -> Iterator[EventAbout]:
     """The events about the person among entries, which come with their indices.
 
     Entries that are no events are passed over: whether they may be there is the audit's question.
@@ -36,10 +36,12 @@ def scan(strand: int, entries: Iterable[tuple[int, bytes]], secret: bytes) -> It
     for index, entry in entries:
         event = event_of(entry.decode("ascii", "replace"))
         if event is not None and is_about(event, secret):
-            yield About(strand, index, event)
+            yield EventAbout(strand, index, event)
 
 
-def untagged(openings: Sequence[tuple[str, Proved]], secret: bytes) -> list[tuple[str, Proved]]:
+def untagged(
+    openings: Sequence[tuple[str, ProvedRevision]], secret: bytes
+) -> list[tuple[str, ProvedRevision]]:
     """Openings of documents about a person, by file, whose events lack the tag: a fault of whoever signed.
 
     A document about nobody (an organisation's, a contract) needs no tag.

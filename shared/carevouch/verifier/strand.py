@@ -26,13 +26,13 @@ from carevouch.kernel.jws import take_apart
 from carevouch.ledger.block import check_follows, parse_block
 from carevouch.ledger.checkpoint import Checkpoint, strand_origin
 from carevouch.ledger.logkeys import LogKeys
-from carevouch.ledger.walk import Finding, Findings, Known, Progress, Read, Walk
+from carevouch.ledger.walk import Finding, Findings, KnownRoot, Progress, Read, Walk
 from carevouch.sealing.judge import check_place
 from carevouch.sealing.order import BlockOrder
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class EventNumber:
     """One event as the dense numbers see it."""
 
     n: int
@@ -41,7 +41,7 @@ class Numbered:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class WatchedEntry:
     """Where the log speaks of an event id that was watched for: the event itself, or its rejection."""
 
     strand: int
@@ -72,9 +72,9 @@ class Report(Findings):
     told: str = ""
     untold: str = ""
     epochs: tuple[Epoch, ...] = ()
-    numbers: dict[str, list[Numbered]] = field(default_factory=dict)
+    numbers: dict[str, list[EventNumber]] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
-    seen: dict[str, list[Seen]] = field(default_factory=dict)
+    seen: dict[str, list[WatchedEntry]] = field(default_factory=dict)
 
 
 def audit_strand(
@@ -83,7 +83,7 @@ def audit_strand(
     read: Read,
     *,
     against: bytes | Sequence[bytes] | None = None,
-    known: Sequence[Known] = (),
+    known: Sequence[KnownRoot] = (),
     watch: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Report:
@@ -129,7 +129,7 @@ def open_published(to: Findings, note: bytes | None, keys: LogKeys, origin: str)
     return head
 
 
-def open_older(to: Findings, notes: Sequence[bytes], keys: LogKeys, head: Checkpoint) -> list[Known]:
+def open_older(to: Findings, notes: Sequence[bytes], keys: LogKeys, head: Checkpoint) -> list[KnownRoot]:
     """What the log said of itself in older checkpoints, each of which the one it shows must continue."""
     older = []
     for note in notes:
@@ -141,7 +141,7 @@ def open_older(to: Findings, notes: Sequence[bytes], keys: LogKeys, head: Checkp
         if old.size > head.size:
             to.find("shrunk", "checkpoint", f"the log had {old.size} entries, now {head.size}")
         message = f"the log does not continue the old checkpoint of {old.size} entries: its history differs"
-        older.append(Known(old.size, old.root, Finding("fork", "the old checkpoint", message)))
+        older.append(KnownRoot(old.size, old.root, Finding("fork", "the old checkpoint", message)))
     return older
 
 
@@ -227,7 +227,7 @@ class _Entries:
     def _event(self, event: Event) -> None:
         self._report.events += 1
         self._pending.append((self._index, event))
-        numbered = Numbered(event.n, self._index, event.seal_by)
+        numbered = EventNumber(event.n, self._index, event.seal_by)
         self._report.numbers.setdefault(event.kid, []).append(numbered)
         self._watched(event.id, event.text)
         if event.id in self._report.ids:
@@ -285,7 +285,7 @@ class _Entries:
 
     def _watched(self, event_id: str, text: str) -> None:
         if event_id in self._watch:
-            seen = Seen(self._report.strand, self._index, text)
+            seen = WatchedEntry(self._report.strand, self._index, text)
             self._report.seen.setdefault(event_id, []).append(seen)
 
     def _epoch(self, seal: Seal) -> None:

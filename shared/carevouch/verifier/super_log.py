@@ -12,7 +12,7 @@ from carevouch.kernel.errors import IntegrityFault, Malformed
 from carevouch.kernel.times import later
 from carevouch.ledger.checkpoint import SUPER, log_origin
 from carevouch.ledger.superlog import StrandHead, parse_super_entry
-from carevouch.ledger.walk import Finding, Findings, Known, Progress, Read, Walk
+from carevouch.ledger.walk import Finding, Findings, KnownRoot, Progress, Read, Walk
 from carevouch.verifier.strand import Report, open_older, open_published
 
 
@@ -24,7 +24,7 @@ class SuperReport(Findings):
     root: bytes = b""
     old_sizes: tuple[int, ...] = ()
     note: bytes = b""
-    heads: dict[int, list[Known]] = field(default_factory=dict)
+    heads: dict[int, list[KnownRoot]] = field(default_factory=dict)
 
 
 def audit_super(
@@ -86,4 +86,4 @@ def _take(report: SuperReport, head: StrandHead, index: int) -> None:
         raise IntegrityFault(f"strand {head.strand} had {heads[-1].size} entries already, here {size}")
     message = f"the super-log says in its entry {index} that the {size} entries then had another root"
     # Named where it is found, in the strand: only there can it be told which of the two is untrue.
-    heads.append(Known(size, head.checkpoint.root, Finding("head", f"super-log entry {index}", message)))
+    heads.append(KnownRoot(size, head.checkpoint.root, Finding("head", f"super-log entry {index}", message)))

@@ -8,11 +8,11 @@ one version, or that one does not follow the one before it, is a fault of whoeve
 from collections.abc import Sequence
 from itertools import groupby
 
-from carevouch.events.opening import Proved
+from carevouch.events.opening import ProvedRevision
 from carevouch.ledger.walk import Finding
 
 
-def find_version_faults(openings: Sequence[tuple[str, Proved]]) -> list[Finding]:
+def find_version_faults(openings: Sequence[tuple[str, ProvedRevision]]) -> list[Finding]:
     """What is wrong with the order of each document's versions; each opening comes with its file's name."""
     ordered = sorted(openings, key=lambda one: (one[1].doc, one[1].version, one[0]))
     return [
@@ -22,7 +22,7 @@ def find_version_faults(openings: Sequence[tuple[str, Proved]]) -> list[Finding]
     ]
 
 
-def _of_document(openings: Sequence[tuple[str, Proved]]) -> list[Finding]:
+def _of_document(openings: Sequence[tuple[str, ProvedRevision]]) -> list[Finding]:
     findings, last = [], None
     for file, proved in openings:
         expected = 1 if last is None else last.version + 1

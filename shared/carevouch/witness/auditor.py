@@ -25,7 +25,7 @@ from carevouch.witness.watch import (
     parse_watch,
     render_watch,
 )
-from carevouch.witness.witness import Progress, StateMoved, Tell, Watched
+from carevouch.witness.witness import Progress, StateMoved, Tell, WatchedLog
 
 # The metric of a finding.
 FAULTS = "AuditFaults"
@@ -59,7 +59,7 @@ class Cosigner:
         self._spell = spell
         self._open = open_
 
-    def __call__(self, log: Watched, checkpoint: Checkpoint) -> Refusal | None:
+    def __call__(self, log: WatchedLog, checkpoint: Checkpoint) -> Refusal | None:
         """None where all that the checkpoint covers was followed and nothing speaks against it."""
         if not log.audit:
             return None
@@ -78,7 +78,7 @@ class Cosigner:
             return Refusal(503, f"the audit has {left} entries of the super-log to go; come again\n")
         return None
 
-    def _deployment(self, log: Watched) -> Deployment:
+    def _deployment(self, log: WatchedLog) -> Deployment:
         origin, verifier = audited_origin(log)
         return Deployment(origin, LogKeys(verifier.public), self._open(log.url or ""))
 
@@ -92,7 +92,7 @@ class Cosigner:
             # What was verified is verified, whoever stores it; at worst it is looked at once more.
             self._tell.count("AuditsRepeated", 1)
 
-    def _refused(self, log: Watched, checkpoint: Checkpoint, fault: AuditFault) -> Refusal:
+    def _refused(self, log: WatchedLog, checkpoint: Checkpoint, fault: AuditFault) -> Refusal:
         self._tell.count(FAULTS, 1)
         self._tell.error(
             "the audit of a log found a fault",

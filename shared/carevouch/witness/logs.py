@@ -15,7 +15,7 @@ from carevouch.kernel.urls import require_http_address
 from carevouch.ledger.checkpoint import SUPER
 from carevouch.ledger.cosignature import parse_key
 from carevouch.ledger.note import Verifier
-from carevouch.witness.witness import Watched
+from carevouch.witness.witness import WatchedLog
 
 AUDIT = "audit"
 # An origin's length is written in one byte of what ML-DSA-44 cosignatures sign.
@@ -24,13 +24,13 @@ MAX_LOGS = 1_000
 _MEMBERS = {"vkey", "origin", "url", AUDIT}
 
 
-def parse_logs(text: str) -> list[Watched]:
+def parse_logs(text: str) -> list[WatchedLog]:
     """The logs that `text` names; raises `Malformed` saying which entry is wrong and why."""
     stripped = text.strip()
     entries = _from_json(stripped) if stripped.startswith("[") else _from_lines(stripped)
     if len(entries) > MAX_LOGS:
         raise Malformed(f"a witness knows at most {MAX_LOGS} keys of logs")
-    logs: dict[str, Watched] = {}
+    logs: dict[str, WatchedLog] = {}
     for number, entry in enumerate(entries, 1):
         try:
             log = _log(entry)
@@ -40,7 +40,7 @@ def parse_logs(text: str) -> list[Watched]:
     return list(logs.values())
 
 
-def audited_origin(log: Watched) -> tuple[str, Verifier]:
+def audited_origin(log: WatchedLog) -> tuple[str, Verifier]:
     """The deployment's origin and the Ed25519 key of its super-log; raises `Malformed` for another log."""
     origin, slash, name = log.origin.rpartition("/")
     verifiers = [key for key in log.keys if isinstance(key, Verifier) and key.name == log.origin]
@@ -49,7 +49,7 @@ def audited_origin(log: Watched) -> tuple[str, Verifier]:
     return origin, verifiers[0]
 
 
-def _log(entry: dict[str, Any]) -> Watched:
+def _log(entry: dict[str, Any]) -> WatchedLog:
     if not set(entry) <= _MEMBERS or not isinstance(entry.get("vkey"), str):
         raise Malformed("an entry has vkey and, if wanted, origin, url and audit")
     if not all(isinstance(entry.get(name, ""), str) for name in ("origin", "url")):
@@ -62,7 +62,7 @@ def _log(entry: dict[str, Any]) -> Watched:
         raise Malformed("audit is true or false")
     if url is not None:
         require_http_address(url)
-    log = Watched(origin, (key,), url, audit)
+    log = WatchedLog(origin, (key,), url, audit)
     if audit:
         audited_origin(log)
         if url is None:
@@ -70,7 +70,7 @@ def _log(entry: dict[str, Any]) -> Watched:
     return log
 
 
-def _merged(first: Watched, second: Watched) -> Watched:
+def _merged(first: WatchedLog, second: WatchedLog) -> WatchedLog:
     if second.url not in (None, first.url) and first.url is not None:
         raise Malformed("two entries of one origin name different URLs")
     audit, url = first.audit or second.audit, first.url or second.url

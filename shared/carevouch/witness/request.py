@@ -54,7 +54,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CheckpointRequest:
     """One `add-checkpoint`: the size the client takes to be known, the proof from it, the signed note."""
 
     old: int
@@ -63,7 +63,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class KnownRequest:
     """A request about a known log, signed by it; `note` holds only lines of that log's keys."""
 
     old: int
@@ -122,13 +122,13 @@ def origin_hash(origin: str) -> str:
     return sha256(origin.encode("utf-8")).hex()
 
 
-def render_request(request: Request) -> bytes:
+def render_request(request: CheckpointRequest) -> bytes:
     """The body to be posted."""
     lines = [f"old {request.old}", *(b64(hash_) for hash_ in request.proof), ""]
     return "".join(f"{line}\n" for line in lines).encode("ascii") + request.note
 
 
-def parse_request(body: bytes) -> Request:
+def parse_request(body: bytes) -> CheckpointRequest:
     """The request that a body spells; raises `Malformed`. The note is not looked at."""
     if len(body) > MAX_REQUEST:
         raise Malformed(f"an add-checkpoint request is at most {MAX_REQUEST} bytes long")
@@ -145,10 +145,10 @@ def parse_request(body: bytes) -> Request:
     proof = tuple(unb64(line, "a line of the proof") for line in lines[1:])
     if any(len(hash_) != HASH_LENGTH for hash_ in proof):
         raise Malformed("a line of the proof is not a hash of 32 bytes")
-    return Request(int(old[1]), proof, note)
+    return CheckpointRequest(int(old[1]), proof, note)
 
 
-def admit(body: bytes, logs: Mapping[str, Sequence[NoteKey]]) -> Admitted | Refusal:
+def admit(body: bytes, logs: Mapping[str, Sequence[NoteKey]]) -> KnownRequest | Refusal:
     """Judge what needs no memory: the form (400), the log (404), its signature (403), the old size (400).
 
     `logs` has the trusted keys of each known log by origin.
@@ -169,10 +169,10 @@ def admit(body: bytes, logs: Mapping[str, Sequence[NoteKey]]) -> Admitted | Refu
         return Refusal(
             400, f"the old size {request.old} is larger than the checkpoint's, {checkpoint.size}\n"
         )
-    return Admitted(request.old, request.proof, checkpoint, note)
+    return KnownRequest(request.old, request.proof, checkpoint, note)
 
 
-def judge(admitted: Admitted, state: State) -> Cosign | Refusal:
+def judge(admitted: KnownRequest, state: State) -> Cosign | Refusal:
     """Compare with what the witness cosigned last: the old size (409), the root (409), the proof (422).
 
     A 409 about the size says which one is known; one about the root does not, lest a client begins again

@@ -17,8 +17,8 @@ from carevouch.ledger.note import Note, NoteKey, render_note
 from carevouch.witness.request import (
     SIZE,
     TEXT,
-    Admitted,
     Cosign,
+    KnownRequest,
     Refusal,
     State,
     WitnessSigner,
@@ -76,7 +76,7 @@ class Tell(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedLog:
     """A log that the witness knows: its keys, where its files are, and whether it is audited first."""
 
     origin: str
@@ -86,11 +86,11 @@ class Watched:
 
 
 # Looks into a log before its checkpoint is cosigned; None where nothing speaks against it.
-Audit = Callable[[Watched, Checkpoint], Refusal | None]
+Audit = Callable[[WatchedLog, Checkpoint], Refusal | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WitnessAnswer:
     """What goes back over HTTP."""
 
     status: int
@@ -104,7 +104,7 @@ class Witness:
 
     def __init__(
         self,
-        logs: Sequence[Watched],
+        logs: Sequence[WatchedLog],
         store: WitnessStore,
         signer: WitnessSigner,
         clock: Callable[[], int],
@@ -133,12 +133,12 @@ class Witness:
         """The logs that it knows."""
         return sorted(self._logs)
 
-    def add_checkpoint(self, body: bytes) -> Answer:
+    def add_checkpoint(self, body: bytes) -> WitnessAnswer:
         """The answer to one request: signature lines (200), or why there are none."""
         answer = self._answer(body)
         if isinstance(answer, Refusal):
             headers = {"Retry-After": RETRY_AFTER} if answer.status == 503 else {}
-            return Answer(answer.status, answer.body, answer.content_type, headers)
+            return WitnessAnswer(answer.status, answer.body, answer.content_type, headers)
         self._tell.count("Cosigned", 1)
         return answer
 
@@ -146,7 +146,7 @@ class Witness:
         """The largest checkpoint cosigned of the log whose origin hashes to `name`, with all signatures."""
         return self._store.kept(name) if name in map(origin_hash, self._logs) else None
 
-    def _answer(self, body: bytes) -> Answer | Refusal:
+    def _answer(self, body: bytes) -> WitnessAnswer | Refusal:
         admitted = admit(body, {origin: log.keys for origin, log in self._logs.items()})
         if isinstance(admitted, Refusal):
             return admitted
@@ -175,13 +175,13 @@ class Witness:
             return Refusal(409, f"{now.size}\n", SIZE)
         return None
 
-    def _cosign(self, admitted: Admitted, time: int) -> Answer:
+    def _cosign(self, admitted: KnownRequest, time: int) -> WitnessAnswer:
         lines = self._signer.cosign(admitted.checkpoint, time)
         note = Note(admitted.note.text, admitted.note.lines + lines)
         self._store.keep(admitted.checkpoint.origin, admitted.checkpoint.size, render_note(note))
-        return Answer(200, "".join(line.text for line in lines))
+        return WitnessAnswer(200, "".join(line.text for line in lines))
 
-    def _tell_conflict(self, admitted: Admitted, state: State) -> None:
+    def _tell_conflict(self, admitted: KnownRequest, state: State) -> None:
         """Two trees of one size, both signed by the log: what witnesses are for. Both roots are evidence."""
         new = admitted.checkpoint
         if new.size == state.size and new.root != state.root:

@@ -15,7 +15,7 @@ from carevouch.kernel.canonical import jcs
 from carevouch.kernel.ids import Doc, parse_reference
 from carevouch.kernel.jsontext import parse, render
 from carevouch.kernel.jws import sign
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from services.claims.ports import Ports
 from services.claims.routes import register
 from tests.api import Answer, Api
@@ -77,15 +77,15 @@ class Member:
         }
         return {name: one for name, one in {**base, **changes}.items() if one is not None}
 
-    def stored(self, type_: str) -> list[Stored]:
+    def stored(self, type_: str) -> list[StoredRevision]:
         return self.world.reader.person(self.patient).latest(type_)
 
-    def find(self, reference: str) -> Stored:
+    def find(self, reference: str) -> StoredRevision:
         found = self.world.reader.find(parse_reference(reference))
         assert found is not None
         return found
 
-    def decisions(self) -> list[Stored]:
+    def decisions(self) -> list[StoredRevision]:
         """Every decision about the person, oldest first."""
         (latest,) = self.stored("Decision")
         return self.world.reader.person(self.patient).history(latest.doc)

@@ -8,7 +8,7 @@ import pytest
 
 from carevouch.kernel.ids import Doc, directory, part
 from carevouch.kernel.jsontext import Number, parse, render
-from carevouch.store.documents import Answer, Draft, Plan
+from carevouch.store.documents import ActPlan, Draft, StoredAnswer
 from tests.api import Who
 from tests.people import act, admit, bind_device, enrol, link, readmit, record
 from tests.service.claims.member import ASK, SUBMIT, Member, contract_of, cover, post, register_contract
@@ -128,7 +128,13 @@ def test_a_role_of_the_directory_may_stand_for_its_organisation(world: World, me
 def in_directory(world: World, member: Member, resource: dict[str, Any]) -> str:
     doc = Doc(resource["resourceType"], directory(part(os.urandom(16))))
     draft = Draft(doc, render({**resource, "id": doc.id}))
-    act(world, "records", member.clinic.id, doc, lambda _: Plan("records.stored", (draft,), Answer(201)))
+    act(
+        world,
+        "records",
+        member.clinic.id,
+        doc,
+        lambda _: ActPlan("records.stored", (draft,), StoredAnswer(201)),
+    )
     return str(doc)
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from carevouch.consent.signature import sign_grant
 from carevouch.door.access import Access
-from carevouch.door.http import Door, Incoming
+from carevouch.door.http import Door, HttpRequest
 from carevouch.identity.token import TokenFacts, caller_of
 from carevouch.kernel.ids import Doc, Key
-from carevouch.records.access import Allowed, Refused
-from carevouch.store.documents import Stored
+from carevouch.records.access import ReadAllowed, ReadRefused
+from carevouch.store.documents import StoredRevision
 from carevouch.store.rows import Row
 from services.consent.ports import Ports
 from services.consent.routes import register
@@ -54,22 +54,22 @@ class Scene:
         path = f"/consent/requests/{request['id']}/grant"
         return self.api.call("POST", path, {"signature": text}, self.device.who, headers)
 
-    def may_read(self, who: Who, stored: Stored) -> Allowed | Refused:
+    def may_read(self, who: Who, stored: StoredRevision) -> ReadAllowed | ReadRefused:
         """What the one rule of reading says now, with nothing remembered."""
         incoming = self.incoming(who)
         visit = self.access.visit(incoming, self.access.caller(incoming), stored.doc.subject, "read")
         return visit.decide(stored)[1]
 
-    def incoming(self, who: Who) -> Incoming:
+    def incoming(self, who: Who) -> HttpRequest:
         """A request of `who`, as the authorizer lets it through."""
         facts = TokenFacts(who.kind, who.client, who.scope, who.jti, who.device or None)
-        return Incoming("GET", "/test", {}, {}, {}, b"", caller_of(facts))
+        return HttpRequest("GET", "/test", {}, {}, {}, b"", caller_of(facts))
 
-    def consents(self) -> list[Stored]:
+    def consents(self) -> list[StoredRevision]:
         """The person's stored Consents."""
         return self.world.reader.person(self.patient).latest("Consent")
 
-    def audits(self) -> list[Stored]:
+    def audits(self) -> list[StoredRevision]:
         """The person's AuditEvents of this month."""
         month = self.world.clock.now[:7]
         return self.world.reader.month_of_audit(self.patient, month).latest("AuditEvent")
@@ -79,7 +79,7 @@ class Scene:
         rows: Any = self.world.rows
         return {key: row for key, row in rows.rows.items() if not key.pk.startswith(("A#", "K#"))}
 
-    def find(self, type_: str, id_: str) -> Stored:
+    def find(self, type_: str, id_: str) -> StoredRevision:
         """A stored document that must be there."""
         stored = self.world.reader.find(Doc(type_, id_))
         assert stored is not None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from carevouch.consent.signature import sign_grant
-from carevouch.records.access import Allowed
+from carevouch.records.access import ReadAllowed
 from tests import people
 from tests.api import Who
 from tests.service.consent.conftest import Scene
@@ -72,7 +72,7 @@ def test_the_patient_starts_a_grant_for_whomever_they_like(scene: Scene) -> None
     asked = scene.api.call("POST", "/consent/requests", body, scene.device.who)
     assert asked.status == 201
     assert scene.granted(asked.json()).status == 200
-    assert isinstance(scene.may_read(scene.app.who, observation), Allowed)
+    assert isinstance(scene.may_read(scene.app.who, observation), ReadAllowed)
 
 
 @pytest.mark.parametrize("role", ["auditor"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from carevouch.kernel.jsontext import parse
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from tests import people
 from tests.api import Answer, Who
 from tests.people import Organization
@@ -14,11 +14,11 @@ from tests.service.consent.conftest import Scene
 
 
 @pytest.fixture
-def observation(scene: Scene) -> Stored:
+def observation(scene: Scene) -> StoredRevision:
     return people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
 
 
-def question(scene: Scene, stored: Stored, **more: Any) -> dict[str, Any]:
+def question(scene: Scene, stored: StoredRevision, **more: Any) -> dict[str, Any]:
     return {
         "patient": scene.patient,
         "resource": {"type": stored.doc.type, "id": stored.doc.id},
@@ -31,7 +31,7 @@ def ask(scene: Scene, who: Who, body: Any, headers: dict[str, str] | None = None
 
 
 def test_an_organisation_is_told_permit_with_the_consent_that_names_it(
-    scene: Scene, observation: Stored
+    scene: Scene, observation: StoredRevision
 ) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     answer = ask(scene, scene.payer.who, question(scene, observation))
@@ -51,7 +51,7 @@ def test_an_organisation_is_told_permit_with_the_consent_that_names_it(
     }
 
 
-def test_a_deny_is_bare_whatever_its_cause(scene: Scene, observation: Stored) -> None:
+def test_a_deny_is_bare_whatever_its_cause(scene: Scene, observation: StoredRevision) -> None:
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference, effect="deny"))
     stranger = people.enrol(scene.world, scene.clinic)
     theirs = people.record(scene.world, scene.clinic, stranger, people.observation(stranger))
@@ -80,7 +80,9 @@ def test_a_deny_is_bare_whatever_its_cause(scene: Scene, observation: Stored) ->
     }
 
 
-def test_an_organisation_learns_nothing_of_consents_for_others(scene: Scene, observation: Stored) -> None:
+def test_an_organisation_learns_nothing_of_consents_for_others(
+    scene: Scene, observation: StoredRevision
+) -> None:
     everybody = people.grant(scene.world, scene.device, people.consent_for(None))
     named = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     other = people.grant(scene.world, scene.device, people.consent_for(scene.app.reference, "PATRQT"))
@@ -90,7 +92,7 @@ def test_an_organisation_learns_nothing_of_consents_for_others(scene: Scene, obs
         assert str(hidden.doc).encode() not in answer.body
 
 
-def test_the_person_is_shown_the_whole_trace(scene: Scene, observation: Stored) -> None:
+def test_the_person_is_shown_the_whole_trace(scene: Scene, observation: StoredRevision) -> None:
     permit = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     other = people.grant(scene.world, scene.device, people.consent_for(scene.app.reference, "PATRQT"))
     body = question(scene, observation, actor=scene.payer.reference, purpose="HPAYMT")
@@ -105,20 +107,22 @@ def test_the_person_is_shown_the_whole_trace(scene: Scene, observation: Stored) 
     assert refused["reasons"][0]["rule"] == "tenant-default"
 
 
-def test_the_person_asks_about_themselves(scene: Scene, observation: Stored) -> None:
+def test_the_person_asks_about_themselves(scene: Scene, observation: StoredRevision) -> None:
     answer = ask(scene, scene.device.who, question(scene, observation)).json()
     assert answer["decision"] == "permit"
     assert answer["reasons"] == [{"rule": "self"}]
 
 
-def test_another_person_is_answered_404(scene: Scene, observation: Stored) -> None:
+def test_another_person_is_answered_404(scene: Scene, observation: StoredRevision) -> None:
     stranger = people.enrol(scene.world, scene.clinic)
     other = people.bind_device(scene.world, scene.clinic, stranger)
     assert ask(scene, other.who, question(scene, observation)).status == 404
     assert ask(scene, other.who, {**question(scene, observation), "patient": stranger}).status == 404
 
 
-def test_a_purpose_comes_in_the_header_or_the_body_and_is_one(scene: Scene, observation: Stored) -> None:
+def test_a_purpose_comes_in_the_header_or_the_body_and_is_one(
+    scene: Scene, observation: StoredRevision
+) -> None:
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference, "HOPERAT"))
     body = question(scene, observation)
     header = {"purpose-of-use": "HOPERAT"}
@@ -129,18 +133,18 @@ def test_a_purpose_comes_in_the_header_or_the_body_and_is_one(scene: Scene, obse
     assert ask(scene, scene.payer.who, {**body, "purpose": ["HPAYMT", "HOPERAT"]}).status == 400
 
 
-def test_a_role_declares_only_its_purposes(scene: Scene, observation: Stored) -> None:
+def test_a_role_declares_only_its_purposes(scene: Scene, observation: StoredRevision) -> None:
     for purpose in ("TREAT", "BTG", "NOSUCH", "HPAYMT,HOPERAT"):
         answer = ask(scene, scene.payer.who, question(scene, observation, purpose=purpose))
         assert answer.status == 403
 
 
-def test_an_organisation_asks_about_itself_only(scene: Scene, observation: Stored) -> None:
+def test_an_organisation_asks_about_itself_only(scene: Scene, observation: StoredRevision) -> None:
     body = question(scene, observation, actor=scene.app.reference)
     assert ask(scene, scene.payer.who, body).status == 400
 
 
-def test_an_action_narrows(scene: Scene, observation: Stored) -> None:
+def test_an_action_narrows(scene: Scene, observation: StoredRevision) -> None:
     consent: Any = people.consent_for(scene.payer.reference)
     action = {"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "access"}
     consent["provision"]["action"] = [{"coding": [action]}]
@@ -151,7 +155,7 @@ def test_an_action_narrows(scene: Scene, observation: Stored) -> None:
         assert ask(scene, scene.payer.who, body).json()["decision"] == "deny"
 
 
-def test_each_decision_is_audited_with_its_outcome(scene: Scene, observation: Stored) -> None:
+def test_each_decision_is_audited_with_its_outcome(scene: Scene, observation: StoredRevision) -> None:
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     ask(scene, scene.payer.who, question(scene, observation))
     ask(scene, scene.payer.who, question(scene, observation, purpose="HOPERAT"))
@@ -169,7 +173,7 @@ def test_a_question_about_nobody_is_audited_too(scene: Scene) -> None:
     assert [parse(stored.body)["outcomeDesc"] for stored in audits] == ["deny"]
 
 
-def test_a_question_needs_the_scope_to_read(scene: Scene, observation: Stored) -> None:
+def test_a_question_needs_the_scope_to_read(scene: Scene, observation: StoredRevision) -> None:
     who = Who(scene.payer.id, scope="system/Consent.cruds")
     answer = ask(scene, who, question(scene, observation))
     assert answer.status == 403
@@ -201,16 +205,16 @@ def test_a_question_of_the_wrong_form_is_400(scene: Scene, body: object) -> None
 
 
 @pytest.mark.parametrize("actor", [[], "", 7, ["x"] * 21, [1], {"reference": "x"}])
-def test_an_actor_of_the_wrong_form_is_400(scene: Scene, observation: Stored, actor: object) -> None:
+def test_an_actor_of_the_wrong_form_is_400(scene: Scene, observation: StoredRevision, actor: object) -> None:
     assert ask(scene, scene.device.who, question(scene, observation, actor=actor)).status == 400
 
 
-def test_an_unknown_purpose_is_400_for_the_person(scene: Scene, observation: Stored) -> None:
+def test_an_unknown_purpose_is_400_for_the_person(scene: Scene, observation: StoredRevision) -> None:
     body = question(scene, observation, actor="Organization/x", purpose="NOSUCH")
     assert ask(scene, scene.device.who, body).status == 400
 
 
-def test_the_door_answers_as_the_one_rule_of_reading(scene: Scene, observation: Stored) -> None:
+def test_the_door_answers_as_the_one_rule_of_reading(scene: Scene, observation: StoredRevision) -> None:
     def same(organization: Organization) -> None:
         answer = ask(scene, organization.who, question(scene, observation)).json()["decision"]
         rule = type(scene.may_read(organization.who, observation)).__name__

@@ -15,16 +15,16 @@ from carevouch.identity.binding import device_body, parse_device
 from carevouch.kernel.errors import IntegrityFault
 from carevouch.kernel.ids import Doc, about, parse_key
 from carevouch.kernel.jsontext import render
-from carevouch.records.access import Allowed, Refused
+from carevouch.records.access import ReadAllowed, ReadRefused
 from carevouch.records.content import stamped
-from carevouch.store.documents import Answer, Draft, Plan, Stored
+from carevouch.store.documents import ActPlan, Draft, StoredAnswer, StoredRevision
 from carevouch.store.rows import Row
 from tests import people
 from tests.people import Device
 from tests.service.consent.conftest import Scene
 from tests.world import new_key
 
-Forge = Callable[[Scene, dict[str, Any]], Stored]
+Forge = Callable[[Scene, dict[str, Any]], StoredRevision]
 
 
 def content_of(
@@ -38,22 +38,22 @@ def new_doc(scene: Scene) -> Doc:
     return Doc("Consent", about(scene.patient, people._part()))
 
 
-def put(scene: Scene, doc: Doc, content: bytes, payload: Any, key: Any) -> Stored:
+def put(scene: Scene, doc: Doc, content: bytes, payload: Any, key: Any) -> StoredRevision:
     return people.store_consent(scene.world, doc, body_of(content, sign_grant(payload, key)))
 
 
-def unsigned(scene: Scene, consent: dict[str, Any]) -> Stored:
+def unsigned(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     doc = new_doc(scene)
     return people.store_consent(scene.world, doc, body_of(content_of(scene, consent, doc), None))
 
 
-def by_an_unbound_key(scene: Scene, consent: dict[str, Any]) -> Stored:
+def by_an_unbound_key(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     doc = new_doc(scene)
     content = content_of(scene, consent, doc)
     return put(scene, doc, content, grant_payload(content, str(doc), 1, None, "r"), new_key())
 
 
-def by_a_device_bound_later(scene: Scene, consent: dict[str, Any]) -> Stored:
+def by_a_device_bound_later(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     scene.world.clock.advance(60)
     late = people.bind_device(scene.world, scene.clinic, scene.patient)
     scene.world.clock.advance(-30)
@@ -62,13 +62,13 @@ def by_a_device_bound_later(scene: Scene, consent: dict[str, Any]) -> Stored:
     return stored
 
 
-def by_a_device_unbound_before(scene: Scene, consent: dict[str, Any]) -> Stored:
+def by_a_device_unbound_before(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     unbind(scene, scene.device)
     scene.world.clock.advance(1)
     return people.grant(scene.world, scene.device, consent)
 
 
-def by_the_device_of_another_person(scene: Scene, consent: dict[str, Any]) -> Stored:
+def by_the_device_of_another_person(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     stranger = people.enrol(scene.world, scene.clinic)
     other = people.bind_device(scene.world, scene.clinic, stranger)
     doc = new_doc(scene)
@@ -76,33 +76,33 @@ def by_the_device_of_another_person(scene: Scene, consent: dict[str, Any]) -> St
     return put(scene, doc, content, grant_payload(content, str(doc), 1, None, "r"), other.key)
 
 
-def for_another_version(scene: Scene, consent: dict[str, Any]) -> Stored:
+def for_another_version(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     doc = new_doc(scene)
     content = content_of(scene, consent, doc)
     return put(scene, doc, content, grant_payload(content, str(doc), 2, None, "r"), scene.device.key)
 
 
-def for_another_predecessor(scene: Scene, consent: dict[str, Any]) -> Stored:
+def for_another_predecessor(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     doc = new_doc(scene)
     content = content_of(scene, consent, doc)
     return put(scene, doc, content, grant_payload(content, str(doc), 1, bytes(32), "r"), scene.device.key)
 
 
-def for_other_content(scene: Scene, consent: dict[str, Any]) -> Stored:
+def for_other_content(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     doc = new_doc(scene)
     content = content_of(scene, consent, doc)
     signed = grant_payload(content + b" ", str(doc), 1, None, "r")
     return put(scene, doc, content, signed, scene.device.key)
 
 
-def for_another_document(scene: Scene, consent: dict[str, Any]) -> Stored:
+def for_another_document(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     doc = new_doc(scene)
     content = content_of(scene, consent, doc)
     signed = grant_payload(content, str(new_doc(scene)), 1, None, "r")
     return put(scene, doc, content, signed, scene.device.key)
 
 
-def with_a_flipped_bit(scene: Scene, consent: dict[str, Any]) -> Stored:
+def with_a_flipped_bit(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     doc = new_doc(scene)
     content = content_of(scene, consent, doc)
     text = sign_grant(grant_payload(content, str(doc), 1, None, "r"), scene.device.key)
@@ -110,45 +110,47 @@ def with_a_flipped_bit(scene: Scene, consent: dict[str, Any]) -> Stored:
     return people.store_consent(scene.world, doc, body_of(content, flipped))
 
 
-def with_a_signature_that_is_none(scene: Scene, consent: dict[str, Any]) -> Stored:
+def with_a_signature_that_is_none(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     doc = new_doc(scene)
     return people.store_consent(scene.world, doc, body_of(content_of(scene, consent, doc), "a.b.c"))
 
 
-def by_the_records_service(scene: Scene, consent: dict[str, Any], signature: str | None = None) -> Stored:
+def by_the_records_service(
+    scene: Scene, consent: dict[str, Any], signature: str | None = None
+) -> StoredRevision:
     doc = new_doc(scene)
     content = content_of(scene, consent, doc, author=scene.clinic.reference)
     if signature == "signed":
         payload = grant_payload(content, str(doc), 1, None, "r")
         signature = sign_grant(payload, scene.device.key)
     draft = Draft(doc, body_of(content, signature))
-    plan = Plan("records.stored", (draft,), Answer(201), (scene.patient,))
+    plan = ActPlan("records.stored", (draft,), StoredAnswer(201), (scene.patient,))
     people.act(scene.world, "records", scene.clinic.id, doc, lambda _naming: plan)
     return scene.find("Consent", doc.id)
 
 
-def by_the_records_service_though_signed(scene: Scene, consent: dict[str, Any]) -> Stored:
+def by_the_records_service_though_signed(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     return by_the_records_service(scene, consent, "signed")
 
 
-def offered_by_nobody_admitted(scene: Scene, consent: dict[str, Any]) -> Stored:
+def offered_by_nobody_admitted(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     rogue = replace(scene.clinic, id="d." + "a" * 26, key=new_key())
     device = people.bind_device(scene.world, rogue, scene.patient)
     return people.grant(scene.world, device, consent)
 
 
-def offered_with_another_key_than_the_provider_s(scene: Scene, consent: dict[str, Any]) -> Stored:
+def offered_with_another_key_than_the_provider_s(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     device = people.bind_device(scene.world, replace(scene.clinic, key=new_key()), scene.patient)
     return people.grant(scene.world, device, consent)
 
 
-def by_a_device_moved_here_from_another_person(scene: Scene, consent: dict[str, Any]) -> Stored:
+def by_a_device_moved_here_from_another_person(scene: Scene, consent: dict[str, Any]) -> StoredRevision:
     """The binding is genuine, and the identity service's key put it into this person's partition."""
     stranger = people.enrol(scene.world, scene.clinic)
     other = people.bind_device(scene.world, scene.clinic, stranger)
     doc = Doc("BoundDevice", about(scene.patient, other.id.split(".")[1]))
     draft = Draft(doc, scene.find("BoundDevice", other.id).body)
-    plan = Plan("device.bound", (draft,), Answer(201), (scene.patient,))
+    plan = ActPlan("device.bound", (draft,), StoredAnswer(201), (scene.patient,))
     people.act(scene.world, "identity", stranger, doc, lambda _naming: plan)
     return people.grant(scene.world, replace(other, patient=scene.patient), consent)
 
@@ -177,7 +179,7 @@ def unbind(scene: Scene, device: Device) -> None:
     before = scene.find("BoundDevice", device.id)
     posted, _ = parse_device(before.body)
     draft = Draft(before.doc, device_body(posted, status="inactive"), before)
-    plan = Plan("device.bound", (draft,), Answer(200), (scene.patient,))
+    plan = ActPlan("device.bound", (draft,), StoredAnswer(200), (scene.patient,))
     people.act(scene.world, "identity", scene.patient, before.doc, lambda _naming: plan)
 
 
@@ -186,22 +188,22 @@ def test_a_forged_permit_permits_nothing(scene: Scene, forge: Forge) -> None:
     observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
     stored = forge(scene, people.consent_for(scene.payer.reference))
     assert stored in scene.consents()
-    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
 
 
 @pytest.mark.parametrize("forge", FORGERIES)
 def test_a_forged_deny_still_denies(scene: Scene, forge: Forge) -> None:
     observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
-    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadAllowed)
     forge(scene, people.consent_for(scene.payer.reference, effect="deny"))
-    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
 
 
 def test_the_same_consent_rightly_signed_permits(scene: Scene) -> None:
     observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
-    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadAllowed)
 
 
 def test_a_device_unbound_later_did_sign_before(scene: Scene) -> None:
@@ -209,23 +211,23 @@ def test_a_device_unbound_later_did_sign_before(scene: Scene) -> None:
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     scene.world.clock.advance(1)
     unbind(scene, scene.device)
-    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadAllowed)
 
 
 def test_a_broken_device_does_not_void_what_another_signed(scene: Scene) -> None:
     observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
     doc = Doc("BoundDevice", about(scene.patient, "a" * 26))
-    plan = Plan("device.bound", (Draft(doc, b"{}"),), Answer(201), (scene.patient,))
+    plan = ActPlan("device.bound", (Draft(doc, b"{}"),), StoredAnswer(201), (scene.patient,))
     people.act(scene.world, "identity", scene.patient, doc, lambda _naming: plan)
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
-    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadAllowed)
 
 
 def test_an_unreadable_consent_denies(scene: Scene) -> None:
     observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     people.store_consent(scene.world, new_doc(scene), b"not a body")
-    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
 
 
 @pytest.mark.parametrize("change", ["copied", "renamed", "patched", "event swapped"])

@@ -9,7 +9,7 @@ from carevouch.events.envelope import parse_event
 from carevouch.events.opening import verified_event
 from carevouch.kernel.encoding import b64u, sha256, unb64u
 from carevouch.kernel.jws import sign
-from carevouch.records.access import Allowed, Refused
+from carevouch.records.access import ReadAllowed, ReadRefused
 from tests import people
 from tests.service.consent.conftest import Scene
 from tests.world import new_key
@@ -17,16 +17,16 @@ from tests.world import new_key
 
 def test_asked_granted_and_read(scene: Scene) -> None:
     observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
-    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
     asked = scene.ask(classes=["Observation"])
     assert asked.status == 201
     assert asked.json()["status"] == "asked"
-    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
     [request] = scene.inbox()
     answer = scene.granted(request)
     assert answer.status == 200, answer.body
     allowed = scene.may_read(scene.payer.who, observation)
-    assert isinstance(allowed, Allowed)
+    assert isinstance(allowed, ReadAllowed)
     assert allowed.rule == "consent"
     assert allowed.consents == (f"{request['document']}/_history/1",)
     assert scene.inbox() == []
@@ -236,7 +236,7 @@ def test_a_new_ask_replaces_a_consent_and_says_so_in_what_is_signed(scene: Scene
     condition = people.record(
         scene.world, scene.clinic, scene.patient, people.observation(scene.patient, status="amended")
     )
-    assert isinstance(scene.may_read(scene.payer.who, condition), Allowed)
+    assert isinstance(scene.may_read(scene.payer.who, condition), ReadAllowed)
 
 
 def test_a_consent_that_changed_meanwhile_is_not_replaced(scene: Scene) -> None:

@@ -16,15 +16,15 @@ from carevouch.consent.decision import Decision
 from carevouch.consent.facts import facts_of
 from carevouch.consent.purposes import lineage
 from carevouch.consent.render import render_consents, render_resource
-from carevouch.consent.shorthand import PATIENT, Case, read_cases
+from carevouch.consent.shorthand import PATIENT, DecisionCase, read_cases
 from carevouch.door.access import Access
 from carevouch.fhir.references import rewrite
 from carevouch.identity.roles import ROLES, purposes
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.times import instant
-from carevouch.records.access import Allowed
+from carevouch.records.access import ReadAllowed
 from carevouch.records.content import resource_of
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from tests import people
 from tests.oracles import SHARED, or_skip, shared_path
 from tests.people import Organization
@@ -35,7 +35,7 @@ FILE = "cases/consent-decisions.jsonl"
 _EXPRESSIBLE, _ALL = 39, 52
 
 
-def _cases() -> tuple[Case, ...]:
+def _cases() -> tuple[DecisionCase, ...]:
     path = SHARED / FILE
     return read_cases(path.read_bytes()) if path.exists() else ()
 
@@ -48,8 +48,8 @@ class Staged:
     """A case, stored: the scene, the resource, and how its references read here."""
 
     scene: Scene
-    case: Case
-    resource: Stored
+    case: DecisionCase
+    resource: StoredRevision
     names: dict[str, str]
 
     def named(self, reference: str) -> str:
@@ -57,7 +57,7 @@ class Staged:
         return self.names.get(reference, reference)
 
 
-def stage(case: Case, organization: Organization | None = None, scene: Scene | None = None) -> Staged:
+def stage(case: DecisionCase, organization: Organization | None = None, scene: Scene | None = None) -> Staged:
     """Store the resource and the consents of `case` in a world whose clock stands at the case's instant."""
     scene = scene or fresh(case)
     names = {PATIENT: f"Patient/{scene.patient}"}
@@ -72,23 +72,23 @@ def stage(case: Case, organization: Organization | None = None, scene: Scene | N
     return Staged(scene, case, stored, names)
 
 
-def fresh(case: Case) -> Scene:
+def fresh(case: DecisionCase) -> Scene:
     world = memory_world()
     world.clock.now = instant(case.request.now)
     return scene_of(world)
 
 
-def a_door_can_say(case: Case) -> bool:
+def a_door_can_say(case: DecisionCase) -> bool:
     return case.default == "deny" and case.request.actors is not None and not case.request.btg_ok
 
 
-def an_organisation_can_say(case: Case) -> bool:
+def an_organisation_can_say(case: DecisionCase) -> bool:
     request = case.request
     declared = not lineage(request.purpose).isdisjoint(purposes(ROLES)) and request.purpose != "BTG"
     return a_door_can_say(case) and len(request.actors or ()) == 1 and declared and request.action == "access"
 
 
-def ids(cases: list[Case]) -> list[str]:
+def ids(cases: list[DecisionCase]) -> list[str]:
     return [case.name for case in cases]
 
 
@@ -104,7 +104,7 @@ def test_no_case_slips_away() -> None:
 
 
 @pytest.mark.parametrize("case", or_skip(SAID, FILE), ids=ids(SAID) or None)
-def test_the_door_answers_the_person_as_published(case: Case) -> None:
+def test_the_door_answers_the_person_as_published(case: DecisionCase) -> None:
     staged = stage(case)
     scene, request = staged.scene, case.request
     body: dict[str, Any] = {
@@ -121,7 +121,7 @@ def test_the_door_answers_the_person_as_published(case: Case) -> None:
     assert _why(answer.json()["reasons"]) == _why([reason.json() for reason in _by_rules(case).reasons])
 
 
-def _by_rules(case: Case) -> Decision:
+def _by_rules(case: DecisionCase) -> Decision:
     return decide(case.consents, case.request, case.resource, case.default)
 
 
@@ -131,7 +131,7 @@ def _why(reasons: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("case", or_skip(READ, FILE), ids=ids(READ) or None)
-def test_door_and_rule_answer_the_organisation_as_published(case: Case) -> None:
+def test_door_and_rule_answer_the_organisation_as_published(case: DecisionCase) -> None:
     scene = fresh(case)
     organization = people.admit(scene.world, "Everything Ltd", ROLES)
     staged = stage(case, organization, scene)
@@ -152,11 +152,11 @@ def test_door_and_rule_answer_the_organisation_as_published(case: Case) -> None:
     visit.asked = case.request.__class__(
         case.request.purpose, frozenset({organization.reference}), case.request.now
     )
-    assert isinstance(visit.decide(staged.resource)[1], Allowed) == (case.expected == "permit")
+    assert isinstance(visit.decide(staged.resource)[1], ReadAllowed) == (case.expected == "permit")
 
 
 @pytest.mark.parametrize("case", or_skip(UNSAID, FILE), ids=ids(UNSAID) or None)
-def test_what_no_door_can_say_the_rules_answer_over_the_stored_fhir(case: Case) -> None:
+def test_what_no_door_can_say_the_rules_answer_over_the_stored_fhir(case: DecisionCase) -> None:
     staged = stage(case)
     scene, request = staged.scene, case.request
     access: Access = scene.access
@@ -172,7 +172,7 @@ def test_what_no_door_can_say_the_rules_answer_over_the_stored_fhir(case: Case) 
 
 
 @pytest.mark.parametrize("case", or_skip(SAID, FILE), ids=ids(SAID) or None)
-def test_nothing_is_permitted_once_the_signatures_are_gone(case: Case) -> None:
+def test_nothing_is_permitted_once_the_signatures_are_gone(case: DecisionCase) -> None:
     """The nearest neighbour of every case: the same consents, stored without the device's signature."""
     scene = fresh(case)
     names = {PATIENT: f"Patient/{scene.patient}"}

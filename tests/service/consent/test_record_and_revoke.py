@@ -8,16 +8,16 @@ from carevouch.consent.signature import parse_body, sign_grant
 from carevouch.events.envelope import parse_event
 from carevouch.fhir.validate import check
 from carevouch.kernel.jsontext import parse
-from carevouch.records.access import Allowed, Refused
+from carevouch.records.access import ReadAllowed, ReadRefused
 from carevouch.records.content import resource_of
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from tests import people
 from tests.api import Answer
 from tests.service.consent.conftest import Scene
 
 
 @pytest.fixture
-def observation(scene: Scene) -> Stored:
+def observation(scene: Scene) -> StoredRevision:
     return people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
 
 
@@ -29,7 +29,7 @@ def parameters(consent: str, patient: str, *more: dict[str, Any]) -> dict[str, A
     return {"resourceType": "Parameters", "parameter": [*named, *more]}
 
 
-def revoked(scene: Scene, consent: Stored, *more: dict[str, Any], **headers: str) -> Answer:
+def revoked(scene: Scene, consent: StoredRevision, *more: dict[str, Any], **headers: str) -> Answer:
     body = parameters(str(consent.doc), f"Patient/{scene.patient}", *more)
     return scene.api.call("POST", "/fhir/Consent/$revokeConsent", body, scene.device.who, headers)
 
@@ -59,9 +59,9 @@ def test_an_organisation_makes_nothing_active(scene: Scene) -> None:
     assert scene.consents() == []
 
 
-def test_a_refusal_is_stored_at_once_and_denies(scene: Scene, observation: Stored) -> None:
+def test_a_refusal_is_stored_at_once_and_denies(scene: Scene, observation: StoredRevision) -> None:
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
-    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadAllowed)
     refusal = people.consent_for(scene.payer.reference, effect="deny")
     answer = scene.api.call("POST", "/fhir/Consent", refusal, scene.device.who)
     assert answer.status == 201, answer.body
@@ -70,16 +70,16 @@ def test_a_refusal_is_stored_at_once_and_denies(scene: Scene, observation: Store
     stored = scene.find("Consent", answer.json()["id"])
     assert parse_body(stored.body)[1] is None
     assert answer.json()["meta"]["source"] == scene.device.reference
-    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
 
 
 @pytest.mark.parametrize("status", ["draft", "proposed", "rejected", "inactive", "entered-in-error"])
 def test_a_consent_that_is_not_active_is_stored_and_permits_nothing(
-    scene: Scene, observation: Stored, status: str
+    scene: Scene, observation: StoredRevision, status: str
 ) -> None:
     consent = people.consent_for(scene.payer.reference, status=status)
     assert scene.api.call("POST", "/fhir/Consent", consent, scene.device.who).status == 201
-    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
 
 
 def test_what_could_permit_must_be_signed(scene: Scene) -> None:
@@ -102,7 +102,7 @@ def test_a_device_writes_about_its_own_person_only(scene: Scene) -> None:
     assert scene.world.reader.person(stranger).latest("Consent") == []
 
 
-def test_put_ends_a_consent(scene: Scene, observation: Stored) -> None:
+def test_put_ends_a_consent(scene: Scene, observation: StoredRevision) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     ended = {**resource_of("Consent", stored.body), "status": "inactive"}
     path = f"/fhir/Consent/{stored.doc.id}"
@@ -110,7 +110,7 @@ def test_put_ends_a_consent(scene: Scene, observation: Stored) -> None:
     assert answer.status == 200, answer.body
     assert answer.headers["etag"] == 'W/"2"'
     assert answer.json()["meta"]["versionId"] == "2"
-    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
     stale = scene.api.call("PUT", path, ended, scene.device.who, {"If-Match": 'W/"1"'})
     assert stale.status == 412
     assert scene.find("Consent", stored.doc.id).version == 2
@@ -155,12 +155,12 @@ def test_put_of_what_is_not_there_or_not_theirs_is_404(scene: Scene) -> None:
     )
 
 
-def test_revoked_grant_denies_the_very_next_read(scene: Scene, observation: Stored) -> None:
+def test_revoked_grant_denies_the_very_next_read(scene: Scene, observation: StoredRevision) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
-    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadAllowed)
     answer = revoked(scene, stored)
     assert answer.status == 200, answer.body
-    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
 
 
 def test_a_revoked_consent_is_the_same_but_inactive(scene: Scene) -> None:
@@ -204,7 +204,9 @@ def test_revoking_again_with_the_same_key_tells_the_same_receipt(scene: Scene) -
     assert first.json() == second.json()
 
 
-def test_a_revoked_consent_can_be_asked_for_and_granted_again(scene: Scene, observation: Stored) -> None:
+def test_a_revoked_consent_can_be_asked_for_and_granted_again(
+    scene: Scene, observation: StoredRevision
+) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     revoked(scene, stored)
     body = {
@@ -217,18 +219,20 @@ def test_a_revoked_consent_can_be_asked_for_and_granted_again(scene: Scene, obse
     signature = sign_grant(request["to_sign"], scene.device.key)  # type: ignore[arg-type]
     path = f"/consent/requests/{request['id']}/grant"
     assert scene.api.call("POST", path, {"signature": signature}, scene.device.who).status == 200
-    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadAllowed)
 
 
-def test_the_old_signature_does_not_revive_a_revoked_consent(scene: Scene, observation: Stored) -> None:
+def test_the_old_signature_does_not_revive_a_revoked_consent(
+    scene: Scene, observation: StoredRevision
+) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     revoked(scene, stored)
     latest = scene.find("Consent", stored.doc.id)
     people.store_consent(scene.world, stored.doc, stored.body, latest)
-    assert isinstance(scene.may_read(scene.payer.who, observation), Refused)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
 
 
-def test_only_the_patient_revokes(scene: Scene, observation: Stored) -> None:
+def test_only_the_patient_revokes(scene: Scene, observation: StoredRevision) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     body = parameters(str(stored.doc), f"Patient/{scene.patient}")
     path = "/fhir/Consent/$revokeConsent"
@@ -238,7 +242,7 @@ def test_only_the_patient_revokes(scene: Scene, observation: Stored) -> None:
     assert scene.api.call("POST", path, body, other.who).status == 404
     own = parameters(str(stored.doc), f"Patient/{stranger}")
     assert scene.api.call("POST", path, own, other.who).status == 404
-    assert isinstance(scene.may_read(scene.payer.who, observation), Allowed)
+    assert isinstance(scene.may_read(scene.payer.who, observation), ReadAllowed)
 
 
 def test_an_encoded_dollar_and_an_absolute_reference_are_understood(scene: Scene) -> None:

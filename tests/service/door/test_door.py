@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
-from carevouch.door.http import STATUS, Door, Incoming, Reply
+from carevouch.door.http import STATUS, Door, HttpRequest, Reply
 from carevouch.fhir.validate import check
 from carevouch.kernel import errors
 from carevouch.kernel.errors import OutcomeUnknown
 from tests.api import Api
 
 
-def door(handler: Callable[[Incoming], Reply], path: str = "/fhir/{type}/{id}", method: str = "PUT") -> Api:
+def door(
+    handler: Callable[[HttpRequest], Reply], path: str = "/fhir/{type}/{id}", method: str = "PUT"
+) -> Api:
     made = Door("test", lambda: "https://app.example")
     made.route(method, path, handler)
     return Api(made)
@@ -20,7 +22,7 @@ def door(handler: Callable[[Incoming], Reply], path: str = "/fhir/{type}/{id}", 
 def test_the_same_key_on_another_document_is_another_request() -> None:
     told: list[bytes] = []
 
-    def keep(incoming: Incoming) -> Reply:
+    def keep(incoming: HttpRequest) -> Reply:
         told.append(incoming.content())
         return Reply(200, {})
 
@@ -38,7 +40,7 @@ def test_the_same_key_on_another_document_is_another_request() -> None:
 
 @pytest.mark.parametrize("kind", sorted(STATUS, key=str))
 def test_every_error_has_its_status_and_says_what_to_mend(kind: type[errors.DomainError]) -> None:
-    def fail(_incoming: Incoming) -> Reply:
+    def fail(_incoming: HttpRequest) -> Reply:
         raise kind("mend this")
 
     answer = door(fail).call("PUT", "/fhir/Observation/a", {})
@@ -66,7 +68,7 @@ def test_no_error_of_ours_is_without_a_status() -> None:
 def test_a_fault_of_ours_tells_neither_caller_nor_log_what_it_held(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, fault: Exception, status: int
 ) -> None:
-    def fail(_incoming: Incoming) -> Reply:
+    def fail(_incoming: HttpRequest) -> Reply:
         raise fault
 
     answer = door(fail).call("PUT", "/fhir/Observation/a", {})
@@ -83,7 +85,7 @@ def test_a_log_line_names_the_route_and_not_the_path(caplog: pytest.LogCaptureFi
 
 
 def test_an_error_outside_fhir_is_a_problem_document() -> None:
-    def fail(_incoming: Incoming) -> Reply:
+    def fail(_incoming: HttpRequest) -> Reply:
         raise errors.Conflict("taken")
 
     answer = door(fail, "/identity/{id}").call("PUT", "/identity/a", {})

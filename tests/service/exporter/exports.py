@@ -15,8 +15,8 @@ from carevouch.ledger.checkpoint import open_checkpoint
 from carevouch.ledger.note import Verifier, sign_note
 from carevouch.ledger.tiles import ENTRIES, split_bundle, tile_at
 from carevouch.store.log.library import Library
-from carevouch.store.log.ports import Stored
-from carevouch.verifier.export import Exported, verify_export
+from carevouch.store.log.ports import StoredObject
+from carevouch.verifier.export import ExportReport, verify_export
 from services.exporter.export import Exporter, NoMarks, parse_request
 from tests.fakes import Faults
 from tests.service.sealer.fakes import Cloud, MemoryObjects
@@ -32,7 +32,7 @@ class PublicObjects(MemoryObjects):
     def __init__(self, whole: MemoryObjects) -> None:
         self.whole = whole
 
-    def get(self, name: str) -> Stored | None:
+    def get(self, name: str) -> StoredObject | None:
         assert (
             name in ("genesis", "epochs")
             or name.endswith("/checkpoint")
@@ -44,7 +44,7 @@ class PublicObjects(MemoryObjects):
     def create(self, name: str, data: bytes) -> None:
         raise AssertionError("the exporter writes into the ledger's bucket")
 
-    def swap(self, name: str, before: Stored | None, data: bytes) -> None:
+    def swap(self, name: str, before: StoredObject | None, data: bytes) -> None:
         raise AssertionError("the exporter writes into the ledger's bucket")
 
 
@@ -89,7 +89,7 @@ class Place:
         library = Library(PublicObjects(self.cloud.objects), NoMarks(), lambda: self.cloud.epochs().known())
         return Exporter(library, self.exports, has_time).run(request)
 
-    def verified(self, answer: Json) -> Exported:
+    def verified(self, answer: Json) -> ExportReport:
         """The export, checked by who holds its files and the key alone."""
         assert answer["status"] == "completed"
         return verify_export(self.exports.files[answer["manifest"]], self.read, self.verifier)

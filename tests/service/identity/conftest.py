@@ -13,7 +13,7 @@ from carevouch.door.http import Door
 from carevouch.fhir.meta import with_meta
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import render
-from carevouch.store.documents import Answer, Draft, Plan
+from carevouch.store.documents import ActPlan, Draft, StoredAnswer
 from carevouch.store.documents.erasure import Eraser
 from carevouch.store.index import Index
 from services.identity.ports import Ports
@@ -85,7 +85,7 @@ def corrected(world: World, patient: str, resource: dict[str, Any]) -> None:
     taken = Index(world.reader).find(Index(world.reader).blinds(resource))
     fresh = [blind for blind in Index(world.reader).blinds(resource) if blind not in taken]
     identifiers = tuple((blind, before.doc) for blind in fresh)
-    plan = Plan("record.updated", (draft,), Answer(200), (patient,), identifiers)
+    plan = ActPlan("record.updated", (draft,), StoredAnswer(200), (patient,), identifiers)
     act(world, "records", "d.x", before.doc, lambda _naming: plan)
 
 

@@ -7,7 +7,7 @@ import pytest
 from carevouch.door.http import Door
 from carevouch.kernel.errors import Erased
 from carevouch.kernel.ids import Doc, Key
-from carevouch.store.documents.erasure import WORK_LIST, Swept
+from carevouch.store.documents.erasure import WORK_LIST, ErasureReport
 from carevouch.store.rows import Row
 from services.identity.app import tell
 from services.identity.ports import Ports
@@ -113,15 +113,15 @@ def test_one_erasure_that_cannot_finish_does_not_stop_the_others(
         world.rows.put_new(Row(Key(WORK_LIST, patient), {"doc": "BoundDevice/x"}))
     assert isinstance(world.key_rows, MemoryKeyRows)
     del world.key_rows.rows[f"P#{stuck}"]
-    assert ports.eraser.sweep() == Swept(finished=1, failed=1)
+    assert ports.eraser.sweep() == ErasureReport(finished=1, failed=1)
     with pytest.raises(Erased):
         world.reader.person(free)
-    assert ports.eraser.sweep() == Swept(finished=0, failed=1)
+    assert ports.eraser.sweep() == ErasureReport(finished=0, failed=1)
 
 
 def test_the_sweeper_tells_how_many_erasures_wait(capsys: pytest.CaptureFixture[str]) -> None:
     door = Door("identity")
-    assert tell(Swept(finished=3, failed=2), door) == {"finished": 3, "failed": 2}
+    assert tell(ErasureReport(finished=3, failed=2), door) == {"finished": 3, "failed": 2}
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert any(line.get("ErasuresFailed") == [2.0] and line["service"] == "identity" for line in lines)
 
@@ -142,7 +142,7 @@ def test_an_identifier_that_is_somebody_elses_by_now_stays_theirs(
         ports.eraser.erase(patient, "BoundDevice/x")
     faults.plan = {}
     heir = registered(api, hospital, synthetic_patient(1))
-    assert ports.eraser.sweep() == Swept(finished=1, failed=0)
+    assert ports.eraser.sweep() == ErasureReport(finished=1, failed=0)
     assert ports.index.one(synthetic_patient(1)) == Doc("Patient", heir)
 
 

@@ -10,7 +10,7 @@ from carevouch.events.act import EventFacts, Revision, assemble
 from carevouch.events.envelope import EVENT_TYP, TAG_BYTES, event_payload, parse_event
 from carevouch.events.leaf import NONCE_BYTES
 from carevouch.identity.admission import ACTIVE, SUSPENDED, Admission, admission_body, parse_admission
-from carevouch.identity.admit import Drawn, admission_request, change_request, read_request
+from carevouch.identity.admit import ActEntropy, admission_request, change_request, read_request
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.ids import Doc, directory, part
@@ -42,7 +42,7 @@ class Operator:
 
     def _facts(self) -> dict[str, Any]:
         self.n += 1
-        drawn = Drawn(os.urandom(16), os.urandom(16), (os.urandom(32), os.urandom(32)), os.urandom(32))
+        drawn = ActEntropy(os.urandom(16), os.urandom(16), (os.urandom(32), os.urandom(32)), os.urandom(32))
         world = self.world
         return {
             "operator": world.operator,
@@ -257,7 +257,7 @@ def test_a_document_of_another_shape_is_refused(
 
 
 def test_the_facts_of_a_request_are_those_that_were_handed_in(world: World, operator: Operator) -> None:
-    drawn = Drawn(bytes(16), bytes(15) + b"2", (bytes(32), bytes(31) + b"3"), bytes(31) + b"4")
+    drawn = ActEntropy(bytes(16), bytes(15) + b"2", (bytes(32), bytes(31) + b"3"), bytes(31) + b"4")
     posted = operator.admission(drawn=drawn, status=SUSPENDED)
     event = parse_event(posted["event"])
     facts = EventFacts(

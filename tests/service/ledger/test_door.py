@@ -21,7 +21,7 @@ from carevouch.ledger.merkle import leaf_hash
 from carevouch.ledger.note import Verifier, parse_vkey, sign_note
 from carevouch.ledger.tiles import split_bundle
 from carevouch.store.log.library import Library
-from carevouch.store.log.ports import Stored
+from carevouch.store.log.ports import StoredObject
 from carevouch.store.log.signers import software_key
 from carevouch.witness.watch import Deployment, Watch, follow
 from services.ledger import wiring
@@ -326,7 +326,7 @@ def test_a_proof_reads_one_tile_a_level_and_the_edge(monkeypatch: pytest.MonkeyP
     library, read = cloud.library(), list[str]()
     whole, get = library.place(library.published(0), 100), cloud.objects.get
 
-    def counted(name: str) -> Stored | None:
+    def counted(name: str) -> StoredObject | None:
         read.append(name)
         return get(name)
 

@@ -20,7 +20,7 @@ from carevouch.ledger.merkle import leaf_hash
 from carevouch.ledger.note import Verifier
 from carevouch.ledger.tiles import ENTRIES, split_bundle, tile_at
 from carevouch.store.log.library import Library
-from carevouch.store.log.ports import Stored
+from carevouch.store.log.ports import StoredObject
 from services.ledger.routes import add_routes
 from tests.api import Answer, Api
 from tests.service.sealer.fakes import Cloud
@@ -210,7 +210,7 @@ def test_a_page_reads_no_more_than_it_shows_of_a_long_log(monkeypatch: pytest.Mo
     asked: list[str] = []
     whole = site.cloud.objects.get
 
-    def counted(name: str) -> Stored | None:
+    def counted(name: str) -> StoredObject | None:
         asked.append(name)
         return whole(name)
 

@@ -11,7 +11,7 @@ from carevouch.door.http import Door
 from carevouch.events.catalogue import OWN_TYPES
 from carevouch.kernel.ids import Key
 from carevouch.kernel.jsontext import parse
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports, ports_of
 from services.records.routes import register
 from tests import people
@@ -67,7 +67,7 @@ class Scene:
         """A device of that person."""
         return people.bind_device(self.world, self.hospital, patient)
 
-    def stored(self, patient: str) -> list[Stored]:
+    def stored(self, patient: str) -> list[StoredRevision]:
         """All FHIR documents about the person, in every version."""
         partition = self.world.reader.person(patient)
         latest = [one for one in partition.latest() if one.doc.type not in OWN_TYPES]

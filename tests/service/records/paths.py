@@ -9,44 +9,44 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from carevouch.kernel.encoding import unb64u
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from tests.api import Answer
 from tests.service.records.conftest import Scene, resources
 
-Path = Callable[[Scene, Any, list[Stored]], set[str]]
+Path = Callable[[Scene, Any, list[StoredRevision]], set[str]]
 
 
-def revision(stored: Stored) -> str:
+def revision(stored: StoredRevision) -> str:
     """`Type/id@version`."""
     return f"{stored.doc}@{stored.version}"
 
 
-def latest(revisions: Iterable[Stored]) -> list[Stored]:
+def latest(revisions: Iterable[StoredRevision]) -> list[StoredRevision]:
     """The newest revision of each document."""
-    newest: dict[Any, Stored] = {}
+    newest: dict[Any, StoredRevision] = {}
     for stored in revisions:
         newest[stored.doc] = max(newest.get(stored.doc, stored), stored, key=lambda one: one.version)
     return list(newest.values())
 
 
-def read(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def read(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     answers = (scene.get(who, f"/fhir/{one.doc}") for one in latest(stored))
     return {named(answer.json()) for answer in answers if ok(answer)}
 
 
-def vread(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def vread(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     answers = (scene.get(who, f"/fhir/{one.doc}/_history/{one.version}") for one in stored)
     return {named(answer.json()) for answer in answers if ok(answer)}
 
 
-def history(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def history(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     answers = (scene.get(who, f"/fhir/{one.doc}/_history") for one in latest(stored))
     found = [answer.json() for answer in answers if ok(answer)]
     assert all(bundle["total"] == len(bundle["entry"]) for bundle in found)
     return {named(resource) for bundle in found for resource in resources(bundle)}
 
 
-def search(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def search(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     return {
         named(resource)
         for query in queries(stored)
@@ -55,7 +55,7 @@ def search(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
     }
 
 
-def search_by_id(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def search_by_id(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     found: set[str] = set()
     for one in latest(stored):
         of = "" if one.doc.type == "Patient" else f"&patient={one.doc.subject}"
@@ -64,7 +64,7 @@ def search_by_id(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
     return found
 
 
-def next_links(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def next_links(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     found: set[str] = set()
     for query in queries(stored):
         for page in scene.pages(who, f"{query}&_count=1"):
@@ -73,7 +73,7 @@ def next_links(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
     return found
 
 
-def total(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def total(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     """A total tells how many there are: as many as are shown, or it tells of others."""
     found: set[str] = set()
     for query in queries(stored):
@@ -84,7 +84,7 @@ def total(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
     return found
 
 
-def sorted_search(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def sorted_search(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     found: set[str] = set()
     for query in queries(stored):
         for page in scene.pages(who, f"{query}&_sort=-_lastUpdated&_count=2"):
@@ -92,14 +92,14 @@ def sorted_search(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
     return found
 
 
-def everything(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def everything(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     found: set[str] = set()
     for page in scene.pages(who, f"/fhir/Patient/{subject(stored)}/$everything?_count=3"):
         found |= {named(resource) for resource in resources(page)}
     return found
 
 
-def everything_of_a_type(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def everything_of_a_type(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     found: set[str] = set()
     for type_ in {one.doc.type for one in stored}:
         for page in scene.pages(who, f"/fhir/Patient/{subject(stored)}/%24everything?_type={type_}"):
@@ -107,7 +107,7 @@ def everything_of_a_type(scene: Scene, who: Any, stored: list[Stored]) -> set[st
     return found
 
 
-def ledger_history(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def ledger_history(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     found: set[str] = set()
     for one in latest(stored):
         answer = scene.get(who, f"/ledger/documents/{one.doc}/history")
@@ -116,7 +116,7 @@ def ledger_history(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
     return found
 
 
-def opening(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def opening(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     found: set[str] = set()
     for one in stored:
         answer = scene.get(who, f"/ledger/documents/{one.doc}/{one.version}/opening")
@@ -126,7 +126,7 @@ def opening(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
     return found
 
 
-def ledger_revision(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def ledger_revision(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     found: set[str] = set()
     for one in stored:
         answer = scene.get(who, f"/ledger/documents/{one.doc}/{one.version}")
@@ -136,7 +136,7 @@ def ledger_revision(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
     return found
 
 
-def ledger_as_of(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def ledger_as_of(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     """Sealed together, only the last version of each document is ever current."""
     scene.log.seal()
     now = scene.world.clock()
@@ -144,14 +144,14 @@ def ledger_as_of(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
     return {committed(answer.json()) for answer in answers if ok(answer)}
 
 
-def ledger_span(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def ledger_span(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     scene.log.seal()
     now = scene.world.clock()
     answers = (scene.get(who, f"/ledger/documents/{one.doc}/history?from={now}") for one in latest(stored))
     return {committed(one) for answer in answers if ok(answer) for one in answer.json()["revisions"]}
 
 
-def ledger_feed(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def ledger_feed(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     scene.log.seal()
     found: set[str] = set()
     position = ""
@@ -165,7 +165,7 @@ def ledger_feed(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
         position = answer.json()["next"]
 
 
-def not_modified(scene: Scene, who: Any, stored: list[Stored]) -> set[str]:
+def not_modified(scene: Scene, who: Any, stored: list[StoredRevision]) -> set[str]:
     """304 says that the caller's guess of the current version is right."""
     found: set[str] = set()
     for one in latest(stored):
@@ -200,14 +200,14 @@ OF_LATEST: dict[str, Path] = {
 PATHS = OF_VERSIONS | OF_LATEST
 
 
-def queries(stored: list[Stored]) -> list[str]:
+def queries(stored: list[StoredRevision]) -> list[str]:
     """A search for each type that the person has documents of."""
     types = sorted({one.doc.type for one in stored} - {"Patient"})
     person = subject(stored)
     return [f"/fhir/Patient?_id={person}", *(f"/fhir/{type_}?patient=Patient/{person}" for type_ in types)]
 
 
-def subject(stored: list[Stored]) -> str:
+def subject(stored: list[StoredRevision]) -> str:
     return str(stored[0].doc.subject)
 
 

@@ -22,7 +22,7 @@ from carevouch.ledger.merkle import leaf_hash
 from carevouch.ledger.proof import TlogProof, verify
 from carevouch.ledger.tiles import ENTRIES, all_tiles, split_bundle
 from carevouch.store.cipher import associated_data, decrypt
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from carevouch.store.documents.erasure import Eraser
 from carevouch.store.index import Index
 from carevouch.store.log.library import Library
@@ -37,7 +37,7 @@ class Before:
     """What was known of a person while they were there: what holders kept, and what an attacker wants."""
 
     patient: str
-    stored: list[Stored]
+    stored: list[StoredRevision]
     openings: list[bytes]
     proofs: dict[str, TlogProof]
     secret: bytes

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from carevouch.consent.signature import parse_body, verify_grant
-from carevouch.events.opening import Proved, parse_opening, verify_opening
+from carevouch.events.opening import ProvedRevision, parse_opening, verify_opening
 from carevouch.identity.binding import parse_device, verify_binding
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.errors import IntegrityFault, Malformed
@@ -20,7 +20,7 @@ def patient(scene: Scene) -> str:
     return patient_of(scene.call(scene.hospital, "POST", "/fhir", whole_patient(1)))
 
 
-def signed_by_a_bound_device(consent: Proved, device: Proved, provider: Jwk) -> None:
+def signed_by_a_bound_device(consent: ProvedRevision, device: ProvedRevision, provider: Jwk) -> None:
     """What a verifier of a consent's opening checks (FORMATS.md, 8)."""
     binding = verify_binding(parse_device(device.body)[0], provider, device.event.time)
     content, signature = parse_body(consent.body)

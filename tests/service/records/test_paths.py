@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from carevouch.consent.decide import decide
 from carevouch.consent.facts import facts_of
-from carevouch.consent.question import Request
+from carevouch.consent.question import AccessRequest
 from carevouch.consent.signature import body_of, grant_payload, sign_grant
 from carevouch.door.consents import Consents
 from carevouch.fhir.meta import with_meta
@@ -17,7 +17,7 @@ from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import render
 from carevouch.kernel.times import moment
 from carevouch.records.content import resource_of
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from tests import people
 from tests.people import Device, Organization
 from tests.service.records.conftest import (
@@ -52,9 +52,9 @@ def allowed(scene: Scene, who: Organization, patient: str, purpose: str = "HPAYM
     """What the consents alone allow, by the decision core itself."""
     partition = scene.world.reader.person(patient)
     consents = Consents(scene.world.reader, BASE, UTC).of(partition)
-    request = Request(purpose, frozenset({who.reference}), moment(scene.world.clock()))
+    request = AccessRequest(purpose, frozenset({who.reference}), moment(scene.world.clock()))
 
-    def permits(stored: Stored) -> bool:
+    def permits(stored: StoredRevision) -> bool:
         resource = resource_of(stored.doc.type, stored.body)
         facts = facts_of(resource, base=BASE, zone=UTC, subject=f"Patient/{patient}")
         return stored.doc.type != "Consent" and decide(consents, request, facts).permitted
@@ -125,7 +125,7 @@ def test_each_version_is_judged_by_its_own_labels(scene: Scene, patient: str, pa
     assert {one[-2:] for one in conditions} == ({"@1"} if path in OF_VERSIONS else set())
 
 
-def revoke(scene: Scene, device: Device, consent: Stored) -> None:
+def revoke(scene: Scene, device: Device, consent: StoredRevision) -> None:
     resource = resource_of("Consent", consent.body)
     people.grant(scene.world, device, {**resource, "status": "inactive"}, consent)
 
@@ -212,7 +212,7 @@ def test_a_consent_that_a_provider_recorded_shows_nothing(scene: Scene, patient:
     assert shown == set()
 
 
-def recorded_by(scene: Scene, provider: Organization, patient: str) -> Stored:
+def recorded_by(scene: Scene, provider: Organization, patient: str) -> StoredRevision:
     """A Consent that shuts everybody out, as `provider` records one in a Bundle."""
     consent = people.consent_for(None, None, effect="deny", patient=patient)
     sent = bundle(entry(consent))

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from carevouch.door.http import Incoming, Reply
+from carevouch.door.http import HttpRequest, Reply
 from carevouch.identity.token import TokenFacts, caller_of
 from carevouch.kernel.ids import Key
 from carevouch.store.rows import Row
@@ -57,7 +57,7 @@ def race(
         caller = caller_of(TokenFacts("organization", organization.id, "system/*.cruds", "j"))
         headers = {"idempotency-key": key} if key else {}
         body = json.dumps(sent).encode()
-        incoming = Incoming("POST", "/fhir", {}, {}, headers, body, caller)
+        incoming = HttpRequest("POST", "/fhir", {}, {}, headers, body, caller)
         try:
             outcomes.append(
                 transaction.bundle(incoming, ports_of(scene.world.store("records"), scene.log.sealed))

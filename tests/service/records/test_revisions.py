@@ -11,7 +11,7 @@ from carevouch.events.opening import parse_opening, verify_opening
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.times import later
-from carevouch.store.documents import Stored
+from carevouch.store.documents import StoredRevision
 from tests import people
 from tests.people import Organization
 from tests.service.records.conftest import CONFIDENTIALITY, Scene, labelled
@@ -33,7 +33,7 @@ def corrected(scene: Scene, doc: Doc, label: str | None = None) -> None:
     assert put.status == 200, put.body
 
 
-def versions(scene: Scene, doc: Doc) -> list[Stored]:
+def versions(scene: Scene, doc: Doc) -> list[StoredRevision]:
     return scene.world.reader.person(str(doc.subject)).history(doc)
 
 

@@ -18,15 +18,15 @@ from carevouch.store.log.library import Library
 from carevouch.store.log.ports import (
     EventRow,
     HeadMoved,
-    Numbered,
+    IndexRow,
     ObjectDiffers,
     ObjectMoved,
     Retry,
-    Stored,
     StoredHead,
+    StoredObject,
 )
 from services.sealer.epochs import Epochs
-from services.sealer.log import Cosign, World
+from services.sealer.log import Cosign, LogStores
 from services.sealer.strand import Sealer
 from services.sealer.super_log import SuperLog
 from services.sealer.sweep import Sweep
@@ -83,10 +83,10 @@ class MemoryObjects:
         self.lock = threading.Lock()
         self.faults = faults
 
-    def get(self, name: str) -> Stored | None:
+    def get(self, name: str) -> StoredObject | None:
         with self.lock:
             data = self.files.get(name)
-        return None if data is None else Stored(data, str(hash(data)))
+        return None if data is None else StoredObject(data, str(hash(data)))
 
     def create(self, name: str, data: bytes) -> None:
         def write() -> None:
@@ -96,7 +96,7 @@ class MemoryObjects:
 
         self.faults.around(write)
 
-    def swap(self, name: str, before: Stored | None, data: bytes) -> None:
+    def swap(self, name: str, before: StoredObject | None, data: bytes) -> None:
         def write() -> None:
             with self.lock:
                 if self.files.get(name) != (None if before is None else before.data):
@@ -115,7 +115,7 @@ class MemoryEvents:
         self.answers: dict[Key, str] = {}
         self.homes: dict[Key, Key] = {}
         self.hidden: set[Key] = set()
-        self.lies: list[tuple[str, Numbered]] = []
+        self.lies: list[tuple[str, IndexRow]] = []
         self.faults = faults
 
     def fetch(self, keys: Sequence[Key]) -> list[EventRow]:
@@ -124,11 +124,11 @@ class MemoryEvents:
     def certificates(self, kids: Iterable[str]) -> Mapping[str, str]:
         return {kid: self.certified[kid] for kid in kids if kid in self.certified}
 
-    def after(self, kid: str, n: int) -> Iterable[Numbered]:
-        found = [Numbered(row.key, row.n) for row in self.rows.values() if row.kid == kid]
+    def after(self, kid: str, n: int) -> Iterable[IndexRow]:
+        found = [IndexRow(row.key, row.n) for row in self.rows.values() if row.kid == kid]
         if kid.startswith("certs#"):
             found = [
-                Numbered(Key(f"K#{name}", "cert"), _made(text)[1])
+                IndexRow(Key(f"K#{name}", "cert"), _made(text)[1])
                 for name, text in self.certified.items()
                 if _made(text)[0] == kid.removeprefix("certs#")
             ]
@@ -192,8 +192,8 @@ class Cloud:
         self.objects, self.events = MemoryObjects(self.faults), MemoryEvents(self.faults)
         self.notes = MemoryNotes(self.faults)
 
-    def world(self) -> World:
-        return World(self.heads, self.marks, self.objects, self.events, self.notes, self.clock)
+    def world(self) -> LogStores:
+        return LogStores(self.heads, self.marks, self.objects, self.events, self.notes, self.clock)
 
     def sealer(self, strand: int = 0) -> Sealer:
         genesis = self.epochs().known()

@@ -7,7 +7,7 @@ from typing import Any
 from carevouch.events.envelope import event_of, strand_of
 from carevouch.kernel.ids import Key
 from carevouch.verifier.strand import audit_strand
-from services.sealer.invocation import Ports, Strand, handle
+from services.sealer.invocation import Ports, StrandSealer, handle
 from services.sealer.schedule import Pace
 from tests.fakes import Faults
 from tests.service.sealer.fakes import Cloud
@@ -48,7 +48,9 @@ class Room:
 
     def fresh(self) -> Ports:
         """The ports of an environment that has served nothing yet."""
-        sealers: dict[int, Strand] = {strand: self.cloud.sealer(strand) for strand in range(self.strands)}
+        sealers: dict[int, StrandSealer] = {
+            strand: self.cloud.sealer(strand) for strand in range(self.strands)
+        }
         return Ports(
             strands=sealers,
             place=self.place,

@@ -9,7 +9,7 @@ from carevouch.kernel.errors import Busy, OutcomeUnknown
 from carevouch.kernel.ids import Key
 from carevouch.store.log.ports import EventRow, HeadWentBack
 from services.sealer.invocation import FULL_STREAM, handle
-from services.sealer.sweep import Swept
+from services.sealer.sweep import SweepReport
 from tests.service.sealer.sealer_room import NOTHING, Room, record, reported
 
 
@@ -142,7 +142,7 @@ def test_what_others_sealed_is_published_though_the_sweep_fails() -> None:
     room.cloud.sealer().seal([room.act(1)])
 
     class Failing:
-        def run(self) -> Swept:
+        def run(self) -> SweepReport:
             raise OutcomeUnknown("DynamoDB gave no certain answer")
 
     with pytest.raises(OutcomeUnknown):

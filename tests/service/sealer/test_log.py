@@ -5,7 +5,7 @@ from dataclasses import replace
 from carevouch.ledger.merkle import leaf_hashes
 from carevouch.sealing.marks import Head
 from services.sealer.log import Log
-from services.sealer.manifest import Manifest, Settled, commit_name
+from services.sealer.manifest import Manifest, SettledNumbers, commit_name
 from tests.service.sealer.fakes import Cloud
 from tests.unit.sealing.acts import ORIGIN, START
 
@@ -20,7 +20,7 @@ def test_the_same_batch_with_other_notes_beside_it_lost_the_race() -> None:
     first = Manifest(before.head.edge, entries, ("a mark",), (), (), head, growth)
     assert log.commit(before, first)
     record = cloud.objects.files[commit_name(0, 0)]
-    assert not log.commit(before, replace(first, settled=(Settled("a key", 1, 1),)))
+    assert not log.commit(before, replace(first, settled=(SettledNumbers("a key", 1, 1),)))
     assert log.commit(before, first), "a lost answer is still this sealer's own"
     assert cloud.objects.files[commit_name(0, 0)] == record
     assert log.ready().head == head

@@ -16,7 +16,7 @@ from carevouch.ledger.tiles import TileFault, split_bundle
 from carevouch.store.log.ports import HeadWentBack, ObjectDiffers
 from carevouch.verifier.strand import Report, audit_strand, find_gaps
 from services.sealer import manifest
-from services.sealer.strand import Sealed
+from services.sealer.strand import SealCounts
 from tests.fakes import Crash
 from tests.service.sealer.fakes import Cloud
 from tests.unit.sealing.acts import House, Producer, respelled
@@ -245,9 +245,9 @@ def test_a_true_event_is_not_rejected_because_somebody_had_it_sealed_with_the_ot
     row = cloud.events.rows[true]
     cloud.events.rows[copy] = replace(row, key=copy, text=respelled(row.text))
     assert cloud.sealer().seal([copy]).events == 1
-    assert cloud.sealer().seal([true]) == Sealed()
+    assert cloud.sealer().seal([true]) == SealCounts()
     assert cloud.events.answers == {}
-    assert cloud.sweep().run().sealed == Sealed()
+    assert cloud.sweep().run().sealed == SealCounts()
     assert cloud.notes.cursors == {producer.signer.kid: 1}
 
 
@@ -283,7 +283,7 @@ def test_a_rejected_event_stays_rejected_when_its_certificate_comes_after_all(lo
         cloud.heads.rows.clear()
         cloud.marks.rows.clear()
     cloud.events.certified[producer.signer.kid] = producer.certificate
-    assert cloud.sealer().seal([key]) == Sealed()
+    assert cloud.sealer().seal([key]) == SealCounts()
     cloud.sealer().publish()
     assert (audited(cloud).events, audited(cloud).rejected) == (1, 1)
 

@@ -9,7 +9,7 @@ import pytest
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.ids import Key
 from carevouch.kernel.jws import thumbprint
-from carevouch.store.log.ports import EventRow, Numbered
+from carevouch.store.log.ports import EventRow, IndexRow
 from carevouch.store.session import listed_at
 from carevouch.verifier.strand import audit_strand
 from services.sealer import sweep
@@ -110,7 +110,7 @@ def test_an_index_row_that_lies_hides_no_later_event(lie: dict[str, Any]) -> Non
 def test_an_index_entry_without_an_event_moves_no_cursor() -> None:
     cloud, producer, row = lied_to()
     del cloud.events.rows[row.key]
-    cloud.events.lies = [(row.kid, Numbered(row.key, HUGE))]
+    cloud.events.lies = [(row.kid, IndexRow(row.key, HUGE))]
     cloud.sweep().run()
     assert cloud.notes.cursor(producer.signer.kid) == 1
 
@@ -133,7 +133,7 @@ def test_a_certificate_that_is_none_leaves_no_key_of_its_service_behind(listed: 
     cloud.act(producer, 1)
     cloud.events.certified[NOBODY] = producer.certificate
     cloud.events.lies = [
-        ("certs#records", Numbered(Key(f"K#{name}", "cert"), 10**15))
+        ("certs#records", IndexRow(Key(f"K#{name}", "cert"), 10**15))
         for name in ("a" * 43, NOBODY, "x" * 2_046)
     ]
     cloud.clock.advance(listed * (24 * 3600 + 600 + 3_601))

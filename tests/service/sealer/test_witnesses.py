@@ -16,9 +16,9 @@ from carevouch.ledger.checkpoint import Checkpoint
 from carevouch.ledger.note import MAX_SIGNATURES, NoteFault, SignatureLine, parse_note
 from carevouch.ledger.policy import Policy, evaluate, parse_policy
 from carevouch.ledger.tiles import TileFault, TileReader
-from carevouch.remote.http import Posted
+from carevouch.remote.http import PostAnswer
 from carevouch.witness.request import SIZE, Refusal
-from carevouch.witness.witness import Watched, Witness
+from carevouch.witness.witness import WatchedLog, Witness
 from services.sealer import witnesses as clients
 from services.sealer.quarantine import WORLD
 from services.sealer.witnesses import QuorumMissing, Witnesses
@@ -152,7 +152,7 @@ def test_an_audit_that_is_behind_is_a_quorum_that_is_missing_for_now() -> None:
 # --- bad answers
 
 
-def asked(made: Town, answer: Callable[[str, bytes], Posted], needs: str = "1") -> bytes:
+def asked(made: Town, answer: Callable[[str, bytes], PostAnswer], needs: str = "1") -> bytes:
     client = Witnesses(made.policy(needs, EVERYWHERE), [SUPER_KEY], made.reader, made.told, answer)
     return client(made.made.checkpoint, made.made.note)
 
@@ -183,9 +183,9 @@ def cosignature(made: Town, name: str) -> SignatureLine:
 def test_bad_and_unknown_lines_are_passed_over_and_good_ones_beside_them_count(junk: str) -> None:
     made = one_entry()
 
-    def answer(url: str, _: bytes) -> Posted:
+    def answer(url: str, _: bytes) -> PostAnswer:
         name = url.split("/")[2].split(".")[0]
-        return Posted(200, "text/plain", f"{junk}{cosignature(made, name).text}{junk}".encode())
+        return PostAnswer(200, "text/plain", f"{junk}{cosignature(made, name).text}{junk}".encode())
 
     assert names_of(asked(made, answer, "all")) == [SUPER_ORIGIN, *map(key_name, NAMES)]
 
@@ -193,34 +193,34 @@ def test_bad_and_unknown_lines_are_passed_over_and_good_ones_beside_them_count(j
 def test_a_witness_cannot_bring_the_lines_of_another() -> None:
     made = one_entry()
     with pytest.raises(QuorumMissing, match="has 1 of the 2"):
-        asked(made, lambda *_: Posted(200, "", cosignature(made, "w1").text.encode()), "2")
+        asked(made, lambda *_: PostAnswer(200, "", cosignature(made, "w1").text.encode()), "2")
 
 
 def test_a_cosignature_of_another_checkpoint_is_none() -> None:
     made = one_entry()
     with pytest.raises(QuorumMissing):
-        asked(made, lambda *_: Posted(200, "", line("w1").text.encode()))
+        asked(made, lambda *_: PostAnswer(200, "", line("w1").text.encode()))
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        Posted(500, "text/html", b"<html>"),
-        Posted(302, "", b""),
-        Posted(404, "", b""),
-        Posted(200, "", b"\xff\xfe"),
-        Posted(409, SIZE, b"1"),
-        Posted(409, SIZE, b"2\n"),
-        Posted(409, SIZE, b"-1\n"),
-        Posted(409, SIZE, b"01\n"),
-        Posted(409, SIZE, b"9" * 30 + b"\n"),
-        Posted(409, "text/plain", b"1\n"),
+        PostAnswer(500, "text/html", b"<html>"),
+        PostAnswer(302, "", b""),
+        PostAnswer(404, "", b""),
+        PostAnswer(200, "", b"\xff\xfe"),
+        PostAnswer(409, SIZE, b"1"),
+        PostAnswer(409, SIZE, b"2\n"),
+        PostAnswer(409, SIZE, b"-1\n"),
+        PostAnswer(409, SIZE, b"01\n"),
+        PostAnswer(409, SIZE, b"9" * 30 + b"\n"),
+        PostAnswer(409, "text/plain", b"1\n"),
     ],
 )
-def test_no_answer_does_more_harm_than_none(answer: Posted) -> None:
+def test_no_answer_does_more_harm_than_none(answer: PostAnswer) -> None:
     made, calls = one_entry(), []
 
-    def post(url: str, _: bytes) -> Posted:
+    def post(url: str, _: bytes) -> PostAnswer:
         calls.append(url)
         return answer
 
@@ -234,12 +234,12 @@ def test_a_witness_that_named_a_size_beyond_the_log_is_asked_again_the_next_time
     made = one_entry()
     sizes = iter([b"0\n"] * (lies - 1) + [b"999999\n"])
 
-    def answer(url: str, _: bytes) -> Posted:
+    def answer(url: str, _: bytes) -> PostAnswer:
         if "w1" not in url:
-            return Posted(500, "", b"")
+            return PostAnswer(500, "", b"")
         size = next(sizes, None)
-        good = Posted(200, "", cosignature(made, "w1").text.encode())
-        return good if size is None else Posted(409, SIZE, size)
+        good = PostAnswer(200, "", cosignature(made, "w1").text.encode())
+        return good if size is None else PostAnswer(409, SIZE, size)
 
     client = Witnesses(made.policy("1", EVERYWHERE), [SUPER_KEY], made.reader, made.told, answer)
     with pytest.raises(QuorumMissing):
@@ -252,9 +252,9 @@ def test_a_witness_that_cosigned_more_than_is_asked_for_now_is_asked_all_the_sam
     older, note = made.made.checkpoint, made.made.note
     bodies: list[bytes] = []
 
-    def answer(_: str, body: bytes) -> Posted:
+    def answer(_: str, body: bytes) -> PostAnswer:
         bodies.append(body)
-        return Posted(200, "", b"")
+        return PostAnswer(200, "", b"")
 
     client = Witnesses(made.policy("1", EVERYWHERE), [SUPER_KEY], made.reader, made.told, answer)
     made.made.grow(0, 1)
@@ -281,9 +281,9 @@ def test_a_proof_that_cannot_be_made_for_one_witness_costs_its_lines_alone(fault
             raise fault
         return made.reader(size)
 
-    def answer(url: str, _: bytes) -> Posted:
+    def answer(url: str, _: bytes) -> PostAnswer:
         name = url.split("/")[2].split(".")[0]
-        return Posted(200, "text/plain", cosignature(made, name).text.encode())
+        return PostAnswer(200, "text/plain", cosignature(made, name).text.encode())
 
     client = Witnesses(made.policy("2", EVERYWHERE), [SUPER_KEY], reader, made.told, answer)
     note = client(made.made.checkpoint, made.made.note)
@@ -295,7 +295,7 @@ def test_a_proof_that_cannot_be_made_for_one_witness_costs_its_lines_alone(fault
 
 
 def test_no_connection_is_no_answer() -> None:
-    def post(_: str, __: bytes) -> Posted:
+    def post(_: str, __: bytes) -> PostAnswer:
         raise Unreachable("nobody there")
 
     with pytest.raises(QuorumMissing):
@@ -306,12 +306,12 @@ def test_once_the_quorum_is_met_the_others_are_not_waited_for(monkeypatch: pytes
     monkeypatch.setattr(clients, "GRACE_SECONDS", 0.01)
     made, released = one_entry(), threading.Event()
 
-    def post(url: str, _: bytes) -> Posted:
+    def post(url: str, _: bytes) -> PostAnswer:
         if "w3" in url:
             released.wait(30)
             raise Unreachable("late")
         name = url.split("/")[2].split(".")[0]
-        return Posted(200, "", cosignature(made, name).text.encode())
+        return PostAnswer(200, "", cosignature(made, name).text.encode())
 
     try:
         note = asked(made, post, "2")
@@ -329,7 +329,7 @@ def test_a_checkpoint_that_the_log_did_not_sign_is_never_handed_on() -> None:
         [SUPER_KEY],
         made.reader,
         made.told,
-        lambda *_: Posted(500, "", b""),
+        lambda *_: PostAnswer(500, "", b""),
     )
     text = SIGNER.sign(other).replace(b64(other.root).encode(), b64(sha256(b"changed")).encode())
     with pytest.raises(NoteFault):
@@ -354,8 +354,8 @@ def test_no_more_lines_are_added_than_a_note_may_have() -> None:
     lines = [f"witness {name} {vkey(name)} https://{name}.example" for name in many]
     policy = parse_policy("\n".join((*lines, "quorum none")).encode())
 
-    def post(url: str, _: bytes) -> Posted:
-        return Posted(200, "", cosignature(made, url.split("/")[2].split(".")[0]).text.encode())
+    def post(url: str, _: bytes) -> PostAnswer:
+        return PostAnswer(200, "", cosignature(made, url.split("/")[2].split(".")[0]).text.encode())
 
     client = Witnesses(policy, [SUPER_KEY], made.reader, made.told, post)
     assert 1 < len(names_of(client(made.made.checkpoint, made.made.note))) <= MAX_SIGNATURES
@@ -377,7 +377,7 @@ def test_the_super_log_publishes_what_its_witnesses_cosigned_and_else_the_old_on
             cloud.sealer(strand).publish()
         cloud.above().append(range(2))
 
-    witness = Witness([Watched(origin, (key,))], MemoryWitness(), signer(), lambda: TIME, told)
+    witness = Witness([WatchedLog(origin, (key,))], MemoryWitness(), signer(), lambda: TIME, told)
     with served(witness) as url:
         policy = parse_policy(f"log {key.vkey}\nwitness w1 {vkey('w1')} {url}\nquorum w1\n".encode())
         cosign = Witnesses(policy, [key], cloud.above()._log.reader, told)

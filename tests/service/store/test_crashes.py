@@ -14,7 +14,7 @@ import pytest
 from carevouch.events.envelope import parse_event
 from carevouch.kernel.errors import Busy, OutcomeUnknown
 from carevouch.kernel.ids import Doc, Key, about
-from carevouch.store.documents import Answer, Committed, Draft, Naming, Plan, Request, Writer
+from carevouch.store.documents import ActNames, ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer, Writer
 from carevouch.store.documents.writer import STAGE_SECONDS
 from carevouch.store.keys import DEPLOYMENT_PK
 from tests.contract.stores import new_person, register, request, store_observations, update
@@ -48,22 +48,22 @@ def stage() -> Stage:
     return Stage(world, rows, new_person(world), world.writer("records"))
 
 
-Act = Callable[[Stage, Writer, Request], Committed]
+Act = Callable[[Stage, Writer, ActRequest], CommittedAct]
 
 
-def single(scene: Stage, writer: Writer, asked: Request) -> Committed:
+def single(scene: Stage, writer: Writer, asked: ActRequest) -> CommittedAct:
     return store_observations(scene.world, scene.patient, asked=asked, writer=writer)
 
 
-def transacted(scene: Stage, writer: Writer, asked: Request) -> Committed:
+def transacted(scene: Stage, writer: Writer, asked: ActRequest) -> CommittedAct:
     return store_observations(scene.world, scene.patient, 5, asked=asked, writer=writer)
 
 
-def staged(scene: Stage, writer: Writer, asked: Request) -> Committed:
+def staged(scene: Stage, writer: Writer, asked: ActRequest) -> CommittedAct:
     return store_observations(scene.world, scene.patient, 60, asked=asked, writer=writer, staged=True)
 
 
-def staged_with_identifier(scene: Stage, writer: Writer, asked: Request) -> Committed:
+def staged_with_identifier(scene: Stage, writer: Writer, asked: ActRequest) -> CommittedAct:
     blind = scene.world.reader.keys.deployment().blind("Observation", "urn:x", "1")
     doc = Doc("Observation", about(scene.patient, "a" * 26))
     return store_observations(
@@ -292,12 +292,12 @@ def test_a_key_is_replaced_before_its_certificate_ends() -> None:
 def test_what_build_refuses_costs_no_number() -> None:
     scene = stage()
 
-    def refuse(_naming: Naming) -> Plan:
+    def refuse(_naming: ActNames) -> ActPlan:
         raise Busy("not now")
 
     doc = Doc("Observation", about(scene.patient, "a" * 26))
     with pytest.raises(Busy):
         scene.writer.perform(request(), lambda _: doc, refuse)
-    plan = Plan("records.stored", (Draft(doc, b"{}"),), Answer(201), (scene.patient,))
+    plan = ActPlan("records.stored", (Draft(doc, b"{}"),), StoredAnswer(201), (scene.patient,))
     done = scene.writer.perform(request(), lambda _: doc, lambda _: plan)
     assert parse_event(done.event).n == 1

@@ -28,7 +28,7 @@ from carevouch.store.log.ports import (
 )
 from carevouch.store.log.rows import DynamoEvents, DynamoLedger
 from carevouch.verifier.strand import audit_strand
-from services.sealer.log import World
+from services.sealer.log import LogStores
 from services.sealer.strand import Sealer
 from services.sealer.sweep import Sweep
 from tests.aws import client
@@ -332,7 +332,7 @@ def test_the_life_of_a_batch_on_dynamodb_and_s3_passes_the_audit(suffix: str) ->
     ledger = DynamoLedger(client("dynamodb"), LEDGER + suffix)
     objects = S3Objects(client("s3"), BUCKET + suffix)
     events = DynamoEvents(client("dynamodb"), DOCUMENTS + suffix)
-    world = World(ledger, ledger, objects, events, ledger, StandingClock())
+    world = LogStores(ledger, ledger, objects, events, ledger, StandingClock())
     sealer = Sealer(0, house.genesis, world, seal=house.seal, log=house.logs)
     producer = Producer(house)
     assert sealer.seal([put_act(producer, 1, suffix), put_act(producer, 2, suffix)]).events == 2

@@ -10,9 +10,9 @@ from carevouch.ledger.checkpoint import Checkpoint, strand_origin
 from carevouch.ledger.merkle import consistency_proof
 from carevouch.ledger.note import open_note
 from carevouch.witness.auditor import Cosigner
-from carevouch.witness.request import Refusal, Request, State, render_request
+from carevouch.witness.request import CheckpointRequest, Refusal, State, render_request
 from carevouch.witness.watch import Read, parse_watch
-from carevouch.witness.witness import Answer, Progress, Watched, Witness
+from carevouch.witness.witness import Progress, WatchedLog, Witness, WitnessAnswer
 from tests.fakes import Crash, Faults
 from tests.service.sealer.fakes import Cloud
 from tests.service.witness.witness_room import MemoryWitness, Stand, signer, watched
@@ -35,7 +35,7 @@ def audited(stand: Stand, count: int = 10_000, open_: Callable[[str], Read] | No
     return stand.witness(cosigner)
 
 
-def ask(stand: Stand, witness: Witness) -> Answer:
+def ask(stand: Stand, witness: Witness) -> WitnessAnswer:
     return witness.add_checkpoint(stand.request(stand.state.size))
 
 
@@ -191,7 +191,9 @@ def test_what_the_sealers_publish_is_followed_as_it_is() -> None:
     producer = Producer(cloud.house, spread=True)
     store, told = MemoryWitness(), Stand().told
     keys, origin = cloud.house.logs.keys, cloud.house.genesis.origin
-    log = Watched(f"{origin}/super", (keys.verifier(f"{origin}/super"),), "https://log.example", audit=True)
+    log = WatchedLog(
+        f"{origin}/super", (keys.verifier(f"{origin}/super"),), "https://log.example", audit=True
+    )
     files = cloud.objects.files
     cosigner = Cosigner(
         store, told, steps(10_000), lambda _: lambda paths: [files.get(path) for path in paths]
@@ -209,7 +211,7 @@ def test_what_the_sealers_publish_is_followed_as_it_is() -> None:
         reader = cloud.above()._log.reader
         size = keys.open(note, log.origin).size
         proof = tuple(consistency_proof(reader(size), old, size))
-        assert witness.add_checkpoint(render_request(Request(old, proof, note))).status == 200
+        assert witness.add_checkpoint(render_request(CheckpointRequest(old, proof, note))).status == 200
         old = size
     watch = parse_watch(store.audited(log.origin).data or b"")
     assert {number: edge.root() for number, edge in watch.strands.items()} == {

@@ -8,7 +8,7 @@ from carevouch.ledger.checkpoint import Checkpoint
 from carevouch.ledger.cosignature import timestamp_of
 from carevouch.ledger.note import open_note, parse_note
 from carevouch.witness.request import SIZE, State, WitnessSigner, origin_hash
-from carevouch.witness.witness import Answer, Witness
+from carevouch.witness.witness import Witness, WitnessAnswer
 from services.witness.routes import add_routes
 from tests.api import Api
 from tests.fakes import Crash, Faults
@@ -17,7 +17,7 @@ from tests.unit.ledger.witnesses import LOG, TIME, ed25519, key_name
 from tests.unit.verifier.deployments import SIGNER, SUPER_KEY, SUPER_ORIGIN
 
 
-def verified(answer: Answer, note: bytes, who: WitnessSigner | None = None) -> int:
+def verified(answer: WitnessAnswer, note: bytes, who: WitnessSigner | None = None) -> int:
     """How many lines an answer has, all of them verified over the note."""
     assert answer.status == 200
     whole = open_note(note + answer.body.encode(), (who or signer()).keys)

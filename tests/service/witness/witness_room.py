@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from carevouch.ledger.checkpoint import Checkpoint
-from carevouch.witness.request import Request, State, WitnessSigner, origin_hash, render_request
+from carevouch.witness.request import CheckpointRequest, State, WitnessSigner, origin_hash, render_request
 from carevouch.witness.watch import proof_between
-from carevouch.witness.witness import Answer, Audit, Progress, StateMoved, Watched, Witness
+from carevouch.witness.witness import Audit, Progress, StateMoved, WatchedLog, Witness, WitnessAnswer
 from tests.fakes import Faults
 from tests.service.sealer.sealer_room import Told
 from tests.unit.ledger.witnesses import TIME, ed25519, key_name, mldsa
@@ -67,9 +67,9 @@ class MemoryWitness:
         self.faults.around(write)
 
 
-def watched(*, audit: bool = False) -> Watched:
+def watched(*, audit: bool = False) -> WatchedLog:
     """The super-log of `deployments`, known by its key."""
-    return Watched(SUPER_ORIGIN, (SUPER_KEY,), "https://log.example/ledger", audit)
+    return WatchedLog(SUPER_ORIGIN, (SUPER_KEY,), "https://log.example/ledger", audit)
 
 
 def signer(name: str = NAME) -> WitnessSigner:
@@ -94,9 +94,9 @@ class Stand:
         """A signed checkpoint (the log's newest by default) with the proof from `old`."""
         new = checkpoint or self.made.checkpoint
         proof = proof_between(self.made.deployment, old, new.size)
-        return render_request(Request(old, tuple(proof), SIGNER.sign(new)))
+        return render_request(CheckpointRequest(old, tuple(proof), SIGNER.sign(new)))
 
-    def ask(self, old: int, checkpoint: Checkpoint | None = None) -> Answer:
+    def ask(self, old: int, checkpoint: Checkpoint | None = None) -> WitnessAnswer:
         return self.witness().add_checkpoint(self.request(old, checkpoint))
 
     @property

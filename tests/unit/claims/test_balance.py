@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carevouch.claims.accumulate import fresh, left
-from carevouch.claims.balance import Unbalanced, assert_balanced
+from carevouch.claims.balance import BalanceBroken, assert_balanced
 from carevouch.claims.contract import Contract, parse_contract
 from carevouch.claims.decision import decision_body, replay
 from carevouch.claims.model import Accumulators, ClaimInput, FamilyUse, IndividualUse
@@ -171,12 +171,12 @@ def test_the_balance_check_sees_one_lost_cent_wherever_it_is() -> None:
         ),
     ]
     for one in broken:
-        with pytest.raises(Unbalanced):
+        with pytest.raises(BalanceBroken):
             assert_balanced(one, plan)
 
 
 def test_an_answer_above_a_limit_is_not_let_out() -> None:
     result = decide(claim(line(1, "LAB", 9500)))
     tighter = contract(deductible={"individual_cents": 3999})
-    with pytest.raises(Unbalanced, match="deductible"):
+    with pytest.raises(BalanceBroken, match="deductible"):
         assert_balanced(result, tighter)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from carevouch.claims.eligibility import Insured, eligibility_response
+from carevouch.claims.eligibility import MemberCoverage, eligibility_response
 from carevouch.claims.model import Accumulators, Counter
 from carevouch.kernel.errors import Invalid
 from carevouch.kernel.jsontext import render
@@ -33,11 +33,11 @@ def request(*purposes: str, **changes: Any) -> dict[str, Any]:
     return {**base, **changes}
 
 
-def insured(before: Accumulators | None = None, **cover: Any) -> Insured:
-    return Insured("Coverage/v1", coverage(**cover), PLAN, before)
+def insured(before: Accumulators | None = None, **cover: Any) -> MemberCoverage:
+    return MemberCoverage("Coverage/v1", coverage(**cover), PLAN, before)
 
 
-def ask(asked: dict[str, Any], *known: Insured) -> dict[str, Any]:
+def ask(asked: dict[str, Any], *known: MemberCoverage) -> dict[str, Any]:
     return eligibility_response(asked, known, NOW, request="CoverageEligibilityRequest/r1")
 
 
@@ -65,7 +65,7 @@ def test_a_coverage_that_does_not_hold_today_is_not_in_force_and_shows_no_benefi
 
 
 def test_a_coverage_without_a_contract_is_not_in_force() -> None:
-    answer = ask(request("validation"), Insured("Coverage/v1", coverage(), None, None))
+    answer = ask(request("validation"), MemberCoverage("Coverage/v1", coverage(), None, None))
     assert answer["insurance"][0]["inforce"] is False
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from carevouch.consent.decide import decide
 from carevouch.consent.decision import Decision
 from carevouch.consent.facts import facts_of
-from carevouch.consent.model import Consent, Request, ResourceFacts
+from carevouch.consent.model import AccessRequest, Consent, ResourceFacts
 from carevouch.consent.read import read_consent
 from carevouch.consent.render import render_consents, render_resource
-from carevouch.consent.shorthand import Case, read_case, read_cases
+from carevouch.consent.shorthand import DecisionCase, read_case, read_cases
 from carevouch.kernel.jsontext import parse, render
 
 BASE = "https://fhir.example.org/r4"
@@ -19,19 +19,19 @@ NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 OWN_CASES = Path(__file__).with_name("cases.jsonl")
 
 
-def own_cases() -> tuple[Case, ...]:
+def own_cases() -> tuple[DecisionCase, ...]:
     return read_cases(OWN_CASES.read_bytes())
 
 
-def case_of(raw: dict[str, Any]) -> Case:
+def case_of(raw: dict[str, Any]) -> DecisionCase:
     return read_case(json.dumps(raw).encode(), 1)
 
 
-def through_model(case: Case) -> Decision:
+def through_model(case: DecisionCase) -> Decision:
     return decide(case.consents, case.request, case.resource, case.default)
 
 
-def through_fhir(case: Case) -> Decision:
+def through_fhir(case: DecisionCase) -> Decision:
     """As bytes and back, so that the strict JSON reader is passed too."""
     resource = parse(render(render_resource(case)))
     consents = [read(parse(render(consent))) for consent in render_consents(case)]
@@ -46,8 +46,8 @@ def facts(resource: dict[str, Any], **known: Any) -> ResourceFacts:
     return facts_of(resource, base=BASE, zone=UTC, **known)
 
 
-def request(purpose: str = "TREAT", *actors: str, **more: Any) -> Request:
-    return Request(purpose, frozenset(actors or ("Practitioner/other",)), more.pop("now", NOW), **more)
+def request(purpose: str = "TREAT", *actors: str, **more: Any) -> AccessRequest:
+    return AccessRequest(purpose, frozenset(actors or ("Practitioner/other",)), more.pop("now", NOW), **more)
 
 
 def consent(provision: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:

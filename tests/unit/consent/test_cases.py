@@ -6,28 +6,28 @@ from typing import Any
 
 import pytest
 
-from carevouch.consent.shorthand import Case, read_cases
+from carevouch.consent.shorthand import DecisionCase, read_cases
 from tests.oracles import SHARED, or_skip, shared_path
 from tests.unit.consent import naive
 from tests.unit.consent.bench import case_of, own_cases, through_fhir, through_model
 
 PUBLISHED = "cases/consent-decisions.jsonl"
 WAYS = pytest.mark.parametrize("way", [through_model, through_fhir], ids=["model", "fhir"])
-Way = Callable[[Case], Any]
+Way = Callable[[DecisionCase], Any]
 
 
-def _published() -> tuple[Case, ...]:
+def _published() -> tuple[DecisionCase, ...]:
     path = SHARED / PUBLISHED
     return read_cases(path.read_bytes()) if path.exists() else ()
 
 
-def _ids(cases: tuple[Case, ...]) -> list[str]:
+def _ids(cases: tuple[DecisionCase, ...]) -> list[str]:
     return [case.name for case in cases]
 
 
 @WAYS
 @pytest.mark.parametrize("case", or_skip(_published(), PUBLISHED), ids=_ids(_published()) or None)
-def test_published_case_is_decided_as_published(case: Case, way: Way) -> None:
+def test_published_case_is_decided_as_published(case: DecisionCase, way: Way) -> None:
     decision = way(case)
     assert decision.permitted == (case.expected == "permit"), decision.explain()
 
@@ -38,13 +38,13 @@ def test_all_published_cases_are_run() -> None:
 
 @WAYS
 @pytest.mark.parametrize("case", own_cases(), ids=_ids(own_cases()))
-def test_own_case_is_decided_as_written(case: Case, way: Way) -> None:
+def test_own_case_is_decided_as_written(case: DecisionCase, way: Way) -> None:
     decision = way(case)
     assert decision.permitted == (case.expected == "permit"), decision.explain()
 
 
 @pytest.mark.parametrize("case", [*_published(), *own_cases()], ids=_ids((*_published(), *own_cases())))
-def test_the_second_evaluator_agrees(case: Case) -> None:
+def test_the_second_evaluator_agrees(case: DecisionCase) -> None:
     assert naive.permitted(case.raw) == (case.expected == "permit")
 
 
@@ -125,7 +125,7 @@ def test_nearest_neighbour_of_a_published_case(
 
 
 @pytest.mark.parametrize("case", own_cases(), ids=_ids(own_cases()))
-def test_without_the_device_signature_nothing_is_permitted(case: Case) -> None:
+def test_without_the_device_signature_nothing_is_permitted(case: DecisionCase) -> None:
     unsigned = replace(
         case, consents=tuple(replace(one, signed=False) for one in case.consents), default="deny"
     )

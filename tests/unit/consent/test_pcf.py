@@ -16,7 +16,7 @@ from carevouch.consent.decide import decide
 from carevouch.consent.facts import facts_of
 from carevouch.consent.lint import is_refused, lint
 from carevouch.consent.purposes import token
-from carevouch.consent.question import Request, ResourceFacts
+from carevouch.consent.question import AccessRequest, ResourceFacts
 from carevouch.consent.read import read_consent
 from tests.oracles import SHARED, or_skip, shared_path
 
@@ -111,8 +111,8 @@ def _data(one: dict[str, Any], facts: ResourceFacts) -> bool:
     return reference in held[one["meaning"]]
 
 
-def _request(asked: dict[str, Any]) -> Request:
-    return Request(
+def _request(asked: dict[str, Any]) -> AccessRequest:
+    return AccessRequest(
         purpose=token(asked["purpose"]["system"], asked["purpose"]["code"]),
         actors=frozenset(asked["actors"]),
         now=datetime.fromisoformat(asked["now"]),
@@ -154,5 +154,5 @@ def test_examples_without_a_token_note_permit_their_purpose_and_no_other(name: s
     read = read_consent(consent, base=BASE, zone=UTC, signed=True)
     facts = facts_of(_resources()[0], base=BASE, zone=UTC)
     now = datetime(2024, 1, 1, tzinfo=UTC)
-    assert decide([read], Request(purpose, frozenset(), now), facts).permitted
-    assert not decide([read], Request("HMARKT", frozenset(), now), facts).permitted
+    assert decide([read], AccessRequest(purpose, frozenset(), now), facts).permitted
+    assert not decide([read], AccessRequest("HMARKT", frozenset(), now), facts).permitted

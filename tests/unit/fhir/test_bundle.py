@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from carevouch.fhir.bundle import Answer, Entry, Version, history, read_bundle, response, searchset
-from carevouch.fhir.capability import Served, capability_statement
+from carevouch.fhir.bundle import Entry, EntryResponse, Version, history, read_bundle, response, searchset
+from carevouch.fhir.capability import ServedType, capability_statement
 from carevouch.fhir.meta import etag, version_of, with_meta, without_meta
 from carevouch.fhir.outcome import from_issues
 from carevouch.fhir.validate import check
@@ -124,9 +124,9 @@ def test_in_a_batch_only_the_faulty_entry_has_issues() -> None:
 def test_the_answer_to_a_transaction_is_valid() -> None:
     for kind in ("transaction", "batch"):
         answers = [
-            Answer("201 Created", "https://here.org/Patient/1/_history/1", etag(1), TIME),
-            Answer("422 Unprocessable Entity", outcome=from_issues((Issue("x"),))),
-            Answer("200 OK", resource=valid("Patient")),
+            EntryResponse("201 Created", "https://here.org/Patient/1/_history/1", etag(1), TIME),
+            EntryResponse("422 Unprocessable Entity", outcome=from_issues((Issue("x"),))),
+            EntryResponse("200 OK", resource=valid("Patient")),
         ]
         made = response(kind, answers)
         assert check(made) == []
@@ -194,8 +194,8 @@ def test_the_servers_meta_replaces_the_clients_and_keeps_the_rest() -> None:
 def test_the_capability_statement_is_valid_and_lists_what_is_served() -> None:
     made = capability_statement(
         [
-            Served("Observation", ("read", "vread", "search-type", "create"), conditional_create=True),
-            Served("Patient", ("read",), (("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),)),
+            ServedType("Observation", ("read", "vread", "search-type", "create"), conditional_create=True),
+            ServedType("Patient", ("read",), (("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),)),
         ],
         base_url="https://here.org/fhir", date="2024-02-15", version="1.0",
     )  # fmt: skip

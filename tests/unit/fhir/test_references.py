@@ -8,30 +8,30 @@ from hypothesis import strategies as st
 
 from carevouch.fhir.compartment import _ABOUT, concerned, personal, subject, subjects
 from carevouch.fhir.definitions import elements, resource_types
-from carevouch.fhir.references import Form, Target, identifier_query, parse, rewrite, walk
+from carevouch.fhir.references import Form, ReferenceTarget, identifier_query, parse, rewrite, walk
 from carevouch.kernel.errors import Invalid
 
-PARSED: list[tuple[str, Target]] = [
-    ("#x", Target("fragment", id="x")),
-    ("#", Target("fragment", id="")),
-    ("urn:uuid:1", Target("urn", id="urn:uuid:1")),
-    ("Patient/1", Target("local", "Patient", "1")),
-    ("Patient/1/_history/2", Target("local", "Patient", "1", "2")),
-    ("https://here.org/fhir/Patient/1", Target("local", "Patient", "1")),
-    ("https://here.org/fhirx/Patient/1", Target("absolute", "Patient", "1")),
-    ("https://there.org/a/b/Patient/1/_history/2", Target("absolute", "Patient", "1", "2")),
-    ("https://there.org/x", Target("absolute")),
-    ("Patient?identifier=a|b", Target("conditional", "Patient", query=(("identifier", "a|b"),))),
-    ("Patent/1", Target("unknown")),
-    ("Patient/a_b", Target("unknown")),
-    ("Patient/1/x", Target("unknown")),
-    ("1", Target("unknown")),
-    ("", Target("unknown")),
+PARSED: list[tuple[str, ReferenceTarget]] = [
+    ("#x", ReferenceTarget("fragment", id="x")),
+    ("#", ReferenceTarget("fragment", id="")),
+    ("urn:uuid:1", ReferenceTarget("urn", id="urn:uuid:1")),
+    ("Patient/1", ReferenceTarget("local", "Patient", "1")),
+    ("Patient/1/_history/2", ReferenceTarget("local", "Patient", "1", "2")),
+    ("https://here.org/fhir/Patient/1", ReferenceTarget("local", "Patient", "1")),
+    ("https://here.org/fhirx/Patient/1", ReferenceTarget("absolute", "Patient", "1")),
+    ("https://there.org/a/b/Patient/1/_history/2", ReferenceTarget("absolute", "Patient", "1", "2")),
+    ("https://there.org/x", ReferenceTarget("absolute")),
+    ("Patient?identifier=a|b", ReferenceTarget("conditional", "Patient", query=(("identifier", "a|b"),))),
+    ("Patent/1", ReferenceTarget("unknown")),
+    ("Patient/a_b", ReferenceTarget("unknown")),
+    ("Patient/1/x", ReferenceTarget("unknown")),
+    ("1", ReferenceTarget("unknown")),
+    ("", ReferenceTarget("unknown")),
 ]
 
 
 @pytest.mark.parametrize(("text", "target"), PARSED)
-def test_the_form_of_a_reference_is_told(text: str, target: Target) -> None:
+def test_the_form_of_a_reference_is_told(text: str, target: ReferenceTarget) -> None:
     assert parse(text, "https://here.org/fhir/") == target
 
 

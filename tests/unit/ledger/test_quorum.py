@@ -12,10 +12,10 @@ from carevouch.ledger.checkpoint import Checkpoint, CheckpointFault
 from carevouch.ledger.cosignature import MldsaCosignatureSigner, MldsaCosigner
 from carevouch.ledger.note import Ed25519InMemory, Note, NoteFault, SignatureLine, Verifier, render_note
 from carevouch.ledger.policy import (
-    Cosigned,
     Policy,
     QuorumFault,
     Tally,
+    WitnessLine,
     evaluate,
     satisfied,
 )
@@ -63,7 +63,7 @@ def test_the_quorum_of_the_specification_takes_two_of_one_and_one_of_the_other(
 
 def test_it_is_said_who_signed_when_and_how_each_group_stands() -> None:
     found = satisfied(policy(TWO_LEVELS), cosigned({"w1": TIME, "w3": TIME + 5, "w5": TIME + 9}))
-    assert found.by == (Cosigned("X1", TIME), Cosigned("X3", TIME + 5), Cosigned("Y2", TIME + 9))
+    assert found.by == (WitnessLine("X1", TIME), WitnessLine("X3", TIME + 5), WitnessLine("Y2", TIME + 9))
     assert found.absent == ("X2", "Y1", "Y3")
     assert found.tallies == (
         Tally("X-witnesses", 2, ("X1", "X3"), ("X2",)),
@@ -81,7 +81,7 @@ def test_who_is_missing_is_named_down_to_the_witnesses() -> None:
         "the quorum X-and-Y is not met: X-and-Y has 1 of the 2 it needs, without X-witnesses; "
         "X-witnesses has 1 of the 2 it needs, without X2, X3"
     )
-    assert fault.value.witnessed.by == (Cosigned("X1", TIME), Cosigned("Y1", TIME))
+    assert fault.value.witnessed.by == (WitnessLine("X1", TIME), WitnessLine("Y1", TIME))
     with pytest.raises(QuorumFault, match="not met: w1 did not cosign"):
         satisfied(with_log(f"witness w1 {W1}", "quorum w1"), signed())
 
@@ -105,7 +105,7 @@ def test_the_later_of_two_lines_by_one_witness_counts() -> None:
     found = satisfied(
         with_log(f"witness w1 {W1}", "quorum w1"), signed(line("w1", TIME + 7), line("w1", TIME))
     )
-    assert found.by == (Cosigned("w1", TIME + 7),)
+    assert found.by == (WitnessLine("w1", TIME + 7),)
 
 
 def test_the_quorum_is_dated_by_the_one_that_it_cannot_do_without() -> None:

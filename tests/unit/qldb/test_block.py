@@ -5,7 +5,7 @@ from base64 import b64decode
 import pytest
 
 from carevouch.kernel.errors import IntegrityFault, Malformed
-from carevouch.qldb.block import Block, check_block, findings_in, opaque, read_block
+from carevouch.qldb.block import QldbBlock, check_block, findings_in, opaque, read_block
 from carevouch.qldb.ion_hash import ion_hash
 from carevouch.qldb.revision import Address, check_revision, read_revision
 from carevouch.qldb.tree import dot
@@ -13,7 +13,7 @@ from tests.unit.qldb import published as known
 from tests.unit.qldb.journals import STRAND, Ledger, blob, ledger, read
 
 
-def block_of(text: str) -> Block:
+def block_of(text: str) -> QldbBlock:
     return read_block(read(text))
 
 

@@ -8,12 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carevouch.consent.facts import facts_of
-from carevouch.consent.question import Request
+from carevouch.consent.question import AccessRequest
 from carevouch.consent.read import read_consent
 from carevouch.identity.caller import Caller
 from carevouch.identity.scopes import parse_scopes
 from carevouch.kernel.errors import Forbidden
-from carevouch.records.access import Allowed, Refused, Target, is_hearsay, may_read, parties_of, purpose_of
+from carevouch.records.access import (
+    AccessTarget,
+    ReadAllowed,
+    ReadRefused,
+    is_hearsay,
+    may_read,
+    parties_of,
+    purpose_of,
+)
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 PERSON, OTHER = "a" * 26, "b" * 26
@@ -28,7 +36,7 @@ def device(patient: str, scope: str = "patient/*.rs") -> Caller:
     return Caller("device", patient, parse_scopes(scope), "jti", (), "device-1")
 
 
-def target(type_: str = "Observation", subject: str | None = PERSON, **more: Any) -> Target:
+def target(type_: str = "Observation", subject: str | None = PERSON, **more: Any) -> AccessTarget:
     resource = {
         "resourceType": type_,
         "id": f"{subject}.x",
@@ -36,16 +44,16 @@ def target(type_: str = "Observation", subject: str | None = PERSON, **more: Any
     }
     facts = facts_of(resource, base=BASE, zone=UTC, subject=f"Patient/{subject}" if subject else None)
     whole: dict[str, Any] = {"author": None, "parties": frozenset(), **more}
-    return Target(type_, subject, whole["author"], whole["parties"], facts)
+    return AccessTarget(type_, subject, whole["author"], whole["parties"], facts)
 
 
-def asked(caller: Caller, purpose: str = "HPAYMT") -> Request:
-    return Request(purpose, frozenset({caller.reference}), NOW)
+def asked(caller: Caller, purpose: str = "HPAYMT") -> AccessRequest:
+    return AccessRequest(purpose, frozenset({caller.reference}), NOW)
 
 
-def decided(caller: Caller, of: Target, consents: Any = (), letter: str = "r") -> str:
+def decided(caller: Caller, of: AccessTarget, consents: Any = (), letter: str = "r") -> str:
     answer = may_read(caller, asked(caller), of, consents, letter)
-    return answer.rule if isinstance(answer, Allowed) else f"refused: {answer.because}"
+    return answer.rule if isinstance(answer, ReadAllowed) else f"refused: {answer.because}"
 
 
 def consent(signed: bool = True, type_: str = "permit") -> Any:
@@ -91,10 +99,10 @@ def test_audit_is_the_persons_and_the_auditors() -> None:
 def test_a_consent_allows_what_it_names_and_is_named_in_the_answer() -> None:
     caller = organization()
     answer = may_read(caller, asked(caller), target(), [consent()])
-    assert isinstance(answer, Allowed)
+    assert isinstance(answer, ReadAllowed)
     assert (answer.rule, answer.consents) == ("consent", ("Consent/c/_history/2",))
     assert answer.reasons
-    assert isinstance(may_read(caller, asked(caller), target("Condition"), [consent()]), Refused)
+    assert isinstance(may_read(caller, asked(caller), target("Condition"), [consent()]), ReadRefused)
 
 
 def test_without_a_signature_or_with_a_refusal_beside_it_nothing_is_allowed() -> None:
@@ -127,7 +135,7 @@ def test_yes_needs_the_scope_and_at_least_one_rule(
         parties=frozenset({caller.reference}) if party else frozenset(),
     )
     answer = may_read(caller, asked(caller), of, [consent()] if consented else [], letter)
-    assert isinstance(answer, Allowed) == (letter in letters and (author or party or consented))
+    assert isinstance(answer, ReadAllowed) == (letter in letters and (author or party or consented))
 
 
 def test_the_parties_of_a_claim_and_of_a_consent_are_read_from_their_elements() -> None:

@@ -7,7 +7,7 @@ from carevouch.fhir.validate import check
 from carevouch.identity.caller import Caller
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import parse
-from carevouch.records.audit import MAX_ENTITIES, Access, audit_event, told_query
+from carevouch.records.audit import MAX_ENTITIES, AccessRecord, audit_event, told_query
 
 PERSON = "a" * 26
 CALLER = Caller("organization", "d.x", (), "jti-7", ("payer",))
@@ -16,7 +16,7 @@ DOC = Doc("AuditEvent", f"{PERSON}.202611-{'b' * 26}")
 
 def event(**more: object) -> dict[str, object]:
     facts = {"patient": PERSON, "outcome": "0", "because": "author", **more}
-    access = Access(CALLER, "HPAYMT", str(facts.pop("interaction", "read")), **facts)  # type: ignore[arg-type]
+    access = AccessRecord(CALLER, "HPAYMT", str(facts.pop("interaction", "read")), **facts)  # type: ignore[arg-type]
     made: dict[str, object] = parse(audit_event(DOC, access, "2026-11-22T10:00:00.000Z", "test"), "x")
     return made
 

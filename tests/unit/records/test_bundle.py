@@ -10,8 +10,8 @@ from carevouch.fhir.bundle import Entry
 from carevouch.kernel.errors import Conflict, Unprocessable
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import parse
-from carevouch.records.bundle import Stamp, World, document_of, place, remembered, told_again
-from carevouch.records.survey import Survey, survey, whose
+from carevouch.records.bundle import Stamp, StoreFacts, document_of, place, remembered, told_again
+from carevouch.records.survey import BundleSurvey, survey, whose
 
 BASE = "https://carevouch.test/fhir"
 PERSON = "p" * 26
@@ -35,15 +35,17 @@ def observation(subject: str = URN, **more: Any) -> dict[str, Any]:
     return {"resourceType": "Observation", "subject": {"reference": subject}, **more}
 
 
-def looked_at(*entries: Entry, links: dict[str, int] | None = None) -> Survey:
+def looked_at(*entries: Entry, links: dict[str, int] | None = None) -> BundleSurvey:
     return survey(entries, links or {}, BASE)
 
 
-def world(person: str | None = None, **more: Any) -> World:
-    return World(more.get("found", {}), frozenset(more.get("existing", ())), more.get("current", {}), person)
+def world(person: str | None = None, **more: Any) -> StoreFacts:
+    return StoreFacts(
+        more.get("found", {}), frozenset(more.get("existing", ())), more.get("current", {}), person
+    )
 
 
-def new_patient() -> Survey:
+def new_patient() -> BundleSurvey:
     return looked_at(post(0, PATIENT), post(1, observation()), links={URN: 0})
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from carevouch.identity.caller import DEVICE, ORGANIZATION, Caller
 from carevouch.identity.scopes import parse_scopes
-from carevouch.records.access import Allowed, Refused, may_read_own
+from carevouch.records.access import ReadAllowed, ReadRefused, may_read_own
 
 PATIENT, OTHER = "a" * 26, "b" * 26
 ALL = parse_scopes("system/*.rs")
@@ -19,15 +19,15 @@ DECISION = {
 
 @pytest.mark.parametrize("type_", ["ConsentRequest", "Decision", "BoundDevice", "Accumulator", "Enrolment"])
 def test_a_person_sees_what_lies_with_them_and_with_nobody_else(type_: str) -> None:
-    assert may_read_own(PERSON, type_, PATIENT, {}) == Allowed("self")
-    assert isinstance(may_read_own(PERSON, type_, OTHER, {}), Refused)
+    assert may_read_own(PERSON, type_, PATIENT, {}) == ReadAllowed("self")
+    assert isinstance(may_read_own(PERSON, type_, OTHER, {}), ReadRefused)
 
 
 @pytest.mark.parametrize(("status", "seen"), [("asked", True), ("granted", True), ("refused", False)])
 def test_an_asker_cannot_tell_a_refusal_from_silence(status: str, seen: bool) -> None:
     asked = {"asker": "Organization/d.asker", "status": status}
-    assert isinstance(may_read_own(ASKER, "ConsentRequest", PATIENT, asked), Allowed) is seen
-    assert isinstance(may_read_own(STRANGER, "ConsentRequest", PATIENT, asked), Refused)
+    assert isinstance(may_read_own(ASKER, "ConsentRequest", PATIENT, asked), ReadAllowed) is seen
+    assert isinstance(may_read_own(STRANGER, "ConsentRequest", PATIENT, asked), ReadRefused)
 
 
 @pytest.mark.parametrize(
@@ -41,17 +41,17 @@ def test_an_asker_cannot_tell_a_refusal_from_silence(status: str, seen: bool) ->
 def test_an_organisation_sees_what_names_it_and_a_stranger_does_not(
     type_: str, content: dict[str, object]
 ) -> None:
-    assert may_read_own(ASKER, type_, PATIENT, content) == Allowed("party")
-    assert isinstance(may_read_own(STRANGER, type_, PATIENT, content), Refused)
-    assert isinstance(may_read_own(ASKER, type_, PATIENT, {}), Refused)
+    assert may_read_own(ASKER, type_, PATIENT, content) == ReadAllowed("party")
+    assert isinstance(may_read_own(STRANGER, type_, PATIENT, content), ReadRefused)
+    assert isinstance(may_read_own(ASKER, type_, PATIENT, {}), ReadRefused)
 
 
 @pytest.mark.parametrize("type_", ["BoundDevice", "Accumulator", "Erasure"])
 def test_what_names_nobody_else_is_the_persons_alone(type_: str) -> None:
-    assert isinstance(may_read_own(ASKER, type_, PATIENT, {"organization": "d.asker"}), Refused)
+    assert isinstance(may_read_own(ASKER, type_, PATIENT, {"organization": "d.asker"}), ReadRefused)
 
 
 def test_a_contract_is_for_every_admitted_organisation_with_the_scope() -> None:
-    assert may_read_own(STRANGER, "BenefitContract", None, {}) == Allowed("directory")
+    assert may_read_own(STRANGER, "BenefitContract", None, {}) == ReadAllowed("directory")
     unscoped = Caller(ORGANIZATION, "d.other", parse_scopes("system/Claim.rs"), "jti", ("payer",))
-    assert may_read_own(unscoped, "BenefitContract", None, {}) == Refused("scope")
+    assert may_read_own(unscoped, "BenefitContract", None, {}) == ReadRefused("scope")

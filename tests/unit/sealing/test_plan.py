@@ -15,7 +15,7 @@ from carevouch.ledger.block import parse_block
 from carevouch.ledger.merkle import leaf_hash, root
 from carevouch.sealing import plan as sealing
 from carevouch.sealing.marks import Head, Mark, rejection_mark
-from carevouch.sealing.plan import Candidate, Plan
+from carevouch.sealing.plan import BatchPlan, Candidate
 from tests.unit.sealing.acts import START, House, Producer, key, respelled
 
 HOUSE = House()
@@ -27,17 +27,17 @@ def plan(
     head: Head | None = None,
     marks: dict[str, Mark] | None = None,
     now: str = NOW,
-) -> tuple[Plan, tuple[Candidate, ...]]:
+) -> tuple[BatchPlan, tuple[Candidate, ...]]:
     made, waiting = sealing.plan(head or Head(0), candidates, marks or {}, HOUSE.genesis, HOUSE.seal, now)
     assert made is not None
     return made, waiting
 
 
-def kinds(made: Plan) -> list[str]:
+def kinds(made: BatchPlan) -> list[str]:
     return [take_apart(entry.decode()).typ.split("+")[0].removeprefix("carevouch-") for entry in made.entries]
 
 
-def reasons(made: Plan) -> list[str]:
+def reasons(made: BatchPlan) -> list[str]:
     return [rejection.reason for rejection in made.rejections]
 
 

@@ -20,10 +20,10 @@ from carevouch.ledger.note import Ed25519InMemory, Note, NoteKey, SignatureLine,
 from carevouch.witness.request import (
     MAX_REQUEST,
     SIZE,
-    Admitted,
+    CheckpointRequest,
     Cosign,
+    KnownRequest,
     Refusal,
-    Request,
     State,
     admit,
     judge,
@@ -39,7 +39,7 @@ LEAF = leaf_hash(b"leaf")
 
 
 def body(old: int, note: bytes, proof: Sequence[bytes] = ()) -> bytes:
-    return render_request(Request(old, tuple(proof), note))
+    return render_request(CheckpointRequest(old, tuple(proof), note))
 
 
 def checkpoint(size: int, root: bytes) -> bytes:
@@ -49,7 +49,7 @@ def checkpoint(size: int, root: bytes) -> bytes:
 
 def answer(request: bytes, state: State = State()) -> Cosign | Refusal:  # noqa: B008 - a frozen value
     admitted = admit(request, KNOWN)
-    return judge(admitted, state) if isinstance(admitted, Admitted) else admitted
+    return judge(admitted, state) if isinstance(admitted, KnownRequest) else admitted
 
 
 def refusal(request: bytes, state: State = State()) -> Refusal:  # noqa: B008
@@ -139,7 +139,7 @@ def test_a_checkpoint_with_16_post_quantum_signatures_fits() -> None:
 
 @given(st.integers(0, 2**62), st.lists(st.binary(min_size=32, max_size=32), max_size=63))
 def test_every_request_reads_back_as_it_was_written(old: int, proof: list[bytes]) -> None:
-    request = Request(old, tuple(proof), signed())
+    request = CheckpointRequest(old, tuple(proof), signed())
     assert parse_request(render_request(request)) == request
 
 
@@ -163,7 +163,7 @@ def test_a_checkpoint_that_its_log_did_not_sign_is_forbidden() -> None:
 
 def test_the_lines_of_strangers_are_left_out_of_what_is_admitted() -> None:
     admitted = admit(body(0, signed(SignatureLine("w1.example", bytes(4), b"anything"))), KNOWN)
-    assert isinstance(admitted, Admitted)
+    assert isinstance(admitted, KnownRequest)
     assert admitted.note.lines == (log_line(),)
 
 
@@ -171,7 +171,7 @@ def test_one_bad_line_by_a_trusted_key_refuses_the_good_one_too() -> None:
     second = MldsaCosigner(ORIGIN, mldsa("log").public)
     line = MldsaCosignatureSigner(ORIGIN, mldsa("log"), lambda: 0).line(HEAD.text)
     logs: dict[str, Sequence[NoteKey]] = {ORIGIN: [LOG_KEY, second]}
-    assert isinstance(admit(body(0, signed(line)), logs), Admitted)
+    assert isinstance(admit(body(0, signed(line)), logs), KnownRequest)
     found = admit(body(0, signed(replace(line, signature=line.signature[:-1] + b"\x00\x01"))), logs)
     assert isinstance(found, Refusal)
     assert found.status == 403
@@ -180,7 +180,7 @@ def test_one_bad_line_by_a_trusted_key_refuses_the_good_one_too() -> None:
 def test_a_log_that_is_known_by_its_mldsa_key_alone_is_admitted() -> None:
     second = MldsaCosigner(ORIGIN, mldsa("log").public)
     line = MldsaCosignatureSigner(ORIGIN, mldsa("log"), lambda: 0).line(HEAD.text)
-    assert isinstance(admit(body(0, signed(line)), {ORIGIN: [second]}), Admitted)
+    assert isinstance(admit(body(0, signed(line)), {ORIGIN: [second]}), KnownRequest)
     assert isinstance(admit(body(0, signed()), {ORIGIN: [second]}), Refusal)
 
 
@@ -332,13 +332,13 @@ def test_the_transcript_of_litewitness_gets_the_same_answers() -> None:
     state = State()
     for old, size, known in ((0, 1, 1), (1, 3, 3)):
         admitted = admit(sigsum_request(old, size), logs)
-        assert isinstance(admitted, Admitted)
+        assert isinstance(admitted, KnownRequest)
         found = judge(admitted, state)
         assert isinstance(found, Cosign)
         state = found.after
         assert state.size == known
     late = admit(sigsum_request(1, 5), logs)
-    assert isinstance(late, Admitted)
+    assert isinstance(late, KnownRequest)
     assert judge(late, state) == Refusal(409, "3\n", SIZE)
     many = admit(sigsum_request(0, 1, SIGSUM_HEADS[3][2][:1] * 64), logs)
     assert isinstance(many, Refusal)

@@ -19,11 +19,11 @@ from carevouch.consent.decide import decide
 from carevouch.consent.decision import Decision
 from carevouch.consent.facts import facts_of
 from carevouch.consent.lint import lint
-from carevouch.consent.model import Consent, Request, ResourceFacts
+from carevouch.consent.model import AccessRequest, Consent, ResourceFacts
 from carevouch.consent.read import read_consent
 from carevouch.consent.references import normal
 from carevouch.consent.render import render_consents, render_resource
-from carevouch.consent.shorthand import Case, read_cases, read_request
+from carevouch.consent.shorthand import DecisionCase, read_cases, read_request
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import DomainError, Invalid
 from carevouch.kernel.jsontext import parse, render
@@ -161,7 +161,7 @@ def _run_cases(args: argparse.Namespace) -> int:
     return NO if wrong else YES
 
 
-def _disagreements(case: Case, *, through_fhir: bool) -> list[JsonObject]:
+def _disagreements(case: DecisionCase, *, through_fhir: bool) -> list[JsonObject]:
     ways = {"model": decide(case.consents, case.request, case.resource, case.default)}
     if through_fhir:
         ways["fhir"] = _through_fhir(case)
@@ -179,7 +179,7 @@ def _disagreements(case: Case, *, through_fhir: bool) -> list[JsonObject]:
     ]
 
 
-def _through_fhir(case: Case) -> Decision:
+def _through_fhir(case: DecisionCase) -> Decision:
     try:
         rendered, resource = render_consents(case), render_resource(case)
     except DomainError as error:
@@ -202,12 +202,12 @@ def _consents(value: Any, name: str) -> list[Any]:
     return found
 
 
-def _request(value: Any, base: str, zone: tzinfo) -> Request:
+def _request(value: Any, base: str, zone: tzinfo) -> AccessRequest:
     request = read_request(value, now=datetime.now(UTC), zone=zone)
     if request.actors is None:
         return request
     actors = frozenset(normal(actor, base) or actor for actor in request.actors)
-    return Request(request.purpose, actors, request.now, request.action, request.btg_ok)
+    return AccessRequest(request.purpose, actors, request.now, request.action, request.btg_ok)
 
 
 def _effect(word: str) -> Effect:

@@ -16,7 +16,7 @@ from carevouch.events.genesis import Genesis, parse_genesis
 from carevouch.fhir.meta import without_meta
 from carevouch.fhir.validate import require_valid
 from carevouch.identity.admission import ACTIVE, SUSPENDED, Admission, admission_body, parse_admission
-from carevouch.identity.admit import Drawn, Standing, admission_request, change_request, read_request
+from carevouch.identity.admit import ActEntropy, Standing, admission_request, change_request, read_request
 from carevouch.identity.roles import ROLES
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid
@@ -147,9 +147,9 @@ def next_number(counter: Path) -> int:
     return number
 
 
-def draw() -> Drawn:
+def draw() -> ActEntropy:
     """The random values of one request."""
-    return Drawn(os.urandom(16), os.urandom(16), (os.urandom(32), os.urandom(32)), os.urandom(32))
+    return ActEntropy(os.urandom(16), os.urandom(16), (os.urandom(32), os.urandom(32)), os.urandom(32))
 
 
 def note_text(genesis: Path) -> str:

@@ -8,9 +8,9 @@ What is wrong with the log convicts nobody by itself, and clears nobody where it
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from carevouch.cli.log.audit import Given, examine, opened_log
+from carevouch.cli.log.audit import AuditInput, examine, opened_log
 from carevouch.cli.log.evidence import event_words
-from carevouch.cli.log.holdings import Held, standing_json, standing_words
+from carevouch.cli.log.holdings import Holdings, standing_json, standing_words
 from carevouch.cli.log.report import where_of
 from carevouch.events.envelope import Event
 from carevouch.kernel.canonical import JsonObject
@@ -21,10 +21,10 @@ from carevouch.ledger.walk import Finding
 from carevouch.verifier.log import Audit
 from carevouch.verifier.mismatch import naming
 from carevouch.verifier.receipt import (
-    Broken,
-    Rejected,
-    Replaced,
-    Sealed,
+    EventRejected,
+    EventReplaced,
+    EventSealed,
+    PromiseBroken,
     Standing,
     parse_receipt,
     verify_receipt,
@@ -35,7 +35,7 @@ OF_KEYS = frozenset(["gap", "repeated"])
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ReceiptVerdict:
     """A receipt that is one, and what the log says of its event."""
 
     file: str
@@ -47,7 +47,7 @@ class Judged:
     @property
     def against_the_operator(self) -> bool:
         """Whether receipt and log together are evidence against the operator."""
-        return isinstance(self.standing, Broken | Replaced)
+        return isinstance(self.standing, PromiseBroken | EventReplaced)
 
     @property
     def touching(self) -> list[tuple[LogName | None, Finding]]:
@@ -57,7 +57,7 @@ class Judged:
         lie in whatever is wrong.
         """
         said, key = self.standing, f"key {self.event.kid}"
-        if not isinstance(said, Sealed | Replaced | Rejected):
+        if not isinstance(said, EventSealed | EventReplaced | EventRejected):
             return self.audit.all_findings
         return [
             (log, finding)
@@ -112,7 +112,7 @@ def judge(
     genesis: bytes | None,
     *,
     super_log: bool = True,
-) -> list[Judged]:
+) -> list[ReceiptVerdict]:
     """What the log says of each receipt; raises `Mismatch` for one that does not verify.
 
     `genesis` is one that the caller kept; without it the log's own is used, verified under the key.
@@ -123,7 +123,7 @@ def judge(
     for file, data in receipts.items():
         with naming(file):
             events.append((file, verify_receipt(parse_receipt(data), known)))
-    held = Held(receipts=tuple(events))
-    audit = examine(Given(read, known, policy, {}, held, (), super_log))
+    held = Holdings(receipts=tuple(events))
+    audit = examine(AuditInput(read, known, policy, {}, held, (), super_log))
     audit.findings += findings
-    return [Judged(file, event, said, log, audit) for file, event, said in held.judged(audit)]
+    return [ReceiptVerdict(file, event, said, log, audit) for file, event, said in held.judged(audit)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from carevouch.cli.files import read_text
-from carevouch.cli.log.holdings import Held, read_held
+from carevouch.cli.log.holdings import Holdings, read_held
 from carevouch.cli.log.quorum import key_and_policy
 from carevouch.cli.log.report import json_of, words_of
 from carevouch.cli.log.source import Read, reader, said_of
@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class AuditInput:
     """A log and what it is held against; `findings` are what was wrong with that from the start.
 
     Without `super_log` it may be a log that has none.
@@ -121,12 +121,12 @@ class Given:
     genesis: Genesis
     policy: Policy | None
     against: dict[LogName, list[bytes]]
-    held: Held
+    held: Holdings
     findings: tuple[Finding, ...]
     super_log: bool
 
 
-def examine(given: Given) -> Audit:
+def examine(given: AuditInput) -> Audit:
     """The audit of the log, showing its progress."""
     return audit_log(
         given.genesis,
@@ -153,13 +153,13 @@ def opened_log(log: str, key: Verifier, kept: bytes | None) -> tuple[Read, Genes
     return _rooted(read, genesis), genesis, findings
 
 
-def _given(args: argparse.Namespace) -> Given:
+def _given(args: argparse.Namespace) -> AuditInput:
     key, policy = key_and_policy(args.key, args.policy)
     kept = read_text(args.genesis) if args.genesis else None
     older = [read_text(name) for name in args.against]
     read, genesis, findings = opened_log(args.log, key, kept)
     held = read_held(args.receipts, args.opening, genesis)
-    return Given(
+    return AuditInput(
         read, genesis, policy, _by_log(older, genesis), held, tuple(findings), super_log=not args.no_super
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from carevouch.cli.log.folder import Kept
+from carevouch.cli.log.folder import MirrorFolder
 from carevouch.cli.log.source import Read, ReadMany
 from carevouch.kernel.encoding import b64
 from carevouch.kernel.errors import IntegrityFault
@@ -39,7 +39,7 @@ class Contradiction(IntegrityFault):
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class CopyReport:
     """What a copy of the log `name` holds now: `size` entries, of which `old_size` were there before."""
 
     name: str
@@ -51,7 +51,7 @@ class Copy:
     """One log's copy: `path` is where it lies in the folder, with a slash at its end, or empty."""
 
     def __init__(
-        self, kept: Kept, path: str, read: Read, read_many: ReadMany, open_: Open, progress: Progress
+        self, kept: MirrorFolder, path: str, read: Read, read_many: ReadMany, open_: Open, progress: Progress
     ) -> None:
         """`read` and `read_many` read the log that is copied, by paths below the log itself."""
         self._kept = kept
@@ -61,7 +61,7 @@ class Copy:
         self._open = open_
         self._progress = progress
 
-    def to(self, note: bytes, *, again: bool = False) -> Copied:
+    def to(self, note: bytes, *, again: bool = False) -> CopyReport:
         """Bring the copy to this checkpoint; with `again` every kept tile is proved, and mended, as well.
 
         Raises `Contradiction`, and other `IntegrityFault`s for a log whose files are not what it signed.
@@ -82,7 +82,7 @@ class Copy:
         elif (joined := _joined(kept, note)) != kept:
             self._kept.put(self._path + CHECKPOINT, joined)
         self._kept.settle()
-        return Copied(head.origin, 0 if old is None else self._open(old).size, head.size)
+        return CopyReport(head.origin, 0 if old is None else self._open(old).size, head.size)
 
     def _take(self, note: bytes, *, again: bool = False) -> None:
         """Get what the tree of this checkpoint needs, then put the checkpoint in its place."""

@@ -3,7 +3,7 @@
 from carevouch.cli.log.quorum import witness_json, witness_words
 from carevouch.events.certificate import CERT_TYP
 from carevouch.events.envelope import EVENT_TYP
-from carevouch.events.opening import Proved
+from carevouch.events.opening import ProvedRevision
 from carevouch.identity.binding import parse_device
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.encoding import b64, b64u
@@ -88,7 +88,7 @@ def _entry_words(text: str) -> list[str]:
     return [f"  entry     {payload['type']} at {payload['time']}"]
 
 
-def _revision_json(proved: Proved) -> JsonObject:
+def _revision_json(proved: ProvedRevision) -> JsonObject:
     device = proved.device
     return {
         "doc": str(proved.doc),
@@ -101,7 +101,7 @@ def _revision_json(proved: Proved) -> JsonObject:
     }
 
 
-def _revision_words(file: str, proved: Proved) -> list[str]:
+def _revision_words(file: str, proved: ProvedRevision) -> list[str]:
     follows = "the first" if proved.prev is None else f"follows the leaf {b64u(proved.prev)}"
     lines = [
         f"  document  {proved.doc} version {proved.version} ({follows}), {len(proved.body)} bytes",

@@ -14,7 +14,7 @@ from carevouch.cli.files import read_vkey
 from carevouch.kernel.errors import DomainError, IntegrityFault, NotFound
 from carevouch.kernel.jsontext import render
 from carevouch.ledger.note import Verifier
-from carevouch.verifier.export import Exported, verify_export
+from carevouch.verifier.export import ExportReport, verify_export
 
 SOUND, FAULTY, BAD_INPUT = 0, 1, 2
 MANIFEST = "*.completed.manifest"
@@ -80,7 +80,7 @@ def _manifests(folder: Path) -> list[Path]:
     return found
 
 
-def _verified(manifest: Path, key: Verifier) -> Exported:
+def _verified(manifest: Path, key: Verifier) -> ExportReport:
     folder = manifest.parent.resolve()
 
     def read(name: str) -> bytes | None:
@@ -90,7 +90,7 @@ def _verified(manifest: Path, key: Verifier) -> Exported:
     return verify_export(manifest.read_bytes(), read, key)
 
 
-def _words(exports: Sequence[Exported]) -> list[str]:
+def _words(exports: Sequence[ExportReport]) -> list[str]:
     lines = []
     for export in exports:
         lines += [f"export {export.id} of {export.origin}, from {export.start} to {export.end}"]
@@ -100,7 +100,7 @@ def _words(exports: Sequence[Exported]) -> list[str]:
     return [*lines, "nothing is wrong: these are the blocks that the log sealed in the span, all of them"]
 
 
-def _json(export: Exported) -> dict[str, Any]:
+def _json(export: ExportReport) -> dict[str, Any]:
     return {
         "id": export.id,
         "origin": export.origin,

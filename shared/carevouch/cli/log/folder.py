@@ -17,7 +17,7 @@ from carevouch.kernel.errors import Busy
 _LOCK = ".lock"
 
 
-class Kept:
+class MirrorFolder:
     """A folder's files by their path below it."""
 
     def __init__(self, folder: Path) -> None:

@@ -11,19 +11,19 @@ from typing import TypeVar
 from carevouch.cli.files import read_text
 from carevouch.events.envelope import Event
 from carevouch.events.genesis import Genesis
-from carevouch.events.opening import Proved, parse_opening, verify_opening
+from carevouch.events.opening import ProvedRevision, parse_opening, verify_opening
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import IntegrityFault, Malformed
 from carevouch.ledger.walk import Finding
 from carevouch.verifier.consent import check_consent
 from carevouch.verifier.log import Audit
 from carevouch.verifier.receipt import (
-    Broken,
-    Rejected,
-    Replaced,
-    Sealed,
+    EventRejected,
+    EventReplaced,
+    EventSealed,
+    EventWaiting,
+    PromiseBroken,
     Standing,
-    Waiting,
     parse_receipt,
     standing,
     verify_receipt,
@@ -34,11 +34,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Holdings:
     """Receipts and openings that verify, by the names of their files, and findings about the others."""
 
     receipts: tuple[tuple[str, Event], ...] = ()
-    openings: tuple[tuple[str, Proved], ...] = ()
+    openings: tuple[tuple[str, ProvedRevision], ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -56,16 +56,16 @@ class Held:
         """All that is wrong with what is held, or with the log in its light."""
         found = list(self.findings)
         for file, event, said in self.judged(audit):
-            if isinstance(said, Broken | Replaced):
+            if isinstance(said, PromiseBroken | EventReplaced):
                 found.append(Finding("receipt", file, f"{standing_words(event, said)}: evidence"))
         for file, proved in self.openings:
             said = _standing(proved.event, audit)
-            if not isinstance(said, Sealed | Waiting):
+            if not isinstance(said, EventSealed | EventWaiting):
                 found.append(Finding("opening", file, standing_words(proved.event, said)))
         return found + find_version_faults(self.openings)
 
 
-def read_held(receipts: Sequence[str], openings: Sequence[str], genesis: Genesis) -> Held:
+def read_held(receipts: Sequence[str], openings: Sequence[str], genesis: Genesis) -> Holdings:
     """What the files in these folders hold; raises `OSError` for a folder that cannot be read."""
     findings: list[Finding] = []
     events = _verified(
@@ -77,25 +77,25 @@ def read_held(receipts: Sequence[str], openings: Sequence[str], genesis: Genesis
         findings,
         lambda data: verify_opening(parse_opening(data), genesis, check_consent),
     )
-    return Held(events, proved, tuple(findings))
+    return Holdings(events, proved, tuple(findings))
 
 
 def standing_words(event: Event, said: Standing) -> str:
     """What the log says of an accepted event, for people."""
     match said:
-        case Sealed():
+        case EventSealed():
             return f"the event {event.id} is entry {said.index} of strand {said.strand}"
-        case Replaced():
+        case EventReplaced():
             place = f"entry {said.index} of strand {said.strand}"
             return f"{place} is another event under the id {event.id}"
-        case Rejected():
+        case EventRejected():
             what = "was rejected" if said.exact else "has an id of which another text was rejected"
             place = f"entry {said.index} of strand {said.strand}"
             return f"the event {event.id} {what} by {place}: {said.reason}"
-        case Waiting():
+        case EventWaiting():
             now = f"the log's time is {said.now}" if said.now else "the log states no time of every strand"
             return f"the event {event.id} is not in the log and has until {event.seal_by}; {now}"
-        case Broken():
+        case PromiseBroken():
             return (
                 f"the event {event.id} was due by {event.seal_by}, the log's time is {said.now}, "
                 "and no strand has it or its rejection"
@@ -105,18 +105,18 @@ def standing_words(event: Event, said: Standing) -> str:
 def standing_json(file: str, event: Event, said: Standing) -> JsonObject:
     """The same, for programs."""
     names = {
-        Sealed: "sealed",
-        Replaced: "replaced",
-        Rejected: "rejected",
-        Waiting: "waiting",
-        Broken: "broken",
+        EventSealed: "sealed",
+        EventReplaced: "replaced",
+        EventRejected: "rejected",
+        EventWaiting: "waiting",
+        PromiseBroken: "broken",
     }
     place: JsonObject = {}
-    if isinstance(said, Sealed | Replaced | Rejected):
+    if isinstance(said, EventSealed | EventReplaced | EventRejected):
         place = {"strand": said.strand, "index": said.index}
-    if isinstance(said, Rejected):
+    if isinstance(said, EventRejected):
         place |= {"reason": said.reason, "exact": said.exact}
-    if isinstance(said, Waiting | Broken):
+    if isinstance(said, EventWaiting | PromiseBroken):
         place = {"time": said.now}
     return {
         "receipt": file,

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from carevouch.cli.files import read_vkey
-from carevouch.cli.log.copy import CHECKPOINT, Contradiction, Copied, Copy, Open
-from carevouch.cli.log.folder import Kept
+from carevouch.cli.log.copy import CHECKPOINT, Contradiction, Copy, CopyReport, Open
+from carevouch.cli.log.folder import MirrorFolder
 from carevouch.cli.log.source import Read, ReadMany, reader, readers, said_of
 from carevouch.cli.progress import progress
 from carevouch.events.epoch import read_epochs
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     """Copy as asked; the exit status."""
     try:
         key = read_vkey(args.key)
-        kept = Kept(args.folder)
+        kept = MirrorFolder(args.folder)
         read = reader(args.log)
         with kept.alone(), readers(read) as read_many:
             copied = mirror(read, read_many, kept, key, again=args.again)
@@ -90,8 +90,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def mirror(
-    read: Read, read_many: ReadMany, kept: Kept, key: Verifier, *, again: bool = False
-) -> list[Copied]:
+    read: Read, read_many: ReadMany, kept: MirrorFolder, key: Verifier, *, again: bool = False
+) -> list[CopyReport]:
     """Bring the copy up to date with the log; raises `IntegrityFault` for a log that is not true to it."""
     note = read(GENESIS)
     if note is None and kept.get(GENESIS) is None:
@@ -124,7 +124,7 @@ def _log(genesis: Genesis, name: LogName, note: bytes | None) -> _Log:
     return _Log(f"{name}/", origin, lambda data: genesis.keys.open_published(data, origin), note)
 
 
-def _copied(log: _Log, read: Read, read_many: ReadMany, kept: Kept, *, again: bool) -> Copied:
+def _copied(log: _Log, read: Read, read_many: ReadMany, kept: MirrorFolder, *, again: bool) -> CopyReport:
     if log.note is None:
         raise unpublished(log.origin)
     copy = Copy(
@@ -143,7 +143,7 @@ def _copied(log: _Log, read: Read, read_many: ReadMany, kept: Kept, *, again: bo
         raise IntegrityFault(f"{log.origin}: {fault.message}") from fault
 
 
-def _genesis(note: bytes | None, kept: Kept, key: Verifier) -> Genesis:
+def _genesis(note: bytes | None, kept: MirrorFolder, key: Verifier) -> Genesis:
     """Genesis, kept once and the same for ever."""
     old = kept.get(GENESIS)
     if note is None:
@@ -157,7 +157,7 @@ def _genesis(note: bytes | None, kept: Kept, key: Verifier) -> Genesis:
     return genesis
 
 
-def _epochs(orders: bytes | None, kept: Kept, genesis: Genesis) -> Genesis:
+def _epochs(orders: bytes | None, kept: MirrorFolder, genesis: Genesis) -> Genesis:
     """Genesis knowing the epochs; their file only ever grows."""
     old, new = kept.get(EPOCHS) or b"", orders or b""
     with telling(EPOCHS):
@@ -169,13 +169,13 @@ def _epochs(orders: bytes | None, kept: Kept, genesis: Genesis) -> Genesis:
     return known
 
 
-def _contradicted(kept: Kept, name: str, data: bytes, what: str) -> Contradiction:
+def _contradicted(kept: MirrorFolder, name: str, data: bytes, what: str) -> Contradiction:
     path = f"{name}.contradicts"
     kept.put(path, data)
     return Contradiction(what, str(kept.folder / path))
 
 
-def _print(copied: Sequence[Copied], *, as_json: bool) -> None:
+def _print(copied: Sequence[CopyReport], *, as_json: bool) -> None:
     if as_json:
         logs = [{"origin": one.name, "old_size": one.old_size, "size": one.size} for one in copied]
         print(render({"logs": logs}).decode())

@@ -12,7 +12,7 @@ from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import IntegrityFault, Invalid
 from carevouch.ledger.checkpoint import SUPER
 from carevouch.ledger.note import Verifier
-from carevouch.ledger.policy import Policy, Witnessed, parse_policy, shown
+from carevouch.ledger.policy import Policy, QuorumReport, parse_policy, shown
 
 
 def key_and_policy(vkey: str | None, file: str | None) -> tuple[Verifier, Policy | None]:
@@ -54,7 +54,7 @@ def check_logs(policy: Policy, key: Verifier) -> None:
         raise IntegrityFault("the policy is about other logs than that of the key")
 
 
-def witness_words(witnessed: Witnessed) -> list[str]:
+def witness_words(witnessed: QuorumReport) -> list[str]:
     """Who cosigned when, who did not, and what that makes of the quorum."""
     by = [f"{shown(one.witness)} at {at(one.time)}" for one in witnessed.by]
     lines = [f"cosigned by {', '.join(by)}" if by else "cosigned by no witness of the policy"]
@@ -65,7 +65,7 @@ def witness_words(witnessed: Witnessed) -> list[str]:
     return lines
 
 
-def witness_json(witnessed: Witnessed) -> JsonObject:
+def witness_json(witnessed: QuorumReport) -> JsonObject:
     """The same, for programs; times in seconds since the epoch."""
     return {
         "origin": witnessed.checkpoint.origin,

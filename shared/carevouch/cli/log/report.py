@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from carevouch.cli.log.holdings import Held, standing_json, standing_words
+from carevouch.cli.log.holdings import Holdings, standing_json, standing_words
 from carevouch.cli.log.quorum import witness_json, witness_words
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.encoding import b64u
@@ -17,7 +17,7 @@ from carevouch.verifier.super_log import SuperReport
 Found = tuple[LogName | None, Finding]
 
 
-def words_of(audit: Audit, held: Held, findings: Sequence[Found]) -> list[str]:
+def words_of(audit: Audit, held: Holdings, findings: Sequence[Found]) -> list[str]:
     """The report for people."""
     lines = ["super-log: none"] if audit.above is None else _above_words(audit, audit.above)
     for report in audit.strands:
@@ -32,7 +32,7 @@ def words_of(audit: Audit, held: Held, findings: Sequence[Found]) -> list[str]:
     return [*lines, f"{len(findings)} findings" if findings else "nothing is wrong"]
 
 
-def json_of(audit: Audit, held: Held, findings: Sequence[Found]) -> JsonObject:
+def json_of(audit: Audit, held: Holdings, findings: Sequence[Found]) -> JsonObject:
     """The report for programs."""
     above, witnessed = audit.above, audit.witnessed
     return {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from carevouch.cli.files import read_bytes, read_text, read_vkey
-from carevouch.cli.log.holdings import Held, read_held
+from carevouch.cli.log.holdings import Holdings, read_held
 from carevouch.cli.log.source import Read, ReadMany, reader, readers, said_of
 from carevouch.cli.progress import progress
 from carevouch.events.epoch import read_epochs
@@ -30,7 +30,7 @@ from carevouch.ledger.note import Verifier, parse_note
 from carevouch.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, split_bundle, tile_at
 from carevouch.ledger.walk import Finding
 from carevouch.verifier.mismatch import unpublished
-from carevouch.verifier.scan import About, scan, untagged
+from carevouch.verifier.scan import EventAbout, scan, untagged
 
 DONE, FAULTY, BAD_INPUT = 0, 1, 2
 # Bundles that are read at a time.
@@ -141,7 +141,7 @@ class _Strand:
     read_many: ReadMany
     check: Callable[[Tile, bytes], None]
 
-    def scan(self, secret: bytes) -> Iterator[About]:
+    def scan(self, secret: bytes) -> Iterator[EventAbout]:
         """The events about the person."""
         return scan(self.number, self._entries(), secret)
 
@@ -197,7 +197,7 @@ def _genesis(read: Read, key: Verifier | None) -> Genesis:
     return read_epochs(read("epochs") or b"", genesis)
 
 
-def _untagged(held: Held, secret: bytes) -> list[Finding]:
+def _untagged(held: Holdings, secret: bytes) -> list[Finding]:
     message = "its event lacks your tag: whoever signed it kept it from you"
     return [
         Finding("untagged", file, f"{proved.doc} version {proved.version}: {message}")
@@ -205,7 +205,9 @@ def _untagged(held: Held, secret: bytes) -> list[Finding]:
     ]
 
 
-def _words(found: Sequence[About], held: Held, findings: Sequence[Finding], *, verified: bool) -> list[str]:
+def _words(
+    found: Sequence[EventAbout], held: Holdings, findings: Sequence[Finding], *, verified: bool
+) -> list[str]:
     files = _files(held)
     lines = []
     for about in sorted(found, key=lambda one: (one.event.time, one.strand, one.index)):
@@ -223,7 +225,7 @@ def _words(found: Sequence[About], held: Held, findings: Sequence[Finding], *, v
     return lines if verified else [*lines, "signatures were not checked; give the log's --key"]
 
 
-def _json(found: Sequence[About], held: Held, findings: Sequence[Finding]) -> dict[str, object]:
+def _json(found: Sequence[EventAbout], held: Holdings, findings: Sequence[Finding]) -> dict[str, object]:
     files = _files(held)
     return {
         "events": [
@@ -242,7 +244,7 @@ def _json(found: Sequence[About], held: Held, findings: Sequence[Finding]) -> di
     }
 
 
-def _files(held: Held) -> dict[str, list[str]]:
+def _files(held: Holdings) -> dict[str, list[str]]:
     """The files of the openings held, by event id."""
     files: dict[str, list[str]] = {}
     for file, proved in held.openings:

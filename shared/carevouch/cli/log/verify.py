@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from carevouch.cli.files import read_bytes, read_text
-from carevouch.cli.log.accepted import Judged, judge
+from carevouch.cli.log.accepted import ReceiptVerdict, judge
 from carevouch.cli.log.audit import NO_SUPER
 from carevouch.cli.log.evidence import proof_json, proof_words
 from carevouch.cli.log.quorum import key_and_policy
@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     return REFUSED if any(one.against_the_operator or one.touching for one in judged) else VERIFIED
 
 
-def _print(shown: Sequence[ProvedEntry], judged: Sequence[Judged], *, as_json: bool) -> None:
+def _print(shown: Sequence[ProvedEntry], judged: Sequence[ReceiptVerdict], *, as_json: bool) -> None:
     if as_json:
         said: dict[str, object] = {"verified": [proof_json(one) for one in shown]}
         if judged:
@@ -176,7 +176,7 @@ def _prove(
 
 def _judge(
     args: argparse.Namespace, given: dict[str, bytes], key: Verifier, policy: Policy | None
-) -> list[Judged]:
+) -> list[ReceiptVerdict]:
     receipts = {name: given[name] for name in args.receipt}
     if not receipts:
         return []

@@ -18,7 +18,7 @@ from carevouch.ledger.checkpoint import SUPER, Checkpoint, log_origin, open_chec
 from carevouch.ledger.logkeys import LogKeys
 from carevouch.ledger.note import Verifier
 from carevouch.remote.http import reading
-from carevouch.witness.request import Request, WitnessSigner, render_request
+from carevouch.witness.request import CheckpointRequest, WitnessSigner, render_request
 from carevouch.witness.watch import (
     AuditFault,
     Deployment,
@@ -30,14 +30,14 @@ from carevouch.witness.watch import (
     proof_between,
     render_watch,
 )
-from carevouch.witness.witness import Watched, Witness
+from carevouch.witness.witness import WatchedLog, Witness
 
 SOUND, FAULTY = 0, 1
 # After so many questions whether it is enough (a bundle or a checkpoint each), progress is stored and shown.
 STEP = 200
 
 
-class SaysSo:
+class TerminalTelemetry:
     """`witness.Tell` for a person at a terminal: errors on standard error, metrics nowhere."""
 
     def count(self, name: str, value: float) -> None:
@@ -123,10 +123,10 @@ def _cosigned(
     signer: WitnessSigner,
 ) -> str:
     """The cosignature lines, by the same way as over HTTP; raises `AuditFault` for a refusal."""
-    witness = Witness([Watched(checkpoint.origin, (verifier,))], store, signer, clock, SaysSo())
+    witness = Witness([WatchedLog(checkpoint.origin, (verifier,))], store, signer, clock, TerminalTelemetry())
     old = store.read(checkpoint.origin).size
     proof = proof_between(deployment, old, checkpoint.size)
-    answer = witness.add_checkpoint(render_request(Request(old, tuple(proof), note)))
+    answer = witness.add_checkpoint(render_request(CheckpointRequest(old, tuple(proof), note)))
     if answer.status != 200:
         raise AuditFault("fork", answer.body.rstrip("\n"))
     return answer.body

@@ -9,14 +9,14 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from carevouch.cli.files import read_text
-from carevouch.cli.witness.audit import SaysSo, clock
+from carevouch.cli.witness.audit import TerminalTelemetry, clock
 from carevouch.cli.witness.files import WitnessFiles, read_key
 from carevouch.remote.http import reading
 from carevouch.witness.auditor import Cosigner
 from carevouch.witness.logs import parse_logs
 from carevouch.witness.request import MAX_REQUEST, TEXT
 from carevouch.witness.watch import Enough
-from carevouch.witness.witness import Answer, Witness
+from carevouch.witness.witness import Witness, WitnessAnswer
 
 HOST = "127.0.0.1"
 # Seconds that a client may be silent.
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     logs, signer = parse_logs(read_text(args.logs).decode("utf-8")), read_key(args.key)
     with WitnessFiles(args.state) as store:
-        tell = SaysSo()
+        tell = TerminalTelemetry()
         witness = Witness(logs, store, signer, clock, tell, Cosigner(store, tell, spell, reading))
         with WitnessServer(witness, args.port) as server:
             print(f"{signer.name} cosigns {len(logs)} logs at {server.url}", flush=True)
@@ -86,16 +86,16 @@ class _Handler(BaseHTTPRequestHandler):
         name = self.path[1:].removesuffix(CHECKPOINT)
         note = self.server.witness.checkpoint(name) if self.path.endswith(CHECKPOINT) else None
         if note is None:
-            self._send(Answer(404, "no checkpoint of such a log was cosigned\n"))
+            self._send(WitnessAnswer(404, "no checkpoint of such a log was cosigned\n"))
         else:
-            self._send(Answer(200, note.decode("utf-8")))
+            self._send(WitnessAnswer(200, note.decode("utf-8")))
 
     def _refuse(self, status: int, said: str) -> None:
         """Answer without having read the body: the connection cannot be used again."""
         self.close_connection = True
-        self._send(Answer(status, said, TEXT, {"Connection": "close"}))
+        self._send(WitnessAnswer(status, said, TEXT, {"Connection": "close"}))
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: WitnessAnswer) -> None:
         body = answer.body.encode("utf-8")
         self.send_response(answer.status)
         for name, value in {"Content-Type": answer.content_type, **answer.headers}.items():

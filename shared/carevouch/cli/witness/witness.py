@@ -21,7 +21,7 @@ from carevouch.kernel.errors import IntegrityFault, Invalid
 from carevouch.kernel.times import instant
 from carevouch.ledger.checkpoint import SUPER, log_origin
 from carevouch.ledger.note import Verifier
-from carevouch.ledger.policy import Policy, QuorumFault, Witnessed, parse_policy, satisfied, shown
+from carevouch.ledger.policy import Policy, QuorumFault, QuorumReport, parse_policy, satisfied, shown
 
 MET, REFUSED, BAD_INPUT = 0, 1, 2
 # litewitness listens there as well.
@@ -107,7 +107,7 @@ def _logs(key: str | None) -> list[Verifier]:
     return [pinned.named(log_origin(pinned.name.removesuffix(f"/{SUPER}"), SUPER))]
 
 
-def _say(policy: Policy, witnessed: Witnessed) -> None:
+def _say(policy: Policy, witnessed: QuorumReport) -> None:
     print(f"{witnessed.checkpoint.origin}: {witnessed.checkpoint.size} entries")
     times = {one.witness: one.time for one in witnessed.by}
     for witness in policy.witnesses:

@@ -1,26 +1,26 @@
 """The one store of revisions and acts."""
 
 from carevouch.store.documents.model import (
-    Answer,
-    Committed,
+    ActNames,
+    ActPlan,
+    ActRequest,
+    CommittedAct,
     Draft,
-    Naming,
-    Plan,
-    Request,
-    Stored,
+    StoredAnswer,
+    StoredRevision,
 )
 from carevouch.store.documents.reader import Partition, Reader
 from carevouch.store.documents.writer import Writer
 
 __all__ = [
-    "Answer",
-    "Committed",
+    "StoredAnswer",
+    "CommittedAct",
     "Draft",
-    "Naming",
+    "ActNames",
     "Partition",
-    "Plan",
+    "ActPlan",
     "Reader",
-    "Request",
-    "Stored",
+    "ActRequest",
+    "StoredRevision",
     "Writer",
 ]

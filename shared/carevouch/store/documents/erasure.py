@@ -20,7 +20,7 @@ from carevouch.kernel.canonical import jcs
 from carevouch.kernel.errors import Conflict, DomainError, Erased, IntegrityFault, OutcomeUnknown
 from carevouch.kernel.ids import Doc, Key, about, part
 from carevouch.store.cipher import associated_data, decrypt
-from carevouch.store.documents.model import Answer, Committed, Draft, Naming, Plan, Request
+from carevouch.store.documents.model import ActNames, ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer
 from carevouch.store.documents.reader import Reader
 from carevouch.store.documents.writer import Writer
 from carevouch.store.rows import KeyRow, KeyRows, Row, RowExists
@@ -29,7 +29,7 @@ WORK_LIST = "E#pending"
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class ErasureReport:
     """What came of a sweep: erasures finished, and those that have to wait for the next."""
 
     finished: int = 0
@@ -48,7 +48,7 @@ class Eraser:
         self._key_rows = key_rows
         self._identifiers = identifiers
 
-    def erase(self, patient: str, on_whose_word: str) -> Committed:
+    def erase(self, patient: str, on_whose_word: str) -> CommittedAct:
         """Erase `patient` for good, and what was committed; raises `NotFound`, `Erased` (already done)."""
         self._reader.keys.person(patient)
         # A note that is there already is of an earlier try that was cut short: go on where it stopped.
@@ -57,10 +57,10 @@ class Eraser:
         self.finish(patient)
         return self._committed(patient)
 
-    def sweep(self) -> Swept:
+    def sweep(self) -> ErasureReport:
         """Finish what crashes left, each person for themselves."""
         results = [self._swept(row.key.sk) for row in self._rows.query(WORK_LIST)]
-        return Swept(results.count(True), results.count(False))
+        return ErasureReport(results.count(True), results.count(False))
 
     def finish(self, patient: str) -> None:
         """Do whatever of the steps is still to be done."""
@@ -105,11 +105,11 @@ class Eraser:
                 found.update(self._identifiers(plain[NONCE_BYTES:]))
         return sorted(found)
 
-    def _committed(self, patient: str) -> Committed:
+    def _committed(self, patient: str) -> CommittedAct:
         stored = self._reader.find(self._doc(patient))
         if stored is None:
             raise IntegrityFault("the event of an erasure is not where it was stored")
-        return Committed(stored.event.text, stored.certificate, Answer(204))
+        return CommittedAct(stored.event.text, stored.certificate, StoredAnswer(204))
 
     def _doc(self, patient: str) -> Doc:
         derived = self._reader.keys.deployment().derive("erasure", patient)
@@ -118,13 +118,13 @@ class Eraser:
     def _append(self, patient: str, on_whose_word: str) -> str:
         doc, time = self._doc(patient), self._writer.now()
 
-        def build(naming: Naming) -> Plan:
+        def build(naming: ActNames) -> ActPlan:
             body = jcs({"v": 1, "patient": patient, "on_whose_word": on_whose_word, "time": naming.time})
-            return Plan("subject.erased", (Draft(doc, body),), Answer(204), (patient,))
+            return ActPlan("subject.erased", (Draft(doc, body),), StoredAnswer(204), (patient,))
 
         # A conflict means that the event is there already, from the try that was cut short.
         with contextlib.suppress(Conflict):
-            self._writer.perform(Request(on_whose_word, None, b""), lambda _naming: doc, build)
+            self._writer.perform(ActRequest(on_whose_word, None, b""), lambda _naming: doc, build)
         return time
 
     def _clean(self, patient: str, row: KeyRow | None) -> None:

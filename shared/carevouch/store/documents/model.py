@@ -9,7 +9,7 @@ from carevouch.kernel.ids import Doc, Key, part
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ActRequest:
     """One caller's request, as far as retrying it matters.
 
     `key` is the Idempotency-Key, or None: then a retry is a new act. `content` is what must be the same for
@@ -22,7 +22,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class ActNames:
     """The names of one attempt at an act: its time and a source of ids.
 
     With an Idempotency-Key the same (index, what) always gives the same id, so that a retry meets its own
@@ -49,7 +49,7 @@ class Draft:
 
     doc: Doc
     body: bytes
-    after: "Stored | None" = None
+    after: "StoredRevision | None" = None
 
     @property
     def version(self) -> int:
@@ -58,7 +58,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredAnswer:
     """What a retry with the same key must be told again: a status and references, never content."""
 
     status: int
@@ -66,7 +66,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ActPlan:
     """An act, decided: what to append, and what must hold when it is appended.
 
     `subjects` are the patients concerned: each gets a tag and must be alive. `identifiers` are keys of
@@ -76,7 +76,7 @@ class Plan:
 
     event_type: str
     drafts: tuple[Draft, ...]
-    answer: Answer
+    answer: StoredAnswer
     subjects: tuple[str, ...] = ()
     identifiers: tuple[tuple[str, Doc], ...] = ()
     contract: str | None = None
@@ -84,7 +84,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredRevision:
     """A revision as a reader returns it: visible, decrypted, and proved to stand under its event's root."""
 
     revision: Revision
@@ -116,11 +116,11 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
+class CommittedAct:
     """An act that is stored: its event and certificate (the caller's receipt), and the answer to give."""
 
     event: str
     certificate: str | None
-    answer: Answer
+    answer: StoredAnswer
     replayed: bool = False
     stored: tuple[Draft, ...] = field(default=())

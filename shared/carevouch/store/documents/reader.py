@@ -23,7 +23,7 @@ from carevouch.kernel.jws import take_apart, verify
 from carevouch.ledger.merkle import root_from_inclusion
 from carevouch.store.cipher import associated_data, decrypt
 from carevouch.store.documents.layout import ABORTED, REJECTED_SUFFIX, home_of, path_of, unpack_keys
-from carevouch.store.documents.model import Stored
+from carevouch.store.documents.model import StoredRevision
 from carevouch.store.keys import KeyRing
 from carevouch.store.rows import Row, Rows
 from carevouch.store.session import CERT_ROW
@@ -59,7 +59,7 @@ class Reader:
             return Partition(self, f"A#none#{month}", self.keys.deployment().data)
         return Partition(self, f"A#{patient}#{month}", self.keys.person(patient).data)
 
-    def find(self, doc: Doc) -> Stored | None:
+    def find(self, doc: Doc) -> StoredRevision | None:
         """The latest visible revision of a document, wherever it lies."""
         return self.partition_of(doc).get(doc)
 
@@ -108,17 +108,17 @@ class Partition:
         self._reader = reader
         self._data_key = data_key
 
-    def get(self, doc: Doc) -> Stored | None:
+    def get(self, doc: Doc) -> StoredRevision | None:
         """The latest visible revision of `doc`; raises `IntegrityFault` if the log rejected it."""
         history = self.history(doc)
         return history[-1] if history else None
 
-    def version(self, doc: Doc, version: int) -> Stored | None:
+    def version(self, doc: Doc, version: int) -> StoredRevision | None:
         """One visible revision."""
         found = self._revisions(doc.key(version).sk)
         return found[0] if found else None
 
-    def history(self, doc: Doc) -> list[Stored]:
+    def history(self, doc: Doc) -> list[StoredRevision]:
         """All visible revisions, oldest first; their chain of leaf hashes holds."""
         revisions = self._revisions(f"{doc.type}#{doc.id}#v#")
         for earlier, stored in zip([None, *revisions], revisions, strict=False):
@@ -127,16 +127,16 @@ class Partition:
                 raise IntegrityFault("the versions of a document do not follow each other")
         return revisions
 
-    def all(self) -> list[Stored]:
+    def all(self) -> list[StoredRevision]:
         """All visible revisions of every document, in key order."""
         return self._revisions("")
 
-    def latest(self, type_: str | None = None) -> list[Stored]:
+    def latest(self, type_: str | None = None) -> list[StoredRevision]:
         """The latest visible revision of every document (of one type), in key order."""
         revisions = self._revisions(f"{type_}#" if type_ else "")
         return [list(group)[-1] for _, group in groupby(revisions, key=lambda stored: stored.doc)]
 
-    def _revisions(self, prefix: str) -> list[Stored]:
+    def _revisions(self, prefix: str) -> list[StoredRevision]:
         rows = self._reader.rows.query(self.pk, prefix)
         revisions = [row for row in rows if "#v#" in row.key.sk and not _is_mark(row)]
         homes = self._homes(revisions, rows)
@@ -166,7 +166,7 @@ class Partition:
         missing = {home_of(row) for row in revisions} - homes.keys()
         return {**homes, **self._reader.rows.get_many(sorted(missing))}
 
-    def _open(self, row: Row, home: Row) -> Stored:
+    def _open(self, row: Row, home: Row) -> StoredRevision:
         doc, version = _parsed(row)
         event = self._reader.event(home.text("event") or "")
         # An erasure outlives the person's key: its row lies with the person, but under the deployment's.
@@ -180,7 +180,7 @@ class Partition:
             raise IntegrityFault(f"a stored {doc.type} is not of an event that may write it")
         if root_from_inclusion(index, event.count, revision.leaf_hash, path) != event.root:
             raise IntegrityFault(f"a stored {doc.type} does not stand under the root of its event")
-        return Stored(revision, row.key, event, index, path, self._reader.certificate_text(event))
+        return StoredRevision(revision, row.key, event, index, path, self._reader.certificate_text(event))
 
     def _refuse_rejected(self, rows: Iterable[Row], visible: Sequence[Row]) -> None:
         marks = {row.key.sk.removesuffix(REJECTED_SUFFIX): row for row in rows if _is_mark(row)}

@@ -13,14 +13,14 @@ from carevouch.kernel.errors import Unprocessable
 from carevouch.kernel.ids import Doc, Key
 from carevouch.store.cipher import associated_data, decrypt
 from carevouch.store.documents.layout import COMMITTED, commit_key, home_of
-from carevouch.store.documents.model import Answer, Committed, Naming, Request
+from carevouch.store.documents.model import ActNames, ActRequest, CommittedAct, StoredAnswer
 from carevouch.store.documents.reader import Reader
 from carevouch.store.rows import Row
 
 BOUND = "answer"
 
 
-def memory(request: Request, answer: Answer, nonce: bytes) -> bytes:
+def memory(request: ActRequest, answer: StoredAnswer, nonce: bytes) -> bytes:
     """What row 0 remembers of the request and its answer."""
     return jcs(
         {
@@ -33,8 +33,8 @@ def memory(request: Request, answer: Answer, nonce: bytes) -> bytes:
 
 
 def recall(
-    reader: Reader, request: Request, names: Sequence[Naming], first: Callable[[Naming], Doc]
-) -> Committed | int:
+    reader: Reader, request: ActRequest, names: Sequence[ActNames], first: Callable[[ActNames], Doc]
+) -> CommittedAct | int:
     """The earlier outcome of this very request, under whichever attempt; else the attempt to make now.
 
     All attempts are looked at, because what made an earlier one move on (a rival's identifier) may look
@@ -67,7 +67,7 @@ def _row_of(reader: Reader, first: Doc, acts: set[str], found: Mapping[Key, Row]
     return next((row for row in rows if row.text("act") in acts and row.number("index") == 0), None)
 
 
-def _told_again(reader: Reader, request: Request, first: Doc, mine: Row) -> Committed:
+def _told_again(reader: Reader, request: ActRequest, first: Doc, mine: Row) -> CommittedAct:
     keys = reader.keys
     lives_with_person = first.subject is not None and first.type != "Erasure"
     data_key = keys.person(first.subject or "").data if lives_with_person else keys.deployment().data
@@ -78,5 +78,5 @@ def _told_again(reader: Reader, request: Request, first: Doc, mine: Row) -> Comm
     carrier = mine if mine.key == home_of(mine) else reader.rows.get(home_of(mine))
     text = (carrier.text("event") if carrier else None) or ""
     event = reader.event(text)
-    answer = Answer(known["status"], tuple(known["references"]))
-    return Committed(text, reader.certificate_text(event), answer, replayed=True)
+    answer = StoredAnswer(known["status"], tuple(known["references"]))
+    return CommittedAct(text, reader.certificate_text(event), answer, replayed=True)

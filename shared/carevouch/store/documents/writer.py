@@ -40,7 +40,7 @@ from carevouch.store.documents.layout import (
     revision_row,
     stage_key,
 )
-from carevouch.store.documents.model import Answer, Committed, Draft, Naming, Plan, Request
+from carevouch.store.documents.model import ActNames, ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer
 from carevouch.store.documents.reader import Reader
 from carevouch.store.keys import Entropy, PersonKey
 from carevouch.store.rows import (
@@ -72,8 +72,8 @@ class AttemptLost(NotStored):
 class _Prepared:
     """An act with its rows encrypted, not yet signed."""
 
-    naming: Naming
-    plan: Plan
+    naming: ActNames
+    plan: ActPlan
     act: Act
     rows: tuple[Row, ...]
     tags: tuple[bytes, ...]
@@ -89,8 +89,8 @@ class Writer:
         self._entropy = entropy
 
     def perform(
-        self, request: Request, first: Callable[[Naming], Doc], build: Callable[[Naming], Plan]
-    ) -> Committed:
+        self, request: ActRequest, first: Callable[[ActNames], Doc], build: Callable[[ActNames], ActPlan]
+    ) -> CommittedAct:
         """Append the act that `build` decides, once per Idempotency-Key.
 
         `first` names the document of index 0, so that a retry finds its own row before anything is decided
@@ -102,7 +102,7 @@ class Writer:
             # Named anew for each attempt: which person an identifier leads to may have changed meanwhile.
             names = self._names(request, first)
             done = retry.recall(self._reader, request, names, first) if request.key is not None else 0
-            if isinstance(done, Committed):
+            if isinstance(done, CommittedAct):
                 return done
             attempt = max(attempt, done)
             try:
@@ -112,7 +112,7 @@ class Writer:
             except DomainError:
                 # The rival who was first may have been this very request, sent twice: its answer is ours.
                 done = retry.recall(self._reader, request, names, first) if request.key is not None else 0
-                if isinstance(done, Committed):
+                if isinstance(done, CommittedAct):
                     return done
                 raise
         raise Busy("others keep changing the same person at the same time; try again in a moment")
@@ -123,16 +123,16 @@ class Writer:
 
     def append_signed(
         self, event: Event, act: Act, identifiers: tuple[tuple[str, Doc], ...] = ()
-    ) -> Committed:
+    ) -> CommittedAct:
         """Append an act that somebody else signed: the operator's, verified before by the caller.
 
         Raises `Conflict` where a version or an identifier is taken.
         """
         if event.root != act.root or event.count != len(act.revisions):
             raise IntegrityFault("the signed event does not commit to these documents")
-        answer = Answer(201, tuple(str(revision.doc) for revision in act.revisions))
-        plan = Plan(event.type, (), answer, identifiers=identifiers)
-        naming = Naming(0, event.time, lambda _index, _what: b"")
+        answer = StoredAnswer(201, tuple(str(revision.doc) for revision in act.revisions))
+        plan = ActPlan(event.type, (), answer, identifiers=identifiers)
+        naming = ActNames(0, event.time, lambda _index, _what: b"")
         rows = tuple(
             self._encrypted(event.id, {}, revision, index, act)
             for index, revision in enumerate(act.revisions)
@@ -142,20 +142,20 @@ class Writer:
             self._commit_plain(prepared, SignedAct(event.text, event.kid, event.n))
         except AttemptLost:
             raise Conflict("another organisation has one of these identifiers") from None
-        return Committed(event.text, None, answer)
+        return CommittedAct(event.text, None, answer)
 
-    def _names(self, request: Request, first: Callable[[Naming], Doc]) -> tuple[Naming, ...]:
+    def _names(self, request: ActRequest, first: Callable[[ActNames], Doc]) -> tuple[ActNames, ...]:
         time, key = self._session.clock(), request.key
         if key is None:
-            return tuple(Naming(attempt, time, self._random_draw()) for attempt in range(MAX_ATTEMPTS))
+            return tuple(ActNames(attempt, time, self._random_draw()) for attempt in range(MAX_ATTEMPTS))
         secret = self._reader.keys.deployment()
 
-        def drawn(attempt: int, event: str) -> Naming:
+        def drawn(attempt: int, event: str) -> ActNames:
             def draw(index: int, what: str) -> bytes:
                 what = event if what == "event" else what
                 return secret.derive(request.caller, key, attempt, index, what)
 
-            return Naming(attempt, time, draw)
+            return ActNames(attempt, time, draw)
 
         # The act is named for its partition too: one key used for two people must not name two acts alike,
         # for the log takes each name once.
@@ -172,7 +172,7 @@ class Writer:
 
         return draw
 
-    def _append(self, request: Request, naming: Naming, plan: Plan) -> Committed:
+    def _append(self, request: ActRequest, naming: ActNames, plan: ActPlan) -> CommittedAct:
         prepared = self._prepare(request, naming, plan)
         staged = plan.staged and len(plan.drafts) > 1
         _check_limits(prepared, staged)
@@ -184,11 +184,11 @@ class Writer:
                 self._commit_stage(prepared, signed)
             else:
                 self._commit_plain(prepared, signed)
-            return Committed(signed.text, key.certificate, plan.answer, False, plan.drafts)
+            return CommittedAct(signed.text, key.certificate, plan.answer, False, plan.drafts)
 
     # Preparing
 
-    def _prepare(self, request: Request, naming: Naming, plan: Plan) -> _Prepared:
+    def _prepare(self, request: ActRequest, naming: ActNames, plan: ActPlan) -> _Prepared:
         people = {patient: self._reader.keys.person(patient) for patient in plan.subjects}
         act = assemble([self._revision(draft) for draft in plan.drafts])
         check_matrix(act.revisions, plan.event_type, self._session.service)
@@ -217,7 +217,7 @@ class Writer:
             )
         return Row(key, row)
 
-    def _with_answer(self, row: Row, request: Request, plan: Plan, people: dict[str, PersonKey]) -> Row:
+    def _with_answer(self, row: Row, request: ActRequest, plan: ActPlan, people: dict[str, PersonKey]) -> Row:
         memory = retry.memory(request, plan.answer, self._entropy(NONCE_BYTES))
         data_key = self._data_key(plan.drafts[0].doc, people)
         sealed = self._encrypt(data_key, row.key, memory, retry.BOUND)
@@ -340,7 +340,7 @@ def _at_home(row: Row, home: Key) -> Row:
     return Row(row.key, {**row.attributes, "home": [home.pk, home.sk]})
 
 
-def _identifier_rows(plan: Plan) -> list[Row]:
+def _identifier_rows(plan: ActPlan) -> list[Row]:
     leads_to: dict[str, Doc] = {}
     for blind, doc in plan.identifiers:
         if leads_to.setdefault(blind, doc) != doc:
@@ -348,7 +348,7 @@ def _identifier_rows(plan: Plan) -> list[Row]:
     return [Row(Key(blind, "id"), {"doc": str(doc)}) for blind, doc in leads_to.items()]
 
 
-def _alive(plan: Plan) -> tuple[str, ...]:
+def _alive(plan: ActPlan) -> tuple[str, ...]:
     return tuple(f"P#{patient}" for patient in plan.subjects)
 
 

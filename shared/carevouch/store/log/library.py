@@ -37,7 +37,7 @@ from carevouch.store.log.ports import MarkReader, Objects
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedCheckpoint:
     """A log's checkpoint, parsed and verbatim."""
 
     log: LogName
@@ -46,13 +46,13 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class EntryWithProof:
     """An entry and its proof under a checkpoint; `above` proves that checkpoint in the super-log."""
 
     entry: bytes
     proof: TlogProof
-    published: Published
-    above: "Placed | None" = None
+    published: PublishedCheckpoint
+    above: "EntryWithProof | None" = None
 
 
 class Library:
@@ -95,10 +95,10 @@ class Library:
         """`name`, if there is such a log: a strand, or the super-log."""
         return self.strand(name) if isinstance(name, int) else SUPER
 
-    def published(self, log: LogName) -> Published:
+    def published(self, log: LogName) -> PublishedCheckpoint:
         """The log's checkpoint; raises `NotFound` before the first."""
         note = self.file(f"{self.log(log)}/checkpoint")
-        return Published(log, self.keys.open(note, self.origin(log)), note)
+        return PublishedCheckpoint(log, self.keys.open(note, self.origin(log)), note)
 
     def tile(self, log: LogName, tile: Tile) -> tuple[bytes, bool]:
         """A tile or a bundle, and whether it is of the published tree, whose bytes never change.
@@ -129,7 +129,7 @@ class Library:
         """The origin of a log, and the name of its keys."""
         return log_origin(self.genesis().origin, log)
 
-    def all_published(self) -> dict[int, Published]:
+    def all_published(self) -> dict[int, PublishedCheckpoint]:
         """The checkpoint of every strand that has one."""
         found = {}
         for strand in range(self.genesis().strand_count):
@@ -137,7 +137,7 @@ class Library:
                 found[strand] = self.published(strand)
         return found
 
-    def event(self, event_id: str) -> Placed:
+    def event(self, event_id: str) -> EntryWithProof:
         """Where an event stands; raises `NotFound` if it is not in the published log (yet).
 
         Under a checkpoint that is in the super-log, if one covers it already; else under the newest.
@@ -161,31 +161,31 @@ class Library:
         verify_inclusion_receipt(receipt, leaf_hash(placed.entry), self.genesis().seal)
         return receipt
 
-    def checkpoint(self, strand: int, size: int) -> Placed:
+    def checkpoint(self, strand: int, size: int) -> EntryWithProof:
         """Where the checkpoint of this strand and size stands in the super-log; raises `NotFound`."""
         missing = "no such checkpoint in the published super-log (yet)"
         return self._found(self.published(SUPER), head_mark(self.strand(strand), size), missing)
 
-    def block(self, strand: int, number: int) -> tuple[Block, Placed]:
+    def block(self, strand: int, number: int) -> tuple[Block, EntryWithProof]:
         """A block and its seal; raises `NotFound` if it is not in the published log (yet)."""
         missing = "no such block in the published log (yet)"
         placed = self._placed(self.strand(strand), block_mark(number), missing)
         return parse_block(parse_seal(placed.entry.decode("ascii")).data), placed
 
-    def place(self, published: Published, index: int) -> Placed:
+    def place(self, published: PublishedCheckpoint, index: int) -> EntryWithProof:
         """The entry at `index` with its proof."""
         size = published.checkpoint.size
         bundle = tile_at(ENTRIES, index // WIDTH, size)
         entry = split_bundle(self._tile(published.log, bundle), bundle.path)[index % WIDTH]
         proof = TlogProof(index, tuple(inclusion_proof(self.reader(published), index, size)), published.note)
         verify(proof, leaf_hash(entry), self.keys.verifier(self.origin(published.log)))
-        return Placed(entry, proof, published)
+        return EntryWithProof(entry, proof, published)
 
-    def reader(self, published: Published) -> TileReader:
+    def reader(self, published: PublishedCheckpoint) -> TileReader:
         """The hashes of the published tree; what is computed from them is verified by whoever asks."""
         return self._reader(published.log, published.checkpoint.size)
 
-    def bundle(self, published: Published, number: int) -> list[bytes]:
+    def bundle(self, published: PublishedCheckpoint, number: int) -> list[bytes]:
         """All entries of a bundle, each of them shown to stand under the published root.
 
         One path does it: that of the last entry, whose lower hashes are made here, out of all the others.
@@ -212,7 +212,7 @@ class Library:
         found = self._marks.get(strand, sorted(marks))
         return {marks[key]: mark.index for key, mark in found.items()}
 
-    def _placed(self, strand: int, key: str, missing: str) -> Placed:
+    def _placed(self, strand: int, key: str, missing: str) -> EntryWithProof:
         # The checkpoint first: a mark read after it may be newer than it, never the other way round.
         published = self.published(strand)
         placed = self._found(published, key, missing)
@@ -220,10 +220,10 @@ class Library:
         if above is None:
             return placed
         head = parse_super_entry(above.entry, self.genesis().origin, self.keys)
-        under = Published(strand, head.checkpoint, head.entry)
+        under = PublishedCheckpoint(strand, head.checkpoint, head.entry)
         return replace(self.place(under, placed.proof.index), above=above)
 
-    def _above(self, published: Published, index: int) -> Placed | None:
+    def _above(self, published: PublishedCheckpoint, index: int) -> EntryWithProof | None:
         """A published entry of the super-log that is a checkpoint of this strand over entry `index`.
 
         An idle strand's newest checkpoint is found by its mark; a busy one's is among the latest entries.
@@ -241,7 +241,7 @@ class Library:
                 return self.place(upper, at)
         return None
 
-    def _latest(self, upper: Published) -> Iterator[tuple[int, bytes]]:
+    def _latest(self, upper: PublishedCheckpoint) -> Iterator[tuple[int, bytes]]:
         """The super-log's last entries with their indices, newest first: those of its last two bundles."""
         size = upper.checkpoint.size
         for number in sorted({max(size - 1, 0) // WIDTH, max(size - 1 - WIDTH, 0) // WIDTH}, reverse=True):
@@ -250,7 +250,7 @@ class Library:
                 entries = split_bundle(self._tile(SUPER, bundle), bundle.path)
                 yield from reversed(list(enumerate(entries, number * WIDTH)))
 
-    def _found(self, published: Published, key: str, missing: str) -> Placed:
+    def _found(self, published: PublishedCheckpoint, key: str, missing: str) -> EntryWithProof:
         mark = self._marks.get(published.log, [key]).get(key)
         if mark is None or mark.index >= published.checkpoint.size:
             raise NotFound(missing)

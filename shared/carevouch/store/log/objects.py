@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from carevouch.store.log.ports import ObjectDiffers, ObjectMoved, Stored
+from carevouch.store.log.ports import ObjectDiffers, ObjectMoved, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,7 +24,7 @@ class S3Objects:
         self._client = client
         self._bucket = bucket
 
-    def get(self, name: str) -> Stored | None:
+    def get(self, name: str) -> StoredObject | None:
         """The object, or None."""
         try:
             answer = self._client.get_object(Bucket=self._bucket, Key=name)
@@ -32,7 +32,7 @@ class S3Objects:
             if _code(error) in _ABSENT:
                 return None
             raise
-        return Stored(answer["Body"].read(), answer["ETag"])
+        return StoredObject(answer["Body"].read(), answer["ETag"])
 
     def create(self, name: str, data: bytes) -> None:
         """Write once; the same bytes again are fine."""
@@ -45,7 +45,7 @@ class S3Objects:
             if found is None or found.data != data:
                 raise ObjectDiffers(f"{name} is already stored with other bytes") from None
 
-    def swap(self, name: str, before: Stored | None, data: bytes) -> None:
+    def swap(self, name: str, before: StoredObject | None, data: bytes) -> None:
         """Replace exactly the state that was read."""
         try:
             if before is None:

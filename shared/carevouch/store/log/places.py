@@ -20,7 +20,7 @@ from carevouch.events.genesis import Genesis, strand_for
 from carevouch.events.seal import verify_seal
 from carevouch.ledger.checkpoint import strand_origin
 from carevouch.ledger.tiles import ENTRIES, TileFault, split_bundle, tile_at
-from carevouch.records.views import Sealing
+from carevouch.records.views import SealPlace
 from carevouch.sealing.marks import Mark, event_mark, is_entry
 from carevouch.store.dynamo import mark_model
 from carevouch.store.settings import CONFIG
@@ -53,7 +53,7 @@ class SealedFacts:
 
     def places(
         self, events: Iterable[Event], published: Mapping[int, int] | None = None
-    ) -> dict[str, Sealing]:
+    ) -> dict[str, SealPlace]:
         """Where those of the events stand that are sealed, by id.
 
         With `published` (sizes read before the events were) only those that it covers. All of these are
@@ -74,7 +74,7 @@ class SealedFacts:
             strand, is_published = key[0], mark.index < sizes[key[0]]
             block = self._block(strand, mark, sizes[strand])
             if block is not None and (is_published or published is None):
-                found[wanted[key].id] = Sealing(strand, mark.index, *block, is_published)
+                found[wanted[key].id] = SealPlace(strand, mark.index, *block, is_published)
         return found
 
     def _known(self) -> Genesis:

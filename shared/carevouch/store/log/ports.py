@@ -62,7 +62,7 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class IndexRow:
     """A row as the sparse index shows it: its key and its number under the index's kid."""
 
     key: Key
@@ -70,7 +70,7 @@ class Numbered:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredObject:
     """An object and the tag that names this state of it."""
 
     data: bytes
@@ -104,13 +104,13 @@ class Marks(MarkReader, Protocol):
 class Objects(Protocol):
     """Named bytes; consistent after a write."""
 
-    def get(self, name: str) -> Stored | None:
+    def get(self, name: str) -> StoredObject | None:
         """The object, or None."""
 
     def create(self, name: str, data: bytes) -> None:
         """Write once; the same bytes again are fine, others raise `ObjectDiffers`."""
 
-    def swap(self, name: str, before: Stored | None, data: bytes) -> None:
+    def swap(self, name: str, before: StoredObject | None, data: bytes) -> None:
         """Replace exactly the state that was read (None: create); raises `ObjectMoved`."""
 
 
@@ -123,7 +123,7 @@ class Events(Protocol):
     def certificates(self, kids: Iterable[str]) -> Mapping[str, str]:
         """The texts of these keys' certificates, of those that have one, strongly consistent."""
 
-    def after(self, kid: str, n: int) -> Iterable[Numbered]:
+    def after(self, kid: str, n: int) -> Iterable[IndexRow]:
         """All rows under `kid` with a number above `n`, ascending. May lag, and says what anybody wrote."""
 
     def own_rows(self, row: EventRow) -> list[Key]:

@@ -16,7 +16,7 @@ from carevouch.ledger.checkpoint import LogName
 from carevouch.ledger.merkle import Edge
 from carevouch.sealing.marks import Head, Mark
 from carevouch.store.documents.layout import home_of, unpack_keys
-from carevouch.store.log.ports import EventRow, HeadMoved, Numbered, Retry, StoredHead
+from carevouch.store.log.ports import EventRow, HeadMoved, IndexRow, Retry, StoredHead
 from carevouch.store.rows import Row, Value
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class DynamoEvents:
         texts = {row.key.pk.removeprefix("K#"): row.text("event") for row in found}
         return {kid: text for kid, text in texts.items() if text is not None}
 
-    def after(self, kid: str, n: int) -> Iterator[Numbered]:
+    def after(self, kid: str, n: int) -> Iterator[IndexRow]:
         """All rows under `kid` with a number above `n`, ascending, out of the index: may lag."""
         question = {
             "TableName": self._table,
@@ -206,7 +206,7 @@ class DynamoEvents:
             "ExpressionAttributeValues": {":kid": {"S": kid}, ":n": {"N": str(n)}},
         }
         for item in _queried(self._client, question):
-            yield Numbered(Key(item["pk"]["S"], item["sk"]["S"]), int(float(item["n"]["N"])))
+            yield IndexRow(Key(item["pk"]["S"], item["sk"]["S"]), int(float(item["n"]["N"])))
 
     def own_rows(self, row: EventRow) -> list[Key]:
         """The act's revision rows that themselves name this row as the home of their event.

@@ -20,7 +20,7 @@ CONTEXT = "log-key"
 MLDSA_CONTEXT = "log-key-mldsa"
 
 
-class Keep(Protocol):
+class WriteOnceStore(Protocol):
     """Small things that are written once."""
 
     def keep_once(self, name: str, data: bytes) -> bytes:
@@ -71,20 +71,20 @@ class KmsMldsaSigner:
 
 
 def software_key(
-    keep: Keep, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str = CONTEXT
+    keep: WriteOnceStore, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str = CONTEXT
 ) -> Ed25519InMemory:
     """The deployment's wrapped Ed25519 key of that name, made on first use."""
     return Ed25519InMemory(_seed(keep, wrapper, entropy, context))
 
 
 def software_mldsa_key(
-    keep: Keep, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str = MLDSA_CONTEXT
+    keep: WriteOnceStore, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str = MLDSA_CONTEXT
 ) -> Mldsa44InMemory:
     """The deployment's wrapped ML-DSA-44 key of that name, made on first use."""
     return Mldsa44InMemory(_seed(keep, wrapper, entropy, context))
 
 
-def _seed(keep: Keep, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str) -> bytes:
+def _seed(keep: WriteOnceStore, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str) -> bytes:
     """The seed kept under `context`; two who make it at once end with the same one."""
     wrapped = keep.kept(context)
     if wrapped is None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carevouch.cli.log.folder import Kept
+from carevouch.cli.log.folder import MirrorFolder
 from carevouch.cli.log.mirror import mirror
 from carevouch.cli.log.source import reader
 from carevouch.ledger.checkpoint import parse_checkpoint
@@ -45,7 +45,12 @@ def test_a_second_run_reads_only_what_is_new(tmp_path: Path) -> None:
         asked.append(path)
         return reader(str(source))(path)
 
-    mirror(asking, lambda paths: [asking(path) for path in paths], Kept(tmp_path / "copy"), parse_vkey(VKEY))
+    mirror(
+        asking,
+        lambda paths: [asking(path) for path in paths],
+        MirrorFolder(tmp_path / "copy"),
+        parse_vkey(VKEY),
+    )
     assert "0/tile/entries/000" not in asked
     assert "0/tile/entries/001" not in asked
     assert carevouch("audit", tmp_path / "copy") == 0
@@ -78,7 +83,7 @@ class Cut(Exception):
     """The power failed."""
 
 
-class Frail(Kept):
+class Frail(MirrorFolder):
     """A folder in which the power fails at the write number `at`: before it, or after it."""
 
     def __init__(self, folder: Path, at: int, *, after: bool) -> None:
@@ -103,7 +108,7 @@ class Frail(Kept):
             raise Cut
 
 
-def run(source: Path, kept: Kept) -> None:
+def run(source: Path, kept: MirrorFolder) -> None:
     read_one = reader(str(source))
     mirror(read_one, lambda paths: [read_one(path) for path in paths], kept, parse_vkey(VKEY))
 
@@ -120,13 +125,13 @@ def test_a_copy_cut_off_at_any_write_is_always_a_whole_log_and_is_finished_by_th
     for after in (False, True):
         for at in range(1, 100):
             kept = tmp_path / f"copy-{at}-{after}"
-            run(old, Kept(kept))
+            run(old, MirrorFolder(kept))
             try:
                 run(new, Frail(kept, at, after=after))
             except Cut:
                 cuts += 1
                 assert_whole(kept, true)
-                run(newest, Kept(kept))
+                run(newest, MirrorFolder(kept))
                 assert_whole(kept, true)
                 assert leftovers(kept, newest) == []
             else:
@@ -314,7 +319,7 @@ def test_new_epochs_and_their_strands_are_copied(tmp_path: Path) -> None:
 
 def test_two_copiers_do_not_meet_in_one_folder(tmp_path: Path, capsys: Capture) -> None:
     source = Deployment().grow(3).write(tmp_path / "log")
-    with Kept(tmp_path / "copy").alone():
+    with MirrorFolder(tmp_path / "copy").alone():
         assert copy(source, tmp_path / "copy") == 2
     assert "another program is copying" in capsys.readouterr().err
 

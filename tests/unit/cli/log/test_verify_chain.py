@@ -14,7 +14,7 @@ from carevouch.ledger import cose
 from carevouch.ledger.checkpoint import parse_checkpoint
 from carevouch.ledger.note import Ed25519InMemory, Note, Verifier, parse_note, render_note
 from carevouch.ledger.proof import render
-from carevouch.store.log.library import Placed
+from carevouch.store.log.library import EntryWithProof
 from tests.flips import flipped, places
 from tests.unit.cli.log.logs import VKEY, Deployment, Witness, write
 from tests.unit.sealing.acts import ORIGIN
@@ -43,7 +43,7 @@ class Held:
             files["super.tlog-proof"] = render(self.placed.above.proof)
         write(folder, files)
 
-    def place(self, number: int) -> Placed:
+    def place(self, number: int) -> EntryWithProof:
         """The place of the event that was acted then."""
         rows = list(self.deployment.cloud.events.rows.values())
         event_id = take_apart(rows[number].text).payload["id"]
