@@ -10,7 +10,7 @@ from carevouch.kernel.ids import Key
 from carevouch.ledger.logkeys import LogSigner
 from carevouch.ledger.note import Ed25519InMemory
 from carevouch.sealing.marks import Mark
-from carevouch.store.documents.layout import home_of, unpack_keys
+from carevouch.store.documents.model import home_of, unpack_keys
 from carevouch.store.log.places import SealedFacts, Wanted
 from carevouch.store.log.ports import EventRow, IndexRow
 from carevouch.store.log.rows import REJECTED_SUFFIX, may_carry_event

@@ -11,14 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from carevouch.consent.signature import body_of, grant_payload, sign_grant
-from carevouch.events.act import EventFacts, Revision, assemble, payload_of
+from carevouch.events.act import NONCE_BYTES, EventFacts, Revision, assemble, payload_of
 from carevouch.events.catalogue import OPERATOR
 from carevouch.events.envelope import EVENT_TYP, TAG_BYTES, parse_event
-from carevouch.events.leaf import NONCE_BYTES
 from carevouch.fhir.meta import with_meta
-from carevouch.identity.admission import ACTIVE, Admission, admission_body
-from carevouch.identity.binding import SEED_BYTES, answer_offer, device_body, make_offer, one_time_key
-from carevouch.identity.enrolment import ENROLMENT, enrolment_body
+from carevouch.identity.caller import ACTIVE, Admission, admission_body
+from carevouch.identity.links import (
+    ENROLMENT,
+    SEED_BYTES,
+    answer_offer,
+    device_body,
+    enrolment_body,
+    make_offer,
+    one_time_key,
+)
 from carevouch.kernel.ids import Doc, about, directory, part
 from carevouch.kernel.jsontext import render
 from carevouch.kernel.jws import KeyInMemory, sign
@@ -32,7 +38,7 @@ from carevouch.store.documents import (
     StoredAnswer,
     StoredRevision,
 )
-from carevouch.store.index import Index
+from carevouch.store.documents.reader import Index
 from tests.api import Who
 from tests.world import World, new_key
 

@@ -130,7 +130,7 @@ def _complete(records: Records, held: set[Asked], say: Say) -> bool:
 def _asked(records: Records) -> Iterator[Asked]:
     for resource in records.resources:
         for _, text in references.walk(resource):
-            target = references.parse(text)
+            target = references.parse_target(text)
             if target.form == "conditional":
                 try:
                     yield (str(target.type), *references.identifier_query(target))

@@ -18,7 +18,7 @@ from carevouch.cli.keys.admit import draw, next_number
 from carevouch.consent.signature import sign_grant
 from carevouch.events.genesis import Genesis, parse_genesis
 from carevouch.identity.admit import admission_request
-from carevouch.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
+from carevouch.identity.links import SEED_BYTES, answer_offer, make_offer, one_time_key
 from carevouch.kernel.jws import KeyInMemory, private_jwk, private_key
 from carevouch.kernel.times import instant
 from infra.stack import Cloud

@@ -9,8 +9,7 @@ the same state.
 from dataclasses import dataclass, replace
 
 from carevouch.claims.accumulate import fresh
-from carevouch.claims.codec import decode, encode
-from carevouch.claims.contract import Contract
+from carevouch.claims.contract import Contract, decode, encode
 from carevouch.claims.decision import accumulators_body, parse_accumulators
 from carevouch.claims.model import Accumulators, FamilyUse
 from carevouch.kernel.canonical import jcs, parse_jcs

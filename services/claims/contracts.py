@@ -8,10 +8,9 @@ import re
 
 from carevouch.claims.contract import Contract, parse_contract, verify_contract
 from carevouch.claims.lint import lint
+from carevouch.door.access import receipt_headers, receipt_json
 from carevouch.door.http import HttpRequest, Reply
-from carevouch.door.receipts import receipt_headers, receipt_json
-from carevouch.identity.caller import Caller
-from carevouch.identity.roles import PAYER
+from carevouch.identity.caller import PAYER, Caller
 from carevouch.kernel.canonical import JsonObject, jcs
 from carevouch.kernel.encoding import unb64u
 from carevouch.kernel.errors import DomainError, Forbidden, IntegrityFault, Invalid, NotFound

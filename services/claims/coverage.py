@@ -14,13 +14,12 @@ from carevouch.claims.fhir import coverage_input, family_of
 from carevouch.claims.model import CoverageInput
 from carevouch.door.access import Visit
 from carevouch.door.http import HttpRequest, Reply
-from carevouch.identity.caller import Caller
-from carevouch.identity.roles import PAYER
+from carevouch.identity.caller import PAYER, Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Forbidden, IntegrityFault, Invalid, Malformed, Unprocessable
 from carevouch.kernel.ids import Doc, about, parse_reference
 from carevouch.kernel.jsontext import parse, render
-from carevouch.records.content import stamped
+from carevouch.records.resource import stamped
 from carevouch.store.documents import (
     ActNames,
     ActPlan,
@@ -30,9 +29,8 @@ from carevouch.store.documents import (
     StoredAnswer,
     StoredRevision,
 )
-from services.claims.people import answered, require_person
 from services.claims.ports import Ports
-from services.claims.submission import patient_of, retriable, submitted
+from services.claims.submission import answered, patient_of, require_person, retriable, submitted
 
 COVERAGE, REGISTERED = "Coverage", "coverage.registered"
 

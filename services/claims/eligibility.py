@@ -5,24 +5,29 @@ Question and answer are one act. The answer promises nothing: a claim received i
 shows as left.
 """
 
-from carevouch.claims.elements import objects, reference, service_dates
 from carevouch.claims.eligibility import MemberCoverage, eligibility_response
+from carevouch.claims.fhir import objects, reference, service_dates
 from carevouch.door.access import Visit
 from carevouch.door.http import ABSENT, HttpRequest, Reply
-from carevouch.identity.caller import ORGANIZATION, Caller
-from carevouch.identity.roles import PAYER, PROVIDER
+from carevouch.identity.caller import ORGANIZATION, PAYER, PROVIDER, Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import NotFound, Unprocessable
 from carevouch.kernel.ids import Doc, about
 from carevouch.kernel.jsontext import render
-from carevouch.records.content import stamped
+from carevouch.records.resource import stamped
 from carevouch.store.documents import ActNames, ActPlan, Draft, Partition, StoredAnswer
 from services.claims import accumulators
 from services.claims.coverage import CoverageInForce, coverages_by
-from services.claims.people import answered, require_enrolment, require_provider
 from services.claims.plans import contract_on
 from services.claims.ports import Ports
-from services.claims.submission import patient_of, retriable, submitted
+from services.claims.submission import (
+    answered,
+    patient_of,
+    require_enrolment,
+    require_provider,
+    retriable,
+    submitted,
+)
 
 REQUEST, RESPONSE = "CoverageEligibilityRequest", "CoverageEligibilityResponse"
 

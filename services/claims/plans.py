@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from carevouch.claims.codec import decode, encode
-from carevouch.claims.contract import Contract, Range, parse_contract
+from carevouch.claims.contract import Contract, Range, decode, encode, parse_contract
 from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs
 from carevouch.kernel.errors import Conflict, IntegrityFault
 from carevouch.kernel.ids import Doc, directory, parse_reference, part

@@ -16,23 +16,29 @@ from carevouch.claims.model import Adjudication, ClaimInput
 from carevouch.claims.response import claim_response
 from carevouch.door.access import Visit
 from carevouch.door.http import HttpRequest, Reply
-from carevouch.events.leaf import commit
-from carevouch.identity.roles import PROVIDER
+from carevouch.events.act import commit
+from carevouch.identity.caller import PROVIDER
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.errors import Unprocessable
 from carevouch.kernel.ids import Doc, about, part
 from carevouch.kernel.jsontext import parse, render
-from carevouch.records.content import stamped
+from carevouch.records.resource import stamped
 from carevouch.store.documents import ActNames, ActPlan, Draft, Partition, StoredAnswer, StoredRevision
 from services.claims import accumulators
 from services.claims.accumulators import MemberAccumulators
 from services.claims.coverage import CoverageInForce, covering
-from services.claims.people import answered, require_enrolment, require_provider
 from services.claims.plans import ContractInForce, contract_on
 from services.claims.ports import Ports
 from services.claims.race import settled
-from services.claims.submission import patient_of, retriable, submitted
+from services.claims.submission import (
+    answered,
+    patient_of,
+    require_enrolment,
+    require_provider,
+    retriable,
+    submitted,
+)
 
 CLAIM, RESPONSE, DECISION = "Claim", "ClaimResponse", "Decision"
 DECISION_REFERENCE = "https://carevouch.org/fhir/StructureDefinition/decision"

@@ -8,17 +8,15 @@ with the same 404, and the refusal is audited.
 from typing import Any
 
 from carevouch.consent.lint import ConsentFinding
-from carevouch.door.access import Visit
+from carevouch.door.access import Visit, receipt_headers, receipt_json
 from carevouch.door.http import ABSENT, HttpRequest, Reply
-from carevouch.door.receipts import receipt_headers, receipt_json
-from carevouch.identity.caller import Caller
-from carevouch.identity.roles import APP, PAYER, PROVIDER, SPONSOR
+from carevouch.identity.caller import APP, PAYER, PROVIDER, SPONSOR, Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Conflict, Invalid, NotFound, Unprocessable
 from carevouch.kernel.ids import Doc, about, parse_reference
 from carevouch.kernel.times import later
 from carevouch.records.access import parties_of
-from carevouch.records.content import resource_of
+from carevouch.records.resource import resource_of
 from carevouch.store.documents import (
     ActNames,
     ActPlan,

@@ -9,13 +9,12 @@ may also be allowed by authorship or as a party to a claim; that is the records 
 from dataclasses import dataclass
 from typing import Any
 
-from carevouch.consent.decide import decide
-from carevouch.consent.decision import Decision, Reason
+from carevouch.consent.codes import is_known_purpose
+from carevouch.consent.decide import Decision, Reason, decide
 from carevouch.consent.facts import facts_of
 from carevouch.consent.model import Consent
-from carevouch.consent.purposes import is_known
 from carevouch.consent.question import ACTIONS, AccessRequest
-from carevouch.door.access import PURPOSE_HEADER, VisibleRevision, Visit
+from carevouch.door.access import PURPOSE_HEADER, VisibleRevision, Visit, purpose_of
 from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.events.catalogue import OWN_TYPES
 from carevouch.identity.caller import Caller
@@ -23,8 +22,8 @@ from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Erased, Invalid, NotFound
 from carevouch.kernel.ids import Doc, parse_doc
 from carevouch.kernel.times import instant, moment
-from carevouch.records.access import ReadAllowed, purpose_of
-from carevouch.records.content import resource_of
+from carevouch.records.access import ReadAllowed
+from carevouch.records.resource import resource_of
 from carevouch.store.documents import StoredRevision
 from services.consent.inputs import members, patient_of, require_own, text
 from services.consent.ports import Ports
@@ -88,7 +87,7 @@ def _purpose(stated: Any, header: str | None, caller: Caller) -> str:
         raise Invalid("purpose is exactly one code of v3-ActReason")
     if caller.patient is None or purpose is None:
         return purpose_of(caller, purpose)
-    if not is_known(purpose) and "|" not in purpose:
+    if not is_known_purpose(purpose) and "|" not in purpose:
         raise Invalid("purpose is a code of v3-ActReason, or a local one as system|code")
     return purpose
 

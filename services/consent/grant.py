@@ -9,10 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from carevouch.consent.signature import body_of, verify_grant
-from carevouch.door.access import Visit
+from carevouch.door.access import Visit, receipt_headers, receipt_json
 from carevouch.door.consents import Consents
 from carevouch.door.http import ABSENT, HttpRequest, Reply
-from carevouch.door.receipts import receipt_headers, receipt_json
 from carevouch.identity.caller import Caller
 from carevouch.kernel.errors import Conflict, IntegrityFault, Malformed, NotFound, Unprocessable
 from carevouch.kernel.ids import Doc, parse_doc

@@ -5,7 +5,7 @@ them, and under which name a retry finds its act.
 from collections.abc import Set
 from typing import Any
 
-from carevouch.consent.references import normal
+from carevouch.consent.read import normal
 from carevouch.door.http import HttpRequest
 from carevouch.identity.caller import Caller
 from carevouch.kernel.canonical import JsonObject

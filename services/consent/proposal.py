@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from carevouch.consent.lint import ConsentFinding, is_refused, lint
-from carevouch.consent.model import Consent, Directory
-from carevouch.consent.read import read_consent
-from carevouch.consent.references import reference_of
+from carevouch.consent.model import Consent
+from carevouch.consent.question import Directory
+from carevouch.consent.read import read_consent, reference_of
 from carevouch.events.catalogue import DIRECTORY_TYPES
 from carevouch.fhir.validate import require_valid
 from carevouch.identity.caller import Caller
@@ -19,7 +19,7 @@ from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Issue, Malformed, TooLarge, Unprocessable
 from carevouch.kernel.ids import parse_reference
 from carevouch.kernel.jsontext import render
-from carevouch.records.content import stamped
+from carevouch.records.resource import stamped
 from services.consent.ports import Ports
 
 # A Consent of words and codes has a few KB. Scans belong in a DocumentReference; a page of 40 stays below

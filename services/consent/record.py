@@ -9,15 +9,14 @@ import re
 from carevouch.consent.lint import ConsentFinding
 from carevouch.consent.model import may_permit
 from carevouch.consent.signature import body_of
-from carevouch.door.access import Visit
+from carevouch.door.access import Visit, receipt_headers
 from carevouch.door.http import ABSENT, HttpRequest, Reply
-from carevouch.door.receipts import receipt_headers
 from carevouch.fhir.meta import etag
 from carevouch.identity.caller import Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid, NotFound, PreconditionFailed, Unprocessable
 from carevouch.kernel.ids import Doc, about, parse_doc, parse_reference
-from carevouch.records.content import resource_of
+from carevouch.records.resource import resource_of
 from carevouch.store.documents import ActNames, ActPlan, CommittedAct, Draft, Partition, StoredAnswer
 from services.consent import proposal
 from services.consent.inputs import patient_of, require_device, require_own, retriable, subject_of

@@ -7,7 +7,7 @@ No signature is needed and nothing is cached anywhere, so there is nothing to in
 
 from typing import Any
 
-from carevouch.consent.references import reference_of
+from carevouch.consent.read import reference_of
 from carevouch.consent.signature import body_of
 from carevouch.door.access import VisibleRevision, Visit
 from carevouch.door.http import ABSENT, HttpRequest, Reply
@@ -19,7 +19,7 @@ from carevouch.kernel.errors import Invalid, NotFound
 from carevouch.kernel.ids import Doc, about, parse_doc
 from carevouch.kernel.jsontext import render
 from carevouch.records.access import ReadAllowed
-from carevouch.records.content import resource_of, stamped
+from carevouch.records.resource import resource_of, stamped
 from carevouch.store.documents import ActNames, ActPlan, Draft, Partition, StoredAnswer, StoredRevision
 from services.consent.inputs import require_device, require_own, retriable
 from services.consent.ports import Ports

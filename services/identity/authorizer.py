@@ -8,7 +8,7 @@ do.
 
 from typing import Any
 
-from carevouch.identity.token import read_token
+from carevouch.identity.caller import read_token
 from carevouch.kernel.errors import DomainError
 from services.identity.ports import AuthorizerPorts
 

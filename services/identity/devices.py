@@ -9,11 +9,11 @@ from collections.abc import Callable
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
-from carevouch.door.access import Visit
-from carevouch.door.devices import Devices, devices_of
+from carevouch.door.access import Visit, receipt_headers, receipt_json
+from carevouch.door.consents import Devices, devices_of
 from carevouch.door.http import ABSENT, HttpRequest, Reply
-from carevouch.door.receipts import receipt_headers, receipt_json
-from carevouch.identity.binding import (
+from carevouch.identity.caller import PROVIDER, Caller
+from carevouch.identity.links import (
     REMOVED,
     Offer,
     device_body,
@@ -22,8 +22,6 @@ from carevouch.identity.binding import (
     read_offer,
     verify_binding,
 )
-from carevouch.identity.caller import Caller
-from carevouch.identity.roles import PROVIDER
 from carevouch.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid, NotFound
 from carevouch.kernel.ids import Doc, about, part
 from carevouch.kernel.jws import Jwk, thumbprint

@@ -7,14 +7,14 @@ service can forge it.
 
 from typing import Any
 
+from carevouch.door.access import receipt_headers
 from carevouch.door.http import HttpRequest, Reply
-from carevouch.door.receipts import receipt_headers
 from carevouch.events.act import Act, Revision, assemble
 from carevouch.events.catalogue import OPERATOR, may_write
 from carevouch.events.certificate import verify_event
 from carevouch.events.envelope import Event, parse_event
 from carevouch.fhir.validate import require_valid
-from carevouch.identity.admission import parse_admission
+from carevouch.identity.caller import parse_admission
 from carevouch.kernel.encoding import unb64u
 from carevouch.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid, Malformed
 from carevouch.kernel.ids import DIRECTORY, Doc, parse_reference

@@ -7,20 +7,18 @@ and nothing else of them.
 
 from typing import Any
 
-from carevouch.door.access import Visit
-from carevouch.door.devices import enrolment_doc
+from carevouch.door.access import Visit, receipt_headers
+from carevouch.door.consents import enrolment_doc
 from carevouch.door.http import HttpRequest, Reply
-from carevouch.door.receipts import receipt_headers
 from carevouch.fhir.validate import require_valid
-from carevouch.identity.caller import Caller
-from carevouch.identity.enrolment import enrolment_body
-from carevouch.identity.roles import PROVIDER
+from carevouch.identity.caller import PROVIDER, Caller
+from carevouch.identity.links import enrolment_body
 from carevouch.kernel.errors import Conflict, Invalid, TooLarge
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import parse, render
-from carevouch.records.content import stamped
+from carevouch.records.resource import stamped
 from carevouch.store.documents import ActNames, ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer
-from carevouch.store.index import Superseded
+from carevouch.store.documents.reader import Superseded
 from carevouch.store.rows import MAX_ROW_BYTES
 from services.identity.ports import Ports
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from carevouch.door.access import Access
 from carevouch.kernel.jws import Jwk, Signer
 from carevouch.store.documents.erasure import Eraser
-from carevouch.store.index import Index
+from carevouch.store.documents.reader import Index
 from carevouch.store.settings import Store
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from carevouch.door.http import Door, Handler, HttpRequest, Reply
-from carevouch.identity.token import LIFE_SECONDS
+from carevouch.identity.caller import LIFE_SECONDS
 from services.identity import devices, organizations, people, tokens
 from services.identity.ports import Ports
 

@@ -14,11 +14,20 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, RSAKey
 
-from carevouch.door.devices import Devices, devices_of
+from carevouch.door.consents import Devices, devices_of
 from carevouch.door.http import HttpRequest, Reply
-from carevouch.identity.caller import DEVICE, ORGANIZATION
-from carevouch.identity.scopes import PATIENT, SYSTEM, parse_scopes, render_scopes
-from carevouch.identity.token import LIFE_SECONDS, TOKEN_TYP, TokenFacts, token_payload
+from carevouch.identity.caller import (
+    DEVICE,
+    LIFE_SECONDS,
+    ORGANIZATION,
+    PATIENT,
+    SYSTEM,
+    TOKEN_TYP,
+    TokenFacts,
+    parse_scopes,
+    render_scopes,
+    token_payload,
+)
 from carevouch.kernel.encoding import base32, unb64u
 from carevouch.kernel.errors import DomainError
 from carevouch.kernel.ids import PART

@@ -8,7 +8,7 @@ import boto3
 
 from carevouch.door.access import Access
 from carevouch.store.documents.erasure import Eraser
-from carevouch.store.index import Index
+from carevouch.store.documents.reader import Index
 from carevouch.store.kms import KmsSigner
 from carevouch.store.settings import CONFIG, build_store
 from services.identity.ports import AuthorizerPorts, Ports

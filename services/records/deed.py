@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from carevouch.door.access import event_id
 from carevouch.door.http import ABSENT
-from carevouch.door.receipts import event_id
 from carevouch.events.envelope import parse_event
-from carevouch.identity.caller import Caller
-from carevouch.identity.enrolment import enrolment_body
-from carevouch.identity.identifiers import identifiers_of
-from carevouch.identity.roles import PROVIDER
+from carevouch.identity.caller import PROVIDER, Caller
+from carevouch.identity.links import enrolment_body, identifiers_of
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import DomainError, Forbidden, Invalid, NotFound, PreconditionFailed
 from carevouch.kernel.ids import Doc
@@ -31,9 +29,8 @@ from carevouch.records.bundle import (
     remembered,
     told_again,
 )
-from carevouch.records.content import author_of, resource_of
+from carevouch.records.resource import STORED, author_of, is_directory, resource_of
 from carevouch.records.survey import PATIENT, BundleSurvey, Identifier, whose
-from carevouch.records.write import STORED, is_directory
 from carevouch.store.documents import (
     ActNames,
     ActPlan,

@@ -12,7 +12,7 @@ from carevouch.fhir.capability import ServedType, capability_statement
 from carevouch.fhir.compartment import personal
 from carevouch.fhir.definitions import resource_types
 from carevouch.records.openapi import openapi_document
-from carevouch.records.write import has_identifiers, is_served, why_not_created, why_not_updated
+from carevouch.records.resource import has_identifiers, is_served, why_not_created, why_not_updated
 from services.records.neighbours import NEIGHBOURS
 from services.records.ports import Ports
 

@@ -15,7 +15,7 @@ from carevouch.fhir.bundle import searchset
 from carevouch.kernel.errors import Invalid, NotFound
 from carevouch.kernel.ids import Doc
 from carevouch.records.pages import CURSOR, cut, page_size, read_cursor
-from carevouch.records.write import is_served
+from carevouch.records.resource import is_served
 from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports
 from services.records.read import visited

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 from carevouch.consent.signature import parse_body
 from carevouch.door.access import Visit
-from carevouch.door.consents import Consents, devices_of
-from carevouch.door.devices import Devices
+from carevouch.door.consents import Consents, Devices, devices_of
 from carevouch.door.http import HttpRequest, Reply
 from carevouch.events.opening import Opening, render_opening
-from carevouch.identity.binding import parse_device, read_offer
+from carevouch.identity.links import parse_device, read_offer
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jws import take_apart
 from carevouch.records.openings import opening_of

@@ -6,11 +6,11 @@ Bundle would leave a living person of whom there is nothing.
 
 from collections.abc import Sequence
 
-from carevouch.events.leaf import NONCE_BYTES
+from carevouch.events.act import NONCE_BYTES
 from carevouch.kernel.errors import TooLarge
-from carevouch.store.cipher import IV_BYTES
 from carevouch.store.documents import ActRequest, Draft, StoredAnswer
 from carevouch.store.documents.retry import memory
+from carevouch.store.keys import IV_BYTES
 from carevouch.store.rows import MAX_ROW_BYTES, MAX_TRANSACTION
 
 # What encryption adds (NIST SP 800-38D: a tag of 16 bytes).

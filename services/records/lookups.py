@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from carevouch.door.http import ABSENT
 from carevouch.identity.caller import Caller
-from carevouch.identity.enrolment import ENROLMENT, check_enrolment
+from carevouch.identity.links import ENROLMENT, check_enrolment
 from carevouch.kernel.errors import Erased, NotFound
 from carevouch.kernel.ids import Doc, about, part
 from carevouch.records.survey import Identifier
-from carevouch.store.documents.layout import ABORTED, home_of
+from carevouch.store.documents.model import ABORTED, home_of
 from carevouch.store.rows import Row
 from services.records.ports import Ports
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from carevouch.door.access import Access
-from carevouch.store.index import Index
+from carevouch.store.documents.reader import Index
 from carevouch.store.log.places import SealedFacts
 from carevouch.store.settings import Store
 

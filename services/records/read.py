@@ -11,7 +11,7 @@ from carevouch.fhir.meta import etag
 from carevouch.kernel.errors import NotFound
 from carevouch.kernel.ids import Doc, parse_doc
 from carevouch.records.pages import CURSOR, cut, page_size, read_cursor
-from carevouch.records.write import is_directory
+from carevouch.records.resource import is_directory
 from carevouch.store.documents import Partition, StoredRevision
 from services.records.ports import Ports
 from services.records.shape import etag_headers, last, one_type, page_url, size

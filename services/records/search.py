@@ -12,14 +12,13 @@ from carevouch.door.access import VisibleRevision, Visit
 from carevouch.door.http import HttpRequest, Reply
 from carevouch.fhir.bundle import searchset
 from carevouch.fhir.matching import unescape
-from carevouch.fhir.references import parse as parse_reference
+from carevouch.fhir.references import parse_target
 from carevouch.fhir.search import Query, parse_query, search_parameters
 from carevouch.kernel.errors import Erased, Invalid, NotFound
 from carevouch.kernel.ids import PART, Doc, parse_doc
-from carevouch.records.content import resource_of
 from carevouch.records.months import months_of
 from carevouch.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
-from carevouch.records.write import is_directory
+from carevouch.records.resource import is_directory, resource_of
 from carevouch.store.documents import StoredRevision
 from services.records.lookups import resolve
 from services.records.ports import Ports
@@ -80,7 +79,7 @@ def _person(type_: str, params: dict[str, list[str]], base: str) -> str:
         for at, text in enumerate(params.get(name, ())):
             if PART.fullmatch(text):
                 params[name][at] = text = f"Patient/{text}"
-            target = parse_reference(text, base)
+            target = parse_target(text, base)
             people.add(target.id if (target.form, target.type) == ("local", "Patient") else None)
     if not people:
         raise Invalid(f"say whose {type_} documents to search: patient=Patient/<id>")

@@ -11,7 +11,7 @@ from carevouch.fhir.meta import etag
 from carevouch.kernel.errors import Invalid, NotFound
 from carevouch.kernel.times import moment
 from carevouch.records.pages import CURSOR
-from carevouch.records.write import is_served
+from carevouch.records.resource import is_served
 from carevouch.store.documents import StoredRevision
 
 UNSERVED = "this server serves no such type; GET /fhir/metadata lists what it serves"

@@ -7,14 +7,13 @@ decided where it is read. http://hl7.org/fhir/R4/http.html#transaction
 from http import HTTPStatus
 from typing import Any
 
+from carevouch.door.access import receipt_headers
 from carevouch.door.http import HttpRequest, Reply, refusal
-from carevouch.door.receipts import receipt_headers
 from carevouch.events.envelope import MAX_COUNT
 from carevouch.fhir.bundle import Entry, EntryResponse, read_bundle, response
 from carevouch.fhir.meta import etag
 from carevouch.fhir.references import walk
-from carevouch.identity.caller import Caller
-from carevouch.identity.roles import PROVIDER
+from carevouch.identity.caller import PROVIDER, Caller
 from carevouch.kernel.errors import DomainError, Invalid, TooLarge
 from carevouch.records.bundle import EntryOutcome
 from carevouch.records.survey import MAX_LOOKUPS, survey

@@ -7,11 +7,10 @@ written is its own audit.
 from collections.abc import Callable
 from typing import TypeVar
 
-from carevouch.door.access import PURPOSE_HEADER, Visit
+from carevouch.door.access import PURPOSE_HEADER, Visit, purpose_of
 from carevouch.door.http import ABSENT, HttpRequest
 from carevouch.identity.caller import Caller
 from carevouch.kernel.errors import DomainError, Erased, Forbidden, NotFound
-from carevouch.records.access import purpose_of
 from services.records.ports import Ports
 
 Result = TypeVar("Result")

@@ -2,16 +2,15 @@
 
 from urllib.parse import parse_qsl
 
+from carevouch.door.access import receipt_headers
 from carevouch.door.http import ABSENT, HttpRequest, Reply
-from carevouch.door.receipts import receipt_headers
 from carevouch.fhir.bundle import Entry
 from carevouch.fhir.validate import require_valid
 from carevouch.identity.caller import Caller
 from carevouch.kernel.errors import Forbidden, Invalid, NotFound
 from carevouch.kernel.ids import parse_doc
-from carevouch.records.content import resource_of
+from carevouch.records.resource import is_directory, resource_of, why_not_created, why_not_updated
 from carevouch.records.survey import BundleSurvey, survey
-from carevouch.records.write import is_directory, why_not_created, why_not_updated
 from carevouch.store.documents import ActRequest
 from services.records.deed import ActOutcome, Deed
 from services.records.ports import Ports

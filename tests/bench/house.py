@@ -11,7 +11,7 @@ from carevouch.door.http import Door
 from carevouch.kernel.jsontext import render
 from carevouch.kernel.jws import Signer
 from carevouch.store.documents.erasure import Eraser
-from carevouch.store.index import Index
+from carevouch.store.documents.reader import Index
 from infra.story import money
 from infra.story.bundles import SAMPLE, Records, read_folder
 from services.claims.ports import Ports as ClaimsPorts

@@ -1,7 +1,7 @@
 """Ways through the house: which of our files a real request enters, below its route.
 
-`sys.setprofile` sees every call. The kernel, which everything uses, and the tables of FHIR, which are data, stand
-apart: a file of theirs is counted, but not in the first number.
+`sys.setprofile` sees every call. The kernel, which everything uses, and the room of FHIR, which is made of its
+tables, are counted apart.
 
     python -m tests.bench.ways [--files]
 """

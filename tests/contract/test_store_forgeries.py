@@ -12,9 +12,9 @@ from carevouch.kernel.errors import IntegrityFault
 from carevouch.kernel.ids import Doc, Key, about, part
 from carevouch.kernel.jws import KeyInMemory, sign
 from carevouch.kernel.times import later
-from carevouch.store.cipher import associated_data, encrypt
-from carevouch.store.documents.layout import SignedAct, event_attributes, revision_row
+from carevouch.store.documents.model import SignedAct, event_attributes, revision_row
 from carevouch.store.documents.reader import SEAL_TYP
+from carevouch.store.keys import associated_data, encrypt
 from carevouch.store.rows import Row, Value
 from carevouch.store.session import certificate_row
 from tests.contract.stores import (

@@ -8,7 +8,7 @@ import pytest
 from carevouch.kernel.errors import Busy, Unprocessable
 from carevouch.kernel.ids import Doc, Key, about, directory
 from carevouch.store.documents import ActNames, ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer
-from carevouch.store.documents.layout import commit_key, stage_key
+from carevouch.store.documents.model import commit_key, stage_key
 from carevouch.store.documents.writer import STAGE_SECONDS
 from carevouch.store.rows import Row
 from tests.contract.stores import (

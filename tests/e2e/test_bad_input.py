@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from carevouch.identity.token import TOKEN_TYP, TokenFacts, token_payload
+from carevouch.identity.caller import TOKEN_TYP, TokenFacts, token_payload
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.jws import Signer, sign
 from carevouch.store.kms import KmsSigner

@@ -6,19 +6,17 @@ Each value has its inputs beside it, for other implementations.
 from typing import Any
 
 from carevouch.consent.signature import grant_payload, sign_grant
-from carevouch.events.act import Act, EventFacts, Revision, assemble, payload_of
+from carevouch.events.act import Act, EventFacts, Revision, assemble, commit, leaf, payload_of
 from carevouch.events.catalogue import SERVICES, types_of
 from carevouch.events.certificate import CERT_TYP, certificate_payload
 from carevouch.events.envelope import EVENT_TYP, parse_event, strand_of, tag
-from carevouch.events.leaf import commit, leaf
 from carevouch.events.opening import make_opening, opening_json
 from carevouch.kernel.canonical import jcs
 from carevouch.kernel.encoding import b64u, sha256
 from carevouch.kernel.ids import Doc, about, audit, directory, part
 from carevouch.kernel.jws import sign, take_apart
 from carevouch.ledger.merkle import leaf_hash
-from carevouch.store.cipher import associated_data, encrypt
-from carevouch.store.keys import DeploymentKey
+from carevouch.store.keys import DeploymentKey, associated_data, encrypt
 from tests.vectors.seed import DEPLOYMENT, PATIENT, SEAL_BY, SECRET, TIME, Rows, derived, key
 
 

@@ -14,12 +14,11 @@ from joserfc import jws as joserfc_jws
 from joserfc.jwk import ECKey
 
 from carevouch.consent.signature import grant_payload, verify_grant
-from carevouch.events.act import inclusion_paths
+from carevouch.events.act import commit, inclusion_paths, leaf
 from carevouch.events.catalogue import OPERATOR, types_of
 from carevouch.events.certificate import parse_certificate, verify_certificate, verify_event
 from carevouch.events.envelope import EVENT_TYP, event_payload, parse_event, strand_of, tag
 from carevouch.events.genesis import Genesis, parse_genesis
-from carevouch.events.leaf import commit, leaf
 from carevouch.events.opening import parse_opening, render_opening, verify_opening
 from carevouch.kernel.canonical import jcs
 from carevouch.kernel.encoding import sha256, unb64u
@@ -27,8 +26,7 @@ from carevouch.kernel.errors import IntegrityFault, Malformed
 from carevouch.kernel.ids import Doc, Key, parse_key, part
 from carevouch.kernel.jws import take_apart, thumbprint
 from carevouch.ledger.merkle import leaf_hash, root, verify_inclusion
-from carevouch.store.cipher import associated_data, decrypt, encrypt
-from carevouch.store.keys import DeploymentKey
+from carevouch.store.keys import DeploymentKey, associated_data, decrypt, encrypt
 from tests.vectors.frozen import Row, flipped, load
 
 GENESIS: Genesis = parse_genesis(load("genesis")[0]["text"])

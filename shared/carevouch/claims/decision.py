@@ -9,8 +9,7 @@ change is a new version.
 from collections.abc import Mapping
 
 from carevouch.claims.adjudicate import ENGINE, adjudicate
-from carevouch.claims.codec import decode, encode
-from carevouch.claims.contract import parse_contract
+from carevouch.claims.contract import decode, encode, parse_contract
 from carevouch.claims.model import Accumulators, Adjudication, ClaimInput, CoverageInput
 from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs
 from carevouch.kernel.encoding import sha256

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from carevouch.claims import accumulate
 from carevouch.claims.contract import BenefitLimit, Contract, Limit
-from carevouch.claims.elements import coding, reference, service_dates
+from carevouch.claims.fhir import coding, reference, service_dates
 from carevouch.claims.model import Accumulators, CoverageInput, FamilyUse, IndividualUse
 from carevouch.claims.response import money
 from carevouch.kernel.canonical import JsonObject

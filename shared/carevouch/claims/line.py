@@ -7,19 +7,24 @@ carries the rule that made it and what that rule read: a person who appeals a ce
 from dataclasses import dataclass, replace
 
 from carevouch.claims import accumulate
+from carevouch.claims.accumulate import Shares, allowed_cents, cap, shares
 from carevouch.claims.contract import Contract
-from carevouch.claims.model import Accumulators, Adjustment, Line, LineResult, Reads, RuleStep
-from carevouch.claims.outcomes import (
+from carevouch.claims.model import (
     BENEFIT_USED,
     COINSURANCE,
     COPAY,
     DEDUCTIBLE,
     OVER_FEE,
     OVER_FEE_OUTSIDE,
+    Accumulators,
+    Adjustment,
+    Line,
+    LineResult,
     Outcome,
+    Reads,
+    RuleStep,
 )
 from carevouch.claims.screen import LineCase, LineScreening, named_authorization, screen
-from carevouch.claims.share import Shares, allowed_cents, cap, shares
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ are decimals with two digits.
 """
 
 from carevouch.claims.decision import trace_digest
-from carevouch.claims.model import Adjudication, Adjustment, LineResult
-from carevouch.claims.outcomes import COINSURANCE, COPAY, DEDUCTIBLE, WORDS
+from carevouch.claims.model import COINSURANCE, COPAY, DEDUCTIBLE, WORDS, Adjudication, Adjustment, LineResult
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.jsontext import Number
 from carevouch.kernel.money import decimal_text

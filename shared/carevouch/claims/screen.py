@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from carevouch.claims.contract import Terms, calendar_date
-from carevouch.claims.model import Authorization, ClaimInput, CoverageInput, Line, Reads
-from carevouch.claims.outcomes import (
+from carevouch.claims.model import (
     AFTER_COVERAGE,
     AUTHORIZATION_USED,
     BAD_AUTHORIZATION,
@@ -24,7 +23,12 @@ from carevouch.claims.outcomes import (
     OTHER_PAYER,
     OUT_OF_NETWORK,
     TOO_LATE,
+    Authorization,
+    ClaimInput,
+    CoverageInput,
+    Line,
     Outcome,
+    Reads,
 )
 
 

@@ -8,9 +8,8 @@ What None means is not decided here: `known` says it, a permit needs certainty a
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
-from carevouch.consent.labels import COVERS, RANK
-from carevouch.consent.periods import Interval
-from carevouch.consent.question import Question
+from carevouch.consent.codes import COVERS, RANK
+from carevouch.consent.question import Interval, Question
 
 Effect = Literal["permit", "deny"]
 Match = bool | None

@@ -9,12 +9,9 @@ from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 from typing import Any
 
-from carevouch.consent.labels import CONFIDENTIALITY, RANK, effective
-from carevouch.consent.labels import token as label_token
-from carevouch.consent.periods import Interval, interval_of, period_of
-from carevouch.consent.purposes import ACT_REASON
-from carevouch.consent.question import ResourceFacts
-from carevouch.consent.references import is_patient, reference_of, type_of
+from carevouch.consent.codes import ACT_REASON, CONFIDENTIALITY, RANK, effective, label_token
+from carevouch.consent.question import Interval, ResourceFacts, interval_of, period_of
+from carevouch.consent.read import is_patient, reference_of, type_of
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid
 

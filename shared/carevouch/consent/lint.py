@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from carevouch.consent import labels, purposes
+from carevouch.consent.codes import comparable, is_known_label, is_known_purpose
 from carevouch.consent.criteria import DENY, PERMIT
-from carevouch.consent.model import ACTIVE, Consent, Directory, Provision
-from carevouch.consent.references import type_of
+from carevouch.consent.model import ACTIVE, Consent, Provision
+from carevouch.consent.question import Directory
+from carevouch.consent.read import type_of
 from carevouch.kernel.canonical import JsonObject
 
 Severity = Literal["error", "warning"]
@@ -136,8 +137,8 @@ def _actors(clause: Provision, directory: Directory | None) -> Iterator[ConsentF
 
 def _codes(clause: Provision) -> Iterator[ConsentFinding]:
     named = (
-        ("purpose", clause.purpose.codes if clause.purpose else frozenset[str](), purposes.is_known),
-        ("securityLabel", clause.label.codes if clause.label else frozenset[str](), labels.is_known),
+        ("purpose", clause.purpose.codes if clause.purpose else frozenset[str](), is_known_purpose),
+        ("securityLabel", clause.label.codes if clause.label else frozenset[str](), is_known_label),
     )
     for element, codes, is_known in named:
         if not all(is_known(code) for code in codes):
@@ -214,7 +215,7 @@ def _purposes_apart(one: Provision, other: Provision) -> bool:
     if one.purpose is None or other.purpose is None or one.purpose.doubts or other.purpose.doubts:
         return False
     pairs = ((mine, yours) for mine in one.purpose.codes for yours in other.purpose.codes)
-    return not any(purposes.comparable(mine, yours) for mine, yours in pairs)
+    return not any(comparable(mine, yours) for mine, yours in pairs)
 
 
 def _periods_apart(one: Provision, other: Provision) -> bool:

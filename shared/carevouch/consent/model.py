@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from carevouch.consent.criteria import (
-    DENY,
     PERMIT,
     Actions,
     Actors,
@@ -21,13 +20,10 @@ from carevouch.consent.criteria import (
     Labels,
     Purposes,
 )
-from carevouch.consent.periods import Interval
-from carevouch.consent.question import AccessRequest, Directory, Question, ResourceFacts
+from carevouch.consent.question import Interval
 
-__all__ = [
-    "Consent", "Provision", "AccessRequest", "ResourceFacts", "Question", "Directory", "Interval",
-    "Effect", "PERMIT", "DENY", "may_permit",
-]  # fmt: skip
+"""Known actors: reference -> members (empty for whatever is not a Group); used by lint only."""
+
 
 ACTIVE = "active"
 STATUSES = frozenset(("draft", "proposed", ACTIVE, "rejected", "inactive", "entered-in-error"))
@@ -109,3 +105,6 @@ def may_permit(consent: Consent) -> bool:
 
 def _present(*criteria: Criterion | None) -> tuple[Criterion, ...]:
     return tuple(criterion for criterion in criteria if criterion is not None)
+
+
+"""What one consent says: yes; no; "nothing but other data" (a permit that does not reach this); nothing."""

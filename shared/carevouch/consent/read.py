@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, TypeVar
 
+from carevouch.consent.codes import ACT_CODE, CONFIDENTIALITY, RANK, label_token, purpose_token
 from carevouch.consent.criteria import (
     DENY,
     MEANINGS,
@@ -27,13 +28,8 @@ from carevouch.consent.criteria import (
     Purposes,
     labels_of,
 )
-from carevouch.consent.labels import ACT_CODE, CONFIDENTIALITY, RANK
-from carevouch.consent.labels import token as label_token
 from carevouch.consent.model import NOT_ABOUT_DATA, STATUSES, Consent, Provision
-from carevouch.consent.periods import Interval, period_of
-from carevouch.consent.purposes import token as purpose_token
-from carevouch.consent.question import ACTIONS
-from carevouch.consent.references import reference_of
+from carevouch.consent.question import ACTIONS, Interval, period_of
 
 CONSENT_ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
 CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
@@ -308,3 +304,36 @@ def _list(value: Any, element: str) -> list[Any]:
     if not isinstance(value, list) or not value:
         raise _Odd(element)
     return value
+
+
+_HISTORY = "/_history/"
+
+
+def reference_of(value: Any, base: str) -> str | None:
+    """The comparable text of a FHIR Reference, or None where it names nothing definite.
+
+    >>> reference_of({"reference": "https://x.test/fhir/Practitioner/1/_history/2"}, "https://x.test/fhir")
+    'Practitioner/1'
+    """
+    text = value.get("reference") if isinstance(value, dict) else None
+    return normal(text, base) if isinstance(text, str) else None
+
+
+def normal(text: str, base: str) -> str | None:
+    """`text` without our base and without a version; None for `#contained`, searches and empty text."""
+    prefix = base.rstrip("/") + "/"
+    if base and text.startswith(prefix):
+        text = text[len(prefix) :]
+    text = text.partition(_HISTORY)[0]
+    definite = text.startswith("urn:") or "/" in text
+    return text if definite and "?" not in text and "#" not in text else None
+
+
+def type_of(reference: str) -> str:
+    """The resource type in a comparable reference; empty where it has none (`urn:`)."""
+    return "" if reference.startswith("urn:") else reference.rsplit("/", 2)[-2]
+
+
+def is_patient(reference: str) -> bool:
+    """Whether it names a Patient, here or elsewhere."""
+    return type_of(reference) == "Patient"

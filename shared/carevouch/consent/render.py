@@ -7,9 +7,8 @@ rules. It renders exactly what the case says, in elements R4 has for it, and rai
 from collections.abc import Callable
 from typing import Any
 
+from carevouch.consent.codes import ACT_CODE, ACT_REASON, CONFIDENTIALITY, RANK, is_known_purpose
 from carevouch.consent.facts import CLINICAL_TIME
-from carevouch.consent.labels import ACT_CODE, CONFIDENTIALITY, RANK
-from carevouch.consent.purposes import ACT_REASON, is_known
 from carevouch.consent.read import CONSENT_ACTION, CONSENT_SCOPE, PARTICIPATION, RESOURCE_TYPES
 from carevouch.consent.shorthand import (
     DEFAULT_CONFIDENTIALITY,
@@ -130,7 +129,7 @@ def _purpose(value: Any) -> JsonObject:
         return value
     if "|" in value:
         return _token(value)
-    return {"system": ACT_REASON if is_known(value) else LOCAL_PURPOSES, "code": value}
+    return {"system": ACT_REASON if is_known_purpose(value) else LOCAL_PURPOSES, "code": value}
 
 
 def _label(code: str) -> JsonObject:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeVar
 
+from carevouch.consent.codes import DEFAULT as DEFAULT_PURPOSE
+from carevouch.consent.codes import RANK, is_known_purpose
+from carevouch.consent.codes import purpose_token as purpose_token
 from carevouch.consent.criteria import (
     DENY,
     MEANINGS,
@@ -26,13 +29,16 @@ from carevouch.consent.criteria import (
     Purposes,
     labels_of,
 )
-from carevouch.consent.labels import RANK
 from carevouch.consent.model import STATUSES, Consent, Provision
-from carevouch.consent.periods import Interval, instant_of, interval_of, period_of
-from carevouch.consent.purposes import DEFAULT as DEFAULT_PURPOSE
-from carevouch.consent.purposes import is_known
-from carevouch.consent.purposes import token as purpose_token
-from carevouch.consent.question import ACTIONS, AccessRequest, ResourceFacts
+from carevouch.consent.question import (
+    ACTIONS,
+    AccessRequest,
+    Interval,
+    ResourceFacts,
+    instant_of,
+    interval_of,
+    period_of,
+)
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid
 from carevouch.kernel.jsontext import parse
@@ -260,7 +266,7 @@ def _purpose(value: Any, field: str) -> str:
     if isinstance(value, dict):
         return purpose_token(value.get("system"), _text(value.get("code"), f"{field}.code"))
     code = _text(value, field)
-    return code if is_known(code) or "|" in code else purpose_token(LOCAL_PURPOSES, code)
+    return code if is_known_purpose(code) or "|" in code else purpose_token(LOCAL_PURPOSES, code)
 
 
 def _purposes(value: Any, field: str) -> Purposes:

@@ -15,15 +15,22 @@ from datetime import tzinfo
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from carevouch.consent.codes import lineage
 from carevouch.consent.facts import facts_of
 from carevouch.consent.model import Consent
 from carevouch.consent.question import AccessRequest
 from carevouch.door.consents import Consents
 from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.events.catalogue import OWN_TYPES, RECORDS
-from carevouch.identity.admission import Admission, parse_admission
-from carevouch.identity.binding import is_active
-from carevouch.identity.caller import ORGANIZATION, Caller
+from carevouch.identity.caller import (
+    ORGANIZATION,
+    Admission,
+    Caller,
+    default_purpose,
+    parse_admission,
+    purposes,
+)
+from carevouch.identity.links import is_active
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import (
     Busy,
@@ -36,6 +43,7 @@ from carevouch.kernel.errors import (
 )
 from carevouch.kernel.ids import PART, Doc, audit
 from carevouch.kernel.jsontext import parse
+from carevouch.kernel.jws import take_apart
 from carevouch.kernel.times import moment
 from carevouch.records import audit as audits
 from carevouch.records.access import (
@@ -47,13 +55,13 @@ from carevouch.records.access import (
     may_read,
     may_read_own,
     parties_of,
-    purpose_of,
 )
-from carevouch.records.content import author_of, resource_of
+from carevouch.records.resource import author_of, resource_of
 from carevouch.store.documents import (
     ActNames,
     ActPlan,
     ActRequest,
+    CommittedAct,
     Draft,
     Partition,
     Reader,
@@ -319,3 +327,35 @@ def parsed(stored: StoredRevision) -> JsonObject:
     """The JSON of a document of our own types."""
     value: JsonObject = parse(stored.body, f"a stored {stored.doc.type}")
     return value
+
+
+def purpose_of(caller: Caller, declared: str | None) -> str:
+    """The one purpose of a request: the declared one, if the caller's role may declare it, else its default.
+
+    Raises `Forbidden` for a purpose that the role may not declare. A person's own device asks as PATRQT.
+    """
+    if caller.patient is not None:
+        return "PATRQT"
+    if declared is None:
+        return default_purpose(caller.roles)
+    if lineage(declared).isdisjoint(purposes(caller.roles)):
+        raise Forbidden(
+            "your role may not declare this purpose of use; leave it out or take one of your role's"
+        )
+    return declared
+
+
+def receipt_headers(committed: CommittedAct) -> dict[str, str]:
+    """`Carevouch-Event`: the event's id. `Carevouch-Receipt`: the event and the certificate of its key."""
+    receipt = " ".join(filter(None, (committed.event, committed.certificate)))
+    return {"Carevouch-Event": event_id(committed), "Carevouch-Receipt": receipt}
+
+
+def receipt_json(committed: CommittedAct) -> JsonObject:
+    """The same for JSON answers."""
+    return {"receipt": {"event": committed.event, "certificate": committed.certificate}}
+
+
+def event_id(committed: CommittedAct) -> str:
+    """The act's name in the log."""
+    return str(take_apart(committed.event).payload["id"])

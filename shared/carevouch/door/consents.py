@@ -4,16 +4,29 @@ Whoever can write to the table can put a row there; without the signature of a k
 device holds, bound before that moment (see `devices`), it permits nothing. It may still refuse.
 """
 
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 from carevouch.consent.model import Consent
 from carevouch.consent.read import read_consent, unreadable
 from carevouch.consent.signature import parse_body, verify_grant
-from carevouch.door.devices import Devices, devices_of
-from carevouch.identity.binding import Binding
-from carevouch.kernel.errors import DomainError, IntegrityFault
+from carevouch.door.http import ABSENT
+from carevouch.identity.caller import PROVIDER, parse_admission
+from carevouch.identity.links import (
+    ACTIVE,
+    ENROLMENT,
+    Binding,
+    Offer,
+    check_enrolment,
+    parse_device,
+    read_offer,
+    verify_binding,
+)
+from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import DomainError, Erased, Forbidden, IntegrityFault, NotFound
+from carevouch.kernel.ids import DIRECTORY, PART, Doc, about, part
 from carevouch.kernel.jsontext import parse
-from carevouch.kernel.jws import take_apart
+from carevouch.kernel.jws import Jwk, take_apart
 from carevouch.store.documents import Partition, Reader, StoredRevision
 
 __all__ = ["GRANTED", "Consents", "devices_of"]
@@ -82,3 +95,112 @@ class Consents:
             version=stored.version,
             patient=patient,
         )
+
+
+class Devices:
+    """Checks bindings; for one request, because it remembers the admissions and registrations it read."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._terms: dict[str, list[StoredRevision]] = {}
+        self._registrations: dict[Doc, tuple[StoredRevision | None, StoredRevision | None]] = {}
+
+    def standing(
+        self, revisions: Sequence[StoredRevision], at: str | None = None
+    ) -> Iterator[tuple[Doc, Binding]]:
+        """The devices that prove themselves and were active at the instant `at` (None: as it stands now).
+
+        `revisions`: as `devices_of` gives them.
+        """
+        before = [revision for revision in revisions if at is None or revision.time <= at]
+        bound = {revision.doc: revision for revision in reversed(before)}
+        latest = {revision.doc: revision for revision in before}
+        for doc, revision in latest.items():
+            binding = self._proven(bound[doc], revision)
+            if binding is not None:
+                yield doc, binding
+
+    def key_of(self, offer: Offer, at: str) -> Jwk:
+        """The key that signed `offer`, in the very admission of its provider that was in force at `at`.
+
+        Raises `Forbidden` unless that admission is an active provider's and has the key.
+        """
+        in_force = [terms for terms in self._admissions(offer.provider) if terms.time <= at]
+        admission = parse_admission(in_force[-1].body) if in_force else None
+        if admission is not None and admission.active and PROVIDER in admission.roles:
+            key = admission.key(offer.kid)
+            if key is not None:
+                return {name: str(key[name]) for name in ("kty", "crv", "x", "y") if name in key}
+        raise Forbidden("the offer is not by a key of an admitted provider")
+
+    def require_registrar(self, offer: Offer, at: str) -> None:
+        """Raise `Forbidden` unless the offer's provider registered the person, before `at`.
+
+        It did if its link with the person stands in the very act that made the Patient. Raises `NotFound`
+        where there is no link at all: who is not known to a provider looks absent to it.
+        """
+        link, patient = self._registration(offer.patient, offer.provider)
+        if link is None or link.time > at:
+            raise NotFound(ABSENT)
+        check_enrolment(link.body, offer.patient, offer.provider)
+        if patient is None or patient.event.text != link.event.text:
+            raise Forbidden("only the provider that registered the person may enrol a device")
+
+    def _proven(self, bound: StoredRevision, latest: StoredRevision) -> Binding | None:
+        try:
+            posted, status = parse_device(latest.body)
+            # A later version says what became of the device, never which device it is.
+            if status != ACTIVE or posted != parse_device(bound.body)[0]:
+                return None
+            return self._verified(posted, bound)
+        except (IntegrityFault, DomainError):
+            # One device that does not prove itself must not void what the others signed.
+            return None
+
+    def _verified(self, posted: JsonObject, bound: StoredRevision) -> Binding | None:
+        offer = read_offer(posted["offer"])
+        if offer.patient != bound.doc.subject:
+            return None
+        binding = verify_binding(posted, self.key_of(offer, bound.time), bound.time)
+        self.require_registrar(offer, bound.time)
+        return binding
+
+    def _admissions(self, organization: str) -> list[StoredRevision]:
+        if not organization.startswith(f"{DIRECTORY}."):
+            return []
+        if organization not in self._terms:
+            doc = Doc("Admission", organization)
+            self._terms[organization] = self._reader.partition_of(doc).history(doc)
+        return self._terms[organization]
+
+    def _registration(
+        self, patient: str, organization: str
+    ) -> tuple[StoredRevision | None, StoredRevision | None]:
+        """The first versions of the link of this pair and of the Patient."""
+        if not PART.fullmatch(patient):
+            return None, None
+        doc = enrolment_doc(self._reader, patient, organization)
+        if doc not in self._registrations:
+            try:
+                person = self._reader.person(patient)
+            except (NotFound, Erased):
+                return None, None
+            self._registrations[doc] = person.version(doc, 1), person.version(Doc("Patient", patient), 1)
+        return self._registrations[doc]
+
+
+def enrolment_doc(reader: Reader, patient: str, organization: str) -> Doc:
+    """The one document that links this pair."""
+    derived = reader.keys.deployment().derive("enrolment", patient, organization)
+    return Doc(ENROLMENT, about(patient, part(derived)))
+
+
+def devices_of(partition: Partition) -> list[StoredRevision]:
+    """All revisions of a person's devices, each device's oldest first.
+
+    A device that is unbound later still had the right to sign before, so the latest alone does not tell.
+    """
+    found: list[StoredRevision] = []
+    for latest in partition.latest("BoundDevice"):
+        found.extend([latest] if latest.version == 1 else partition.history(latest.doc))
+    return found

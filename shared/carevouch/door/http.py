@@ -19,8 +19,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from chalice.app import Chalice, Response
 
 from carevouch.fhir.outcome import from_issues
-from carevouch.identity.caller import Caller
-from carevouch.identity.token import TokenFacts, caller_of
+from carevouch.identity.caller import Caller, TokenFacts, caller_of
 from carevouch.kernel import errors
 from carevouch.kernel.errors import DomainError, IntegrityFault, OutcomeUnknown
 from carevouch.kernel.jsontext import parse, render

@@ -9,11 +9,39 @@ from dataclasses import dataclass
 
 from carevouch.events.catalogue import CATALOGUE, may_write
 from carevouch.events.envelope import MAX_COUNT, event_payload
-from carevouch.events.leaf import revision_leaf_hash
-from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.canonical import JsonObject, jcs
+from carevouch.kernel.encoding import b64u, sha256
 from carevouch.kernel.errors import IntegrityFault, TooLarge
 from carevouch.kernel.ids import Doc
-from carevouch.ledger.merkle import node_hash, root
+from carevouch.ledger.merkle import leaf_hash, node_hash, root
+
+NONCE_BYTES = 32
+_COMMIT_TAG = b"carevouch.body.v1\n"
+
+
+def commit(nonce: bytes, body: bytes) -> bytes:
+    """The 32-byte commitment to `body`."""
+    if len(nonce) != NONCE_BYTES:
+        raise ValueError("the nonce of a body has 32 bytes")
+    return sha256(_COMMIT_TAG + nonce + body)
+
+
+def leaf(doc: Doc, version: int, prev: bytes | None, commitment: bytes) -> bytes:
+    """The canonical bytes of a leaf; `prev` is the leaf hash of the document's previous revision."""
+    return jcs(
+        {
+            "v": 1,
+            "doc": str(doc),
+            "version": version,
+            "prev": None if prev is None else b64u(prev),
+            "commit": b64u(commitment),
+        }
+    )
+
+
+def revision_leaf_hash(doc: Doc, version: int, prev: bytes | None, nonce: bytes, body: bytes) -> bytes:
+    """The leaf hash of a revision, from its content."""
+    return leaf_hash(leaf(doc, version, prev, commit(nonce, body)))
 
 
 @dataclass(frozen=True, slots=True)

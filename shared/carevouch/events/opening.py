@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from carevouch.events.act import Revision
+from carevouch.events.act import NONCE_BYTES, Revision, commit, leaf
 from carevouch.events.catalogue import OPERATOR, may_write
 from carevouch.events.certificate import parse_certificate, verify_certificate, verify_event
 from carevouch.events.envelope import Event, parse_event
 from carevouch.events.genesis import Genesis, parse_genesis
-from carevouch.events.leaf import NONCE_BYTES, commit, leaf
 from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs
 from carevouch.kernel.encoding import b64u, unb64u
 from carevouch.kernel.errors import IntegrityFault, Malformed

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from carevouch.fhir.definitions import resource_types
-from carevouch.fhir.references import parse, walk
+from carevouch.fhir.references import parse_target, walk
 from carevouch.fhir.validate import MAX_ISSUES, check, check_shell
 from carevouch.kernel.errors import Invalid, Issue
 
@@ -52,7 +52,7 @@ class EntryRequest:
         for entry in self.entries:
             if entry.full_url:
                 found[entry.full_url] = entry.index
-                target = parse(entry.full_url)
+                target = parse_target(entry.full_url)
                 if target.form == "absolute" and target.type:
                     found.setdefault(f"{target.type}/{target.id}", entry.index)
         return found
@@ -169,7 +169,7 @@ def _dangling(request: EntryRequest) -> list[Issue]:
         for entry in request.entries
         if entry.resource is not None
         for place, text in _places(entry.resource)
-        if text not in known and parse(text).form == "urn"
+        if text not in known and parse_target(text).form == "urn"
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from carevouch.fhir.dates import Interval, interval
 from carevouch.fhir.parameters import Parameter
 from carevouch.fhir.paths import values
-from carevouch.fhir.references import parse
+from carevouch.fhir.references import parse_target
 
 _PREFIXES: Final = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
 _ENDLESS: Final = 1 << 62
@@ -87,12 +87,12 @@ def _tokens(item: Any) -> Iterator[tuple[str | None, str | None]]:
 
 
 def _is_reference(found: Sequence[Any], wanted: str, only: str | None, base_url: str | None) -> bool:
-    target = parse(unescape(wanted), base_url)
+    target = parse_target(unescape(wanted), base_url)
     for item in found:
         text = item.get("reference") if isinstance(item, dict) else item
         if not isinstance(text, str):
             continue
-        other = parse(text, base_url)
+        other = parse_target(text, base_url)
         if only and other.type != only:
             continue
         if target.form == "unknown":

@@ -36,7 +36,7 @@ class ReferenceTarget:
     query: tuple[tuple[str, str], ...] = ()
 
 
-def parse(text: str, base_url: str | None = None) -> ReferenceTarget:
+def parse_target(text: str, base_url: str | None = None) -> ReferenceTarget:
     """The parts of one reference; an absolute one under `base_url` is local. Raises nothing."""
     if base_url and text.startswith(base_url.rstrip("/") + "/"):
         text = text[len(base_url.rstrip("/")) + 1 :]

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from carevouch.fhir.definitions import resource_types
 from carevouch.fhir.matching import bounds, meets, rank, split, unescape
 from carevouch.fhir.parameters import COMMON, PARAMETERS, Parameter
-from carevouch.fhir.references import parse
+from carevouch.fhir.references import parse_target
 from carevouch.kernel.errors import Invalid, Issue, Malformed
 
 # A page has at most so many resources whatever `_count` says; the answer's size has its own limit.
@@ -199,7 +199,7 @@ def _rank(parameter: Parameter, descending: bool, resource: Mapping[str, Any]) -
 def _patient_id(condition: Condition) -> str | None:
     if len(condition.values) != 1:
         return None
-    target = parse(unescape(condition.values[0]), condition.base_url)
+    target = parse_target(unescape(condition.values[0]), condition.base_url)
     if target.form == "unknown" and condition.name == "patient":
         return unescape(condition.values[0])
     return target.id if target.form == "local" and target.type == "Patient" else None

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from carevouch.events.act import EventFacts, Revision, assemble, payload_of
+from carevouch.events.act import NONCE_BYTES, EventFacts, Revision, assemble, payload_of
 from carevouch.events.catalogue import OPERATOR
 from carevouch.events.certificate import verify_event
 from carevouch.events.envelope import EVENT_TYP, parse_event
 from carevouch.events.genesis import Genesis
-from carevouch.events.leaf import NONCE_BYTES
 from carevouch.fhir.meta import with_meta
-from carevouch.identity.admission import ACTIVE, Admission, admission_body, parse_admission
+from carevouch.identity.caller import ACTIVE, Admission, admission_body, parse_admission
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.encoding import b64u, unb64u
 from carevouch.kernel.errors import IntegrityFault, Invalid, Malformed

@@ -11,15 +11,11 @@ from typing import Any
 
 from carevouch.consent.decide import decide
 from carevouch.consent.model import Consent
-from carevouch.consent.purposes import lineage
 from carevouch.consent.question import AccessRequest, ResourceFacts
 from carevouch.events.catalogue import DIRECTORY_TYPES
-from carevouch.identity.caller import Caller
-from carevouch.identity.roles import AUDITOR, default_purpose, purposes
-from carevouch.identity.scopes import allows
+from carevouch.identity.caller import AUDITOR, Caller, allows
 from carevouch.kernel.canonical import JsonObject
-from carevouch.kernel.errors import Forbidden
-from carevouch.records.content import author_of
+from carevouch.records.resource import author_of
 
 # Of the actions that a consent may cover (R4 Consent.provision.action), that of changing what is stored.
 CORRECT = "correct"
@@ -185,22 +181,6 @@ def is_hearsay(consent: JsonObject, patient: JsonObject | None) -> bool:
     """
     registrar = author_of(patient) if patient is not None else None
     return registrar is not None and author_of(consent) != registrar
-
-
-def purpose_of(caller: Caller, declared: str | None) -> str:
-    """The one purpose of a request: the declared one, if the caller's role may declare it, else its default.
-
-    Raises `Forbidden` for a purpose that the role may not declare. A person's own device asks as PATRQT.
-    """
-    if caller.patient is not None:
-        return "PATRQT"
-    if declared is None:
-        return default_purpose(caller.roles)
-    if lineage(declared).isdisjoint(purposes(caller.roles)):
-        raise Forbidden(
-            "your role may not declare this purpose of use; leave it out or take one of your role's"
-        )
-    return declared
 
 
 def _permitted_actors(consent: JsonObject) -> list[Any]:

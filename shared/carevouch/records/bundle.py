@@ -15,9 +15,8 @@ from carevouch.fhir.references import rewrite
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Conflict, Issue, Malformed
 from carevouch.kernel.ids import Doc, about, directory, parse_reference
-from carevouch.records.content import stamped
+from carevouch.records.resource import STORED, UPDATED, is_directory, stamped, stored_body
 from carevouch.records.survey import PATIENT, BundleSurvey, Identifier, own_identifiers, raise_issues, rank
-from carevouch.records.write import STORED, UPDATED, is_directory, stored_body
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from carevouch.fhir.bundle import Entry
-from carevouch.fhir.references import ReferenceTarget, identifier_query, parse, walk
+from carevouch.fhir.references import ReferenceTarget, identifier_query, parse_target, walk
 from carevouch.fhir.validate import MAX_ISSUES
-from carevouch.identity.identifiers import identifiers_of
+from carevouch.identity.links import identifiers_of
 from carevouch.kernel.errors import Conflict, Invalid, Issue, Malformed, NotFound, TooLarge, Unprocessable
 from carevouch.kernel.ids import Doc, parse_doc, parse_reference
-from carevouch.records.write import has_identifiers, why_not_stored, why_not_updated
+from carevouch.records.resource import has_identifiers, why_not_stored, why_not_updated
 
 PATIENT = "Patient"
 # (type, system, value): what an identifier row is found by.
@@ -85,7 +85,7 @@ def survey(
     local: dict[str, Doc] = {}
     for text, place in places.items():
         if text not in links:
-            issues += _sort(text, place, parse(text, base), queries, local)
+            issues += _sort(text, place, parse_target(text, base), queries, local)
     conditions: dict[int, Identifier] = {}
     for entry in entries:
         issues += _condition(entry, where, conditions)

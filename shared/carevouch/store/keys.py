@@ -13,9 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from carevouch.kernel.canonical import jcs
 from carevouch.kernel.encoding import b64u
-from carevouch.kernel.errors import Erased, NotFound
+from carevouch.kernel.errors import Erased, IntegrityFault, NotFound
+from carevouch.kernel.ids import Key
 from carevouch.store.rows import KeyRows, RowExists, repeat
 
 KEY_BYTES = 32
@@ -116,3 +120,26 @@ class KeyRing:
             if len(self._cache) > MAX_CACHED:
                 self._cache.popitem(last=False)
         return known
+
+
+IV_BYTES = 12
+
+
+def associated_data(deployment: str, key: Key, *more: str) -> bytes:
+    """What a ciphertext is bound to: its deployment and row, so that none can be moved."""
+    return jcs([deployment, key.pk, key.sk, *more])
+
+
+def encrypt(data_key: bytes, iv: bytes, plaintext: bytes, bound_to: bytes) -> bytes:
+    """iv, ciphertext and tag in one."""
+    if len(iv) != IV_BYTES:
+        raise ValueError("the IV has 12 bytes")
+    return iv + AESGCM(data_key).encrypt(iv, plaintext, bound_to)
+
+
+def decrypt(data_key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
+    """The plaintext; raises `IntegrityFault` if the bytes, the key or the row are not those of `encrypt`."""
+    try:
+        return AESGCM(data_key).decrypt(sealed[:IV_BYTES], sealed[IV_BYTES:], bound_to)
+    except (InvalidTag, ValueError) as error:
+        raise IntegrityFault("a stored body does not decrypt in its row") from error

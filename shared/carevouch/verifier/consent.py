@@ -2,7 +2,7 @@
 
 from carevouch.consent.signature import parse_body, verify_grant
 from carevouch.events.opening import ProvedRevision
-from carevouch.identity.binding import parse_device, verify_binding
+from carevouch.identity.links import parse_device, verify_binding
 from carevouch.kernel.errors import IntegrityFault
 from carevouch.kernel.jws import Jwk
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from carevouch.claims.decision import replay
-from carevouch.events.leaf import commit
+from carevouch.events.act import commit
 from carevouch.fhir.validate import require_valid
 from carevouch.kernel.canonical import parse_jcs
 from carevouch.kernel.encoding import b64u

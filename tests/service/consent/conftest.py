@@ -8,7 +8,7 @@ import pytest
 from carevouch.consent.signature import sign_grant
 from carevouch.door.access import Access
 from carevouch.door.http import Door, HttpRequest
-from carevouch.identity.token import TokenFacts, caller_of
+from carevouch.identity.caller import TokenFacts, caller_of
 from carevouch.kernel.ids import Doc, Key
 from carevouch.records.access import ReadAllowed, ReadRefused
 from carevouch.store.documents import StoredRevision

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from carevouch.consent.signature import body_of, grant_payload, sign_grant
-from carevouch.identity.binding import device_body, parse_device
+from carevouch.identity.links import device_body, parse_device
 from carevouch.kernel.errors import IntegrityFault
 from carevouch.kernel.ids import Doc, about, parse_key
 from carevouch.kernel.jsontext import render
 from carevouch.records.access import ReadAllowed, ReadRefused
-from carevouch.records.content import stamped
+from carevouch.records.resource import stamped
 from carevouch.store.documents import ActPlan, Draft, StoredAnswer, StoredRevision
 from carevouch.store.rows import Row
 from tests import people

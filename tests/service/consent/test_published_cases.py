@@ -11,19 +11,18 @@ from typing import Any
 
 import pytest
 
-from carevouch.consent.decide import decide
-from carevouch.consent.decision import Decision
+from carevouch.consent.codes import lineage
+from carevouch.consent.decide import Decision, decide
 from carevouch.consent.facts import facts_of
-from carevouch.consent.purposes import lineage
 from carevouch.consent.render import render_consents, render_resource
 from carevouch.consent.shorthand import PATIENT, DecisionCase, read_cases
 from carevouch.door.access import Access
 from carevouch.fhir.references import rewrite
-from carevouch.identity.roles import ROLES, purposes
+from carevouch.identity.caller import ROLES, purposes
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.times import instant
 from carevouch.records.access import ReadAllowed
-from carevouch.records.content import resource_of
+from carevouch.records.resource import resource_of
 from carevouch.store.documents import StoredRevision
 from tests import people
 from tests.oracles import SHARED, or_skip, shared_path

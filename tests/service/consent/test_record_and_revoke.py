@@ -9,7 +9,7 @@ from carevouch.events.envelope import parse_event
 from carevouch.fhir.validate import check
 from carevouch.kernel.jsontext import parse
 from carevouch.records.access import ReadAllowed, ReadRefused
-from carevouch.records.content import resource_of
+from carevouch.records.resource import resource_of
 from carevouch.store.documents import StoredRevision
 from tests import people
 from tests.api import Answer

@@ -15,7 +15,7 @@ from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import render
 from carevouch.store.documents import ActPlan, Draft, StoredAnswer
 from carevouch.store.documents.erasure import Eraser
-from carevouch.store.index import Index
+from carevouch.store.documents.reader import Index
 from services.identity.ports import Ports
 from services.identity.routes import register
 from services.identity.store import name_of

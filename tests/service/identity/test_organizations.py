@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from carevouch.events.act import EventFacts, Revision, assemble
+from carevouch.events.act import NONCE_BYTES, EventFacts, Revision, assemble
 from carevouch.events.envelope import EVENT_TYP, TAG_BYTES, event_payload, parse_event
-from carevouch.events.leaf import NONCE_BYTES
-from carevouch.identity.admission import ACTIVE, SUSPENDED, Admission, admission_body, parse_admission
 from carevouch.identity.admit import ActEntropy, admission_request, change_request, read_request
+from carevouch.identity.caller import ACTIVE, SUSPENDED, Admission, admission_body, parse_admission
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.ids import Doc, directory, part

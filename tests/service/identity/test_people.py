@@ -9,7 +9,7 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 
 from carevouch.events.envelope import tag
-from carevouch.identity.binding import answer_offer, make_offer, one_time_key
+from carevouch.identity.links import answer_offer, make_offer, one_time_key
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.times import later
 from carevouch.store.keys import DEPLOYMENT_PK

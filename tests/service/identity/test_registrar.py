@@ -14,7 +14,7 @@ import pytest
 
 from carevouch.door.consents import Consents
 from carevouch.door.http import Door
-from carevouch.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
+from carevouch.identity.links import SEED_BYTES, answer_offer, make_offer, one_time_key
 from carevouch.kernel.times import later
 from services.identity.ports import Ports
 from services.records.ports import ports_of as records_ports_of

@@ -5,7 +5,7 @@ from datetime import UTC
 import pytest
 
 from carevouch.door.consents import Consents
-from carevouch.identity.binding import SEED_BYTES, answer_offer, make_offer, one_time_key
+from carevouch.identity.links import SEED_BYTES, answer_offer, make_offer, one_time_key
 from carevouch.kernel.ids import Doc, about
 from carevouch.kernel.times import later
 from tests.api import Answer, Api

@@ -17,7 +17,7 @@ from carevouch.events.epoch import EPOCH_TYP, order_payload, parse_order
 from carevouch.events.genesis import Epoch, genesis_text
 from carevouch.events.opening import Opening, make_opening, render_opening
 from carevouch.events.seal import BLOCK_SEALED, EPOCH, SEAL_TYP
-from carevouch.identity.binding import answer_offer, device_body, make_offer, one_time_key
+from carevouch.identity.links import answer_offer, device_body, make_offer, one_time_key
 from carevouch.kernel.encoding import b64, sha256
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jws import KeyInMemory, sign

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from carevouch.records.content import resource_of
+from carevouch.records.resource import resource_of
 from tests import people
 from tests.service.records.conftest import (
     Json,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from carevouch.events.act import NONCE_BYTES, commit
 from carevouch.events.envelope import event_of, parse_event, tag
-from carevouch.events.leaf import NONCE_BYTES, commit
 from carevouch.events.opening import parse_opening, verify_opening
 from carevouch.kernel.encoding import sha256
 from carevouch.kernel.errors import IntegrityFault
@@ -21,10 +21,10 @@ from carevouch.ledger.checkpoint import strand_origin
 from carevouch.ledger.merkle import leaf_hash
 from carevouch.ledger.proof import TlogProof, verify
 from carevouch.ledger.tiles import ENTRIES, all_tiles, split_bundle
-from carevouch.store.cipher import associated_data, decrypt
 from carevouch.store.documents import StoredRevision
 from carevouch.store.documents.erasure import Eraser
-from carevouch.store.index import Index
+from carevouch.store.documents.reader import Index
+from carevouch.store.keys import associated_data, decrypt
 from carevouch.store.log.library import Library
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.log_of import WorldLog

@@ -6,11 +6,11 @@ import pytest
 
 from carevouch.consent.signature import parse_body, verify_grant
 from carevouch.events.opening import ProvedRevision, parse_opening, verify_opening
-from carevouch.identity.binding import parse_device, verify_binding
+from carevouch.identity.links import parse_device, verify_binding
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.errors import IntegrityFault, Malformed
 from carevouch.kernel.jws import Jwk
-from carevouch.records.content import resource_of
+from carevouch.records.resource import resource_of
 from tests import people
 from tests.service.records.conftest import Scene, patient_of, whole_patient
 

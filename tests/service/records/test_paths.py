@@ -16,7 +16,7 @@ from carevouch.fhir.meta import with_meta
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import render
 from carevouch.kernel.times import moment
-from carevouch.records.content import resource_of
+from carevouch.records.resource import resource_of
 from carevouch.store.documents import StoredRevision
 from tests import people
 from tests.people import Device, Organization

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from carevouch.door.http import HttpRequest, Reply
-from carevouch.identity.token import TokenFacts, caller_of
+from carevouch.identity.caller import TokenFacts, caller_of
 from carevouch.kernel.ids import Key
 from carevouch.store.rows import Row
 from services.records import transaction

@@ -12,7 +12,7 @@ from carevouch.kernel.ids import Key
 from carevouch.kernel.jws import take_apart
 from carevouch.ledger.merkle import leaf_hash
 from carevouch.sealing.marks import Head, Mark
-from carevouch.store.documents.layout import SignedAct, event_attributes
+from carevouch.store.documents.model import SignedAct, event_attributes
 from carevouch.store.log import rows as store
 from carevouch.store.log.objects import S3Objects
 from carevouch.store.log.ports import (

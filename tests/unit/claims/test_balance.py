@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carevouch.claims.accumulate import fresh, left
-from carevouch.claims.balance import BalanceBroken, assert_balanced
+from carevouch.claims.adjudicate import BalanceBroken, assert_balanced
 from carevouch.claims.contract import Contract, parse_contract
 from carevouch.claims.decision import decision_body, replay
 from carevouch.claims.model import Accumulators, ClaimInput, FamilyUse, IndividualUse

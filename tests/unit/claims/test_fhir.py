@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from carevouch.claims.decision import trace_digest
 from carevouch.claims.fhir import claim_input, coverage_input, focal_coverage
-from carevouch.claims.model import Adjudication
-from carevouch.claims.outcomes import ALL, WORDS
+from carevouch.claims.model import ALL, WORDS, Adjudication
 from carevouch.claims.response import claim_response
 from carevouch.kernel.errors import DomainError, Invalid, Unprocessable
 from carevouch.kernel.jsontext import Number, parse, render

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from carevouch.consent.decide import decide
-from carevouch.consent.decision import Decision
+from carevouch.consent.decide import Decision, decide
 from carevouch.consent.facts import facts_of
-from carevouch.consent.model import AccessRequest, Consent, ResourceFacts
+from carevouch.consent.model import Consent
+from carevouch.consent.question import AccessRequest, ResourceFacts
 from carevouch.consent.read import read_consent
 from carevouch.consent.render import render_consents, render_resource
 from carevouch.consent.shorthand import DecisionCase, read_case, read_cases

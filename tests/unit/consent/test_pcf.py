@@ -1,7 +1,7 @@
 """IHE PCF's example Consents: each loads, and what is decided equals the residual rights its notes state.
 
-A residual is read as PCF says: `forbid` hides, `permit` overrides it, what no `forbid` covers may flow;
-no token at all (null) is a denial of everything. Compared by effect, over a grid of resources, never by
+A residual is read as PCF says: `forbid` hides, `permit` overrides it, what no `forbid` covers may flow; no
+purpose_token at all (null) is a denial of everything. Compared by effect, over a grid of resources, never by
 text.
 """
 
@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from carevouch.consent.codes import purpose_token
 from carevouch.consent.decide import decide
 from carevouch.consent.facts import facts_of
 from carevouch.consent.lint import is_refused, lint
-from carevouch.consent.purposes import token
 from carevouch.consent.question import AccessRequest, ResourceFacts
 from carevouch.consent.read import read_consent
 from tests.oracles import SHARED, or_skip, shared_path
@@ -113,7 +113,7 @@ def _data(one: dict[str, Any], facts: ResourceFacts) -> bool:
 
 def _request(asked: dict[str, Any]) -> AccessRequest:
     return AccessRequest(
-        purpose=token(asked["purpose"]["system"], asked["purpose"]["code"]),
+        purpose=purpose_token(asked["purpose"]["system"], asked["purpose"]["code"]),
         actors=frozenset(asked["actors"]),
         now=datetime.fromisoformat(asked["now"]),
         btg_ok=PRIVILEGED in asked["actors"],

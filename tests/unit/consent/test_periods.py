@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carevouch.consent.labels import COVERS, covers, effective
-from carevouch.consent.periods import Interval, interval_of, period_of
-from carevouch.consent.purposes import LINEAGE, comparable, lineage
+from carevouch.consent.codes import COVERS, LINEAGE, comparable, covers, effective, lineage
+from carevouch.consent.question import Interval, interval_of, period_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carevouch.events.leaf import NONCE_BYTES, commit, leaf, revision_leaf_hash
+from carevouch.events.act import NONCE_BYTES, commit, leaf, revision_leaf_hash
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.ids import Doc
 from carevouch.ledger.merkle import leaf_hash

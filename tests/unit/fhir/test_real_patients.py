@@ -6,7 +6,7 @@ import pytest
 
 from carevouch.fhir.bundle import read_bundle
 from carevouch.fhir.compartment import subjects
-from carevouch.fhir.references import parse, rewrite, walk
+from carevouch.fhir.references import parse_target, rewrite, walk
 from carevouch.fhir.search import parse_query
 from carevouch.fhir.validate import check
 from carevouch.kernel.errors import Issue
@@ -56,7 +56,7 @@ def test_all_references_within_a_real_transaction_can_be_rewritten(bundles: dict
         for entry in request.entries:
             assert entry.resource is not None
             new = rewrite(entry.resource, partial(_new, ids), ids)
-            forms = {parse(text).form for _, text in walk(new)}
+            forms = {parse_target(text).form for _, text in walk(new)}
             assert forms <= {"local", "conditional", "fragment"}
             assert check(new) == []
 

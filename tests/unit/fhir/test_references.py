@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from carevouch.fhir.compartment import _ABOUT, concerned, personal, subject, subjects
 from carevouch.fhir.definitions import elements, resource_types
-from carevouch.fhir.references import Form, ReferenceTarget, identifier_query, parse, rewrite, walk
+from carevouch.fhir.references import Form, ReferenceTarget, identifier_query, parse_target, rewrite, walk
 from carevouch.kernel.errors import Invalid
 
 PARSED: list[tuple[str, ReferenceTarget]] = [
@@ -32,20 +32,20 @@ PARSED: list[tuple[str, ReferenceTarget]] = [
 
 @pytest.mark.parametrize(("text", "target"), PARSED)
 def test_the_form_of_a_reference_is_told(text: str, target: ReferenceTarget) -> None:
-    assert parse(text, "https://here.org/fhir/") == target
+    assert parse_target(text, "https://here.org/fhir/") == target
 
 
 @given(st.text())
 def test_any_text_has_a_form(text: str) -> None:
-    assert parse(text, "https://here.org").form in get_args(Form)
+    assert parse_target(text, "https://here.org").form in get_args(Form)
 
 
 def test_a_conditional_reference_gives_system_and_value() -> None:
-    assert identifier_query(parse("Patient?identifier=http://a%2Fb|1%7C2")) == ("http://a/b", "1|2")
+    assert identifier_query(parse_target("Patient?identifier=http://a%2Fb|1%7C2")) == ("http://a/b", "1|2")
     others = "?identifier=b", "?name=x", "?identifier=a|b&name=x", "?identifier=a|", "/1"
     for other in (f"Patient{end}" for end in others):
         with pytest.raises(Invalid):
-            identifier_query(parse(other))
+            identifier_query(parse_target(other))
 
 
 RESOURCE: dict[str, Any] = {

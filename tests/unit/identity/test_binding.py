@@ -3,7 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from carevouch.identity.binding import (
+from carevouch.identity.links import (
     MAX_OFFER_SECONDS,
     SEED_BYTES,
     answer_offer,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from carevouch.identity.identifiers import MAX_IDENTIFIERS, every_identifier_of, identifiers_of
+from carevouch.identity.links import MAX_IDENTIFIERS, every_identifier_of, identifiers_of
 from carevouch.kernel.errors import Unprocessable
 
 

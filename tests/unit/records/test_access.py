@@ -10,18 +10,10 @@ from hypothesis import strategies as st
 from carevouch.consent.facts import facts_of
 from carevouch.consent.question import AccessRequest
 from carevouch.consent.read import read_consent
-from carevouch.identity.caller import Caller
-from carevouch.identity.scopes import parse_scopes
+from carevouch.door.access import purpose_of
+from carevouch.identity.caller import Caller, parse_scopes
 from carevouch.kernel.errors import Forbidden
-from carevouch.records.access import (
-    AccessTarget,
-    ReadAllowed,
-    ReadRefused,
-    is_hearsay,
-    may_read,
-    parties_of,
-    purpose_of,
-)
+from carevouch.records.access import AccessTarget, ReadAllowed, ReadRefused, is_hearsay, may_read, parties_of
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 PERSON, OTHER = "a" * 26, "b" * 26

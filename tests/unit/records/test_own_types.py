@@ -2,8 +2,7 @@
 
 import pytest
 
-from carevouch.identity.caller import DEVICE, ORGANIZATION, Caller
-from carevouch.identity.scopes import parse_scopes
+from carevouch.identity.caller import DEVICE, ORGANIZATION, Caller, parse_scopes
 from carevouch.records.access import ReadAllowed, ReadRefused, may_read_own
 
 PATIENT, OTHER = "a" * 26, "b" * 26

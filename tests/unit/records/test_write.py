@@ -4,7 +4,7 @@ import pytest
 
 from carevouch.events.catalogue import OWN_TYPES, OWNED, may_write
 from carevouch.fhir.definitions import resource_types
-from carevouch.records.write import (
+from carevouch.records.resource import (
     DOORS,
     STORED,
     UPDATED,

@@ -15,13 +15,12 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from carevouch.consent.criteria import DENY, PERMIT, Effect
-from carevouch.consent.decide import decide
-from carevouch.consent.decision import Decision
+from carevouch.consent.decide import Decision, decide
 from carevouch.consent.facts import facts_of
 from carevouch.consent.lint import lint
-from carevouch.consent.model import AccessRequest, Consent, ResourceFacts
-from carevouch.consent.read import read_consent
-from carevouch.consent.references import normal
+from carevouch.consent.model import Consent
+from carevouch.consent.question import AccessRequest, ResourceFacts
+from carevouch.consent.read import normal, read_consent
 from carevouch.consent.render import render_consents, render_resource
 from carevouch.consent.shorthand import DecisionCase, read_cases, read_request
 from carevouch.kernel.canonical import JsonObject

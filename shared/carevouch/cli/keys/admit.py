@@ -15,9 +15,8 @@ from typing import Any
 from carevouch.events.genesis import Genesis, parse_genesis
 from carevouch.fhir.meta import without_meta
 from carevouch.fhir.validate import require_valid
-from carevouch.identity.admission import ACTIVE, SUSPENDED, Admission, admission_body, parse_admission
 from carevouch.identity.admit import ActEntropy, Standing, admission_request, change_request, read_request
-from carevouch.identity.roles import ROLES
+from carevouch.identity.caller import ACTIVE, ROLES, SUSPENDED, Admission, admission_body, parse_admission
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid
 from carevouch.kernel.jsontext import parse, render

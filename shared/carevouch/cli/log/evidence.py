@@ -4,7 +4,7 @@ from carevouch.cli.log.quorum import witness_json, witness_words
 from carevouch.events.certificate import CERT_TYP
 from carevouch.events.envelope import EVENT_TYP
 from carevouch.events.opening import ProvedRevision
-from carevouch.identity.binding import parse_device
+from carevouch.identity.links import parse_device
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.encoding import b64, b64u
 from carevouch.kernel.jws import take_apart

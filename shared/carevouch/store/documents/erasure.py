@@ -15,14 +15,14 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from carevouch.events.leaf import NONCE_BYTES
+from carevouch.events.act import NONCE_BYTES
 from carevouch.kernel.canonical import jcs
 from carevouch.kernel.errors import Conflict, DomainError, Erased, IntegrityFault, OutcomeUnknown
 from carevouch.kernel.ids import Doc, Key, about, part
-from carevouch.store.cipher import associated_data, decrypt
 from carevouch.store.documents.model import ActNames, ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer
 from carevouch.store.documents.reader import Reader
 from carevouch.store.documents.writer import Writer
+from carevouch.store.keys import associated_data, decrypt
 from carevouch.store.rows import KeyRow, KeyRows, Row, RowExists
 
 WORK_LIST = "E#pending"

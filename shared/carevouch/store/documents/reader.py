@@ -9,22 +9,28 @@ one must not be.
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from carevouch.events.act import Revision
+from carevouch.events.act import NONCE_BYTES, Revision
 from carevouch.events.catalogue import OPERATOR, may_write
 from carevouch.events.certificate import Certificate, parse_certificate, verify_certificate, verify_event
 from carevouch.events.envelope import Event, parse_event
 from carevouch.events.genesis import Genesis
-from carevouch.events.leaf import NONCE_BYTES
-from carevouch.kernel.errors import IntegrityFault, Malformed
-from carevouch.kernel.ids import Doc, Key, parse_key
+from carevouch.identity.links import every_identifier_of, identifiers_of
+from carevouch.kernel.errors import Conflict, IntegrityFault, Malformed
+from carevouch.kernel.ids import Doc, Key, parse_key, parse_reference
+from carevouch.kernel.jsontext import parse
 from carevouch.kernel.jws import take_apart, verify
 from carevouch.ledger.merkle import root_from_inclusion
-from carevouch.store.cipher import associated_data, decrypt
-from carevouch.store.documents.layout import ABORTED, REJECTED_SUFFIX, home_of, path_of, unpack_keys
-from carevouch.store.documents.model import StoredRevision
-from carevouch.store.keys import KeyRing
+from carevouch.store.documents.model import (
+    ABORTED,
+    REJECTED_SUFFIX,
+    StoredRevision,
+    home_of,
+    path_of,
+    unpack_keys,
+)
+from carevouch.store.keys import KeyRing, associated_data, decrypt
 from carevouch.store.rows import Row, Rows
 from carevouch.store.session import CERT_ROW
 
@@ -222,3 +228,75 @@ def _parsed(row: Row) -> tuple[Doc, int]:
 
 def _is_mark(row: Row) -> bool:
     return row.key.sk.endswith(REJECTED_SUFFIX)
+
+
+class Superseded(Conflict):
+    """An identifier leads to a person who no longer has it; `doc` says to whom, to the server alone."""
+
+    def __init__(self, doc: Doc) -> None:
+        super().__init__(
+            "an earlier record once had one of these identifiers; ask the operator to settle whose it is"
+        )
+        self.doc = doc
+
+
+class Index:
+    """Looks identifiers up and names their rows."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def blind(self, type_: str, system: str, value: str) -> str:
+        """The partition key of an identifier's row."""
+        return self._reader.keys.deployment().blind(type_, system, value)
+
+    def blinds(self, resource: dict[str, Any]) -> list[str]:
+        """The partition keys of all identifiers of a resource; raises `Unprocessable` for too many."""
+        return self._blinds(resource, identifiers_of(resource))
+
+    def blinds_of_body(self, body: bytes) -> list[str]:
+        """The same, from a stored body; raises `Malformed` for one that holds no resource."""
+        resource = parse(body, "a stored Patient")
+        if not isinstance(resource, dict):
+            raise Malformed("a stored Patient is not a JSON object")
+        return self._blinds(resource, every_identifier_of(resource))
+
+    def find(self, blinds: Iterable[str]) -> dict[str, Doc]:
+        """Those of the identifiers that are taken, each with its document."""
+        rows = self._reader.rows.get_many([Key(blind, "id") for blind in dict.fromkeys(blinds)])
+        return {key.pk: parse_reference(row.text("doc") or "") for key, row in rows.items()}
+
+    def current(self, blinds: Iterable[str]) -> dict[str, Doc]:
+        """The same, if every person found still has the identifier that led to them; raises `Superseded`.
+
+        A row stays when a Patient is corrected, so that what it once named is not handed to somebody else
+        unseen. Whoever comes with it may mean either person, and only people can tell.
+        """
+        found = self.find(blinds)
+        self._require_current(found)
+        return found
+
+    def one(self, resource: dict[str, Any]) -> Doc | None:
+        """The document that a resource's identifiers lead to, or None.
+
+        Raises `Conflict` if they disagree, `Superseded`, `Unprocessable` for too many.
+        """
+        found = self.find(self.blinds(resource))
+        if len(set(found.values())) > 1:
+            raise Conflict(
+                "the identifiers belong to different records; correct them or merge the records first"
+            )
+        self._require_current(found)
+        return next(iter(found.values()), None)
+
+    def _require_current(self, found: dict[str, Doc]) -> None:
+        for doc in {doc for doc in found.values() if doc.type == "Patient"}:
+            stored = self._reader.find(doc)
+            carried = set(self.blinds_of_body(stored.body)) if stored else set()
+            if {blind for blind, leads_to in found.items() if leads_to == doc} - carried:
+                raise Superseded(doc)
+
+    def _blinds(self, resource: dict[str, Any], identifiers: Iterable[tuple[str, str]]) -> list[str]:
+        key = self._reader.keys.deployment()
+        type_ = str(resource.get("resourceType"))
+        return [key.blind(type_, system, value) for system, value in identifiers]

@@ -11,10 +11,17 @@ from carevouch.kernel.canonical import jcs, parse_jcs
 from carevouch.kernel.encoding import b64u, sha256, unb64u
 from carevouch.kernel.errors import Unprocessable
 from carevouch.kernel.ids import Doc, Key
-from carevouch.store.cipher import associated_data, decrypt
-from carevouch.store.documents.layout import COMMITTED, commit_key, home_of
-from carevouch.store.documents.model import ActNames, ActRequest, CommittedAct, StoredAnswer
+from carevouch.store.documents.model import (
+    COMMITTED,
+    ActNames,
+    ActRequest,
+    CommittedAct,
+    StoredAnswer,
+    commit_key,
+    home_of,
+)
 from carevouch.store.documents.reader import Reader
+from carevouch.store.keys import associated_data, decrypt
 from carevouch.store.rows import Row
 
 BOUND = "answer"

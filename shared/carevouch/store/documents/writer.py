@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from carevouch.events.act import Act, EventFacts, Revision, assemble, check_matrix, payload_of
+from carevouch.events.act import NONCE_BYTES, Act, EventFacts, Revision, assemble, check_matrix, payload_of
 from carevouch.events.envelope import EVENT_TYP, TAG_BYTES, Event, tag
-from carevouch.events.leaf import NONCE_BYTES
 from carevouch.kernel.errors import (
     Busy,
     Conflict,
@@ -29,20 +28,24 @@ from carevouch.kernel.errors import (
 from carevouch.kernel.ids import Doc, Key
 from carevouch.kernel.jws import sign
 from carevouch.kernel.times import later
-from carevouch.store.cipher import IV_BYTES, associated_data, encrypt
 from carevouch.store.documents import retry
-from carevouch.store.documents.layout import (
+from carevouch.store.documents.model import (
     ABORTED,
     COMMITTED,
+    ActNames,
+    ActPlan,
+    ActRequest,
+    CommittedAct,
+    Draft,
     SignedAct,
+    StoredAnswer,
     commit_key,
     event_attributes,
     revision_row,
     stage_key,
 )
-from carevouch.store.documents.model import ActNames, ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer
 from carevouch.store.documents.reader import Reader
-from carevouch.store.keys import Entropy, PersonKey
+from carevouch.store.keys import IV_BYTES, Entropy, PersonKey, associated_data, encrypt
 from carevouch.store.rows import (
     MAX_ROW_BYTES,
     MAX_TRANSACTION,

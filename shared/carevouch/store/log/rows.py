@@ -15,7 +15,7 @@ from carevouch.kernel.ids import Key
 from carevouch.ledger.checkpoint import LogName
 from carevouch.ledger.merkle import Edge
 from carevouch.sealing.marks import Head, Mark
-from carevouch.store.documents.layout import home_of, unpack_keys
+from carevouch.store.documents.model import home_of, unpack_keys
 from carevouch.store.log.ports import EventRow, HeadMoved, IndexRow, Retry, StoredHead
 from carevouch.store.rows import Row, Value
 

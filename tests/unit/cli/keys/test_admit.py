@@ -15,8 +15,8 @@ from carevouch.events.act import Revision, assemble
 from carevouch.events.certificate import verify_event
 from carevouch.events.envelope import EVENT_TYP, parse_event
 from carevouch.events.genesis import genesis_text
-from carevouch.identity.admission import parse_admission
 from carevouch.identity.admit import Standing, read_request
+from carevouch.identity.caller import parse_admission
 from carevouch.kernel.encoding import unb64u
 from carevouch.kernel.errors import DomainError, Invalid, Malformed
 from carevouch.kernel.ids import parse_reference

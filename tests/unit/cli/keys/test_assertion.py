@@ -18,7 +18,7 @@ from carevouch.kernel.errors import Invalid, Malformed
 from carevouch.kernel.jws import KeyInMemory, private_jwk
 from carevouch.kernel.times import instant
 from carevouch.store.documents.erasure import Eraser
-from carevouch.store.index import Index
+from carevouch.store.documents.reader import Index
 from services.identity.ports import Ports
 from services.identity.routes import register
 from services.identity.tokens import ASSERTION_TYPE

@@ -13,7 +13,7 @@ from carevouch.consent.signature import body_of, grant_payload, sign_grant
 from carevouch.events.act import Revision, assemble
 from carevouch.events.genesis import genesis_text
 from carevouch.events.opening import Opening, make_opening, render_opening
-from carevouch.identity.binding import answer_offer, device_body, make_offer, one_time_key
+from carevouch.identity.links import answer_offer, device_body, make_offer, one_time_key
 from carevouch.kernel.encoding import sha256
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.times import later

@@ -12,7 +12,7 @@ from typing import Any
 
 from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs
 from carevouch.kernel.encoding import b64u, sha256
-from carevouch.kernel.errors import IntegrityFault, Malformed
+from carevouch.kernel.errors import IntegrityFault, Malformed, Unprocessable
 from carevouch.kernel.jws import (
     Jwk,
     KeyInMemory,
@@ -154,3 +154,44 @@ def _link(name: str, text: str, jwk: Any, typ: str) -> JsonObject:
         return verify(take_apart(text), jwk, typ)
     except IntegrityFault as fault:
         raise IntegrityFault(f"{name} does not hold: {fault.message}") from fault
+
+
+ENROLMENT = "Enrolment"
+
+
+def enrolment_body(patient: str, organization: str) -> bytes:
+    """The bytes of the document's body."""
+    return jcs({"v": 1, "patient": patient, "organization": organization})
+
+
+def check_enrolment(body: bytes, patient: str, organization: str) -> None:
+    """Raise `IntegrityFault` unless the body links exactly these two."""
+    if parse_jcs(body, "the enrolment") != {"v": 1, "patient": patient, "organization": organization}:
+        raise IntegrityFault("the enrolment links another pair")
+
+
+# A person has a handful; a resource that carries more tries something else, and each is a row to write.
+MAX_IDENTIFIERS = 40
+
+
+def identifiers_of(resource: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The distinct (system, value) pairs of a resource to be stored, in order.
+
+    Raises `Unprocessable` where there are too many: an identifier that is left out could make the same
+    person a second time.
+    """
+    found = every_identifier_of(resource)
+    if len(found) > MAX_IDENTIFIERS:
+        raise Unprocessable(
+            f"a resource has at most {MAX_IDENTIFIERS} identifiers with system and value; leave some out"
+        )
+    return found
+
+
+def every_identifier_of(resource: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The same of a resource that is stored, however many there are: all of them are to be found again."""
+    listed = resource.get("identifier") or []
+    entries = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    pairs = ((item.get("system"), item.get("value")) for item in entries)
+    found = [(system, value) for system, value in pairs if isinstance(system, str) and isinstance(value, str)]
+    return tuple(dict.fromkeys(found))

@@ -51,7 +51,7 @@ def lineage(purpose: str) -> frozenset[str]:
     return LINEAGE.get(purpose) or frozenset((purpose,))
 
 
-def is_known(purpose: str) -> bool:
+def is_known_purpose(purpose: str) -> bool:
     """Whether the tree has `purpose`."""
     return purpose in LINEAGE
 
@@ -61,6 +61,73 @@ def comparable(one: str, other: str) -> bool:
     return one in lineage(other) or other in lineage(one)
 
 
-def token(system: str | None, code: str) -> str:
+def purpose_token(system: str | None, code: str) -> str:
     """How a purpose is written inside the model: the bare code of v3-ActReason, else `system|code`."""
     return code if system == ACT_REASON else f"{system or ''}|{code}"
+
+
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+
+
+ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+
+
+RANK = {code: rank for rank, code in enumerate("ULMNRV")}
+
+
+# What is sensitive about something is at least restricted.
+SENSITIVE_AT_LEAST = "R"
+
+
+# A code and all that it covers, itself included.
+_LABEL_CHILDREN = {
+    "SPI": "BH MH PSY PSYTHPN SUD",
+    "BH": "COGN DVD EMOTDIS",
+    "SUD": "ETHUD OPIOIDUD",
+    # Substance abuse in the older branch. v3-ActCode gives it no descendants, but whoever writes it means
+    # all of these; a patient's "not my substance use" must not miss what a newer labeller called
+    # OPIOIDUD.
+    "ETH": "SUD ETHUD OPIOIDUD",
+}
+
+
+_LEAVES = "SDV HIV COGN DVD EMOTDIS MH PSY PSYTHPN ETHUD OPIOIDUD"
+
+
+def _covered(code: str) -> frozenset[str]:
+    below = (_covered(child) for child in _LABEL_CHILDREN.get(code, "").split())
+    return frozenset((code,)).union(*below)
+
+
+COVERS: dict[str, frozenset[str]] = {code: _covered(code) for code in (*_LABEL_CHILDREN, *_LEAVES.split())}
+
+
+def covers(sensitivity: str) -> frozenset[str]:
+    """The sensitivity codes that a clause naming `sensitivity` speaks about; an unknown code covers itself.
+
+    >>> sorted(covers("ETH"))
+    ['ETH', 'ETHUD', 'OPIOIDUD', 'SUD']
+    """
+    return COVERS.get(sensitivity) or frozenset((sensitivity,))
+
+
+def is_known_label(code: str) -> bool:
+    """Whether `code` is a confidentiality or sensitivity code of ours."""
+    return code in RANK or code in COVERS
+
+
+def effective(confidentiality: str | None, sensitivities: frozenset[str]) -> str | None:
+    """The confidentiality to decide by: sensitive data labelled lower count as restricted.
+
+    Without this an "N for everyone" permit would hand out psychiatric data that somebody labelled N. No label
+    stays no label.
+    """
+    if confidentiality is None or COVERS.keys().isdisjoint(sensitivities):
+        return confidentiality
+    return max(confidentiality, SENSITIVE_AT_LEAST, key=RANK.__getitem__)
+
+
+def label_token(system: str | None, code: str) -> str:
+    """How a label is written inside the model: bare for the two HL7 systems, else `system|code`."""
+    own = CONFIDENTIALITY if code in RANK else ACT_CODE
+    return code if system == own else f"{system or ''}|{code}"
