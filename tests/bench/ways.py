@@ -1,7 +1,7 @@
 """Ways through the house: which of our files a real request enters, below its route.
 
-`sys.setprofile` sees every call. The kernel, which everything uses, and the room of FHIR, which is made of its
-tables, are counted apart.
+`sys.setprofile` sees every call. The kernel, which everything uses, and FHIR's room are counted
+apart.
 
     python -m tests.bench.ways [--files]
 """
@@ -76,9 +76,8 @@ def ways() -> Iterator[Way]:
 def main() -> None:
     """Print how many files each request enters."""
     for way in list(ways()):
-        print(
-            f"{way.name:<8} {len(way.counted):3} files, and {len(way.files - way.counted):2} of kernel and FHIR"
-        )
+        apart = len(way.files - way.counted)
+        print(f"{way.name:<8} {len(way.counted):3} files, and {apart:2} of kernel and FHIR")
         if "--files" in sys.argv:
             print("".join(f"         {file}\n" for file in sorted(way.files)), end="")
 

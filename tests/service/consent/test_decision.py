@@ -218,7 +218,7 @@ def test_the_door_answers_as_the_one_rule_of_reading(scene: Scene, observation: 
     def same(organization: Organization) -> None:
         answer = ask(scene, organization.who, question(scene, observation)).json()["decision"]
         rule = type(scene.may_read(organization.who, observation)).__name__
-        assert (answer, rule) in (("permit", "Allowed"), ("deny", "Refused"))
+        assert (answer, rule) in (("permit", "ReadAllowed"), ("deny", "ReadRefused"))
 
     for consent in (
         people.consent_for(scene.payer.reference),
