@@ -22,6 +22,7 @@ from carevouch.store.rows import Row
 from carevouch.store.session import Session
 from carevouch.store.settings import genesis_source, system_clock
 from infra.stack import STACK, Cloud
+from tests.acts import perform
 from tests.fakes import MemoryKeyRows, MemoryRows, MemoryWrapper
 from tests.people import observation
 
@@ -83,5 +84,5 @@ def _act(writer: Writer, patient: str) -> Event:
     plan = ActPlan(
         "records.stored", (Draft(doc, render(observation(patient))),), StoredAnswer(201), (patient,)
     )
-    done = writer.perform(ActRequest("Organization/of-the-test", None, b""), lambda _: doc, lambda _: plan)
+    done = perform(writer, ActRequest("Organization/of-the-test", None, b""), lambda _: doc, lambda _: plan)
     return parse_event(done.event)

@@ -39,6 +39,7 @@ from carevouch.store.documents import (
     StoredRevision,
 )
 from carevouch.store.documents.reader import Index
+from tests.acts import perform
 from tests.api import Who
 from tests.world import World, new_key
 
@@ -241,7 +242,7 @@ def record(world: World, author: Organization, patient: str, resource: dict[str,
 
 def act(world: World, service: str, caller: str, doc: Doc, build: Any) -> CommittedAct:
     """Perform one act of `service` in a fresh execution environment; `doc` is its document of index 0."""
-    return world.writer(service).perform(ActRequest(caller, None, b""), lambda _naming: doc, build)
+    return perform(world.writer(service), ActRequest(caller, None, b""), lambda _naming: doc, build)
 
 
 def synthetic_patient(n: int) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from carevouch.kernel.ids import Doc, parse_doc
 from carevouch.kernel.jsontext import parse
 from carevouch.kernel.jws import Jwk, take_apart, thumbprint
 from carevouch.store.documents import (
-    ActNames,
     ActPlan,
     ActRequest,
     CommittedAct,
@@ -28,44 +27,63 @@ from carevouch.store.documents import (
 )
 from services.claims.plans import (
     CONTRACT,
+    MAX_CONFLICTS,
     ContractsOverlap,
-    StoredContract,
     contract_body,
     contract_doc,
     plan_draft,
     read_contract,
 )
 from services.claims.ports import Ports
-from services.claims.race import settled
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NO_SUCH = "no such contract; it is found by its SHA-256 in hex, or by the id of its document"
 
 
-def register(incoming: HttpRequest, ports: Ports) -> Reply:
+def register(request: HttpRequest, ports: Ports) -> Reply:
     """POST /claims/contracts: {contract, signature}; 201, or 200 if it is registered already."""
-    caller = ports.access.caller(incoming)
+    caller = ports.access.caller(request)
     caller.require_role(PAYER)
     caller.require_scope(CONTRACT, "c")
-    data, signature = _posted(incoming)
+    data, signature = _posted(request)
     contract = parse_contract(data)
     if contract.terms.payer != caller.reference:
         raise Forbidden(f"contract.payer must be the payer that registers it, {caller.reference}")
     _require_signed(signature, data, caller, ports)
     doc = contract_doc(contract.hash, ports)
-    committed = settled(
-        lambda: _append(incoming, caller, doc, StoredContract(data, contract, signature), ports)
-    )
+    # The hash is the name: a repeated registration, with or without a key, meets the same document.
+    retriable = ActRequest(caller.id, None, request.content())
+    attempts = ports.store.writer.attempts(retriable, doc, max_conflicts=MAX_CONFLICTS)
+    committed = None
+    for _ in attempts:
+        with attempts:
+            known = ports.store.reader.find(doc)
+            if known is not None:
+                committed = _committed(known)
+                break
+            try:
+                plan = plan_draft(contract, doc, ports)
+            except ContractsOverlap:
+                # The contract that holds on these days may be this very one, registered a moment ago.
+                known = ports.store.reader.find(doc)
+                if known is None:
+                    raise
+                committed = _committed(known)
+                break
+            drafts = (Draft(doc, contract_body(data, signature)), plan)
+            answer = StoredAnswer(201, (str(doc),))
+            attempts.append(ActPlan("contract.registered", drafts, answer, contract=contract.hash))
+    committed = committed or attempts.committed
     where = f"{ports.store.base_url}/claims/contracts/{contract.hash}"
     body = {**_summary(contract, doc), "warnings": _warnings(contract), **receipt_json(committed)}
     return Reply(committed.answer.status, body, {"Location": where, **receipt_headers(committed)})
 
 
-def show(incoming: HttpRequest, ports: Ports) -> Reply:
+def show(request: HttpRequest, ports: Ports) -> Reply:
     """GET /claims/contracts/{id}: by hash or document id, for whoever has the scope."""
-    caller = ports.access.caller(incoming)
+    caller = ports.access.caller(request)
     caller.require_scope(CONTRACT, "r")
-    stored = ports.store.reader.find(_doc(incoming.path["id"], ports))
+    stored = ports.store.reader.find(_doc(request.path["id"], ports))
     if stored is None:
         raise NotFound(_NO_SUCH)
     filed = read_contract(stored.body)
@@ -74,8 +92,8 @@ def show(incoming: HttpRequest, ports: Ports) -> Reply:
     return Reply(200, {**body, **receipt_json(_committed(stored))})
 
 
-def _posted(incoming: HttpRequest) -> tuple[bytes, str]:
-    posted = incoming.object()
+def _posted(request: HttpRequest) -> tuple[bytes, str]:
+    posted = request.object()
     if set(posted) != {"contract", "signature"} or not isinstance(posted["signature"], str):
         raise Invalid("a contract is registered with exactly contract and signature, a compact JWS")
     contract = posted["contract"]
@@ -101,34 +119,6 @@ def _key(kid: str, caller: Caller, ports: Ports) -> Jwk:
     raise Forbidden(
         "the signature names no P-256 key of your admission; kid is the key's RFC 7638 thumbprint"
     )
-
-
-def _append(
-    incoming: HttpRequest, caller: Caller, doc: Doc, filed: StoredContract, ports: Ports
-) -> CommittedAct:
-    known = ports.store.reader.find(doc)
-    if known is not None:
-        return _committed(known)
-
-    def build(_naming: ActNames) -> ActPlan:
-        drafts = (
-            Draft(doc, contract_body(filed.data, filed.signature)),
-            plan_draft(filed.contract, doc, ports),
-        )
-        return ActPlan(
-            "contract.registered", drafts, StoredAnswer(201, (str(doc),)), contract=filed.contract.hash
-        )
-
-    # The hash is the name: whoever asks again, with or without a key, meets the same document.
-    request = ActRequest(caller.id, None, incoming.content())
-    try:
-        return ports.store.writer.perform(request, lambda _naming: doc, build)
-    except ContractsOverlap:
-        # What holds on these days may be this very contract, registered a moment ago.
-        known = ports.store.reader.find(doc)
-        if known is None:
-            raise
-        return _committed(known)
 
 
 def _committed(stored: StoredRevision) -> CommittedAct:

@@ -20,6 +20,8 @@ from services.claims.ports import Ports
 CONTRACT, PLAN = "BenefitContract", "Plan"
 # Reading a contract of 350 KB takes longer than all the rest of a claim; an environment meets few of them.
 MAX_READ_CONTRACTS = 32
+# In each round somebody wins, so this many rivals at the same person or plan all get through.
+MAX_CONFLICTS = 16
 
 
 class ContractsOverlap(Conflict):

@@ -1,20 +1,18 @@
 """Claim/$submit: a claim in, its final answer out, in one act.
 
-Load, decide, commit. The act holds the claim, the response, the decision and the accumulators it changed,
-or nothing at all. The decisions of one payer about one person are the versions of one document: each claim
-appends the next, so their order is proved, none can be left out, and two claims cannot both be the next.
-Whoever loses that race, or one for a family's accumulator, reads again and decides again: nothing is paid
-twice and no deductible is counted from a stale state.
+Load, decide, commit. The act holds the claim, the response, the decision and the accumulators it changed, or
+nothing at all. The decisions of one payer about one person are the versions of one document: each claim
+appends the next, so their order is proved, none can be left out, and two claims cannot both be the next. The
+loser of that race, or of one for a family's accumulator, reads again and decides again. Nothing is paid
+twice, and no deductible is counted from a stale state.
 """
-
-from dataclasses import dataclass
 
 from carevouch.claims.adjudicate import adjudicate
 from carevouch.claims.decision import decision_body
 from carevouch.claims.fhir import claim_input, focal_coverage
-from carevouch.claims.model import Adjudication, ClaimInput
+from carevouch.claims.model import ClaimInput
 from carevouch.claims.response import claim_response
-from carevouch.door.access import Visit
+from carevouch.door.access import act_request
 from carevouch.door.http import HttpRequest, Reply
 from carevouch.events.act import commit
 from carevouch.identity.caller import PROVIDER
@@ -24,143 +22,94 @@ from carevouch.kernel.errors import Unprocessable
 from carevouch.kernel.ids import Doc, about, part
 from carevouch.kernel.jsontext import parse, render
 from carevouch.records.resource import stamped
-from carevouch.store.documents import ActNames, ActPlan, Draft, Partition, StoredAnswer, StoredRevision
+from carevouch.store.documents import ActNames, ActPlan, Draft, NewDocument, Partition, StoredAnswer
 from services.claims import accumulators
-from services.claims.accumulators import MemberAccumulators
-from services.claims.coverage import CoverageInForce, covering
-from services.claims.plans import ContractInForce, contract_on
+from services.claims.coverage import covering
+from services.claims.plans import MAX_CONFLICTS, contract_on
 from services.claims.ports import Ports
-from services.claims.race import settled
-from services.claims.submission import (
-    answered,
-    patient_of,
-    require_enrolment,
-    require_provider,
-    retriable,
-    submitted,
-)
+from services.claims.submission import answer_of, patient_of, require_provider, submitted
 
 CLAIM, RESPONSE, DECISION = "Claim", "ClaimResponse", "Decision"
 DECISION_REFERENCE = "https://carevouch.org/fhir/StructureDefinition/decision"
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A claim as submitted: the resource, what adjudication reads of it, and for whom."""
-
-    resource: JsonObject
-    claim: ClaimInput
-    patient: str
-    author: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """All that is on file for a claim at this moment."""
-
-    covered: CoverageInForce
-    held: ContractInForce
-    loaded: MemberAccumulators
-    decision: Doc
-    decisions: list[StoredRevision]
-
-    @property
-    def history(self) -> frozenset[str]:
-        """The duplicate keys of the services that this payer has answered before."""
-        bodies = (parse(stored.body, "a stored decision") for stored in self.decisions)
-        return frozenset(key for body in bodies for key in body["keys"])
-
-
-def submit(incoming: HttpRequest, ports: Ports) -> Reply:
+def submit(request: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/Claim/$submit, by the provider that the claim names; 200 with the final ClaimResponse."""
-    caller = ports.access.caller(incoming)
-    resource = submitted(incoming, CLAIM, ports.access.base)
+    caller = ports.access.caller(request)
+    resource = submitted(request, CLAIM, ports.access.base)
     patient = patient_of(resource, "patient")
-
-    def first(naming: ActNames) -> Doc:
-        return Doc(CLAIM, about(patient, naming.part(0)))
-
-    def work(visit: Visit) -> Reply:
+    with ports.access.visit(request, caller, patient, "operation") as visit:
         caller.require_role(PROVIDER)
         caller.require_scope(CLAIM, "c")
-        asked = _Asked(resource, claim_input(resource), patient, caller.reference)
-        request = retriable(incoming, caller, f"{CLAIM} {patient}")
-        require_enrolment(visit, ports)
+        claim = claim_input(resource)
+        retriable = act_request(request, caller, f"{CLAIM} {patient}")
+        visit.require_enrolment()
         require_provider(resource, caller, ports)
+        attempts = ports.store.writer.attempts(
+            retriable, NewDocument(CLAIM, patient), max_conflicts=MAX_CONFLICTS
+        )
+        for names in attempts:
+            with attempts:
+                attempts.append(
+                    _adjudicated(names, resource, claim, visit.partition, patient, caller.reference, ports)
+                )
+        return answer_of(attempts.committed, visit)
 
-        def build(naming: ActNames) -> ActPlan:
-            return _decided(naming, asked, _load(asked, visit.partition, ports))
 
-        return answered(settled(lambda: ports.store.writer.perform(request, first, build)), visit)
-
-    return ports.access.visit(incoming, caller, patient, "operation").run(work)
-
-
-def _load(asked: _Asked, partition: Partition, ports: Ports) -> _Case:
-    covered = covering(partition, focal_coverage(asked.resource))
-    payer = covered.terms.payer
-    if asked.resource.get("insurer", {}).get("reference", payer) != payer:
+def _adjudicated(
+    names: ActNames,
+    resource: JsonObject,
+    claim: ClaimInput,
+    partition: Partition,
+    patient: str,
+    author: str,
+    ports: Ports,
+) -> ActPlan:
+    """The act: everything on file for the claim is read, and decided as things stand."""
+    coverage = covering(partition, focal_coverage(resource))
+    payer = coverage.terms.payer
+    if resource.get("insurer", {}).get("reference", payer) != payer:
         raise Unprocessable("Claim.insurer must be the payor of the coverage that the claim names")
-    day = min(line.start for line in asked.claim.lines)
-    held = contract_on(payer, covered.plan, day, ports)
-    if held is None:
+    in_force = contract_on(payer, coverage.plan, min(line.start for line in claim.lines), ports)
+    if in_force is None:
         raise Unprocessable("the payer has no contract for this plan on the first day of service")
-    derived = ports.store.reader.keys.deployment().derive("decision", asked.patient, payer)
-    decision = Doc(DECISION, about(asked.patient, part(derived)))
-    return _Case(
-        covered,
-        held,
-        accumulators.load(partition, asked.patient, held.contract, covered.family, ports),
-        decision,
-        partition.history(decision),
+    contract = in_force.contract
+    used = accumulators.load(partition, patient, contract, coverage.family, ports)
+    derived = ports.store.reader.keys.deployment().derive("decision", patient, payer)
+    decision_doc = Doc(DECISION, about(patient, part(derived)))
+    decisions = partition.history(decision_doc)
+    bodies = (parse(stored.body, "a stored decision") for stored in decisions)
+    answered_before = frozenset(key for body in bodies for key in body["keys"])
+
+    result = adjudicate(claim, coverage.terms, contract, used.used, answered_before, names.time)
+
+    # The claim is not among the decision's named inputs: it stands in the same event.
+    sources = {
+        "coverage": coverage.stored,
+        "contract": in_force.stored,
+        "accumulator": used.own_stored,
+        "family": used.family_stored,
+    }
+    inputs = {
+        name: {"event": stored.event.id, "commit": b64u(commit(stored.revision.nonce, stored.body))}
+        for name, stored in sources.items()
+        if stored is not None
+    }
+    body = decision_body(result, claim, coverage.terms, inputs)
+    decision = Draft(decision_doc, body, decisions[-1] if decisions else None)
+    claim_doc, response_doc = names.doc(0, CLAIM, patient), names.doc(1, RESPONSE, patient)
+    insured = {**resource, "insurer": {**resource.get("insurer", {}), "reference": payer}}
+    response = claim_response(insured, result, request=str(claim_doc), insurer=payer)
+    version = f"{decision.doc}/_history/{decision.version}"
+    response["extension"].append({"url": DECISION_REFERENCE, "valueString": version})
+    documents = (
+        Draft(doc, render(stamped(content, doc.id, 1, names.time, author)))
+        for doc, content in ((claim_doc, insured), (response_doc, response))
     )
-
-
-def _decided(naming: ActNames, asked: _Asked, case: _Case) -> ActPlan:
-    """The act: what is decided about the claim as things stand."""
-    covered, contract = case.covered, case.held.contract
-    result = adjudicate(asked.claim, covered.terms, contract, case.loaded.used, case.history, naming.time)
-    claim = Doc(CLAIM, about(asked.patient, naming.part(0)))
-    response = Doc(RESPONSE, about(asked.patient, naming.part(1)))
-    decision = _decision(asked, case, result)
-    insurer = {**asked.resource.get("insurer", {}), "reference": covered.terms.payer}
-    insured = {**asked.resource, "insurer": insurer}
-    answer = claim_response(insured, result, request=str(claim), insurer=covered.terms.payer)
-    answer["extension"].append(
-        {"url": DECISION_REFERENCE, "valueString": f"{decision.doc}/_history/{decision.version}"}
-    )
-
-    def stored(doc: Doc, resource: JsonObject) -> Draft:
-        return Draft(doc, render(stamped(resource, doc.id, 1, naming.time, asked.author)))
-
     return ActPlan(
         "claim.adjudicated",
-        (
-            stored(claim, insured),
-            stored(response, answer),
-            decision,
-            *accumulators.drafts(case.loaded, result.after),
-        ),
-        StoredAnswer(200, (str(response), str(claim))),
-        (asked.patient,),
+        (*documents, decision, *accumulators.drafts(used, result.after)),
+        StoredAnswer(200, (str(response_doc), str(claim_doc))),
+        (patient,),
         contract=contract.hash,
     )
-
-
-def _decision(asked: _Asked, case: _Case, result: Adjudication) -> Draft:
-    """The recorded decision. The claim is not among its named inputs: it stands in the same event."""
-    sources = {
-        "coverage": case.covered.stored,
-        "contract": case.held.stored,
-        "accumulator": case.loaded.own_stored,
-        "family": case.loaded.family_stored,
-    }
-    inputs = {name: _named(stored) for name, stored in sources.items() if stored is not None}
-    body = decision_body(result, asked.claim, case.covered.terms, inputs)
-    return Draft(case.decision, body, case.decisions[-1] if case.decisions else None)
-
-
-def _named(stored: StoredRevision) -> dict[str, str]:
-    """How an opening shows the revision."""
-    revision = stored.revision
-    return {"event": stored.event.id, "commit": b64u(commit(revision.nonce, revision.body))}

@@ -1,18 +1,16 @@
 """`POST /consent/decision`: what the consents say to one question, now.
 
 The person may ask about anybody and is shown the whole trace. An organisation may ask about itself only, and
-learns no more than a read would tell it: a permit with those reasons that rest on consents naming it, or a
-bare deny, the same for what is refused, absent, erased or never was. Each answer is audited first. Reading
-may also be allowed by authorship or as a party to a claim; that is the records door's to say.
+learns no more than a read would tell it: a permit with the reasons that rest on consents naming it, or a
+bare deny. The deny is the same for refused, absent and erased. Each answer is audited first. Authorship, or
+being a party to a claim, may also allow a read; the records door says so.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from carevouch.consent.codes import is_known_purpose
-from carevouch.consent.decide import Decision, Reason, decide
+from carevouch.consent.decide import Decision, decide
 from carevouch.consent.facts import facts_of
-from carevouch.consent.model import Consent
 from carevouch.consent.question import ACTIONS, AccessRequest
 from carevouch.door.access import PURPOSE_HEADER, VisibleRevision, Visit, purpose_of
 from carevouch.door.http import ABSENT, HttpRequest, Reply
@@ -20,7 +18,7 @@ from carevouch.events.catalogue import OWN_TYPES
 from carevouch.identity.caller import Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Erased, Invalid, NotFound
-from carevouch.kernel.ids import Doc, parse_doc
+from carevouch.kernel.ids import parse_doc
 from carevouch.kernel.times import instant, moment
 from carevouch.records.access import ReadAllowed
 from carevouch.records.resource import resource_of
@@ -28,54 +26,33 @@ from carevouch.store.documents import StoredRevision
 from services.consent.inputs import members, patient_of, require_own, text
 from services.consent.ports import Ports
 
-# Who asks for a person may be several at once (a clinician and their hospital), never a crowd.
+# Several may ask at once (a clinician and their hospital), never a crowd.
 MAX_ACTORS = 20
-# Who looked at a person is nobody's to permit by a consent.
+# No consent can permit to see who looked at a person.
 _NOT_DECIDED = OWN_TYPES | {"AuditEvent"}
 _REQUIRED, _OPTIONAL = frozenset(("patient", "resource")), frozenset(("purpose", "action", "actor"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    patient: str
-    type: str
-    id: str
-    asked: AccessRequest
-
-
-def decision(incoming: HttpRequest, ports: Ports) -> Reply:
+def decision(request: HttpRequest, ports: Ports) -> Reply:
     """POST /consent/decision {patient, resource {type, id}, purpose?, action?, actor?}: {decision, at, …}."""
-    caller = ports.access.caller(incoming)
-    posted = members(incoming.object(), "a question", _REQUIRED, _OPTIONAL)
+    caller = ports.access.caller(request)
+    posted = members(request.object(), "a question", _REQUIRED, _OPTIONAL)
     patient = patient_of(posted["patient"], "patient", ports)
-
-    def work(visit: Visit) -> Reply:
-        question = _question(posted, patient, incoming, caller, ports)
-        visit.asked = question.asked
-        caller.require_scope(question.type, "r")
-        return (_for_organization if caller.patient is None else _for_person)(visit, question)
-
-    return ports.access.visit(incoming, caller, patient, "decision").run(work)
-
-
-def _question(
-    posted: JsonObject, patient: str, incoming: HttpRequest, caller: Caller, ports: Ports
-) -> _Question:
-    resource = posted["resource"]
-    if not isinstance(resource, dict):
-        raise Invalid("resource is an object with type and id")
-    members(resource, "resource", {"type", "id"})
-    action = posted.get("action", "access")
-    if action not in ACTIONS:
-        raise Invalid(f"action is one of {', '.join(ACTIONS)}")
-    purpose = _purpose(posted.get("purpose"), incoming.headers.get(PURPOSE_HEADER), caller)
-    asked = AccessRequest(purpose, _actors(posted, caller), moment(ports.store.clock()), action)
-    return _Question(
-        patient,
-        text(resource["type"], "resource.type"),
-        text(resource["id"], "resource.id"),
-        asked,
-    )
+    with ports.access.visit(request, caller, patient, "decision") as visit:
+        resource = posted["resource"]
+        if not isinstance(resource, dict):
+            raise Invalid("resource is an object with type and id")
+        members(resource, "resource", {"type", "id"})
+        action = posted.get("action", "access")
+        if action not in ACTIONS:
+            raise Invalid(f"action is one of {', '.join(ACTIONS)}")
+        purpose = _purpose(posted.get("purpose"), request.headers.get(PURPOSE_HEADER), caller)
+        now = moment(ports.store.clock())
+        visit.question = AccessRequest(purpose, _actors(posted, caller), now, action)
+        type_, id_ = text(resource["type"], "resource.type"), text(resource["id"], "resource.id")
+        caller.require_scope(type_, "r")
+        answer = _for_organization if caller.patient is None else _for_person
+        return Reply(200, {**answer(visit, patient, type_, id_), "at": instant(now)})
 
 
 def _purpose(stated: Any, header: str | None, caller: Caller) -> str:
@@ -104,68 +81,58 @@ def _actors(posted: JsonObject, caller: Caller) -> frozenset[str]:
     return frozenset(text(actor, "actor") for actor in listed)
 
 
-def _for_person(visit: Visit, question: _Question) -> Reply:
-    require_own(visit.caller, question.patient, ABSENT)
-    stored = _stored(visit, question)
+def _for_person(visit: Visit, patient: str, type_: str, id_: str) -> JsonObject:
+    """The decision with its whole trace, for the person's own device; raises `NotFound`."""
+    require_own(visit.caller, patient, ABSENT)
+    stored = _stored(visit, patient, type_, id_)
     if stored is None:
         raise NotFound(ABSENT)
-    if question.asked.actors == frozenset({visit.caller.reference}):
+    if visit.question.actors == frozenset({visit.caller.reference}):
         visit.show([VisibleRevision(stored, {}, ReadAllowed("self"))])
-        visit.conclude("permit")
-        return Reply(200, {"decision": "permit", "reasons": [{"rule": "self"}], "at": _at(question)})
-    found = _decided(visit, stored, question)
-    return Reply(200, {**found.explain(), "at": _at(question)})
+        visit.decided("permit")
+        return {"decision": "permit", "reasons": [{"rule": "self"}]}
+    return _decision(visit, stored, patient).explain()
 
 
-def _for_organization(visit: Visit, question: _Question) -> Reply:
+def _for_organization(visit: Visit, patient: str, type_: str, id_: str) -> JsonObject:
+    """A permit with the reasons that rest on consents naming the caller, or a bare deny."""
     try:
-        stored = _stored(visit, question)
+        stored = _stored(visit, patient, type_, id_)
     except (NotFound, Erased):
         stored = None
-    found = _decided(visit, stored, question) if stored else None
+    found = _decision(visit, stored, patient) if stored else None
     if found is None or not found.permitted:
         # Why not would tell that it exists.
-        visit.conclude("deny")
-        return Reply(200, {"decision": "deny", "reasons": [], "at": _at(question)})
-    naming = {consent.reference for consent in visit.consents if _names(consent, visit.caller.reference)}
+        visit.decided("deny")
+        return {"decision": "deny", "reasons": []}
+    naming = {
+        consent.reference
+        for consent in visit.consents
+        for clause in consent.root.walk()
+        if clause.actor is not None and visit.caller.reference in clause.actor.references
+    }
     reasons = [reason.json() for reason in found.reasons if reason.consent in naming]
-    return Reply(200, {"decision": "permit", "reasons": reasons, "at": _at(question)})
+    return {"decision": "permit", "reasons": reasons}
 
 
-def _stored(visit: Visit, question: _Question) -> StoredRevision | None:
-    """The resource asked about, if it is one of this person's."""
-    if question.type in _NOT_DECIDED:
+def _stored(visit: Visit, patient: str, type_: str, id_: str) -> StoredRevision | None:
+    """The resource of the question, if it is one of this person's."""
+    if type_ in _NOT_DECIDED:
         return None
-    doc: Doc = parse_doc(question.type, question.id)
-    return visit.partition.get(doc) if doc.subject == question.patient else None
+    doc = parse_doc(type_, id_)
+    return visit.partition.get(doc) if doc.subject == patient else None
 
 
-def _decided(visit: Visit, stored: StoredRevision, question: _Question) -> Decision:
+def _decision(visit: Visit, stored: StoredRevision, patient: str) -> Decision:
+    """What the consents say to the visit's question, noted for the audit."""
     resource = resource_of(stored.doc.type, stored.body)
-    facts = facts_of(
-        resource,
-        base=visit.access.base,
-        zone=visit.access.zone,
-        subject=f"Patient/{question.patient}",
-    )
-    found = decide(visit.consents, question.asked, facts)
-    visit.conclude("permit" if found.permitted else "deny")
+    facts = facts_of(resource, base=visit.access.base, zone=visit.access.zone, subject=f"Patient/{patient}")
+    found = decide(visit.consents, visit.question, facts)
+    visit.decided("permit" if found.permitted else "deny")
     if found.permitted:
-        used = tuple(_used(reason) for reason in found.reasons if reason.consent)
+        used = tuple(
+            f"{reason.consent}/_history/{reason.version}" for reason in found.reasons if reason.consent
+        )
         reasons = tuple(reason.json() for reason in found.reasons)
         visit.show([VisibleRevision(stored, resource, ReadAllowed("consent", reasons, used))])
     return found
-
-
-def _used(reason: Reason) -> str:
-    return f"{reason.consent}/_history/{reason.version}"
-
-
-def _names(consent: Consent, reference: str) -> bool:
-    return any(
-        clause.actor is not None and reference in clause.actor.references for clause in consent.root.walk()
-    )
-
-
-def _at(question: _Question) -> str:
-    return instant(question.asked.now)

@@ -1,17 +1,13 @@
-"""What comes in with a request, in domain words: bodies of our own JSON, whom they are about, who may send
-them, and under which name a retry finds its act.
-"""
+"""Requests in domain words: the members of our own JSON, whom they are about, and who may send them."""
 
 from collections.abc import Set
 from typing import Any
 
 from carevouch.consent.read import normal
-from carevouch.door.http import HttpRequest
 from carevouch.identity.caller import Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Forbidden, Invalid, NotFound
 from carevouch.kernel.ids import PART
-from carevouch.store.documents import ActRequest
 from services.consent.ports import Ports
 
 
@@ -32,7 +28,7 @@ def text(value: Any, what: str) -> str:
 
 
 def patient_of(value: Any, what: str, ports: Ports) -> str:
-    """The patient id in an id or a reference; text that is none of ours stays as it is and finds nobody."""
+    """The patient id in an id or a reference; the id of another server stays as it is and finds nobody."""
     named = value.get("reference") if isinstance(value, dict) else value
     said = text(named, what)
     return (normal(said, ports.access.base) or said).removeprefix("Patient/")
@@ -56,13 +52,3 @@ def require_own(caller: Caller, patient: str | None, absent: str) -> str:
     if patient is None or caller.patient != patient:
         raise NotFound(absent)
     return patient
-
-
-def retriable(incoming: HttpRequest, caller: Caller, target: str) -> ActRequest:
-    """The request as a retry of it must find it again.
-
-    The Idempotency-Key counts per `target` (the document, or the kind of document and the person): a retry
-    looks for its own rows there and nowhere else, and the same key elsewhere must not name the same event.
-    """
-    key = incoming.idempotency_key
-    return ActRequest(caller.id, None if key is None else f"{target} {key}", incoming.content())

@@ -1,7 +1,7 @@
-"""What a person's device stores by itself: a Consent that can never let anybody read.
+"""A Consent that a person's device stores by itself, because it can never let anybody read.
 
-A refusal, a draft, an end. It needs no signature, because whoever stole a token could with it only refuse.
-What could permit is sent back to /consent/requests, where the device is handed what to sign.
+Such are a refusal, a draft, an end. They need no signature: a thief of the token could only refuse with it. A
+Consent that could permit is sent back to /consent/requests, where the device gets what it is to sign.
 """
 
 import re
@@ -9,102 +9,92 @@ import re
 from carevouch.consent.lint import ConsentFinding
 from carevouch.consent.model import may_permit
 from carevouch.consent.signature import body_of
-from carevouch.door.access import Visit, receipt_headers
+from carevouch.door.access import Visit, act_request
 from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.fhir.meta import etag
 from carevouch.identity.caller import Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid, NotFound, PreconditionFailed, Unprocessable
-from carevouch.kernel.ids import Doc, about, parse_doc, parse_reference
+from carevouch.kernel.ids import Doc, parse_doc, parse_reference
 from carevouch.records.resource import resource_of
-from carevouch.store.documents import ActNames, ActPlan, CommittedAct, Draft, Partition, StoredAnswer
+from carevouch.store.documents import ActPlan, CommittedAct, Draft, NewDocument, StoredAnswer
 from services.consent import proposal
-from services.consent.inputs import patient_of, require_device, require_own, retriable, subject_of
+from services.consent.inputs import patient_of, require_device, require_own, subject_of
 from services.consent.ports import Ports
 
+RECORDED = "consent.recorded"
 _IF_MATCH = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
 
 
-def create(incoming: HttpRequest, ports: Ports, caller: Caller) -> Reply:
+def create(request: HttpRequest, ports: Ports, caller: Caller) -> Reply:
     """POST /fhir/Consent by the person's own device: 201 with the stored Consent."""
-    resource = incoming.object()
+    resource = request.object()
     named = resource.get("patient")
     patient = patient_of(named, "Consent.patient.reference", ports) if named is not None else caller.id
-
-    def work(_visit: Visit) -> Reply:
+    with ports.access.visit(request, caller, patient, "create") as visit:
         require_device(caller, "c")
         require_own(caller, patient, ABSENT)
-        checked, warnings = _harmless(resource, patient, ports)
-
-        def first(naming: ActNames) -> Doc:
-            return Doc("Consent", about(patient, naming.part(0)))
-
-        def build(naming: ActNames) -> ActPlan:
-            doc = first(naming)
-            content = proposal.bytes_of(checked, doc.id, 1, naming.time, caller.reference)
-            return _plan(Draft(doc, body_of(content, None)), 201, patient)
-
-        request = retriable(incoming, caller, f"Consent/{patient}")
-        committed = ports.store.writer.perform(request, first, build)
-        return reply_of(committed, _visit.partition, ports, proposal.warning_header(warnings))
-
-    return ports.access.visit(incoming, caller, patient, "create").run(work)
+        checked, warnings = _without_permit(resource, patient, ports)
+        retriable = act_request(request, caller, f"Consent/{patient}")
+        attempts = ports.store.writer.attempts(retriable, NewDocument("Consent", patient))
+        for names in attempts:
+            with attempts:
+                doc = names.doc(0, "Consent", patient)
+                content = proposal.bytes_of(checked, doc.id, 1, names.time, caller.reference)
+                answer = StoredAnswer(201, (versioned(doc, 1),))
+                drafts = (Draft(doc, body_of(content, None)),)
+                attempts.append(ActPlan(RECORDED, drafts, answer, (patient,)))
+        return reply_of(attempts.committed, visit, proposal.warning_header(warnings))
 
 
-def update(incoming: HttpRequest, ports: Ports) -> Reply:
+def update(request: HttpRequest, ports: Ports) -> Reply:
     """PUT /fhir/Consent/{id} by the person's own device, with If-Match: 200 with the new version."""
-    caller, id_ = ports.access.caller(incoming), incoming.path["id"]
-
-    def work(visit: Visit) -> Reply:
+    caller, id_ = ports.access.caller(request), request.path["id"]
+    with ports.access.visit(request, caller, subject_of(id_), "update") as visit:
         require_device(caller, "u")
-        resource, expected = incoming.object(), _expected(incoming)
+        resource, expected = request.object(), _expected_version(request)
         doc = parse_doc("Consent", id_)
         patient = require_own(caller, doc.subject, ABSENT)
         if resource.get("id") != doc.id:
             raise Invalid("Consent.id: it must be the id in the path")
-        checked, warnings = _harmless(resource, patient, ports)
-        partition = visit.partition
-
-        def build(naming: ActNames) -> ActPlan:
-            current = partition.get(doc)
-            if current is None:
-                raise NotFound(ABSENT)
-            if current.version != expected:
-                raise PreconditionFailed("the consent has another version than If-Match; read it again")
-            version = current.version + 1
-            content = proposal.bytes_of(checked, doc.id, version, naming.time, caller.reference)
-            return _plan(Draft(doc, body_of(content, None), current), 200, patient)
-
-        request = retriable(incoming, caller, str(doc))
-        committed = ports.store.writer.perform(request, lambda _naming: doc, build)
-        return reply_of(committed, partition, ports, proposal.warning_header(warnings))
-
-    return ports.access.visit(incoming, caller, subject_of(id_), "update").run(work)
+        checked, warnings = _without_permit(resource, patient, ports)
+        attempts = ports.store.writer.attempts(act_request(request, caller, str(doc)), doc)
+        for names in attempts:
+            with attempts:
+                current = visit.partition.get(doc)
+                if current is None:
+                    raise NotFound(ABSENT)
+                if current.version != expected:
+                    raise PreconditionFailed("the consent has another version than If-Match; read it again")
+                version = current.version + 1
+                content = proposal.bytes_of(checked, doc.id, version, names.time, caller.reference)
+                answer = StoredAnswer(200, (versioned(doc, version),))
+                drafts = (Draft(doc, body_of(content, None), current),)
+                attempts.append(ActPlan(RECORDED, drafts, answer, (patient,)))
+        return reply_of(attempts.committed, visit, proposal.warning_header(warnings))
 
 
 def versioned(doc: Doc, version: int) -> str:
-    """How an answer that is told again names the revision it stored."""
+    """How a stored answer names the revision, so that a retry is told of the same one."""
     return f"{doc}/_history/{version}"
 
 
-def reply_of(
-    committed: CommittedAct, partition: Partition, ports: Ports, more: dict[str, str] | None = None
-) -> Reply:
+def reply_of(committed: CommittedAct, visit: Visit, more: dict[str, str] | None = None) -> Reply:
     """The answer to a stored Consent: the revision that the act's first reference names."""
     reference, _, version = committed.answer.references[0].partition("/_history/")
-    stored = partition.version(parse_reference(reference), int(version))
+    stored = visit.partition.version(parse_reference(reference), int(version))
     if stored is None:
         raise NotFound(ABSENT)
     headers = {
-        "Location": f"{ports.access.base}/{versioned(stored.doc, stored.version)}",
+        "Location": f"{visit.access.base}/{versioned(stored.doc, stored.version)}",
         "ETag": etag(stored.version),
         **(more or {}),
-        **receipt_headers(committed),
+        **visit.receipt(committed),
     }
     return Reply(committed.answer.status, resource_of("Consent", stored.body), headers)
 
 
-def _harmless(
+def _without_permit(
     resource: JsonObject, patient: str, ports: Ports
 ) -> tuple[JsonObject, tuple[ConsentFinding, ...]]:
     """The Consent, valid, understood, and such that it can never permit; with its warnings."""
@@ -119,13 +109,8 @@ def _harmless(
     return checked, warnings
 
 
-def _plan(draft: Draft, status: int, patient: str) -> ActPlan:
-    answer = StoredAnswer(status, (versioned(draft.doc, draft.version),))
-    return ActPlan("consent.recorded", (draft,), answer, (patient,))
-
-
-def _expected(incoming: HttpRequest) -> int:
-    header = incoming.headers.get("if-match")
+def _expected_version(request: HttpRequest) -> int:
+    header = request.headers.get("if-match")
     if header is None:
         raise Invalid('send If-Match with the version you have read, like W/"1"')
     match = _IF_MATCH.fullmatch(header)

@@ -1,15 +1,16 @@
-"""Devices: binding one to a person, and what the person's device may ask about them.
+"""Devices: binding one to a person, and the requests of the person's own device.
 
-Binding needs no token; the chain of signatures is the authority. The document's id is derived from the
-one-time key, so the key binds one device and no second: the conditional put says so.
+Binding needs no token; the chain of signatures is the authority. The document's id is derived from the one-
+time key. So the key binds one device and no second: the conditional put says so.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
-from carevouch.door.access import Visit, receipt_headers, receipt_json
+from carevouch.door.access import Visit, receipt_json
 from carevouch.door.consents import Devices, devices_of
 from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.identity.caller import PROVIDER, Caller
@@ -25,13 +26,13 @@ from carevouch.identity.links import (
 from carevouch.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid, NotFound
 from carevouch.kernel.ids import Doc, about, part
 from carevouch.kernel.jws import Jwk, thumbprint
-from carevouch.store.documents import ActNames, ActPlan, ActRequest, Draft, StoredAnswer
+from carevouch.store.documents import ActPlan, ActRequest, Draft, StoredAnswer
 from services.identity.ports import Ports
 
 
-def bind(incoming: HttpRequest, ports: Ports) -> Reply:
+def bind(request: HttpRequest, ports: Ports) -> Reply:
     """POST /identity/devices: {offer, binding}; 201 with the device's client id."""
-    posted = incoming.object()
+    posted = request.object()
     if set(posted) != {"offer", "binding"} or not all(isinstance(item, str) for item in posted.values()):
         raise Invalid("a device is bound with exactly offer and binding, both compact JWS")
     offer = read_offer(posted["offer"])
@@ -47,66 +48,52 @@ def bind(incoming: HttpRequest, ports: Ports) -> Reply:
     derived = ports.store.reader.keys.deployment().derive("device", thumbprint(offer.one_time))
     doc = Doc("BoundDevice", about(offer.patient, part(derived)))
 
-    def build(_naming: ActNames) -> ActPlan:
-        draft = Draft(doc, device_body(posted))
-        return ActPlan("device.bound", (draft,), StoredAnswer(201, (str(doc),)), (offer.patient,))
-
+    attempts = ports.store.writer.attempts(ActRequest(f"device:{binding.kid}", None, request.content()), doc)
     try:
-        committed = ports.store.writer.perform(
-            ActRequest(f"device:{binding.kid}", None, incoming.content()), lambda _naming: doc, build
-        )
+        for _ in attempts:
+            with attempts:
+                draft, answer = Draft(doc, device_body(posted)), StoredAnswer(201, (str(doc),))
+                attempts.append(ActPlan("device.bound", (draft,), answer, (offer.patient,)))
     except Conflict:
         raise Conflict("this enrolment code was used already; ask the provider for a new one") from None
-    body = {"client_id": offer.patient, "device": doc.id, "kid": binding.kid, **receipt_json(committed)}
-    return Reply(201, body)
+    body = {"client_id": offer.patient, "device": doc.id, "kid": binding.kid}
+    return Reply(201, {**body, **receipt_json(attempts.committed)})
 
 
-def remove(incoming: HttpRequest, ports: Ports) -> Reply:
+def remove(request: HttpRequest, ports: Ports) -> Reply:
     """DELETE /identity/devices/{id}, by any active device of the same person, the very one too; 204.
 
-    Its tokens are refused from the next request on and it signs nothing more that counts; what it signed
-    before stays the person's word. Removing it again changes nothing.
+    Its tokens are refused from the next request on, and nothing it signs from then on counts. Its earlier
+    signatures stay the person's word. Removing it again changes nothing.
     """
-    caller = ports.access.caller(incoming)
-    doc = Doc("BoundDevice", incoming.path["id"])
-
-    def work(visit: Visit) -> Reply:
+    caller = ports.access.caller(request)
+    doc = Doc("BoundDevice", request.path["id"])
+    with ports.access.visit(request, caller, doc.subject, "delete") as visit:
         if caller.patient is None or caller.patient != doc.subject:
             raise NotFound(ABSENT)
         caller.require_scope("Patient", "u")
         _device_key(caller, ports)
-        visit.conclude("removed already")
-        request = ActRequest(f"{caller.id}:{caller.device}", incoming.idempotency_key, incoming.content())
-        try:
-            committed = ports.store.writer.perform(
-                request, lambda _naming: doc, lambda _: _removal(doc, visit)
-            )
-        except _RemovedAlready:
-            return Reply(204)
-        return Reply(204, headers=receipt_headers(committed))
-
-    return ports.access.visit(incoming, caller, doc.subject, "delete").run(work)
-
-
-class _RemovedAlready(Exception):
-    """Nothing is left to do."""
-
-
-def _removal(doc: Doc, visit: Visit) -> ActPlan:
-    stored = visit.partition.get(doc)
-    if stored is None:
-        raise NotFound(ABSENT)
-    posted, status = parse_device(stored.body)
-    if status == REMOVED:
-        raise _RemovedAlready
-    draft = Draft(doc, device_body(posted, status=REMOVED), stored)
-    return ActPlan("device.removed", (draft,), StoredAnswer(204), (visit.caller.id,))
+        visit.decided("removed already")
+        by = f"{caller.id}:{caller.device}"
+        attempts = ports.store.writer.attempts(
+            ActRequest(by, request.idempotency_key, request.content()), doc
+        )
+        for _ in attempts:
+            with attempts:
+                stored = visit.partition.get(doc)
+                if stored is None:
+                    raise NotFound(ABSENT)
+                posted, status = parse_device(stored.body)
+                if status == REMOVED:
+                    return Reply(204)
+                draft = Draft(doc, device_body(posted, status=REMOVED), stored)
+                attempts.append(ActPlan("device.removed", (draft,), StoredAnswer(204), (caller.id,)))
+        return Reply(204, headers=visit.receipt(attempts.committed))
 
 
-def describe(incoming: HttpRequest, ports: Ports) -> Reply:
+def describe(request: HttpRequest, ports: Ports) -> Reply:
     """GET /identity/subjects/{id}, for the person's own device: which devices speak for them."""
-
-    def work(visit: Visit) -> Reply:
+    with _own_visit(request, ports, "read", "r") as visit:
         revisions = devices_of(visit.partition)
         bound = {stored.doc: stored.time for stored in reversed(revisions)}
         latest = {stored.doc: stored for stored in revisions}
@@ -116,55 +103,43 @@ def describe(incoming: HttpRequest, ports: Ports) -> Reply:
         ]
         return Reply(200, {"patient": visit.caller.id, "devices": listed})
 
-    return _own(incoming, ports, "read", "r", work)
 
-
-def secret(incoming: HttpRequest, ports: Ports) -> Reply:
+def secret(request: HttpRequest, ports: Ports) -> Reply:
     """GET /identity/subjects/{id}/secret: the subject secret, readable by the calling device alone (JWE).
 
     With it a person finds the events about themselves in a mirror of the public log.
     """
-
-    def work(visit: Visit) -> Reply:
+    with _own_visit(request, ports, "read", "r") as visit:
         jwk: dict[str, str | list[str]] = {**_device_key(visit.caller, ports)}
         person = ports.store.reader.keys.person(visit.caller.id)
         header = {"alg": "ECDH-ES", "enc": "A256GCM", "typ": "carevouch-secret+jwe"}
-        visit.conclude("self: the subject secret")
+        visit.decided("self: the subject secret")
         return Reply(200, {"jwe": jwe.encrypt_compact(header, person.secret, ECKey.import_key(jwk))})
 
-    return _own(incoming, ports, "read", "r", work)
 
-
-def erase(incoming: HttpRequest, ports: Ports) -> Reply:
+def erase(request: HttpRequest, ports: Ports) -> Reply:
     """DELETE /identity/subjects/{id}, by the person's own device: for good, at once."""
-
-    def work(visit: Visit) -> Reply:
+    with _own_visit(request, ports, "delete", "d") as visit:
         caller = visit.caller
-        _device_key(caller, ports)  # What cannot be undone needs a device that stands, not just a row.
-        return Reply(
-            204, headers=receipt_headers(ports.eraser.erase(caller.id, f"BoundDevice/{caller.device}"))
-        )
-
-    return _own(incoming, ports, "delete", "d", work)
+        # An erasure cannot be undone, so it needs a device that stands, not just a row.
+        _device_key(caller, ports)
+        committed = ports.eraser.erase(caller.id, f"BoundDevice/{caller.device}")
+        return Reply(204, headers=visit.receipt(committed))
 
 
-def _own(
-    incoming: HttpRequest, ports: Ports, interaction: str, letter: str, work: Callable[[Visit], Reply]
-) -> Reply:
-    """Do the work for the person's own device whose token covers `letter` on the Patient.
+@contextmanager
+def _own_visit(request: HttpRequest, ports: Ports, interaction: str, letter: str) -> Iterator[Visit]:
+    """A visit of the person's own device whose token covers `letter` on the Patient.
 
-    Whoever else asks is answered as if there were no such person. Both are audited.
+    Every other caller is answered as if there were no such person. Both are audited.
     """
-
-    def checked(visit: Visit) -> Reply:
-        if visit.caller.patient is None or visit.caller.patient != visit.patient:
+    caller = ports.access.caller(request)
+    with ports.access.visit(request, caller, request.path["id"], interaction) as visit:
+        if caller.patient is None or caller.patient != visit.patient:
             raise NotFound(ABSENT)
-        visit.caller.require_scope("Patient", letter)
-        visit.conclude("self")
-        return work(visit)
-
-    caller = ports.access.caller(incoming)
-    return ports.access.visit(incoming, caller, incoming.path["id"], interaction).run(checked)
+        caller.require_scope("Patient", letter)
+        visit.decided("self")
+        yield visit
 
 
 def _device_key(caller: Caller, ports: Ports) -> Jwk:

@@ -1,15 +1,15 @@
 """GET /ledger/documents/Patient/{id}/feed: a person's sealed revisions, from a position on.
 
-Amazon QLDB's stream, for one person and for whoever may read them: committed-view records of every revision
-that the caller may see, as far as the log is published, each strand in its order. Each page judges anew; what
-a consent hides is passed over for good by whoever reads past it. The position is a vector over the strands
-(`carevouch.events.position`); an empty page gives the same position again.
+This is Amazon QLDB's stream, for one person and for every caller who may read them: committed-view records
+of each revision that the caller may see, as far as the log is published, each strand in its order. Each page
+judges anew. A caller who reads past a hidden revision does not meet it again. The position is a vector over
+the strands (`carevouch.events.position`); an empty page gives the same position again.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from carevouch.door.access import VisibleRevision, Visit
+from carevouch.door.access import VisibleRevision
 from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.events.catalogue import OWN_TYPES
 from carevouch.events.position import (
@@ -22,10 +22,9 @@ from carevouch.events.position import (
     render_position,
 )
 from carevouch.kernel.errors import Invalid, NotFound
-from carevouch.kernel.ids import Doc
 from carevouch.records.views import SealPlace, committed_view
 from services.records.ports import Ports
-from services.records.read import visited
+from services.records.read import document_visit
 from services.records.shape import last
 
 PARAMETERS = frozenset({"position", "limit"})
@@ -45,14 +44,17 @@ class FeedEntry:
         return Place(self.sealing.index, self.seen.stored.index)
 
 
-def feed(incoming: HttpRequest, ports: Ports) -> Reply:
+def feed(request: HttpRequest, ports: Ports) -> Reply:
     """The page after the position."""
-    if incoming.path["type"] != "Patient":
+    if request.path["type"] != "Patient":
         raise NotFound("only a Patient has a feed; a document has its history")
 
-    def work(visit: Visit, doc: Doc) -> Reply:
-        position, limit = _asked(incoming)
-        # The sizes first: what they cover is marked, so whoever goes on from them misses nothing.
+    with document_visit(request, ports, "Patient", "ledger-feed") as (visit, _):
+        if not PARAMETERS.issuperset(request.query):
+            raise Invalid("the feed takes position and limit only")
+        position = parse_position(last(request, "position") or "")
+        limit = page_limit(last(request, "limit"))
+        # The sizes come first: all that they cover is marked, so whoever goes on from them misses nothing.
         sizes = ports.sealed.published()
         check_within(position, sizes)
         seen = visit.see(item for item in visit.partition.all() if item.doc.type not in OWN_TYPES)
@@ -60,41 +62,26 @@ def feed(incoming: HttpRequest, ports: Ports) -> Reply:
             raise NotFound(ABSENT)
         ahead = _ahead(seen, ports, sizes, position)
         visit.show(item.seen for item in ahead[:limit])
-        records = [_record(item, ports.store.base_url) for item in ahead[:limit]]
-        after = _after(position, sizes, ahead[limit:])
+        records = []
+        for item in ahead[:limit]:
+            stored = item.seen.stored
+            base = ports.store.base_url
+            view = committed_view(stored.revision, stored.event, stored.index, item.sealing, base)
+            records.append({"kind": "revision", **view})
+        after = {strand: max(Place(size), position.get(strand, START)) for strand, size in sizes.items()}
+        # The next page begins at the first revision of each strand that is left, else at the strand's end.
+        for item in ahead[limit:]:
+            after[item.sealing.strand] = min(after[item.sealing.strand], item.place)
         return Reply(200, {"records": records, "next": render_position(after)}, content_type=JSON)
-
-    return visited(incoming, ports, "Patient", "ledger-feed", work)
 
 
 def _ahead(
     seen: Sequence[VisibleRevision], ports: Ports, sizes: Mapping[int, int], position: Position
 ) -> list[FeedEntry]:
-    """What lies past the position, by block time, and in each strand in its order."""
+    """The revisions past the position, by block time, and in each strand in its order."""
     sealings = ports.sealed.places((one.stored.event for one in seen), sizes)
     placed = [
         FeedEntry(one, sealings[one.stored.event.id]) for one in seen if one.stored.event.id in sealings
     ]
     ahead = [item for item in placed if item.place >= position.get(item.sealing.strand, START)]
     return sorted(ahead, key=lambda item: (item.sealing.time, item.sealing.strand, item.place))
-
-
-def _after(position: Position, sizes: Mapping[int, int], left: Sequence[FeedEntry]) -> dict[int, Place]:
-    """Where to go on: at the first revision of each strand that is left, else at the strand's end."""
-    after = {strand: max(Place(size), position.get(strand, START)) for strand, size in sizes.items()}
-    for item in left:
-        strand = item.sealing.strand
-        after[strand] = min(after[strand], item.place)
-    return after
-
-
-def _record(item: FeedEntry, base_url: str) -> dict[str, object]:
-    stored = item.seen.stored
-    view = committed_view(stored.revision, stored.event, stored.index, item.sealing, base_url)
-    return {"kind": "revision", **view}
-
-
-def _asked(incoming: HttpRequest) -> tuple[Position, int]:
-    if not PARAMETERS.issuperset(incoming.query):
-        raise Invalid("the feed takes position and limit only")
-    return parse_position(last(incoming, "position") or ""), page_limit(last(incoming, "limit"))

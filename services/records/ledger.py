@@ -1,6 +1,6 @@
-"""What proves a version of a document: its opening.
+"""The proof of a version of a document: its opening.
 
-That of a consent carries what makes the patient's signature count: the opening of the device's
+The opening of a consent carries what makes the patient's signature count: the opening of the device's
 binding, and the public key of the provider that offered it.
 """
 
@@ -12,29 +12,23 @@ from carevouch.door.consents import Consents, Devices, devices_of
 from carevouch.door.http import HttpRequest, Reply
 from carevouch.events.opening import Opening, render_opening
 from carevouch.identity.links import parse_device, read_offer
-from carevouch.kernel.ids import Doc
 from carevouch.kernel.jws import take_apart
 from carevouch.records.openings import opening_of
 from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports
-from services.records.read import version_of, visited
-
-JSON = "application/json"
+from services.records.read import document_visit, version_of
 
 
-def opening(incoming: HttpRequest, ports: Ports) -> Reply:
+def opening(request: HttpRequest, ports: Ports) -> Reply:
     """GET /ledger/documents/{type}/{id}/{version}/opening: the file that proves this version."""
-
-    def work(visit: Visit, doc: Doc) -> Reply:
-        stored = visit.one(version_of(visit, doc, incoming.path["version"])).stored
+    with document_visit(request, ports, request.path["type"], "ledger-opening") as (visit, doc):
+        stored = visit.one(version_of(visit, doc, request.path["version"])).stored
         file = _opening(stored)
         if doc.type == "Consent":
             file = _with_device(file, stored, visit)
         name = f"{doc.type}-{doc.id}-{stored.version}.opening.json"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Reply(200, render_opening(file).decode("utf-8"), headers, JSON)
-
-    return visited(incoming, ports, incoming.path["type"], "ledger-opening", work)
+        return Reply(200, render_opening(file).decode("utf-8"), headers, "application/json")
 
 
 def _opening(stored: StoredRevision) -> Opening:
@@ -42,7 +36,7 @@ def _opening(stored: StoredRevision) -> Opening:
 
 
 def _with_device(file: Opening, consent: StoredRevision, visit: Visit) -> Opening:
-    """With the device that signed it, if one did; a consent that nobody signed is opened alone."""
+    """The opening with the device that signed the consent; an unsigned consent is opened alone."""
     signature = parse_body(consent.body)[1]
     consents = Consents(visit.access.reader, visit.access.base, visit.access.zone)
     devices = devices_of(visit.partition)

@@ -1,8 +1,9 @@
 """Reading one document: now, in one version, or in all of them, each judged by its own labels and author."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from carevouch.door.access import VisibleRevision, Visit
+from carevouch.door.access import Visit
 from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.events.catalogue import OWN_DIRECTORY
 from carevouch.fhir.bundle import Version
@@ -16,79 +17,82 @@ from carevouch.store.documents import Partition, StoredRevision
 from services.records.ports import Ports
 from services.records.shape import etag_headers, last, one_type, page_url, size
 
-Work = Callable[[Visit, Doc], Reply]
 # A row's key holds ten digits of the version.
 MAX_VERSION_DIGITS = 10
 
 
-def read(incoming: HttpRequest, ports: Ports) -> Reply:
+def read(request: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/{type}/{id}: the latest version, or 304 if the caller has it."""
-
-    def work(visit: Visit, doc: Doc) -> Reply:
-        return _shown(visit.one(partition_of(visit, doc).get(doc)), incoming)
-
-    return visited(incoming, ports, one_type(incoming), "read", work)
+    with document_visit(request, ports, one_type(request), "read") as (visit, doc):
+        return _answer(visit, partition_of(visit, doc).get(doc), request)
 
 
-def vread(incoming: HttpRequest, ports: Ports) -> Reply:
+def vread(request: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/{type}/{id}/_history/{version}."""
-
-    def work(visit: Visit, doc: Doc) -> Reply:
-        return _shown(visit.one(version_of(visit, doc, incoming.path["version"])), incoming)
-
-    return visited(incoming, ports, one_type(incoming), "vread", work)
+    with document_visit(request, ports, one_type(request), "vread") as (visit, doc):
+        return _answer(visit, version_of(visit, doc, request.path["version"]), request)
 
 
-def history(incoming: HttpRequest, ports: Ports) -> Reply:
+def history(request: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/{type}/{id}/_history: the versions the caller may see, newest first."""
-
-    def work(visit: Visit, doc: Doc) -> Reply:
-        count = page_size(last(incoming, "_count"))
-        cursor = read_cursor(last(incoming, CURSOR))
+    with document_visit(request, ports, one_type(request), "history-instance") as (visit, doc):
+        count = page_size(last(request, "_count"))
+        cursor = read_cursor(last(request, CURSOR))
         seen = visit.see(reversed(partition_of(visit, doc).history(doc)))
         if not seen:
             raise NotFound(ABSENT)
-        page = cut(seen, cursor, count, name=_name, size=size, by_name=False)
+        page = cut(seen, cursor, count, name=lambda one: str(one.stored.version), size=size, by_name=False)
         visit.show(page.items)
         document = f"{ports.access.base}/{doc}"
+        versions = []
+        for one in page.items:
+            version, is_first = one.stored.version, one.stored.version == 1
+            versions.append(
+                Version(
+                    document,
+                    "POST" if is_first else "PUT",
+                    doc.type if is_first else str(doc),
+                    "201 Created" if is_first else "200 OK",
+                    etag(version),
+                    one.stored.time,
+                    one.resource,
+                )
+            )
         body = history_bundle(
-            [_version(one, document) for one in page.items],
-            self_url=page_url(f"{document}/_history", incoming.query),
-            next_url=page_url(f"{document}/_history", incoming.query, page.next) if page.next else None,
+            versions,
+            self_url=page_url(f"{document}/_history", request.query),
+            next_url=page_url(f"{document}/_history", request.query, page.next) if page.next else None,
             total=len(seen),
         )
         return Reply(200, body)
 
-    return visited(incoming, ports, one_type(incoming), "history-instance", work)
 
+@contextmanager
+def document_visit(
+    request: HttpRequest, ports: Ports, type_: str, interaction: str
+) -> Iterator[tuple[Visit, Doc]]:
+    """A visit to the person of the document in the path; raises `NotFound` for an impossible document.
 
-def visited(incoming: HttpRequest, ports: Ports, type_: str, kind: str, work: Work) -> Reply:
-    """Do the work as a visit to the document's person; the directory is about nobody and leaves no audit."""
-    caller = ports.access.caller(incoming)
-    about_nobody = is_directory(type_) or type_ in OWN_DIRECTORY
-    doc = _document(type_, incoming.path["id"], about_nobody)
-    visit = ports.access.visit(incoming, caller, doc.subject if doc else None, kind)
-
-    def scoped(visit: Visit) -> Reply:
+    The directory is about nobody: its reads leave no audit, and a person's id in it names no document.
+    """
+    caller = ports.access.caller(request)
+    is_about_nobody = is_directory(type_) or type_ in OWN_DIRECTORY
+    doc: Doc | None = None
+    with suppress(NotFound):
+        doc = parse_doc(type_, request.path["id"])
+    if doc is not None and is_about_nobody and doc.subject is not None:
+        doc = None
+    person = doc.subject if doc else None
+    is_audited = not is_about_nobody
+    with ports.access.visit(request, caller, person, interaction, is_audited=is_audited) as visit:
         caller.require_scope(type_, "r")
         if doc is None:
             raise NotFound(ABSENT)
-        return work(visit, doc)
-
-    return scoped(visit) if about_nobody else visit.run(scoped)
-
-
-def _document(type_: str, id_: str, about_nobody: bool) -> Doc | None:
-    """The document named, if there can be one; a person's id in the directory names none, whoever it is."""
-    try:
-        doc = parse_doc(type_, id_)
-    except NotFound:
-        return None
-    return None if about_nobody and doc.subject is not None else doc
+        yield visit, doc
 
 
 def partition_of(visit: Visit, doc: Doc) -> Partition:
-    """Where a document lies; raises `NotFound`, `Erased`."""
+    """The partition of a document; raises `NotFound`, `Erased`."""
     if doc.type != "AuditEvent" and doc.subject is not None:
         return visit.partition
     return visit.access.reader.partition_of(doc)
@@ -101,26 +105,9 @@ def version_of(visit: Visit, doc: Doc, text: str) -> StoredRevision | None:
     return partition_of(visit, doc).version(doc, int(text))
 
 
-def _shown(seen: VisibleRevision, incoming: HttpRequest) -> Reply:
+def _answer(visit: Visit, stored: StoredRevision | None, request: HttpRequest) -> Reply:
+    seen = visit.one(stored)
     headers = etag_headers(seen.stored)
-    if incoming.headers.get("if-none-match") == headers["ETag"]:
+    if request.headers.get("if-none-match") == headers["ETag"]:
         return Reply(304, None, headers)
     return Reply(200, seen.resource, headers)
-
-
-def _version(one: VisibleRevision, url: str) -> Version:
-    stored = one.stored
-    created = stored.version == 1
-    return Version(
-        url,
-        "POST" if created else "PUT",
-        stored.doc.type if created else str(stored.doc),
-        "201 Created" if created else "200 OK",
-        etag(stored.version),
-        stored.time,
-        one.resource,
-    )
-
-
-def _name(one: VisibleRevision) -> str:
-    return str(one.stored.version)

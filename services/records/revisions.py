@@ -1,8 +1,8 @@
 """A document's revisions as the log has them: one of them, all, those of a span of time, that of an instant.
 
-Amazon QLDB's committed view, its `history()` and as-of reads. A version counts from its block time and until
-the next one's, also for a caller who may not see the next: what was corrected is never shown as current. A
-producer's time is a claim and decides nothing. What may be seen, and the audit, are those of the document.
+These are Amazon QLDB's committed view, its `history()` and as-of reads. A version counts from its block time
+until the next one's, also for a caller who may not see the next: a corrected version is never shown as
+current. A producer's time is a claim and decides nothing. Access and audit are those of the document.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from carevouch.door.access import VisibleRevision, Visit
 from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.kernel.errors import Invalid, NotFound
-from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import render
 from carevouch.kernel.times import rfc3339
 from carevouch.records.openings import ledger_line
@@ -20,10 +19,9 @@ from carevouch.records.timeline import FIRST, NEVER, current_at, current_between
 from carevouch.records.views import SealPlace, committed_view, with_data
 from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports
-from services.records.read import partition_of, version_of, visited
+from services.records.read import document_visit, partition_of, version_of
 from services.records.shape import last, page_url, size
 
-JSON = "application/json"
 PARAMETERS = frozenset({"from", "to", "at", "_count", CURSOR})
 
 
@@ -38,42 +36,34 @@ class HistoryQuery:
     cursor: Cursor
 
 
-def revision(incoming: HttpRequest, ports: Ports) -> Reply:
+def revision(request: HttpRequest, ports: Ports) -> Reply:
     """GET /ledger/documents/{type}/{id}/{version}: the committed view, with the stored bytes."""
-
-    def work(visit: Visit, doc: Doc) -> Reply:
-        seen = visit.one(version_of(visit, doc, incoming.path["version"]))
-        return _reply(_committed(seen, ports.sealed.places([seen.stored.event]), ports))
-
-    return visited(incoming, ports, incoming.path["type"], "ledger-revision", work)
+    with document_visit(request, ports, request.path["type"], "ledger-revision") as (visit, doc):
+        seen = visit.one(version_of(visit, doc, request.path["version"]))
+        return _reply(_committed_view(seen, ports.sealed.places([seen.stored.event]), ports))
 
 
-def history(incoming: HttpRequest, ports: Ports) -> Reply:
+def history(request: HttpRequest, ports: Ports) -> Reply:
     """GET /ledger/documents/{type}/{id}/history: a line for each version, oldest first.
 
     With `from` and `to` the committed views of all versions that were current at some instant in between
     (`to` excluded), in pages; with `at` the one that was current then.
     """
-
-    def work(visit: Visit, doc: Doc) -> Reply:
-        asked = _asked(incoming)
+    with document_visit(request, ports, request.path["type"], "ledger-history") as (visit, doc):
+        query = _query(request)
         stored = partition_of(visit, doc).history(doc)
         seen = {one.stored.version: one for one in visit.see(stored)}
         if not seen:
             raise NotFound(ABSENT)
-        if asked.at is not None:
-            return _as_of(asked.at, stored, seen, visit, ports)
-        if asked.start is None and asked.end is None:
-            return _lines(list(seen.values()), visit)
-        return _between(asked, stored, seen, incoming, visit, ports)
-
-    return visited(incoming, ports, incoming.path["type"], "ledger-history", work)
-
-
-def _lines(seen: Sequence[VisibleRevision], visit: Visit) -> Reply:
-    visit.show(seen)
-    lines = [ledger_line(one.stored.revision, one.stored.event, one.stored.index) for one in seen]
-    return _reply(render(lines))
+        if query.at is not None:
+            return _as_of(query.at, stored, seen, visit, ports)
+        if query.start is not None or query.end is not None:
+            return _between(query, stored, seen, request, visit, ports)
+        visit.show(seen.values())
+        lines = [
+            ledger_line(one.stored.revision, one.stored.event, one.stored.index) for one in seen.values()
+        ]
+        return _reply(render(lines))
 
 
 def _as_of(
@@ -85,29 +75,31 @@ def _as_of(
     if found is None:
         raise NotFound(ABSENT)
     visit.show([found])
-    return _reply(_committed(found, sealings, ports))
+    return _reply(_committed_view(found, sealings, ports))
 
 
 def _between(
-    asked: HistoryQuery,
+    query: HistoryQuery,
     stored: Sequence[StoredRevision],
     seen: Mapping[int, VisibleRevision],
-    incoming: HttpRequest,
+    request: HttpRequest,
     visit: Visit,
     ports: Ports,
 ) -> Reply:
     sealings = ports.sealed.places(one.event for one in stored)
-    indices = current_between(_times(stored, sealings), asked.start or FIRST, asked.end or NEVER)
+    indices = current_between(_times(stored, sealings), query.start or FIRST, query.end or NEVER)
     found = [seen[stored[index].version] for index in indices if stored[index].version in seen]
-    page = cut(found, asked.cursor, asked.count, name=_name, size=size, by_name=False)
+    page = cut(
+        found, query.cursor, query.count, name=lambda one: str(one.stored.version), size=size, by_name=False
+    )
     visit.show(page.items)
-    views = b",".join(_committed(one, sealings, ports) for one in page.items)
+    views = b",".join(_committed_view(one, sealings, ports) for one in page.items)
     url = f"{ports.store.base_url}/ledger/documents/{stored[0].doc}/history"
-    following = page_url(url, incoming.query, page.next) if page.next else None
+    following = page_url(url, request.query, page.next) if page.next else None
     return _reply(b'{"revisions":[' + views + b'],"next":' + render(following) + b"}")
 
 
-def _committed(seen: VisibleRevision, sealings: Mapping[str, SealPlace], ports: Ports) -> bytes:
+def _committed_view(seen: VisibleRevision, sealings: Mapping[str, SealPlace], ports: Ports) -> bytes:
     stored = seen.stored
     sealing = sealings.get(stored.event.id)
     base = ports.store.base_url
@@ -120,30 +112,22 @@ def _times(stored: Sequence[StoredRevision], sealings: Mapping[str, SealPlace]) 
     return [None if sealing is None else sealing.time for sealing in found]
 
 
-def _asked(incoming: HttpRequest) -> HistoryQuery:
-    """What is asked for; raises `Invalid`, `Malformed`."""
-    if not PARAMETERS.issuperset(incoming.query):
+def _query(request: HttpRequest) -> HistoryQuery:
+    """The instant or the span in the parameters; raises `Invalid`, `Malformed`."""
+    if not PARAMETERS.issuperset(request.query):
         raise Invalid("the history in the log takes at, or from and to with _count")
-    at, start, end = (_instant(incoming, name) for name in ("at", "from", "to"))
-    if at is not None and len(incoming.query) > 1:
+    given = {name: last(request, name) for name in ("at", "from", "to")}
+    at, start, end = (None if text is None else rfc3339(text, name) for name, text in given.items())
+    if at is not None and len(request.query) > 1:
         raise Invalid("ask for an instant (at) or for a span (from, to), not for both")
     if start is not None and end is not None and start > end:
         raise Invalid("from is later than to; exchange the two")
-    if start is None and end is None and not {"_count", CURSOR}.isdisjoint(incoming.query):
+    if start is None and end is None and not {"_count", CURSOR}.isdisjoint(request.query):
         raise Invalid("pages are those of a span; give from, to or both")
     return HistoryQuery(
-        at, start, end, page_size(last(incoming, "_count")), read_cursor(last(incoming, CURSOR))
+        at, start, end, page_size(last(request, "_count")), read_cursor(last(request, CURSOR))
     )
 
 
-def _instant(incoming: HttpRequest, name: str) -> str | None:
-    text = last(incoming, name)
-    return None if text is None else rfc3339(text, name)
-
-
-def _name(one: VisibleRevision) -> str:
-    return str(one.stored.version)
-
-
 def _reply(body: bytes) -> Reply:
-    return Reply(200, body.decode("utf-8"), content_type=JSON)
+    return Reply(200, body.decode("utf-8"), content_type="application/json")

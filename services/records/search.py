@@ -1,11 +1,12 @@
-"""Search: what lies in one person's partition (or in the directory), matched, then judged one by one.
+"""Search: the documents in one person's partition (or in the directory), matched, then judged one by one.
 
 A search names its person, so that it is one consistent query and read-your-writes. Someone absent, refused
-or erased gets the same empty Bundle. A next link is decided anew when it is followed; `total` counts only
+or erased gets the same empty Bundle. A next link is decided anew when it is followed. `total` counts only
 what the caller may see.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from carevouch.door.access import VisibleRevision, Visit
@@ -20,7 +21,6 @@ from carevouch.records.months import months_of
 from carevouch.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
 from carevouch.records.resource import is_directory, resource_of
 from carevouch.store.documents import StoredRevision
-from services.records.lookups import resolve
 from services.records.ports import Ports
 from services.records.shape import last, one_type, page_url, size
 
@@ -29,8 +29,8 @@ WHOSE = ("patient", "subject")
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """A search as asked: of whom, what for, and which page."""
+class PersonSearch:
+    """A search: of whose documents (None: the directory), what for, and which page."""
 
     query: Query
     person: str | None
@@ -38,38 +38,31 @@ class Search:
     cursor: Cursor
 
 
-def search(incoming: HttpRequest, ports: Ports) -> Reply:
+def search(request: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/{type}?…: a page of the documents that match and that the caller may see."""
-    caller, type_ = ports.access.caller(incoming), one_type(incoming)
-    params = {name: list(values) for name, values in incoming.query.items()}
-    person = _whose(type_, params, ports)
-    visit = ports.access.visit(incoming, caller, person, "search-type")
-
-    def work(visit: Visit) -> Reply:
-        caller.require_scope(type_, "s")
-        return _answer(visit, _read(type_, person, params, incoming, ports), incoming, ports)
-
-    return work(visit) if is_directory(type_) else visit.run(work)
-
-
-def _whose(type_: str, params: dict[str, list[str]], ports: Ports) -> str | None:
-    """The person whose documents are searched; None for the directory, and for a Patient who is not here."""
+    caller, type_ = ports.access.caller(request), one_type(request)
+    params = {name: list(values) for name, values in request.query.items()}
+    is_about_nobody = is_directory(type_)
     if type_ == "Patient":
-        return _patient(params, ports)
-    return None if is_directory(type_) else _person(type_, params, ports.access.base)
-
-
-def _read(
-    type_: str, person: str | None, params: dict[str, list[str]], incoming: HttpRequest, ports: Ports
-) -> Search:
-    cursor = read_cursor(last(incoming, CURSOR))
-    count = page_size(last(incoming, "_count"))
-    ignored = {CURSOR, "_count"}
-    if not is_directory(type_) and type_ != "Patient":
-        # Every document in the partition is about the person, also of types that R4 does not search so.
-        ignored |= {name for name in WHOSE if name not in search_parameters(type_)}
-    query = parse_query(type_, params, base_url=ports.access.base, ignore=frozenset(ignored))
-    return Search(query, person, count, cursor)
+        person = _patient(params, ports)
+    else:
+        person = None if is_about_nobody else _person(type_, params, ports.access.base)
+    is_audited = not is_about_nobody
+    with ports.access.visit(request, caller, person, "search-type", is_audited=is_audited) as visit:
+        caller.require_scope(type_, "s")
+        wanted = _read(type_, person, params, request, ports)
+        visible = _visible(visit, wanted, ports)
+        page = cut(visible, wanted.cursor, wanted.count, name=_name, size=size, by_name=not wanted.query.sort)
+        visit.show(page.items)
+        base = visit.access.base
+        url = f"{base}/{type_}"
+        body = searchset(
+            [(f"{base}/{one.stored.doc}", one.resource) for one in page.items],
+            self_url=page_url(url, request.query),
+            next_url=page_url(url, request.query, page.next) if page.next else None,
+            total=len(visible),
+        )
+        return Reply(200, body)
 
 
 def _person(type_: str, params: dict[str, list[str]], base: str) -> str:
@@ -102,29 +95,29 @@ def _patient(params: Mapping[str, list[str]], ports: Ports) -> str | None:
     if not (system and bar and value):
         raise Invalid("a Patient is found by identifier=system|value, both of them")
     identifier = ("Patient", system, value)
-    found = resolve([identifier], ports).get(identifier)
+    found = ports.index.resolve([identifier]).get(identifier)
     return found.id if found else None
 
 
-def _answer(visit: Visit, asked: Search, incoming: HttpRequest, ports: Ports) -> Reply:
-    visible = _visible(visit, asked, ports)
-    page = cut(visible, asked.cursor, asked.count, name=_name, size=size, by_name=not asked.query.sort)
-    visit.show(page.items)
-    base = visit.access.base
-    url = f"{base}/{asked.query.type}"
-    body = searchset(
-        [(f"{base}/{one.stored.doc}", one.resource) for one in page.items],
-        self_url=page_url(url, incoming.query),
-        next_url=page_url(url, incoming.query, page.next) if page.next else None,
-        total=len(visible),
-    )
-    return Reply(200, body)
+def _read(
+    type_: str, person: str | None, params: dict[str, list[str]], request: HttpRequest, ports: Ports
+) -> PersonSearch:
+    """The search that the parameters ask for; raises `Invalid` naming the first that is wrong."""
+    cursor = read_cursor(last(request, CURSOR))
+    count = page_size(last(request, "_count"))
+    ignored = {CURSOR, "_count"}
+    if not is_directory(type_) and type_ != "Patient":
+        # Every document in the partition is about the person, also of types that R4 does not search so.
+        ignored |= {name for name in WHOSE if name not in search_parameters(type_)}
+    query = parse_query(type_, params, base_url=ports.access.base, ignore=frozenset(ignored))
+    return PersonSearch(query, person, count, cursor)
 
 
-def _visible(visit: Visit, asked: Search, ports: Ports) -> list[VisibleRevision]:
-    query = asked.query
+def _visible(visit: Visit, wanted: PersonSearch, ports: Ports) -> list[VisibleRevision]:
+    """The matching documents that the caller may see, in the order asked for."""
+    query = wanted.query
     try:
-        candidates = list(_candidates(visit, asked, ports))
+        candidates = list(_candidates(visit, wanted, ports))
     except (NotFound, Erased):
         candidates = []
     matching = [stored for stored in candidates if query.matches(resource_of(stored.doc.type, stored.body))]
@@ -132,40 +125,31 @@ def _visible(visit: Visit, asked: Search, ports: Ports) -> list[VisibleRevision]
     return [seen[str(resource["id"])] for resource in query.ordered([one.resource for one in seen.values()])]
 
 
-def _candidates(visit: Visit, asked: Search, ports: Ports) -> Iterable[StoredRevision]:
+def _candidates(visit: Visit, wanted: PersonSearch, ports: Ports) -> Iterable[StoredRevision]:
     """The latest revisions to look through: as few as the parameters allow."""
-    type_, reader = asked.query.type, visit.access.reader
+    query, reader = wanted.query, visit.access.reader
+    type_ = query.type
     if type_ == "AuditEvent":
-        for month in months_of(asked.query, visit.asked.now):
-            yield from reader.month_of_audit(asked.person, month).latest(type_)
+        for month in months_of(query, visit.question.now):
+            yield from reader.month_of_audit(wanted.person, month).latest(type_)
         return
     partition = reader.directory(type_) if is_directory(type_) else visit.partition
-    docs = _named(asked.query, ports)
-    if docs is None:
+    named: Iterable[Doc]
+    ids = query.values_of("_id")
+    identifiers = [value.partition("|") for value in query.values_of("identifier")]
+    if ids:
+        named = []
+        for id_ in dict.fromkeys(ids):
+            with suppress(NotFound):
+                named.append(parse_doc(type_, id_))
+    elif is_directory(type_) and identifiers and all(system and value for system, _, value in identifiers):
+        unescaped = {(type_, unescape(system), unescape(value)) for system, _, value in identifiers}
+        named = dict.fromkeys(ports.index.resolve(unescaped).values())
+    else:
         yield from partition.latest(type_)
         return
-    found = (partition.get(doc) for doc in docs if doc.pk() == partition.pk)
+    found = (partition.get(doc) for doc in named if doc.pk() == partition.pk)
     yield from (stored for stored in found if stored is not None)
-
-
-def _named(query: Query, ports: Ports) -> list[Doc] | None:
-    """The documents that the search names by `_id`, or by identifier in the directory; None without names."""
-    ids = query.values_of("_id")
-    if ids:
-        return list(_docs(query.type, ids))
-    wanted = [value.partition("|") for value in query.values_of("identifier")]
-    if not is_directory(query.type) or not wanted or not all(system and value for system, _, value in wanted):
-        return None
-    found = resolve({(query.type, unescape(system), unescape(value)) for system, _, value in wanted}, ports)
-    return list(dict.fromkeys(found.values()))
-
-
-def _docs(type_: str, ids: Iterable[str]) -> Iterable[Doc]:
-    for id_ in dict.fromkeys(ids):
-        try:
-            yield parse_doc(type_, id_)
-        except NotFound:
-            continue
 
 
 def _name(one: VisibleRevision) -> str:

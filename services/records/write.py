@@ -10,66 +10,62 @@ from carevouch.identity.caller import Caller
 from carevouch.kernel.errors import Forbidden, Invalid, NotFound
 from carevouch.kernel.ids import parse_doc
 from carevouch.records.resource import is_directory, resource_of, why_not_created, why_not_updated
-from carevouch.records.survey import BundleSurvey, survey
-from carevouch.store.documents import ActRequest
-from services.records.deed import ActOutcome, Deed
+from carevouch.records.survey import survey
+from services.records.act import store
+from services.records.people import ConcernedPeople
 from services.records.ports import Ports
 from services.records.shape import etag_headers, one_type
-from services.records.visits import Visits
 
 
-def create(incoming: HttpRequest, ports: Ports) -> Reply:
+def create(request: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/{type}: 201 with the document under its new id, 200 if If-None-Exist found one."""
-    caller = ports.access.caller(incoming)
-    type_ = one_type(incoming)
+    caller = ports.access.caller(request)
+    type_ = one_type(request)
     reason = why_not_created(type_)
     if reason:
         raise Forbidden(reason)
-    condition = tuple(_condition(incoming))
-    resource = require_valid(incoming.object(), type_)
-    entry = Entry(0, "POST", type_, resource=resource, if_none_exist=condition)
-    visits = Visits(incoming, caller, ports, "create")
-    return visits.attempt(lambda: _answer(_one(entry, caller, incoming, visits, ports), ports))
+    condition = request.headers.get("if-none-exist", "")
+    query = tuple(parse_qsl(condition.rpartition("?")[2], keep_blank_values=True))
+    if condition and not query:
+        raise Invalid("If-None-Exist has the form identifier=system|value")
+    entry = Entry(0, "POST", type_, resource=require_valid(request.object(), type_), if_none_exist=query)
+    people = ConcernedPeople(request, caller, ports, "create")
+    with people.audited():
+        return _stored(entry, request, caller, people, ports)
 
 
-def update(incoming: HttpRequest, ports: Ports) -> Reply:
+def update(request: HttpRequest, ports: Ports) -> Reply:
     """PUT /fhir/{type}/{id}: 200 with the next version; If-Match says which one it follows."""
-    caller = ports.access.caller(incoming)
-    doc = parse_doc(one_type(incoming), incoming.path["id"])
+    caller = ports.access.caller(request)
+    doc = parse_doc(one_type(request), request.path["id"])
     if is_directory(doc.type) and doc.subject is not None:
         raise NotFound(ABSENT)
-    visits = Visits(incoming, caller, ports, "update")
+    people = ConcernedPeople(request, caller, ports, "update")
     if doc.subject is not None:
-        visits.of(doc.subject)
-
-    def work() -> Reply:
+        people.visit(doc.subject)
+    with people.audited():
         reason = why_not_updated(doc.type)
         if reason:
             raise Forbidden(reason)
-        resource = require_valid(incoming.object(), doc.type)
+        resource = require_valid(request.object(), doc.type)
         if resource.get("id") != doc.id:
             raise Invalid(f"{doc.type}.id must be the id in the URL")
-        match = incoming.headers.get("if-match", "")
+        match = request.headers.get("if-match", "")
         entry = Entry(0, "PUT", doc.type, doc.id, resource, if_match=match)
-        return _answer(_one(entry, caller, incoming, visits, ports), ports)
-
-    return visits.attempt(work)
+        return _stored(entry, request, caller, people, ports)
 
 
-def _one(entry: Entry, caller: Caller, incoming: HttpRequest, visits: Visits, ports: Ports) -> ActOutcome:
-    asked: BundleSurvey = survey([entry], {}, ports.access.base, lambda _index: entry.type)
-    request = ActRequest(caller.id, incoming.idempotency_key, incoming.content())
-    return Deed(ports, caller, visits, asked).do(request)
-
-
-def _answer(outcome: ActOutcome, ports: Ports) -> Reply:
-    done = outcome.done[0]
-    reader = ports.store.reader
-    stored = (
-        reader.partition_of(done.doc).version(done.doc, done.version)
-        if done.version
-        else reader.find(done.doc)
-    )
+def _stored(
+    entry: Entry, request: HttpRequest, caller: Caller, people: ConcernedPeople, ports: Ports
+) -> Reply:
+    """Store the entry and answer with the document as it then is."""
+    plain = survey([entry], {}, ports.access.base, lambda _index: entry.type)
+    outcome = store(request, plain, caller, people, ports)
+    done, reader = outcome.entries[0], ports.store.reader
+    if done.version:
+        stored = reader.partition_of(done.doc).version(done.doc, done.version)
+    else:
+        stored = reader.find(done.doc)
     if stored is None:
         raise NotFound(ABSENT)
     headers = {
@@ -78,11 +74,3 @@ def _answer(outcome: ActOutcome, ports: Ports) -> Reply:
         **(receipt_headers(outcome.committed) if outcome.committed else {}),
     }
     return Reply(done.status, resource_of(done.doc.type, stored.body), headers)
-
-
-def _condition(incoming: HttpRequest) -> list[tuple[str, str]]:
-    text = incoming.headers.get("if-none-exist", "")
-    found = parse_qsl(text.rpartition("?")[2], keep_blank_values=True)
-    if text and not found:
-        raise Invalid("If-None-Exist has the form identifier=system|value")
-    return found

@@ -22,6 +22,7 @@ from services.sealer.inbox import MAX_ENTRIES, calls, pack, wake
 from services.sealer.log import LogStores as LedgerWorld
 from services.sealer.strand import Sealer
 from tests import people
+from tests.acts import perform
 from tests.bench.calls import BUCKET, DOCUMENTS, LEDGER, Counted, metered, moto_world
 from tests.bench.latency import LATENCY, LINES, SEALER_CPU, SEALER_GB, seconds
 from tests.bench.table import READ_UNITS_MILLION, S3_GET_THOUSAND, S3_PUT_THOUSAND, WRITE_UNITS_MILLION
@@ -164,5 +165,5 @@ def _act(writer: Writer, patient: str) -> Key:
     plan = ActPlan(
         "records.stored", (Draft(doc, render(people.observation(patient))),), StoredAnswer(201), (patient,)
     )
-    writer.perform(ActRequest("Organization/of-the-bench", None, b""), lambda _: doc, lambda _: plan)
+    perform(writer, ActRequest("Organization/of-the-bench", None, b""), lambda _: doc, lambda _: plan)
     return doc.key(1)

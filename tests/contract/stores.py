@@ -30,6 +30,7 @@ from carevouch.store.documents import (
 )
 from carevouch.store.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
 from carevouch.store.rows import KeyRows, Row, Rows
+from tests.acts import perform
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.world import World
 
@@ -213,7 +214,7 @@ def store_observations(
         answer = StoredAnswer(201, tuple(map(str, docs)))
         return ActPlan("records.stored", drafts, answer, (patient,), staged=staged, **options)
 
-    return (writer or world.writer("records")).perform(asked or request(), first, build)
+    return perform((writer or world.writer("records")), asked or request(), first, build)
 
 
 def register(world: World, blind: str, asked: ActRequest) -> CommittedAct:
@@ -241,7 +242,7 @@ def register(world: World, blind: str, asked: ActRequest) -> CommittedAct:
         answer = StoredAnswer(201, (doc.id,))
         return ActPlan("patient.registered", drafts, answer, (doc.id,), identifiers=((blind, doc),))
 
-    return world.writer("identity").perform(asked, first, build)
+    return perform(world.writer("identity"), asked, first, build)
 
 
 def update(
@@ -256,7 +257,7 @@ def update(
     plan = ActPlan(
         "record.updated", (Draft(current.doc, body, current),), StoredAnswer(200), _subjects(current.doc)
     )
-    return world.writer(service).perform(asked or request(), lambda _: current.doc, lambda _: plan)
+    return perform(world.writer(service), asked or request(), lambda _: current.doc, lambda _: plan)
 
 
 def _subjects(doc: Doc) -> tuple[str, ...]:

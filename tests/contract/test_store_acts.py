@@ -14,6 +14,7 @@ from carevouch.store.documents import ActNames, ActPlan, CommittedAct, Draft, Re
 from carevouch.store.documents.writer import MAX_TRANSACTED, Writer
 from carevouch.store.keys import KeyRing
 from carevouch.store.session import Session
+from tests.acts import perform
 from tests.contract.stores import (
     Store,
     before_the_transaction,
@@ -51,7 +52,7 @@ def test_several_documents_are_one_event_and_each_stands_under_its_root(world: W
         )
         return ActPlan("claim.adjudicated", drafts, StoredAnswer(200), (patient,))
 
-    world.writer("claims").perform(request(), lambda n: Doc("Claim", about(patient, n.part(0))), build)
+    perform(world.writer("claims"), request(), lambda n: Doc("Claim", about(patient, n.part(0))), build)
     found = world.reader.person(patient).latest()
     assert [stored.doc.type for stored in found] == ["Accumulator", "Claim", "ClaimResponse"]
     assert len({stored.event.text for stored in found}) == 1
@@ -76,7 +77,7 @@ def test_a_staged_act_is_invisible_until_it_is_committed(world: World, patient: 
 def test_documents_about_nobody_lie_by_type_under_the_deployments_key(world: World) -> None:
     doc = Doc("Organization", directory(random_part()))
     plan = ActPlan("records.stored", (Draft(doc, b'{"name":"x"}'),), StoredAnswer(201))
-    world.writer("records").perform(request(), lambda _: doc, lambda _: plan)
+    perform(world.writer("records"), request(), lambda _: doc, lambda _: plan)
     stored = world.reader.find(doc)
     assert stored is not None
     assert stored.body == b'{"name":"x"}'
@@ -90,7 +91,7 @@ def test_audits_of_known_and_unknown_people_lie_by_month(world: World, patient: 
         plan = ActPlan(
             "access.audited", (Draft(doc, b"{}"),), StoredAnswer(200), (subject,) if subject else ()
         )
-        world.writer("consent").perform(request(), lambda _, doc=doc: doc, lambda _, plan=plan: plan)  # type: ignore[misc]
+        perform(world.writer("consent"), request(), lambda _, doc=doc: doc, lambda _, plan=plan: plan)  # type: ignore[misc]
         months = world.reader.month_of_audit(subject, "2026-11").latest()
         assert doc in [stored.doc for stored in months]
     assert visible(world, patient) == 0
@@ -129,7 +130,7 @@ def test_a_refused_act_uses_no_number(world: World, patient: str) -> None:
 
     def put(body: bytes) -> CommittedAct:
         plan = ActPlan("record.updated", (Draft(current.doc, body, current),), StoredAnswer(200), (patient,))
-        return writer.perform(request(), lambda _: current.doc, lambda _: plan)
+        return perform(writer, request(), lambda _: current.doc, lambda _: plan)
 
     put(b"1")
     with pytest.raises(Conflict):
@@ -212,7 +213,7 @@ def test_an_answer_too_large_to_remember_is_refused(world: World, patient: str) 
     answer = StoredAnswer(201, tuple("x" * 70 for _ in range(5_500)))
     plan = ActPlan("records.stored", (Draft(doc, b"{}"),), answer, (patient,))
     with pytest.raises(TooLarge, match="answer"):
-        world.writer("records").perform(request("k"), lambda _: doc, lambda _: plan)
+        perform(world.writer("records"), request("k"), lambda _: doc, lambda _: plan)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,7 @@ def test_the_matrix_refuses_before_anything_is_written(
     for staged in (False, True):
         plan = ActPlan(event_type, drafts, StoredAnswer(201), (patient,), staged=staged)
         with pytest.raises(IntegrityFault, match="may not"):
-            world.writer(service).perform(request(), lambda _: docs[0], lambda _, plan=plan: plan)  # type: ignore[misc]
+            perform(world.writer(service), request(), lambda _: docs[0], lambda _, plan=plan: plan)  # type: ignore[misc]
     assert world.rows.query(f"P#{patient}") == []
 
 
@@ -246,7 +247,7 @@ def test_the_records_service_creates_but_never_changes_what_another_service_owns
 ) -> None:
     doc = Doc("Coverage", about(patient, random_part()))
     plan = ActPlan("records.stored", (Draft(doc, b"{}"),), StoredAnswer(201), (patient,))
-    world.writer("records").perform(request(), lambda _: doc, lambda _: plan)
+    perform(world.writer("records"), request(), lambda _: doc, lambda _: plan)
     with pytest.raises(IntegrityFault, match="may not write Coverage version 2"):
         update(world, only(world, patient), b"[]")
 

@@ -77,7 +77,7 @@ def put(world: World, forgery: Forgery) -> Doc:
     key = doc.key(forgery.version)
     data_key = world.reader.keys.person(forgery.patient).data
     sealed = encrypt(data_key, bytes(12), revision.nonce + revision.body, associated_data(DEPLOYMENT, key))
-    row = revision_row(key, forgery.ct or sealed, forgery.act or event_id, 0, (), forgery.prev)
+    row = revision_row(forgery.ct or sealed, forgery.act or event_id, 0, (), forgery.prev)
     world.rows.put_new(Row(key, {**row, **event_attributes(signed, key, [key])}))
     return doc
 

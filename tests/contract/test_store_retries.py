@@ -11,6 +11,7 @@ from carevouch.store.documents import ActNames, ActPlan, ActRequest, CommittedAc
 from carevouch.store.documents.model import commit_key, stage_key
 from carevouch.store.documents.writer import STAGE_SECONDS
 from carevouch.store.rows import Row
+from tests.acts import perform
 from tests.contract.stores import (
     Hooked,
     before_the_transaction,
@@ -45,12 +46,12 @@ def test_a_retry_gets_the_same_answer_and_makes_no_second_event(
 def test_a_retry_decides_nothing_again(world: World, patient: str) -> None:
     asked, doc = request(key="k-1"), Doc("Observation", about(patient, random_part()))
     plan = ActPlan("records.stored", (Draft(doc, b"{}"),), StoredAnswer(201), (patient,))
-    world.writer("records").perform(asked, lambda _: doc, lambda _: plan)
+    perform(world.writer("records"), asked, lambda _: doc, lambda _: plan)
 
     def decides(_naming: ActNames) -> ActPlan:
         raise AssertionError("a retry must not be decided again")
 
-    assert world.writer("records").perform(asked, lambda _: doc, decides).replayed
+    assert perform(world.writer("records"), asked, lambda _: doc, decides).replayed
 
 
 def test_a_retried_update_is_found_behind_later_versions(world: World, patient: str) -> None:
@@ -135,7 +136,7 @@ def test_one_identifier_twice_in_an_act_is_one_row(world: World, patient: str) -
     doc, blind = Doc("Patient", patient), blind_of(world)
     drafts, pairs = (Draft(doc, b"{}"),), ((blind, doc), (blind, doc))
     plan = ActPlan("patient.registered", drafts, StoredAnswer(201), (patient,), pairs)
-    world.writer("identity").perform(request(), lambda _: doc, lambda _: plan)
+    perform(world.writer("identity"), request(), lambda _: doc, lambda _: plan)
     row = world.rows.get(Key(blind, "id"))
     assert row is not None
     assert row.text("doc") == str(doc)
@@ -147,7 +148,7 @@ def test_two_documents_of_an_act_with_one_identifier_are_refused(world: World, p
     drafts, pairs = (Draft(one, b"{}"), Draft(two, b"{}")), ((blind, one), (blind, two))
     plan = ActPlan("records.stored", drafts, StoredAnswer(201), (), pairs)
     with pytest.raises(Unprocessable, match="identifier"):
-        world.writer("records").perform(request(), lambda _: one, lambda _: plan)
+        perform(world.writer("records"), request(), lambda _: one, lambda _: plan)
     assert world.reader.find(one) is None
 
 
@@ -250,7 +251,7 @@ def test_two_bundles_under_one_key_never_mix_their_rows(world: World, patient: s
             return ActPlan("records.stored", drafts, StoredAnswer(201), (patient,), staged=True)
 
         first: Callable[[ActNames], Doc] = lambda naming: Doc("Observation", about(patient, naming.part(0)))  # noqa: E731
-        return world.writer("records").perform(asked, first, build)
+        return perform(world.writer("records"), asked, first, build)
 
     def rival() -> None:
         with pytest.raises(Busy):

@@ -1,15 +1,14 @@
-"""The one way to a person's documents: who calls, what they may see, and the audit that must be stored
-before the answer.
+"""The one way to a person's documents: who calls, what they may see, and the audit before the answer.
 
-`Access.caller` reads the caller's status row on every request. `Access.visit` opens a person for a caller;
-`Visit.see` filters revisions by the one rule of `carevouch.records.access`, with the consents as they stand
-now: nothing about a decision is cached, so a revocation counts on the very next read. Absent, refused and
-erased are the same answer after the same audit. They may differ in time: where there is something to refuse,
-it is read and decided first.
+`Access.caller` reads the caller's status row on every request. `Access.visit` opens a person for a caller
+and audits whatever comes of it. `Visit.see` filters revisions by the one rule of `carevouch.records.access`,
+under the consents as they stand now. No decision is cached, so a revocation counts on the very next read.
+Absent, refused and erased get the same answer after the same audit. They may differ in time: where there is
+something to refuse, it is read and decided first.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import cached_property
@@ -19,8 +18,8 @@ from carevouch.consent.codes import lineage
 from carevouch.consent.facts import facts_of
 from carevouch.consent.model import Consent
 from carevouch.consent.question import AccessRequest
-from carevouch.door.consents import Consents
-from carevouch.door.http import ABSENT, HttpRequest, Reply
+from carevouch.door.consents import Consents, enrolment_doc
+from carevouch.door.http import ABSENT, HttpRequest
 from carevouch.events.catalogue import OWN_TYPES, RECORDS
 from carevouch.identity.caller import (
     ORGANIZATION,
@@ -30,7 +29,7 @@ from carevouch.identity.caller import (
     parse_admission,
     purposes,
 )
-from carevouch.identity.links import is_active
+from carevouch.identity.links import check_enrolment, is_active
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import (
     Busy,
@@ -41,9 +40,7 @@ from carevouch.kernel.errors import (
     OutcomeUnknown,
     Unauthenticated,
 )
-from carevouch.kernel.ids import PART, Doc, audit
-from carevouch.kernel.jsontext import parse
-from carevouch.kernel.jws import take_apart
+from carevouch.kernel.ids import PART, Doc
 from carevouch.kernel.times import moment
 from carevouch.records import audit as audits
 from carevouch.records.access import (
@@ -58,21 +55,18 @@ from carevouch.records.access import (
 )
 from carevouch.records.resource import author_of, resource_of
 from carevouch.store.documents import (
-    ActNames,
     ActPlan,
     ActRequest,
     CommittedAct,
     Draft,
+    NewDocument,
     Partition,
-    Reader,
     StoredAnswer,
     StoredRevision,
-    Writer,
 )
 from carevouch.store.settings import Store
 
 PURPOSE_HEADER = "purpose-of-use"
-EVENT_HEADER = "Carevouch-Event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +82,14 @@ class Access:
     """Opens people for callers."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self.reader: Reader = store.reader
-        self.writer: Writer = store.writer
+        self.reader = store.reader
         self.zone: tzinfo = ZoneInfo(store.zone)
         self.base = f"{store.base_url}/fhir"
+        self._store = store
 
-    def caller(self, incoming: HttpRequest) -> Caller:
+    def caller(self, request: HttpRequest) -> Caller:
         """The caller with their current roles; raises `Unauthenticated`, `Forbidden` (suspended)."""
-        caller = incoming.signed_in()
+        caller = request.signed_in()
         if caller.kind == ORGANIZATION:
             admission = self.admission(caller.id)
             if admission is None:
@@ -104,7 +97,14 @@ class Access:
             if not admission.active:
                 raise Forbidden("your organisation is suspended; ask the operator")
             return replace(caller, roles=admission.roles)
-        self._require_device(caller)
+        if caller.device is None or caller.patient is None:
+            raise Unauthenticated("the token names no device")
+        try:
+            device = self.reader.find(Doc("BoundDevice", caller.device))
+        except (NotFound, Erased):
+            device = None
+        if device is None or device.doc.subject != caller.patient or not is_active(device.body):
+            raise Unauthenticated("the device is not, or no longer, bound")
         return caller
 
     def admission(self, organization: str) -> Admission | None:
@@ -112,111 +112,142 @@ class Access:
         stored = self.reader.find(Doc("Admission", organization))
         return parse_admission(stored.body) if stored else None
 
-    def visit(self, incoming: HttpRequest, caller: Caller, patient: str | None, interaction: str) -> "Visit":
-        """A caller's request about one person, or about whom nobody knows (None).
+    def is_enrolled(self, caller: Caller, patient: str, partition: Partition | None = None) -> bool:
+        """Whether the caller has a link with the person; an absent or erased person has none.
+
+        `partition` is the person's, if it is open already.
+        """
+        try:
+            documents = self.reader.person(patient) if partition is None else partition
+        except (NotFound, Erased):
+            return False
+        link = documents.get(enrolment_doc(self.reader, patient, caller.id))
+        if link is not None:
+            check_enrolment(link.body, patient, caller.id)
+        return link is not None
+
+    def open(self, request: HttpRequest, caller: Caller, patient: str | None, interaction: str) -> "Visit":
+        """A caller's request about one person, or about a person nobody knows (None), not audited yet.
 
         Raises `Forbidden`, audited, for a purpose of use that the caller's role may not declare.
         """
         try:
-            return Visit(self, incoming, caller, patient, interaction)
+            purpose = purpose_of(caller, request.headers.get(PURPOSE_HEADER))
         except Forbidden as refusal:
-            known = patient if patient and PART.fullmatch(patient) else None
             purpose = purpose_of(caller, None)
-            self.record(
-                audits.AccessRecord(
-                    caller, purpose, interaction, known, audits.REFUSED, f"{refusal.code}: purpose"
-                )
-            )
+            because = f"{refusal.code}: purpose"
+            known = patient if patient and PART.fullmatch(patient) else None
+            self._audit(audits.AccessRecord(caller, purpose, interaction, known, audits.REFUSED, because))
             raise
+        question = AccessRequest(
+            purpose, frozenset({caller.reference}), moment(self._store.clock()), "access"
+        )
+        return Visit(self, request, caller, patient, interaction, question)
 
-    def asked(self, caller: Caller, incoming: HttpRequest, action: str = "access") -> AccessRequest:
-        """The request as the consents see it: one purpose, and everything the caller is."""
-        purpose = purpose_of(caller, incoming.headers.get(PURPOSE_HEADER))
-        now = moment(self._store.clock())
-        return AccessRequest(purpose, frozenset({caller.reference}), now, action)
+    @contextmanager
+    def visit(
+        self,
+        request: HttpRequest,
+        caller: Caller,
+        patient: str | None,
+        interaction: str,
+        *,
+        is_audited: bool = True,
+    ) -> Iterator["Visit"]:
+        """Open a person for a caller and store the audit of whatever comes of it, before the answer.
 
-    def record(self, access: audits.AccessRecord) -> None:
-        """Put the AuditEvent; raises `Busy` when it cannot be put, so that nothing is answered without it."""
-        known = access.patient
-        if known is not None and not self._alive(known):
-            known = None
+        A write that succeeded carries an event of its own, which is its audit. Reads of the directory are
+        about nobody and leave none. Raises what `open` raises, and `Busy` where the audit is not stored.
+        """
+        visit = self.open(request, caller, patient, interaction)
+        if not is_audited:
+            yield visit
+            return
         try:
-            self._put_audit(access, known)
+            yield visit
+        except DomainError as refusal:
+            heard = as_heard(refusal)
+            self._audit(visit.record(audits.REFUSED, heard.code))
+            if heard is refusal:
+                raise
+            raise heard from None
+        visit.conclude()
+
+    def audit(self, visit: "Visit", outcome: str, because: str) -> None:
+        """Store the AuditEvent of a visit; raises `Busy`, so that nothing is answered without it."""
+        self._audit(visit.record(outcome, because))
+
+    def _audit(self, record: audits.AccessRecord) -> None:
+        person = record.patient
+        if person is not None:
+            try:
+                self.reader.keys.person(person)
+            except (NotFound, Erased):
+                person = None
+        try:
+            attempts = self._store.writer.attempts(
+                ActRequest(record.caller.id, None, b""), NewDocument("AuditEvent", person)
+            )
+            for names in attempts:
+                with attempts:
+                    doc = names.doc(0, "AuditEvent", person)
+                    body = audits.audit_event(doc, record, names.time, self._store.deployment)
+                    subjects = (person,) if person else ()
+                    attempts.append(
+                        ActPlan("access.audited", (Draft(doc, body),), StoredAnswer(201), subjects)
+                    )
         except (OutcomeUnknown, DomainError) as error:
             raise Busy("the audit of this request could not be stored; try again in a moment") from error
 
-    def _alive(self, patient: str) -> bool:
-        try:
-            self.reader.keys.person(patient)
-        except (NotFound, Erased):
-            return False
-        return True
-
-    def _put_audit(self, access: audits.AccessRecord, patient: str | None) -> None:
-        def first(naming: ActNames) -> Doc:
-            return Doc("AuditEvent", audit(patient, naming.part(0), naming.time))
-
-        def build(naming: ActNames) -> ActPlan:
-            doc = first(naming)
-            body = audits.audit_event(doc, access, naming.time, self._store.deployment)
-            subjects = (patient,) if patient else ()
-            return ActPlan("access.audited", (Draft(doc, body),), StoredAnswer(201), subjects)
-
-        self.writer.perform(ActRequest(access.caller.id, None, b""), first, build)
-
-    def _require_device(self, caller: Caller) -> None:
-        if caller.device is None or caller.patient is None:
-            raise Unauthenticated("the token names no device")
-        try:
-            stored = self.reader.find(Doc("BoundDevice", caller.device))
-        except (NotFound, Erased):
-            stored = None
-        if stored is None or stored.doc.subject != caller.patient or not is_active(stored.body):
-            raise Unauthenticated("the device is not, or no longer, bound")
-
 
 class Visit:
-    """One request about one person: what it may see, and the audit of what came of it."""
+    """One request about one person: what it may see, and the audit of what came of it.
+
+    `question` is the request as the consents see it: one purpose, and everything that the caller is.
+    """
 
     def __init__(
-        self, access: Access, incoming: HttpRequest, caller: Caller, patient: str | None, interaction: str
+        self,
+        access: Access,
+        request: HttpRequest,
+        caller: Caller,
+        patient: str | None,
+        interaction: str,
+        question: AccessRequest,
     ) -> None:
         self.access = access
         self.caller = caller
         self.patient = patient
-        self.asked = access.asked(caller, incoming)
-        self._incoming = incoming
+        self.question = question
+        self._request = request
         self._interaction = interaction
         self._shown: list[VisibleRevision] = []
         self._withheld: set[str] = set()
-        self._concluded: str | None = None
+        self._decision: str | None = None
+        self._committed: CommittedAct | None = None
 
-    def run(self, work: Callable[["Visit"], Reply]) -> Reply:
-        """Do the work and store the audit of its outcome, refusals too, before anything is answered.
+    def decided(self, decision: str) -> None:
+        """Let the audit say what a decision came to, instead of the rules by which something was shown."""
+        self._decision = decision
 
-        A write that succeeded carries an event of its own, which is its audit; it gets no second one.
-        """
-        try:
-            reply = work(self)
-        except (NotFound, Erased):
-            # One sentence for all: who never was, who was erased, and what may not be seen.
-            self._record(audits.REFUSED, "not-found")
-            raise NotFound(ABSENT) from None
-        except DomainError as refusal:
-            self._record(audits.REFUSED, refusal.code)
-            raise
-        if EVENT_HEADER not in reply.headers:
-            refused = self._withheld and not self._shown and self._concluded is None
-            self._record(audits.REFUSED if refused else audits.SUCCESS, self._concluded or self._rules())
-        return reply
+    def receipt(self, committed: CommittedAct) -> dict[str, str]:
+        """The headers of an answer to a stored act, whose event is the audit of this visit."""
+        self._committed = committed
+        return receipt_headers(committed)
 
     def refuse(self, because: str) -> None:
-        """Store the audit of a refused write whose person was known only on the way."""
-        self._record(audits.REFUSED, because)
+        """Store the audit of a refusal whose person was known only on the way."""
+        self.access.audit(self, audits.REFUSED, because)
 
-    def conclude(self, because: str) -> None:
-        """Note in the audit what a decision came to, instead of the rules by which something was shown."""
-        self._concluded = because
+    def conclude(self) -> None:
+        """Store the audit of a visit that was answered; a stored act is its own."""
+        if self._committed is not None:
+            return
+        rules = ", ".join(sorted({one.by.rule for one in self._shown})) or "nothing shown"
+        if self._withheld:
+            rules = f"{rules}; withheld: {', '.join(sorted(self._withheld))}"
+        is_refused = self._withheld and not self._shown and self._decision is None
+        self.access.audit(self, audits.REFUSED if is_refused else audits.SUCCESS, self._decision or rules)
 
     @cached_property
     def partition(self) -> Partition:
@@ -225,28 +256,30 @@ class Visit:
             raise NotFound(ABSENT)
         return self.access.reader.person(self.patient)
 
+    def require_enrolment(self) -> None:
+        """Raise `NotFound` unless the caller has a link with the person: absent and refused look alike."""
+        if not self.access.is_enrolled(self.caller, self.patient or "", self.partition):
+            raise NotFound(ABSENT)
+
     @cached_property
     def consents(self) -> tuple[Consent, ...]:
         """The consents of the person as they stand now, each with the verdict on its device signature.
 
-        What providers recorded counts if `is_hearsay` says so; it is looked up only where there is any.
+        A consent that a provider recorded is left out where `is_hearsay` says so. The Patient is read for
+        that only where some consent is unsigned.
         """
-        found = Consents(self.access.reader, self.access.base, self.access.zone).of(self.partition)
-        if all(consent.signed for consent in found):
-            return found
-        silent = set(self._hearsay())
-        return tuple(consent for consent in found if (consent.reference, consent.version) not in silent)
-
-    def _hearsay(self) -> Iterator[tuple[str, int | None]]:
+        consents = Consents(self.access.reader, self.access.base, self.access.zone).of(self.partition)
+        if all(consent.signed for consent in consents):
+            return consents
         recorded = [one for one in self.partition.latest("Consent") if one.event.producer == RECORDS]
-        if not recorded:
-            return
-        first = self.partition.version(Doc("Patient", str(self.patient)), 1)
-        patient = resource_of("Patient", first.body) if first else None
+        registered = self.partition.version(Doc("Patient", str(self.patient)), 1) if recorded else None
+        patient = resource_of("Patient", registered.body) if registered else None
+        left_out = set()
         for stored in recorded:
-            with suppress(DomainError):  # what cannot be read denies
+            with suppress(DomainError):  # A consent that cannot be read stays, and denies.
                 if is_hearsay(resource_of("Consent", stored.body), patient):
-                    yield str(stored.doc), stored.version
+                    left_out.add((str(stored.doc), stored.version))
+        return tuple(one for one in consents if (one.reference, one.version) not in left_out)
 
     def decide(
         self, stored: StoredRevision, letter: str = "r"
@@ -258,26 +291,21 @@ class Visit:
             return resource, may_read_own(self.caller, type_, stored.doc.subject, resource, letter)
         target = self._target(stored, resource, author_of(resource))
         consents = self.consents if target.subject and self.caller.patient is None else ()
-        return resource, may_read(self.caller, self.asked, target, consents, letter)
+        return resource, may_read(self.caller, self.question, target, consents, letter)
 
     def may_correct(self, current: StoredRevision, author: str | None) -> ReadAllowed | ReadRefused:
         """Whether the caller may write the next version; `author` is that of the document's version 1."""
-        resource = resource_of(current.doc.type, current.body)
-        target = self._target(current, resource, author)
-        return may_correct(self.caller, self.asked, target, self.consents)
+        target = self._target(current, resource_of(current.doc.type, current.body), author)
+        return may_correct(self.caller, self.question, target, self.consents)
 
     def _target(self, stored: StoredRevision, resource: JsonObject, author: str | None) -> AccessTarget:
         subject = stored.doc.subject
-        facts = facts_of(
-            resource,
-            base=self.access.base,
-            zone=self.access.zone,
-            subject=f"Patient/{subject}" if subject else None,
-        )
+        reference = f"Patient/{subject}" if subject else None
+        facts = facts_of(resource, base=self.access.base, zone=self.access.zone, subject=reference)
         return AccessTarget(stored.doc.type, subject, author, parties_of(resource), facts)
 
     def see(self, revisions: Iterable[StoredRevision], letter: str = "r") -> list[VisibleRevision]:
-        """Those of the revisions that the caller may see; they count as shown in the audit."""
+        """The revisions that the caller may see; the rules that withheld others are noted for the audit."""
         seen = []
         for stored in revisions:
             resource, decision = self.decide(stored, letter)
@@ -288,7 +316,7 @@ class Visit:
         return seen
 
     def show(self, seen: Iterable[VisibleRevision]) -> None:
-        """Note in the audit what is really answered (one page, not all that would be visible)."""
+        """Note for the audit what is really answered: one page, not all that would be visible."""
         self._shown.extend(seen)
 
     def one(self, stored: StoredRevision | None) -> VisibleRevision:
@@ -299,34 +327,27 @@ class Visit:
         self.show(seen)
         return seen[0]
 
-    def _rules(self) -> str:
-        rules = ", ".join(sorted({seen.by.rule for seen in self._shown})) or "nothing shown"
-        return f"{rules}; withheld: {', '.join(sorted(self._withheld))}" if self._withheld else rules
-
-    def _record(self, outcome: str, because: str) -> None:
-        shown = tuple(str(seen.stored.doc) for seen in self._shown)
-        consents = tuple(sorted({consent for seen in self._shown for consent in seen.by.consents}))
-        self.access.record(
-            audits.AccessRecord(
-                self.caller,
-                self.asked.purpose,
-                self._interaction,
-                self.patient if self.patient and PART.fullmatch(self.patient) else None,
-                outcome,
-                because,
-                shown,
-                consents,
-                audits.told_query(self._incoming.query),
-                self._incoming.request_id,
-                len(shown),
-            )
+    def record(self, outcome: str, because: str) -> audits.AccessRecord:
+        """What the AuditEvent of this visit says."""
+        shown = tuple(str(one.stored.doc) for one in self._shown)
+        return audits.AccessRecord(
+            self.caller,
+            self.question.purpose,
+            self._interaction,
+            self.patient if self.patient and PART.fullmatch(self.patient) else None,
+            outcome,
+            because,
+            shown,
+            tuple(sorted({consent for one in self._shown for consent in one.by.consents})),
+            audits.told_query(self._request.query),
+            self._request.request_id,
+            len(shown),
         )
 
 
-def parsed(stored: StoredRevision) -> JsonObject:
-    """The JSON of a document of our own types."""
-    value: JsonObject = parse(stored.body, f"a stored {stored.doc.type}")
-    return value
+def as_heard(refusal: DomainError) -> DomainError:
+    """The refusal as its caller may hear it: absent, erased and not to be seen are one sentence."""
+    return NotFound(ABSENT) if isinstance(refusal, (NotFound, Erased)) else refusal
 
 
 def purpose_of(caller: Caller, declared: str | None) -> str:
@@ -345,17 +366,22 @@ def purpose_of(caller: Caller, declared: str | None) -> str:
     return declared
 
 
+def act_request(request: HttpRequest, caller: Caller, target: str) -> ActRequest:
+    """The request as a retry of it must find it again.
+
+    The Idempotency-Key counts per `target`: the document, or the kind of document and the person. A retry
+    looks for its own rows there and nowhere else, so the same key elsewhere must not name the same event.
+    """
+    key = request.idempotency_key
+    return ActRequest(caller.id, None if key is None else f"{target} {key}", request.content())
+
+
 def receipt_headers(committed: CommittedAct) -> dict[str, str]:
     """`Carevouch-Event`: the event's id. `Carevouch-Receipt`: the event and the certificate of its key."""
     receipt = " ".join(filter(None, (committed.event, committed.certificate)))
-    return {"Carevouch-Event": event_id(committed), "Carevouch-Receipt": receipt}
+    return {"Carevouch-Event": committed.event_id, "Carevouch-Receipt": receipt}
 
 
 def receipt_json(committed: CommittedAct) -> JsonObject:
-    """The same for JSON answers."""
+    """The event and the certificate of its key, for JSON answers."""
     return {"receipt": {"event": committed.event, "certificate": committed.certificate}}
-
-
-def event_id(committed: CommittedAct) -> str:
-    """The act's name in the log."""
-    return str(take_apart(committed.event).payload["id"])

@@ -41,6 +41,8 @@ class SessionKey:
     signer: KeyInMemory
     certificate: str
     exp: str
+    epoch: int
+    seal_by_seconds: int
     next_n: int = field(default=1)
 
 
@@ -85,15 +87,14 @@ class Session:
     def _certified(self, now: str) -> SessionKey:
         signer = KeyInMemory(ec.generate_private_key(ec.SECP256R1()))
         exp = later(now, LIFE_SECONDS)
-        payload = certificate_payload(
-            signer.jwk, self.service, self.genesis().epoch, later(now, -SKEW_SECONDS), exp
-        )
+        genesis = self.genesis()
+        payload = certificate_payload(signer.jwk, self.service, genesis.epoch, later(now, -SKEW_SECONDS), exp)
         certificate = sign(payload, CERT_TYP, self._root)
         row = certificate_row(signer.kid, self.service, certificate, now)
         # A row that is there already is our own, from a put whose answer was lost: nobody else has this key.
         with suppress(RowExists):
             repeat(lambda: self._rows.put_new(row))
-        return SessionKey(signer, certificate, exp)
+        return SessionKey(signer, certificate, exp, genesis.epoch, genesis.seal_by_seconds)
 
 
 def certificate_row(kid: str, service: str, certificate: str, now: str) -> Row:

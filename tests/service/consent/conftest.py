@@ -57,7 +57,7 @@ class Scene:
     def may_read(self, who: Who, stored: StoredRevision) -> ReadAllowed | ReadRefused:
         """What the one rule of reading says now, with nothing remembered."""
         incoming = self.incoming(who)
-        visit = self.access.visit(incoming, self.access.caller(incoming), stored.doc.subject, "read")
+        visit = self.access.open(incoming, self.access.caller(incoming), stored.doc.subject, "read")
         return visit.decide(stored)[1]
 
     def incoming(self, who: Who) -> HttpRequest:

@@ -147,8 +147,8 @@ def test_door_and_rule_answer_the_organisation_as_published(case: DecisionCase) 
     assert answer.json()["decision"] == case.expected
     incoming = scene.incoming(organization.who)
     caller = scene.access.caller(incoming)
-    visit = scene.access.visit(incoming, caller, scene.patient, "read")
-    visit.asked = case.request.__class__(
+    visit = scene.access.open(incoming, caller, scene.patient, "read")
+    visit.question = case.request.__class__(
         case.request.purpose, frozenset({organization.reference}), case.request.now
     )
     assert isinstance(visit.decide(staged.resource)[1], ReadAllowed) == (case.expected == "permit")
@@ -160,7 +160,7 @@ def test_what_no_door_can_say_the_rules_answer_over_the_stored_fhir(case: Decisi
     scene, request = staged.scene, case.request
     access: Access = scene.access
     incoming = scene.incoming(scene.payer.who)
-    visit = access.visit(incoming, access.caller(incoming), scene.patient, "read")
+    visit = access.open(incoming, access.caller(incoming), scene.patient, "read")
     facts = facts_of(
         resource_of(staged.resource.doc.type, staged.resource.body),
         base=access.base,

@@ -17,6 +17,7 @@ from carevouch.kernel.ids import Doc, Key, about
 from carevouch.store.documents import ActNames, ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer, Writer
 from carevouch.store.documents.writer import STAGE_SECONDS
 from carevouch.store.keys import DEPLOYMENT_PK
+from tests.acts import perform
 from tests.contract.stores import new_person, register, request, store_observations, update
 from tests.fakes import Crash, Faults, MemoryKeyRows, MemoryRows
 from tests.world import World
@@ -297,7 +298,7 @@ def test_what_build_refuses_costs_no_number() -> None:
 
     doc = Doc("Observation", about(scene.patient, "a" * 26))
     with pytest.raises(Busy):
-        scene.writer.perform(request(), lambda _: doc, refuse)
+        perform(scene.writer, request(), lambda _: doc, refuse)
     plan = ActPlan("records.stored", (Draft(doc, b"{}"),), StoredAnswer(201), (scene.patient,))
-    done = scene.writer.perform(request(), lambda _: doc, lambda _: plan)
+    done = perform(scene.writer, request(), lambda _: doc, lambda _: plan)
     assert parse_event(done.event).n == 1

@@ -5,6 +5,7 @@ import os
 from carevouch.events.envelope import parse_event
 from carevouch.kernel.ids import Doc, about, part
 from carevouch.store.documents import ActNames, ActPlan, ActRequest, Draft, StoredAnswer
+from tests.acts import perform
 from tests.world import World, memory_world
 
 
@@ -15,7 +16,7 @@ def stored(world: World, patient: str, request: ActRequest) -> str:
     def build(naming: ActNames) -> ActPlan:
         return ActPlan("records.stored", (Draft(first(naming), b"{}"),), StoredAnswer(201), (patient,))
 
-    return parse_event(world.writer("records").perform(request, first, build).event).id
+    return parse_event(perform(world.writer("records"), request, first, build).event).id
 
 
 def test_one_key_used_for_two_people_never_names_two_events_alike() -> None:

@@ -19,7 +19,7 @@ from carevouch.events.act import NONCE_BYTES
 from carevouch.kernel.canonical import jcs
 from carevouch.kernel.errors import Conflict, DomainError, Erased, IntegrityFault, OutcomeUnknown
 from carevouch.kernel.ids import Doc, Key, about, part
-from carevouch.store.documents.model import ActNames, ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer
+from carevouch.store.documents.model import ActPlan, ActRequest, CommittedAct, Draft, StoredAnswer
 from carevouch.store.documents.reader import Reader
 from carevouch.store.documents.writer import Writer
 from carevouch.store.keys import associated_data, decrypt
@@ -117,14 +117,14 @@ class Eraser:
 
     def _append(self, patient: str, on_whose_word: str) -> str:
         doc, time = self._doc(patient), self._writer.now()
-
-        def build(naming: ActNames) -> ActPlan:
-            body = jcs({"v": 1, "patient": patient, "on_whose_word": on_whose_word, "time": naming.time})
-            return ActPlan("subject.erased", (Draft(doc, body),), StoredAnswer(204), (patient,))
-
+        attempts = self._writer.attempts(ActRequest(on_whose_word, None, b""), doc)
         # A conflict means that the event is there already, from the try that was cut short.
         with contextlib.suppress(Conflict):
-            self._writer.perform(ActRequest(on_whose_word, None, b""), lambda _naming: doc, build)
+            for names in attempts:
+                with attempts:
+                    body = {"v": 1, "patient": patient, "on_whose_word": on_whose_word, "time": names.time}
+                    drafts = (Draft(doc, jcs(body)),)
+                    attempts.append(ActPlan("subject.erased", drafts, StoredAnswer(204), (patient,)))
         return time
 
     def _clean(self, patient: str, row: KeyRow | None) -> None:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
+from typing import Protocol
 
 from carevouch.events.act import Revision
 from carevouch.events.envelope import Event
-from carevouch.kernel.ids import Doc, Key, parse_key, part
+from carevouch.kernel.ids import Doc, Key, about, audit, directory, parse_key, part
+from carevouch.kernel.jws import take_apart
 from carevouch.store.rows import Row, Value
 
 
@@ -39,10 +42,73 @@ class ActNames:
         """The random part of the id of document `index` of the act."""
         return part(self.draw(index, what))
 
+    def doc(self, index: int, type_: str, subject: str | None) -> Doc:
+        """The document `index` of the act, a new one about `subject`; None is the directory or nobody."""
+        own = self.part(index)
+        if type_ == "AuditEvent":
+            return Doc(type_, audit(subject, own, self.time))
+        if type_ == "Patient":
+            return Doc(type_, own)
+        return Doc(type_, directory(own) if subject is None else about(subject, own))
+
     @property
     def event_id(self) -> str:
         """The act's name."""
         return self.part(0, "event")
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document that an act is to create: its type, whom it is about, and which entry of the act it is."""
+
+    type: str
+    subject: str | None
+    index: int = 0
+
+    def doc(self, names: ActNames) -> Doc:
+        """The document under these names."""
+        return names.doc(self.index, self.type, self.subject)
+
+
+class FirstDocument(Protocol):
+    """The document of index 0 of an act that has no names yet."""
+
+    def doc(self, names: ActNames) -> Doc:
+        """The document under these names."""
+
+
+def first_document(first: Doc | FirstDocument, names: ActNames) -> Doc:
+    """The document of index 0 under these names."""
+    return first if isinstance(first, Doc) else first.doc(names)
+
+
+def random_names(attempt: int, time: str, entropy: Callable[[int], bytes]) -> ActNames:
+    """Names that nobody can know before; the same question always gets the same answer."""
+    drawn: dict[tuple[int, str], bytes] = {}
+
+    def draw(index: int, what: str) -> bytes:
+        if (index, what) not in drawn:
+            drawn[index, what] = entropy(16)
+        return drawn[index, what]
+
+    return ActNames(attempt, time, draw)
+
+
+def derived_names(
+    attempt: int, time: str, derive: Callable[..., bytes], first: Doc | FirstDocument
+) -> ActNames:
+    """Names that the same Idempotency-Key always gives.
+
+    The act is named for its partition too. One key used for two people must not name two acts alike,
+    because the log takes each name once.
+    """
+    plain = ActNames(attempt, time, partial(derive, attempt))
+    event = f"event {first_document(first, plain).pk()}"
+
+    def draw(index: int, what: str) -> bytes:
+        return derive(attempt, index, event if what == "event" else what)
+
+    return ActNames(attempt, time, draw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +193,11 @@ class CommittedAct:
     replayed: bool = False
     stored: tuple[Draft, ...] = field(default=())
 
+    @property
+    def event_id(self) -> str:
+        """The act's name in the log."""
+        return str(take_apart(self.event).payload["id"])
+
 
 COMMITTED, ABORTED = "committed", "aborted"
 REJECTED_SUFFIX = "#rejected"
@@ -153,7 +224,7 @@ def stage_key(pk: str, event_id: str) -> Key:
 
 
 def revision_row(
-    key: Key, ct: bytes, act: str, index: int, path: Sequence[bytes], prev: bytes | None
+    ct: bytes, act: str, index: int, path: Sequence[bytes], prev: bytes | None
 ) -> dict[str, Value]:
     """The attributes every revision row has."""
     row: dict[str, Value] = {"ct": ct, "act": act, "index": index}

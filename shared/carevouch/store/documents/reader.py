@@ -69,6 +69,13 @@ class Reader:
         """The latest visible revision of a document, wherever it lies."""
         return self.partition_of(doc).get(doc)
 
+    def existing(self, docs: Iterable[Doc]) -> frozenset[Doc]:
+        """The documents that are there and visible; their ids say whose they are, and nothing is opened."""
+        wanted = {doc.key(1): doc for doc in docs}
+        rows = self.rows.get_many(sorted(wanted))
+        homes = {**rows, **self.rows.get_many(sorted({home_of(row) for row in rows.values()} - rows.keys()))}
+        return frozenset(wanted[key] for key, row in rows.items() if _is_visible(homes.get(home_of(row))))
+
     def partition_of(self, doc: Doc) -> "Partition":
         """The partition of a document, opened with the right key."""
         if doc.type == "Erasure" or doc.subject is None:
@@ -146,7 +153,7 @@ class Partition:
         rows = self._reader.rows.query(self.pk, prefix)
         revisions = [row for row in rows if "#v#" in row.key.sk and not _is_mark(row)]
         homes = self._homes(revisions, rows)
-        visible = [row for row in revisions if _visible(homes.get(home_of(row)))]
+        visible = [row for row in revisions if _is_visible(homes.get(home_of(row)))]
         visible = self._whole(prefix, visible, homes)
         self._refuse_rejected(rows, visible)
         return [self._open(row, homes[home_of(row)]) for row in visible]
@@ -215,7 +222,7 @@ def _stored(parse: Callable[[str], Parsed], text: str) -> Parsed:
         raise IntegrityFault(f"what is stored cannot be read: {error.message}") from error
 
 
-def _visible(home: Row | None) -> bool:
+def _is_visible(home: Row | None) -> bool:
     return home is not None and home.text("event") is not None and home.text("state") != ABORTED
 
 
@@ -265,6 +272,11 @@ class Index:
         """Those of the identifiers that are taken, each with its document."""
         rows = self._reader.rows.get_many([Key(blind, "id") for blind in dict.fromkeys(blinds)])
         return {key.pk: parse_reference(row.text("doc") or "") for key, row in rows.items()}
+
+    def resolve(self, identifiers: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], Doc]:
+        """The taken ones among (type, system, value), each with its document; raises `Superseded`."""
+        blinds = {self.blind(*identifier): identifier for identifier in identifiers}
+        return {blinds[blind]: doc for blind, doc in self.current(blinds).items()} if blinds else {}
 
     def current(self, blinds: Iterable[str]) -> dict[str, Doc]:
         """The same, if every person found still has the identifier that led to them; raises `Superseded`.

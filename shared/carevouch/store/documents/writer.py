@@ -1,24 +1,23 @@
-"""Writing: an act is appended whole or not at all, once, however often it is tried.
+"""Writing: an act is appended whole or not at all, and once, however often it is tried.
 
-Three shapes. One revision: one conditional put. A few (a claim and its accumulator): one transaction. Many
-that only create (a hospital's Bundle): rows are staged, invisible, and one transaction of commit row, first
-row and identifier rows makes them all visible at once. In each the condition "no such row yet" is the
-optimistic lock.
+An act takes one of three shapes. One revision is one conditional put. A few revisions, such as a claim and
+its accumulator, are one transaction. Many new documents, such as a hospital's Bundle, are staged as rows that
+nobody sees; one transaction of commit row, first row and identifier rows then shows them all. In each shape
+the condition "no such row yet" is the optimistic lock.
 
-The danger lies in outcomes that stay open. A put whose answer is lost is settled by repeating the same bytes
-until it succeeds or its row is seen; only then is its number used again or counted (see `session`).
+A put whose answer is lost leaves the outcome open. The writer repeats the same bytes until the put succeeds
+or its row is seen. Only then is the event's number used again, or counted (see `session`).
 """
 
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from carevouch.events.act import NONCE_BYTES, Act, EventFacts, Revision, assemble, check_matrix, payload_of
 from carevouch.events.envelope import EVENT_TYP, TAG_BYTES, Event, tag
 from carevouch.kernel.errors import (
     Busy,
     Conflict,
-    DomainError,
     Erased,
     IntegrityFault,
     OutcomeUnknown,
@@ -28,7 +27,7 @@ from carevouch.kernel.errors import (
 from carevouch.kernel.ids import Doc, Key
 from carevouch.kernel.jws import sign
 from carevouch.kernel.times import later
-from carevouch.store.documents import retry
+from carevouch.store.documents.attempts import ANSWER, MAX_ATTEMPTS, AttemptLost, Attempts, remembered_answer
 from carevouch.store.documents.model import (
     ABORTED,
     COMMITTED,
@@ -36,11 +35,13 @@ from carevouch.store.documents.model import (
     ActPlan,
     ActRequest,
     CommittedAct,
-    Draft,
+    FirstDocument,
     SignedAct,
     StoredAnswer,
     commit_key,
+    derived_names,
     event_attributes,
+    random_names,
     revision_row,
     stage_key,
 )
@@ -55,70 +56,58 @@ from carevouch.store.rows import (
     TransactionRefused,
     repeat,
 )
-from carevouch.store.session import NotStored, Session, SessionKey
+from carevouch.store.session import Session, SessionKey
 
 # A Bundle with updates, or a claim with its accumulator, is one transaction of at most this much (ADR 2).
 MAX_TRANSACTED = 40
 MAX_TRANSACTED_BYTES = 3_000_000
-# An identifier race is lost at most once per rival; five rivals at the same instant is beyond any real
-# clinic.
-MAX_ATTEMPTS = 5
 # A stage older than this belongs to an environment that died: no function runs longer.
 STAGE_SECONDS = 120
 
 
-class AttemptLost(NotStored):
-    """This attempt's names are spent: a rival took an identifier, or its stage was aborted."""
-
-
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class _EncryptedAct:
     """An act with its rows encrypted, not yet signed."""
 
-    naming: ActNames
+    names: ActNames
     plan: ActPlan
     act: Act
     rows: tuple[Row, ...]
     tags: tuple[bytes, ...]
+
+    @property
+    def home(self) -> Key:
+        """The key of the act's commit row, if it is staged."""
+        return commit_key(self.rows[0].key.pk, self.names.event_id)
+
+    @property
+    def identifier_rows(self) -> list[Row]:
+        """The rows that lead from identifiers to documents; raises `Unprocessable` for two of one."""
+        leads_to: dict[str, Doc] = {}
+        for blind, doc in self.plan.identifiers:
+            if leads_to.setdefault(blind, doc) != doc:
+                raise Unprocessable("two of these records carry the same identifier; make them one")
+        return [Row(Key(blind, "id"), {"doc": str(doc)}) for blind, doc in leads_to.items()]
 
 
 class Writer:
     """Appends acts for one service."""
 
     def __init__(self, reader: Reader, session: Session, entropy: Entropy) -> None:
-        self._reader = reader
+        self.reader = reader
         self._rows = reader.rows
         self._session = session
         self._entropy = entropy
 
-    def perform(
-        self, request: ActRequest, first: Callable[[ActNames], Doc], build: Callable[[ActNames], ActPlan]
-    ) -> CommittedAct:
-        """Append the act that `build` decides, once per Idempotency-Key.
+    def attempts(
+        self, request: ActRequest, first: Doc | FirstDocument, *, max_conflicts: int = 0
+    ) -> Attempts:
+        """The loop that stores one act, once per Idempotency-Key.
 
-        `first` names the document of index 0, so that a retry finds its own row before anything is decided
-        again. It may depend on the naming and on which person an identifier leads to, on nothing else.
-        Raises `Conflict` (a version was taken), `Erased`, `TooLarge`, `Busy`, and what `build` raises.
+        With `max_conflicts` the loop decides again, so often, when a rival stored a version first. Without it
+        that is the caller's `Conflict`.
         """
-        attempt = 0
-        while attempt < MAX_ATTEMPTS:
-            # Named anew for each attempt: which person an identifier leads to may have changed meanwhile.
-            names = self._names(request, first)
-            done = retry.recall(self._reader, request, names, first) if request.key is not None else 0
-            if isinstance(done, CommittedAct):
-                return done
-            attempt = max(attempt, done)
-            try:
-                return self._append(request, names[attempt], build(names[attempt]))
-            except AttemptLost:
-                attempt += 1
-            except DomainError:
-                # The rival who was first may have been this very request, sent twice: its answer is ours.
-                done = retry.recall(self._reader, request, names, first) if request.key is not None else 0
-                if isinstance(done, CommittedAct):
-                    return done
-                raise
-        raise Busy("others keep changing the same person at the same time; try again in a moment")
+        return Attempts(self, request, first, max_conflicts)
 
     def now(self) -> str:
         """The instant, by this environment's clock."""
@@ -127,7 +116,7 @@ class Writer:
     def append_signed(
         self, event: Event, act: Act, identifiers: tuple[tuple[str, Doc], ...] = ()
     ) -> CommittedAct:
-        """Append an act that somebody else signed: the operator's, verified before by the caller.
+        """Append an act that the operator signed; the caller has verified it.
 
         Raises `Conflict` where a version or an identifier is taken.
         """
@@ -135,249 +124,186 @@ class Writer:
             raise IntegrityFault("the signed event does not commit to these documents")
         answer = StoredAnswer(201, tuple(str(revision.doc) for revision in act.revisions))
         plan = ActPlan(event.type, (), answer, identifiers=identifiers)
-        naming = ActNames(0, event.time, lambda _index, _what: b"")
+        names = ActNames(0, event.time, lambda _index, _what: b"")
         rows = tuple(
             self._encrypted(event.id, {}, revision, index, act)
             for index, revision in enumerate(act.revisions)
         )
-        prepared = _Prepared(naming, plan, act, rows, event.tags)
+        encrypted = _EncryptedAct(names, plan, act, rows, event.tags)
         try:
-            self._commit_plain(prepared, SignedAct(event.text, event.kid, event.n))
+            self._commit_plain(encrypted, SignedAct(event.text, event.kid, event.n))
         except AttemptLost:
             raise Conflict("another organisation has one of these identifiers") from None
         return CommittedAct(event.text, None, answer)
 
-    def _names(self, request: ActRequest, first: Callable[[ActNames], Doc]) -> tuple[ActNames, ...]:
+    def names(self, request: ActRequest, first: Doc | FirstDocument) -> tuple[ActNames, ...]:
+        """The names of every attempt: random, or derived from the Idempotency-Key."""
         time, key = self._session.clock(), request.key
         if key is None:
-            return tuple(ActNames(attempt, time, self._random_draw()) for attempt in range(MAX_ATTEMPTS))
-        secret = self._reader.keys.deployment()
+            return tuple(random_names(attempt, time, self._entropy) for attempt in range(MAX_ATTEMPTS))
+        derive = partial(self.reader.keys.deployment().derive, request.caller, key)
+        return tuple(derived_names(attempt, time, derive, first) for attempt in range(MAX_ATTEMPTS))
 
-        def drawn(attempt: int, event: str) -> ActNames:
-            def draw(index: int, what: str) -> bytes:
-                what = event if what == "event" else what
-                return secret.derive(request.caller, key, attempt, index, what)
-
-            return ActNames(attempt, time, draw)
-
-        # The act is named for its partition too: one key used for two people must not name two acts alike,
-        # for the log takes each name once.
-        homes = [first(drawn(attempt, "event")).pk() for attempt in range(MAX_ATTEMPTS)]
-        return tuple(drawn(attempt, f"event {home}") for attempt, home in enumerate(homes))
-
-    def _random_draw(self) -> Callable[[int, str], bytes]:
-        drawn: dict[tuple[int, str], bytes] = {}
-
-        def draw(index: int, what: str) -> bytes:
-            if (index, what) not in drawn:
-                drawn[index, what] = self._entropy(16)
-            return drawn[index, what]
-
-        return draw
-
-    def _append(self, request: ActRequest, naming: ActNames, plan: ActPlan) -> CommittedAct:
-        prepared = self._prepare(request, naming, plan)
-        staged = plan.staged and len(plan.drafts) > 1
-        _check_limits(prepared, staged)
-        if staged:
-            self._stage(prepared)
-        with self._session.numbered() as key:
-            signed = self._sign(prepared, key)
-            if staged:
-                self._commit_stage(prepared, signed)
-            else:
-                self._commit_plain(prepared, signed)
-            return CommittedAct(signed.text, key.certificate, plan.answer, False, plan.drafts)
-
-    # Preparing
-
-    def _prepare(self, request: ActRequest, naming: ActNames, plan: ActPlan) -> _Prepared:
-        people = {patient: self._reader.keys.person(patient) for patient in plan.subjects}
-        act = assemble([self._revision(draft) for draft in plan.drafts])
+    def append(self, request: ActRequest, names: ActNames, plan: ActPlan) -> CommittedAct:
+        """One attempt: encrypt, stage where there is much, sign, commit. `Attempts.append` is its caller."""
+        people = {patient: self.reader.keys.person(patient) for patient in plan.subjects}
+        act = assemble(
+            [
+                Revision(
+                    draft.doc,
+                    draft.version,
+                    draft.after.revision.leaf_hash if draft.after else None,
+                    self._entropy(NONCE_BYTES),
+                    draft.body,
+                )
+                for draft in plan.drafts
+            ]
+        )
         check_matrix(act.revisions, plan.event_type, self._session.service)
         rows = tuple(
-            self._encrypted(naming.event_id, people, revision, index, act)
+            self._encrypted(names.event_id, people, revision, index, act)
             for index, revision in enumerate(act.revisions)
         )
         if request.key is not None:
             rows = (self._with_answer(rows[0], request, plan, people), *rows[1:])
-        tags = tuple(tag(key.secret, naming.event_id) for key in people.values())
-        return _Prepared(naming, plan, act, rows, tags or (self._entropy(TAG_BYTES),))
-
-    def _revision(self, draft: Draft) -> Revision:
-        prev = draft.after.revision.leaf_hash if draft.after else None
-        return Revision(draft.doc, draft.version, prev, self._entropy(NONCE_BYTES), draft.body)
+        tags = tuple(tag(key.secret, names.event_id) for key in people.values())
+        encrypted = _EncryptedAct(names, plan, act, rows, tags or (self._entropy(TAG_BYTES),))
+        is_staged = plan.staged and len(plan.drafts) > 1
+        _check_limits(encrypted, is_staged)
+        if is_staged:
+            self._stage(encrypted)
+        with self._session.numbered() as key:
+            signed = self._sign(encrypted, key)
+            commit = self._commit_stage if is_staged else self._commit_plain
+            commit(encrypted, signed)
+            return CommittedAct(signed.text, key.certificate, plan.answer, False, plan.drafts)
 
     def _encrypted(
         self, event_id: str, people: dict[str, PersonKey], revision: Revision, index: int, act: Act
     ) -> Row:
         key = revision.doc.key(revision.version)
         ct = self._encrypt(self._data_key(revision.doc, people), key, revision.nonce + revision.body)
-        row = revision_row(key, ct, event_id, index, act.paths[index], revision.prev)
         if len(ct) > MAX_ROW_BYTES:
             raise TooLarge(
                 f"a {revision.doc.type} is larger than {MAX_ROW_BYTES // 1000} KB; store it in parts"
             )
-        return Row(key, row)
+        return Row(key, revision_row(ct, event_id, index, act.paths[index], revision.prev))
 
     def _with_answer(self, row: Row, request: ActRequest, plan: ActPlan, people: dict[str, PersonKey]) -> Row:
-        memory = retry.memory(request, plan.answer, self._entropy(NONCE_BYTES))
-        data_key = self._data_key(plan.drafts[0].doc, people)
-        sealed = self._encrypt(data_key, row.key, memory, retry.BOUND)
+        memory = remembered_answer(request, plan.answer, self._entropy(NONCE_BYTES))
+        sealed = self._encrypt(self._data_key(plan.drafts[0].doc, people), row.key, memory, ANSWER)
         if len(sealed) + len(row.binary("ct") or b"") > MAX_ROW_BYTES:
             raise TooLarge("the first document and the answer do not fit one row; split the request")
         return Row(row.key, {**row.attributes, "answer": sealed})
 
     def _data_key(self, doc: Doc, people: dict[str, PersonKey]) -> bytes:
         if doc.type == "Erasure" or doc.subject is None:
-            return self._reader.keys.deployment().data
-        person = people.get(doc.subject)
-        return (person or self._reader.keys.person(doc.subject)).data
+            return self.reader.keys.deployment().data
+        return (people.get(doc.subject) or self.reader.keys.person(doc.subject)).data
 
     def _encrypt(self, data_key: bytes, key: Key, plain: bytes, *bound: str) -> bytes:
-        return encrypt(
-            data_key, self._entropy(IV_BYTES), plain, associated_data(self._reader.deployment, key, *bound)
-        )
+        bound_to = associated_data(self.reader.deployment, key, *bound)
+        return encrypt(data_key, self._entropy(IV_BYTES), plain, bound_to)
 
-    def _sign(self, prepared: _Prepared, key: SessionKey) -> SignedAct:
-        naming, plan = prepared.naming, prepared.plan
-        genesis = self._session.genesis()
+    def _sign(self, encrypted: _EncryptedAct, key: SessionKey) -> SignedAct:
         facts = EventFacts(
-            id=naming.event_id,
-            type=plan.event_type,
+            id=encrypted.names.event_id,
+            type=encrypted.plan.event_type,
             producer=self._session.service,
             n=key.next_n,
-            epoch=genesis.epoch,
-            time=naming.time,
-            seal_by=later(naming.time, genesis.seal_by_seconds),
-            tags=prepared.tags,
-            contract=plan.contract,
+            epoch=key.epoch,
+            time=encrypted.names.time,
+            seal_by=later(encrypted.names.time, key.seal_by_seconds),
+            tags=encrypted.tags,
+            contract=encrypted.plan.contract,
         )
-        text = sign(payload_of(prepared.act, facts), EVENT_TYP, key.signer)
+        text = sign(payload_of(encrypted.act, facts), EVENT_TYP, key.signer)
         return SignedAct(text, key.signer.kid, key.next_n)
 
-    def _commit_plain(self, prepared: _Prepared, signed: SignedAct) -> None:
-        home = prepared.rows[0].key
-        carrier = Row(
-            home,
-            {
-                **prepared.rows[0].attributes,
-                **event_attributes(signed, home, [row.key for row in prepared.rows]),
-            },
-        )
-        others = [_at_home(row, home) for row in prepared.rows[1:]]
-        plan = prepared.plan
-        if not others and not plan.identifiers:
-            self._settled(lambda: self._rows.put_new(carrier), carrier)
-            return
-        rows = [carrier, *others, *_identifier_rows(plan)]
-        self._settled(lambda: self._rows.transact(rows, alive=_alive(plan)), carrier)
+    def _commit_plain(self, encrypted: _EncryptedAct, signed: SignedAct) -> None:
+        first, *others = encrypted.rows
+        attributes = event_attributes(signed, first.key, [row.key for row in encrypted.rows])
+        carrier = Row(first.key, {**first.attributes, **attributes})
+        rows = [carrier, *(_at_home(row, first.key) for row in others), *encrypted.identifier_rows]
+        self._commit(rows, carrier, encrypted.plan.subjects)
 
-    def _settled(self, write: Callable[[], None], carrier: Row) -> None:
-        try:
-            return repeat(write)
-        except Contended:
-            raise Busy("others are writing the same records; nothing was stored, try again") from None
-        except (RowExists, TransactionRefused, OutcomeUnknown) as failure:
-            if self._is_mine(carrier):
-                return None
-            raise _lost(failure) from failure
-
-    def _is_mine(self, carrier: Row) -> bool:
-        # A failed condition alone settles nothing: the row may be our own, from a put whose answer was lost.
-        found = self._rows.get(carrier.key)
-        return found is not None and found.text("event") == carrier.text("event")
-
-    def _stage(self, prepared: _Prepared) -> None:
-        home = self._home(prepared)
-        until = later(prepared.naming.time, STAGE_SECONDS)
+    def _stage(self, encrypted: _EncryptedAct) -> None:
+        home = encrypted.home
+        until = later(encrypted.names.time, STAGE_SECONDS)
         # The token tells our own row, put by a try whose answer was lost, from that of another environment.
         token = self._entropy(NONCE_BYTES)
-        guard = Row(stage_key(home.pk, prepared.naming.event_id), {"until": until, "ct": token})
+        guard = Row(stage_key(home.pk, encrypted.names.event_id), {"until": until, "ct": token})
         try:
             repeat(lambda: self._rows.put_new(guard))
         except RowExists:
-            self._meet_stage(guard, home)
-        staged = [_at_home(row, home) for row in prepared.rows[1:]]
-        repeat(lambda: self._rows.stage(staged))
+            met = self._rows.get(guard.key)
+            if met is None or met.binary("ct") != token:
+                # The stage belongs to a try of the same request, which is under way or dead.
+                if met is not None and (met.text("until") or "") > self._session.clock():
+                    raise Busy(
+                        "the same request is still being worked on; ask again in two minutes"
+                    ) from None
+                self._abort(home)
+                raise AttemptLost from None
+        repeat(lambda: self._rows.stage([_at_home(row, home) for row in encrypted.rows[1:]]))
 
-    def _meet_stage(self, guard: Row, home: Key) -> None:
-        """Go on if the stage is ours; else it is of the same request, under way or dead."""
-        met = self._rows.get(guard.key)
-        if met is not None and met.binary("ct") == guard.binary("ct"):
-            return
-        if met is not None and (met.text("until") or "") > self._session.clock():
-            raise Busy("the same request is still being worked on; ask again in two minutes")
-        self._abort(home)
-        raise AttemptLost
-
-    def _abort(self, home: Key) -> None:
-        # A row that is there may say committed: whoever asks again will find that.
-        with suppress(RowExists):
-            repeat(lambda: self._rows.put_new(Row(home, {"state": ABORTED})))
-
-    def _commit_stage(self, prepared: _Prepared, signed: SignedAct) -> None:
-        home, plan = self._home(prepared), prepared.plan
-        commit = Row(
-            home,
-            {
-                "state": COMMITTED,
-                "act": prepared.naming.event_id,
-                **event_attributes(signed, home, [row.key for row in prepared.rows]),
-            },
-        )
-        rows = [commit, _at_home(prepared.rows[0], home), *_identifier_rows(plan)]
+    def _commit_stage(self, encrypted: _EncryptedAct, signed: SignedAct) -> None:
+        home = encrypted.home
+        attributes = event_attributes(signed, home, [row.key for row in encrypted.rows])
+        commit = Row(home, {"state": COMMITTED, "act": encrypted.names.event_id, **attributes})
+        rows = [commit, _at_home(encrypted.rows[0], home), *encrypted.identifier_rows]
         try:
-            self._settled(lambda: self._rows.transact(rows, alive=_alive(plan)), commit)
+            self._commit(rows, commit, encrypted.plan.subjects)
         except (AttemptLost, Conflict, Erased):
             # If this does not get through, the stage is overdue soon and aborted by whoever meets it.
             with suppress(OutcomeUnknown):
                 self._abort(home)
             raise
 
-    def _home(self, prepared: _Prepared) -> Key:
-        return commit_key(prepared.rows[0].key.pk, prepared.naming.event_id)
+    def _abort(self, home: Key) -> None:
+        # A row that is there may say committed: whoever asks again will find that.
+        with suppress(RowExists):
+            repeat(lambda: self._rows.put_new(Row(home, {"state": ABORTED})))
+
+    def _commit(self, rows: list[Row], carrier: Row, people: tuple[str, ...]) -> None:
+        """Write the rows at once, if these people are alive; raises `Busy` and what a lost race means."""
+        alive = [f"P#{patient}" for patient in people]
+        try:
+            if len(rows) == 1:
+                repeat(lambda: self._rows.put_new(carrier))
+            else:
+                repeat(lambda: self._rows.transact(rows, alive=alive))
+        except Contended:
+            raise Busy("others are writing the same records; nothing was stored, try again") from None
+        except (RowExists, TransactionRefused, OutcomeUnknown) as failure:
+            # A failed condition alone settles nothing: the row may be ours, from a put whose answer was lost.
+            found = self._rows.get(carrier.key)
+            if found is not None and found.text("event") == carrier.text("event"):
+                return
+            if isinstance(failure, OutcomeUnknown):
+                raise
+            if isinstance(failure, TransactionRefused) and failure.dead:
+                raise Erased("the person's records were erased on request; nothing can be written") from None
+            taken = failure.taken if isinstance(failure, TransactionRefused) else ()
+            if any(key.pk.startswith("I#") or key.sk.startswith("act#") for key in taken):
+                raise AttemptLost from failure
+            raise Conflict(
+                "another version was stored first; read the current one and try again"
+            ) from failure
 
 
 def _at_home(row: Row, home: Key) -> Row:
     return Row(row.key, {**row.attributes, "home": [home.pk, home.sk]})
 
 
-def _identifier_rows(plan: ActPlan) -> list[Row]:
-    leads_to: dict[str, Doc] = {}
-    for blind, doc in plan.identifiers:
-        if leads_to.setdefault(blind, doc) != doc:
-            raise Unprocessable("two of these records carry the same identifier; make them one")
-    return [Row(Key(blind, "id"), {"doc": str(doc)}) for blind, doc in leads_to.items()]
-
-
-def _alive(plan: ActPlan) -> tuple[str, ...]:
-    return tuple(f"P#{patient}" for patient in plan.subjects)
-
-
-def _lost(failure: RowExists | TransactionRefused | OutcomeUnknown) -> Exception:
-    """What it means that a commit failed whose row is not there."""
-    if isinstance(failure, OutcomeUnknown):
-        return failure
-    if isinstance(failure, TransactionRefused):
-        if failure.dead:
-            return Erased("the person's records were erased on request; nothing can be written")
-        if any(key.pk.startswith("I#") or key.sk.startswith("act#") for key in failure.taken):
-            return AttemptLost()
-    return Conflict("another version was stored first; read the current one and try again")
-
-
-def _check_limits(prepared: _Prepared, staged: bool) -> None:
+def _check_limits(encrypted: _EncryptedAct, is_staged: bool) -> None:
     """Raise `TooLarge` before anything is written for what one transaction cannot commit."""
-    plan, rows = prepared.plan, prepared.rows
-    if not staged and (len(rows) > MAX_TRANSACTED or _size(rows) > MAX_TRANSACTED_BYTES):
+    rows = encrypted.rows
+    size = sum(len(row.binary("ct") or b"") for row in rows)
+    if not is_staged and (len(rows) > MAX_TRANSACTED or size > MAX_TRANSACTED_BYTES):
         raise TooLarge(
             f"an act that changes documents holds at most {MAX_TRANSACTED} of them and 3 MB; split it"
         )
-    items = (2 if staged else len(rows)) + len(_identifier_rows(plan)) + len(plan.subjects)
+    items = (2 if is_staged else len(rows)) + len(encrypted.identifier_rows) + len(encrypted.plan.subjects)
     if items > MAX_TRANSACTION:
         raise TooLarge(f"an act ties at most {MAX_TRANSACTION} documents, identifiers and people; split it")
-
-
-def _size(rows: Sequence[Row]) -> int:
-    return sum(len(row.binary("ct") or b"") for row in rows)

@@ -113,7 +113,7 @@ def test_a_log_behind_a_url_is_mirrored_over_its_hiccups(tmp_path: Path) -> None
             self.end_headers()
             self.wfile.write(files.get(path, b""))
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
             return
 
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), Ledger)) as url:

@@ -1,12 +1,11 @@
 """A consent request as it is stored: who asks, for exactly which content, and what became of it.
 
-The body of a `ConsentRequest` document. It holds the very bytes that a grant makes a Consent of, with the
-id, version and predecessor they are meant for, so that what the device signs is what is stored. A refused
-request looks to its asker like one that nobody has answered yet.
+It is the body of a `ConsentRequest` document. It holds the very bytes that a grant makes a Consent of, with
+the id, version and predecessor they are meant for. So the device signs what is stored. A refused request
+looks to its asker like one that nobody has answered yet.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from carevouch.consent.signature import GRANT_TYP, grant_payload
 from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs
@@ -43,75 +42,71 @@ class ConsentRequest:
         return resource
 
 
-def asking_body(asking: ConsentRequest) -> bytes:
+def body_of_request(asked: ConsentRequest) -> bytes:
     """The bytes of the document's body."""
     return jcs(
         {
             "v": 1,
-            "asker": asking.asker,
-            "status": asking.status,
-            "content": b64u(asking.content),
-            "doc": str(asking.doc),
-            "version": asking.version,
-            "prev": b64u(asking.prev) if asking.prev is not None else None,
-            "expires": asking.expires,
+            "asker": asked.asker,
+            "status": asked.status,
+            "content": b64u(asked.content),
+            "doc": str(asked.doc),
+            "version": asked.version,
+            "prev": b64u(asked.prev) if asked.prev is not None else None,
+            "expires": asked.expires,
         }
     )
 
 
-def parse_asking(body: bytes) -> ConsentRequest:
+def parse_request(body: bytes) -> ConsentRequest:
     """The request in a stored body; raises `IntegrityFault`, for nobody but this service writes one."""
     try:
         value = parse_jcs(body, "the consent request")
         if set(value) != _MEMBERS or value["v"] != 1 or value["status"] not in _STATUSES:
             raise IntegrityFault("a stored consent request does not have exactly the members of version 1")
-        return _asking(value)
+        prev = value["prev"]
+        return ConsentRequest(
+            value["asker"],
+            value["status"],
+            unb64u(value["content"], "content"),
+            parse_reference(value["doc"]),
+            value["version"],
+            None if prev is None else unb64u(prev, "prev"),
+            value["expires"],
+        )
     except (DomainError, TypeError, AttributeError) as error:
         raise IntegrityFault("a stored consent request cannot be read") from error
 
 
-def _asking(value: dict[str, Any]) -> ConsentRequest:
-    prev = value["prev"]
-    return ConsentRequest(
-        value["asker"],
-        value["status"],
-        unb64u(value["content"], "content"),
-        parse_reference(value["doc"]),
-        value["version"],
-        None if prev is None else unb64u(prev, "prev"),
-        value["expires"],
-    )
+def for_person(asked: ConsentRequest, request: str, now: str) -> JsonObject:
+    """The request for the person's device: who asks for what, and exactly what to sign to grant it.
 
-
-def for_person(asking: ConsentRequest, request: str, now: str) -> JsonObject:
-    """What the person's device is shown: who asks for what, and exactly what to sign to grant it.
-
-    `content` are the bytes whose hash stands in `to_sign`, so that a device can check that it shows its
+    `content` holds the bytes whose hash stands in `to_sign`. With them a device can check that it shows its
     owner what it signs.
     """
     shown: JsonObject = {
         "id": request,
-        "status": asking.status,
-        "open": asking.is_open(now),
-        "asker": asking.asker,
-        "expires": asking.expires,
-        "document": str(asking.doc),
-        "consent": asking.resource(),
-        "content": b64u(asking.content),
+        "status": asked.status,
+        "open": asked.is_open(now),
+        "asker": asked.asker,
+        "expires": asked.expires,
+        "document": str(asked.doc),
+        "consent": asked.resource(),
+        "content": b64u(asked.content),
     }
-    if not asking.is_open(now):
+    if not asked.is_open(now):
         return shown
-    signed = grant_payload(asking.content, str(asking.doc), asking.version, asking.prev, request)
+    signed = grant_payload(asked.content, str(asked.doc), asked.version, asked.prev, request)
     return {**shown, "typ": GRANT_TYP, "to_sign": signed}
 
 
-def for_asker(asking: ConsentRequest, request: str) -> JsonObject:
-    """What the asker is shown: granted, or nothing yet. Refused is not told apart from unanswered."""
+def for_asker(asked: ConsentRequest, request: str) -> JsonObject:
+    """The request for its asker: granted, or nothing yet. A refusal looks like no answer."""
     return {
         "id": request,
-        "status": GRANTED if asking.status == GRANTED else ASKED,
-        "asker": asking.asker,
-        "expires": asking.expires,
-        "document": str(asking.doc),
-        "consent": asking.resource(),
+        "status": GRANTED if asked.status == GRANTED else ASKED,
+        "asker": asked.asker,
+        "expires": asked.expires,
+        "document": str(asked.doc),
+        "consent": asked.resource(),
     }
