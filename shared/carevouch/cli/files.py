@@ -36,8 +36,8 @@ def read_vkey(text: str) -> Verifier:
     return parse_vkey(text)
 
 
-def address(url: str, what: str, example: str) -> str:
-    """`url`, if it is an http(s) address; raises `Invalid`, which calls it `what` and gives the example."""
+def address(url: str, option: str, example: str) -> str:
+    """`url`, if it is an http(s) address; raises `Invalid` naming the option."""
     if not is_http_address(url):
-        raise Invalid(f"{what} is not an http(s) address, such as {example}")
+        raise Invalid(f"{option} is not an http(s) address, such as {example}")
     return url

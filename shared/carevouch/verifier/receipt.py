@@ -101,3 +101,24 @@ def standing(event: Event, seen: Sequence[WatchedEntry], now: str) -> Standing:
     for one, data in sorted(answers, key=lambda answer: answer[1]["hash"] != hash_):
         return EventRejected(one.strand, one.index, data["reason"], exact=data["hash"] == hash_)
     return PromiseBroken(now) if now > event.seal_by else EventWaiting(now)
+
+
+def standing_words(event: Event, place: Standing) -> str:
+    """The log's answer about an accepted event, for people."""
+    match place:
+        case EventSealed():
+            return f"the event {event.id} is entry {place.index} of strand {place.strand}"
+        case EventReplaced():
+            return f"entry {place.index} of strand {place.strand} is another event under the id {event.id}"
+        case EventRejected():
+            what = "was rejected" if place.exact else "has an id of which another text was rejected"
+            entry = f"entry {place.index} of strand {place.strand}"
+            return f"the event {event.id} {what} by {entry}: {place.reason}"
+        case EventWaiting():
+            now = f"the log's time is {place.now}" if place.now else "the log states no time of every strand"
+            return f"the event {event.id} is not in the log and has until {event.seal_by}; {now}"
+        case PromiseBroken():
+            return (
+                f"the event {event.id} was due by {event.seal_by}, the log's time is {place.now}, "
+                "and no strand has it or its rejection"
+            )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from carevouch.kernel.errors import OutcomeUnknown, Unreachable
+from carevouch.kernel.telemetry import Telemetry
 from carevouch.ledger.checkpoint import Checkpoint
 from carevouch.ledger.logkeys import LogKeys
 from carevouch.witness.logs import audited_origin
@@ -25,7 +26,7 @@ from carevouch.witness.watch import (
     parse_watch,
     render_watch,
 )
-from carevouch.witness.witness import Progress, StateMoved, Tell, WatchedLog
+from carevouch.witness.witness import Progress, StateMoved, WatchedLog
 
 # The metric of a finding.
 FAULTS = "AuditFaults"
@@ -49,13 +50,13 @@ class Cosigner:
     def __init__(
         self,
         store: Audits,
-        tell: Tell,
+        telemetry: Telemetry,
         spell: Callable[[], Enough],
         open_: Callable[[str], Read],
     ) -> None:
         """`spell` begins a step and returns what says that it was long enough; `open_` reads below a URL."""
         self._store = store
-        self._tell = tell
+        self._telemetry = telemetry
         self._spell = spell
         self._open = open_
 
@@ -73,7 +74,7 @@ class Cosigner:
             return Refusal(503, f"the log's files cannot be read: {fault.message}\n")
         self._keep(log.origin, before, after)
         left = checkpoint.size - after.above.size
-        self._tell.count(BEHIND, max(left, 0))
+        self._telemetry.count(BEHIND, max(left, 0))
         if left > 0:
             return Refusal(503, f"the audit has {left} entries of the super-log to go; come again\n")
         return None
@@ -90,11 +91,11 @@ class Cosigner:
             self._store.advance(origin, before, data)
         except (StateMoved, OutcomeUnknown):
             # What was verified is verified, whoever stores it; at worst it is looked at once more.
-            self._tell.count("AuditsRepeated", 1)
+            self._telemetry.count("AuditsRepeated", 1)
 
     def _refused(self, log: WatchedLog, checkpoint: Checkpoint, fault: AuditFault) -> Refusal:
-        self._tell.count(FAULTS, 1)
-        self._tell.error(
+        self._telemetry.count(FAULTS, 1)
+        self._telemetry.error(
             "the audit of a log found a fault",
             origin=log.origin,
             size=str(checkpoint.size),

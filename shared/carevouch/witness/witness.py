@@ -12,6 +12,7 @@ from typing import Protocol
 
 from carevouch.kernel.encoding import b64
 from carevouch.kernel.errors import OutcomeUnknown
+from carevouch.kernel.telemetry import Telemetry
 from carevouch.ledger.checkpoint import Checkpoint
 from carevouch.ledger.note import Note, NoteKey, render_note
 from carevouch.witness.request import (
@@ -65,16 +66,6 @@ class WitnessStore(Protocol):
         """Replace exactly `before`; raises `StateMoved`, `OutcomeUnknown`."""
 
 
-class Tell(Protocol):
-    """Where facts go: log lines and metrics."""
-
-    def count(self, name: str, value: float) -> None:
-        """A metric."""
-
-    def error(self, message: str, **facts: str) -> None:
-        """A line for whoever is woken by an alarm."""
-
-
 @dataclass(frozen=True, slots=True)
 class WatchedLog:
     """A log that the witness knows: its keys, where its files are, and whether it is audited first."""
@@ -108,14 +99,14 @@ class Witness:
         store: WitnessStore,
         signer: WitnessSigner,
         clock: Callable[[], int],
-        tell: Tell,
+        telemetry: Telemetry,
         audit: Audit = lambda _log, _checkpoint: None,
     ) -> None:
         self._logs = {log.origin: log for log in logs}
         self._store = store
         self._signer = signer
         self._clock = clock
-        self._tell = tell
+        self._telemetry = telemetry
         self._audit = audit
 
     @property
@@ -139,7 +130,7 @@ class Witness:
         if isinstance(answer, Refusal):
             headers = {"Retry-After": RETRY_AFTER} if answer.status == 503 else {}
             return WitnessAnswer(answer.status, answer.body, answer.content_type, headers)
-        self._tell.count("Cosigned", 1)
+        self._telemetry.count("Cosigned", 1)
         return answer
 
     def checkpoint(self, name: str) -> bytes | None:
@@ -156,7 +147,7 @@ class Witness:
         time = self._clock()
         decision = judge(admitted, state)
         if isinstance(decision, Refusal):
-            self._tell_conflict(admitted, state)
+            self._report_conflict(admitted, state)
             return decision
         refusal = self._audit(self._logs[origin], decision.checkpoint) or self._move(origin, decision)
         return refusal or self._cosign(admitted, time)
@@ -181,12 +172,12 @@ class Witness:
         self._store.keep(admitted.checkpoint.origin, admitted.checkpoint.size, render_note(note))
         return WitnessAnswer(200, "".join(line.text for line in lines))
 
-    def _tell_conflict(self, admitted: KnownRequest, state: State) -> None:
+    def _report_conflict(self, admitted: KnownRequest, state: State) -> None:
         """Two trees of one size, both signed by the log: what witnesses are for. Both roots are evidence."""
         new = admitted.checkpoint
         if new.size == state.size and new.root != state.root:
-            self._tell.count("TwoTrees", 1)
-            self._tell.error(
+            self._telemetry.count("TwoTrees", 1)
+            self._telemetry.error(
                 "a log signed two trees of one size",
                 origin=new.origin,
                 size=str(new.size),

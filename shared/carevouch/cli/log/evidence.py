@@ -1,4 +1,4 @@
-"""What was proved, in words for people and as JSON for programs. Nothing is verified here."""
+"""The results of proofs, in words for people and as JSON for programs. This module verifies nothing."""
 
 from carevouch.cli.log.quorum import witness_json, witness_words
 from carevouch.events.certificate import CERT_TYP
@@ -13,7 +13,7 @@ from carevouch.verifier.proofs import ProvedEntry
 
 
 def proof_json(shown: ProvedEntry) -> JsonObject:
-    """What one proof shows, for programs."""
+    """The result of one proof, for programs."""
     return {
         "proof": shown.file,
         "kind": "COSE receipt" if shown.proof is None else "tlog-proof",
@@ -26,7 +26,7 @@ def proof_json(shown: ProvedEntry) -> JsonObject:
 
 
 def proof_words(shown: ProvedEntry) -> list[str]:
-    """What one proof shows, for people."""
+    """The result of one proof, for people."""
     head = shown.checkpoint
     signed = "root" if shown.proof is not None else "root, by the sealer's key"
     lines = [
@@ -44,7 +44,7 @@ def proof_words(shown: ProvedEntry) -> list[str]:
 
 
 def event_words(text: str) -> list[str]:
-    """What an event is, and who signed it."""
+    """The event and its signer, for people."""
     signed = take_apart(text)
     payload = signed.payload
     return [

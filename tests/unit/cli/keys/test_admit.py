@@ -1,6 +1,5 @@
 """`carevouch admit`: the door takes the body it prints, and no number is spent on a mistake."""
 
-import argparse
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from carevouch.cli.keys import admit
+from carevouch.cli.app import main
 from carevouch.events.act import Revision, assemble
 from carevouch.events.certificate import verify_event
 from carevouch.events.envelope import EVENT_TYP, parse_event
@@ -57,12 +56,8 @@ class Desk:
         return self.run("--change", str(self.folder / before), *words)
 
     def run(self, *words: str) -> int:
-        parser = argparse.ArgumentParser()
-        admit.add_parser(parser.add_subparsers())
         files = ["--key", str(self.folder / "operator.jwk.json"), "--genesis", str(self.folder / "genesis")]
-        chosen = parser.parse_args(["admit", *files, *words])
-        status: int = chosen.run(chosen)
-        return status
+        return main(["admit", *files, *words])
 
 
 @pytest.fixture
