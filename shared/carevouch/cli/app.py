@@ -11,9 +11,9 @@ def main(arguments: list[str] | None = None) -> int:
     if words == ["--version"]:
         print(f"carevouch {__version__}")
         return 0
-    from carevouch.cli.parser import build_parser
+    from carevouch.cli.parser import parse
 
-    args = build_parser(words).parse_args(words)
+    args = parse(words)
     if not args.module:
         args.parser.print_help(sys.stderr)
         return 2

@@ -1,20 +1,16 @@
-"""The parser of the command line, built from the tables of verbs. It imports no library."""
+"""The parser of the command line, made from the tables of verbs. It imports no library."""
 
 import argparse
 import os
+from importlib import import_module
 
 from carevouch import __version__
-from carevouch.cli.decisions.verbs import ADJUDICATE, DECIDE
-from carevouch.cli.keys.verbs import ADMIT, ASSERTION, EPOCH, KEY, SIGN
-from carevouch.cli.log.verbs import AUDIT, EXPORT, MIRROR, SCAN, VERIFY
-from carevouch.cli.qldb.verbs import QLDB
-from carevouch.cli.verb import Verb
-from carevouch.cli.witness.verbs import WITNESS
+from carevouch.cli.verbs import VERBS
 
-VERBS = (
-    *(VERIFY, AUDIT, MIRROR, SCAN, WITNESS, EXPORT, QLDB),
-    *(DECIDE, ADJUDICATE, KEY, ADMIT, EPOCH, ASSERTION, SIGN),
-)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from carevouch.cli.verb import Verb
+
 _DESCRIPTION = """\
 Verify, decide and adjudicate what Carevouch did, on your own machine: no cloud, no account, no network.
 Trust nobody: check the files you were given against the one key you pinned."""
@@ -24,7 +20,7 @@ exit status: 0 yes, 1 a negative answer (it does not verify, it is denied), 2 ba
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Asks for the terminal's width without `shutil`, whose import takes longer than the help itself."""
+    """Does without `shutil` and `textwrap`, whose imports take longer than the help itself."""
 
     def __init__(self, prog: str) -> None:
         columns = os.environ.get("COLUMNS", "")
@@ -34,36 +30,62 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
             width = 80
         super().__init__(prog, width=max(width, 40) - 2)
 
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        lines = [""]
+        for word in text.split():
+            if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+                lines.append("")
+            lines[-1] = f"{lines[-1]} {word}".lstrip()
+        return lines
 
-def build_parser(words: list[str]) -> argparse.ArgumentParser:
-    """The parser for these words: it lists every verb, and has the options of the one that `words` name."""
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """The request in these words: `verb` and the `module` that runs it, with its options.
+
+    Without a verb to run, `module` is empty, and `parser` can print the help. Exits as argparse does.
+    """
+    if not words or words[0] not in VERBS:
+        summaries = {name: summary for name, (_, summary) in VERBS.items()}
+        parser = _list_parser("carevouch", "verb", _DESCRIPTION, _EPILOG, summaries)
+        parser.add_argument("--version", action="version", version=f"carevouch {__version__}")
+        return parser.parse_args(words)
+    path, rest = words[0], words[1:]
+    verb: Verb = getattr(import_module(VERBS[path][0]), path.upper())
+    while verb.actions:
+        actions = {action.name: action for action in verb.actions}
+        if not rest or rest[0] not in actions:
+            return _list_parser(
+                f"carevouch {path}",
+                "action",
+                verb.description,
+                verb.epilog,
+                {name: action.summary for name, action in actions.items()},
+            ).parse_args(rest)
+        verb, path, rest = actions[rest[0]], f"{path} {rest[0]}", rest[1:]
     parser = argparse.ArgumentParser(
-        prog="carevouch", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=HelpFormatter
+        prog=f"carevouch {path}",
+        description=verb.description,
+        epilog=verb.epilog,
+        formatter_class=HelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"carevouch {__version__}")
-    parser.set_defaults(verb="", module="", parser=parser)
-    _add_verbs(parser, VERBS, words, ())
+    for option in verb.options:
+        parser.add_argument(*option.names, **option.keywords)
+    parser.set_defaults(verb=path, module=verb.module)
+    return parser.parse_args(rest)
+
+
+def _list_parser(
+    name: str, kind: str, description: str, epilog: str, summaries: dict[str, str]
+) -> argparse.ArgumentParser:
+    """A parser that only lists verbs or actions; a real parser for each would take most of the time."""
+    lines = [f"    {one:<10}  {summary}" for one, summary in summaries.items()]
+    parser = argparse.ArgumentParser(
+        prog=name,
+        usage=f"{name} [-h] {kind.upper()} ...",
+        description=description,
+        epilog="\n".join([f"{kind}s:", *lines, "", epilog]),
+        formatter_class=HelpFormatter,
+    )
+    parser.add_argument("name", nargs="?", choices=summaries, metavar=kind.upper(), help=argparse.SUPPRESS)
+    parser.set_defaults(module="", parser=parser)
     return parser
-
-
-def _add_verbs(
-    parser: argparse.ArgumentParser, verbs: tuple[Verb, ...], words: list[str], path: tuple[str, ...]
-) -> None:
-    kind = "action" if path else "verb"
-    listed = parser.add_subparsers(metavar=kind.upper(), title=f"{kind}s")
-    for verb in verbs:
-        own = listed.add_parser(
-            verb.name,
-            help=verb.summary,
-            description=verb.description,
-            epilog=verb.epilog,
-            formatter_class=HelpFormatter,
-        )
-        if verb.name not in words:
-            continue
-        names = (*path, verb.name)
-        own.set_defaults(verb=" ".join(names), module=verb.module, parser=own)
-        for option in verb.options:
-            own.add_argument(*option.names, **option.keywords)
-        if verb.actions:
-            _add_verbs(own, verb.actions, words, names)

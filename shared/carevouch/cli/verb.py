@@ -18,7 +18,7 @@ class Option:
 
 
 class Verb:
-    """One verb, or one action of a verb; a verb with `actions` only groups them.
+    """One verb, or one action of a verb with its `summary`; a verb with `actions` only groups them.
 
     `module` is imported when the verb runs; its function `run(args)` returns the exit status.
     """
@@ -27,10 +27,10 @@ class Verb:
         self,
         name: str,
         module: str,
-        summary: str,
         description: str,
         epilog: str = "",
         *,
+        summary: str = "",
         options: tuple[Option, ...] = (),
         actions: tuple["Verb", ...] = (),
     ) -> None:

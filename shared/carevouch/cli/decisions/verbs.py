@@ -5,7 +5,6 @@ from carevouch.cli.verb import Option, Verb
 DECIDE = Verb(
     "decide",
     "carevouch.cli.decisions.decide",
-    "decide a request under a patient's consents, or run a file of decision cases",
     """\
 Decide whether a request may see a resource under a patient's FHIR R4 Consents, offline, and
 say why: which consent, which version, which clause, which element.
@@ -80,7 +79,6 @@ examples:
 ADJUDICATE = Verb(
     "adjudicate",
     "carevouch.cli.decisions.adjudicate",
-    "adjudicate a FHIR Claim under a benefit contract, with every reason",
     """\
 Adjudicate a FHIR R4 Claim under a benefit contract, offline.
 

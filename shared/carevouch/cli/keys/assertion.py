@@ -6,7 +6,7 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from carevouch.cli.files import address
+from carevouch.cli.address import address
 from carevouch.cli.frame import OK
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.errors import Invalid

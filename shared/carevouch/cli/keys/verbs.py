@@ -9,7 +9,6 @@ STATUSES = ("active", "suspended")
 KEY = Verb(
     "key",
     "carevouch.cli.keys.key",
-    "make a P-256 key pair of your own",
     "Make a P-256 key: the private JWK goes into a new file, the public JWK to standard output.",
     """\
   carevouch key --out operator.jwk.json > operator.pub.jwk.json
@@ -26,7 +25,6 @@ admitted it (--client-id), so that `carevouch assertion` knows whom it signs for
 ADMIT = Verb(
     "admit",
     "carevouch.cli.keys.admit",
-    "operator: sign the admission of an organisation, its change or its suspension",
     "Sign the admission of an organisation, or a change of it, with the operator's key that genesis names.",
     """\
   curl -s $BASE/ledger/genesis -o genesis
@@ -58,7 +56,6 @@ values; values that you leave out stay as they were.""",
 EPOCH = Verb(
     "epoch",
     "carevouch.cli.keys.epoch",
-    "operator: order that the log goes on in more strands",
     "Sign the order to open the next epoch, with the operator's key that genesis names.",
     """\
   curl -s $BASE/ledger/genesis -o genesis; curl -s $BASE/ledger/epochs -o epochs
@@ -80,7 +77,6 @@ never shrinks. SEALER is the stack's output SealerFunction.""",
 ASSERTION = Verb(
     "assertion",
     "carevouch.cli.keys.assertion",
-    "sign the assertion that gets you a token",
     "Sign a client assertion with your private key. It is good once, for four minutes.",
     """\
 The key file is a private P-256 JWK of yours with one more member, client_id: your organisation's
@@ -97,7 +93,6 @@ directory id, or the patient id of your device. To get a token:
 SIGN = Verb(
     "sign",
     "carevouch.cli.keys.sign",
-    "patient's device: sign a consent request",
     "Sign a consent request with the private key of a patient's device.",
     """\
 The command reads a request, as GET /consent/requests lists it, from standard input. It prints the

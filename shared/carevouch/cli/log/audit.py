@@ -11,7 +11,7 @@ from pathlib import Path
 
 from carevouch.cli.files import read_text
 from carevouch.cli.frame import NEGATIVE, OK
-from carevouch.cli.log.quorum import key_and_policy
+from carevouch.cli.log.pinned import key_and_policy
 from carevouch.cli.log.report import LocatedFinding, json_of, log_progress, words_of
 from carevouch.cli.log.source import one_by_one, read_log
 from carevouch.kernel.jsontext import render

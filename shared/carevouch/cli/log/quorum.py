@@ -1,31 +1,9 @@
-"""Policies as the command takes them and tells of them; `carevouch.ledger.policy` decides their meaning."""
+"""The report of a quorum, in words and as JSON."""
 
 from datetime import UTC, datetime
 
-from carevouch.cli.files import read_text, read_vkey
 from carevouch.kernel.canonical import JsonObject
-from carevouch.kernel.errors import Invalid
-from carevouch.ledger.note import Verifier
-from carevouch.ledger.policy import Policy, QuorumReport, parse_policy, shown
-from carevouch.verifier.pinned import check_logs, pinned_key
-
-
-def key_and_policy(vkey: str | None, file: str | None) -> tuple[Verifier, Policy | None]:
-    """The deployment's key, pinned by itself or by a policy's logs, and the policy if there is one.
-
-    Raises `Malformed`, `Invalid` or `OSError` for what is bad input, `IntegrityFault` for a policy that is
-    about other logs than the key's.
-    """
-    policy = None if file is None else parse_policy(read_text(file))
-    if vkey is not None:
-        key = read_vkey(vkey)
-    elif policy is not None:
-        key = pinned_key(policy)
-    else:
-        raise Invalid("give the log's --key, or a --policy whose log lines pin it")
-    if policy is not None:
-        check_logs(policy, key)
-    return key, policy
+from carevouch.ledger.policy import QuorumReport, shown
 
 
 def witness_words(witnessed: QuorumReport) -> list[str]:

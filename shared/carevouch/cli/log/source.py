@@ -6,7 +6,7 @@ Nothing that is read here is believed: the caller checks it against a signature.
 from collections.abc import Callable
 from pathlib import Path
 
-from carevouch.cli.files import address
+from carevouch.cli.address import address
 from carevouch.verifier.opened import ReadMany
 
 

@@ -13,7 +13,6 @@ _NO_SUPER = Option(
 VERIFY = Verb(
     "verify",
     "carevouch.cli.log.verify",
-    "verify proofs, openings and receipts, and explain them",
     """\
 Verify, with no network, where an event stands in the log (its .tlog-proof), and which version of
 which document is in it (its opening), and say in plain words what was proved and by whom.
@@ -84,7 +83,6 @@ examples:
 AUDIT = Verb(
     "audit",
     "carevouch.cli.log.audit",
-    "check a whole log, from a folder or a URL",
     """\
 Check a whole log: every tile against every entry, every block link, every certificate and
 signature, that no number of any signing key is missing and no event is there twice, that the
@@ -146,7 +144,6 @@ examples:
 MIRROR = Verb(
     "mirror",
     "carevouch.cli.log.mirror",
-    "copy a log, proving it, and refuse a fork",
     """\
 Copy a log into a folder, in the layout of C2SP tlog-tiles, and keep it up to date. Every tile and
 every bundle of entries is proved against the signed root before it is kept; files copied before are
@@ -181,7 +178,6 @@ examples:
 SCAN = Verb(
     "scan",
     "carevouch.cli.log.scan",
-    "find the events about yourself in a mirror",
     """\
 Find the events about yourself in a mirror of the log, with your subject secret: also those that
 nobody told you of. Nobody else can, and nobody learns that you looked: the mirror is on your own
@@ -220,7 +216,6 @@ examples:
 EXPORT = Verb(
     "export",
     "carevouch.cli.log.export",
-    "verify an export of blocks",
     """\
 Check an export of blocks (the exporter function's, out of the exports bucket): that its objects
 hold exactly the blocks of each strand that the log sealed in the span, entry for entry as the

@@ -5,18 +5,17 @@ these verify events, and the same key verifies the checkpoints. One mismatch ref
 """
 
 from argparse import Namespace
-from pathlib import Path
 
 from carevouch.cli.files import read_bytes, read_text
 from carevouch.cli.frame import NEGATIVE, OK
 from carevouch.cli.log.evidence import proof_json, proof_words
-from carevouch.cli.log.quorum import key_and_policy
+from carevouch.cli.log.pinned import key_and_policy
 from carevouch.events.epoch import read_epochs
 from carevouch.events.opening import open_genesis
 from carevouch.kernel.errors import IntegrityFault, Invalid
 from carevouch.kernel.jsontext import render
 from carevouch.verifier.mismatch import Mismatch, naming
-from carevouch.verifier.proofs import COSE_START, ProofFiles, prove, witness
+from carevouch.verifier.proofs import COSE_START, ProofFiles, prove
 
 
 def run(args: Namespace) -> int:
@@ -36,7 +35,10 @@ def run(args: Namespace) -> int:
     genesis_note = read_text(args.genesis) if args.genesis else None
     receipts = {name: read_text(name) for name in args.receipt}
     # Before the first order the log serves an empty file.
-    epochs = Path(args.epochs).read_bytes() if args.epochs else b""
+    epochs = b""
+    if args.epochs:
+        with open(args.epochs, "rb") as file:
+            epochs = file.read()
     files = _proof_files(args)
     proved = []
     if args.proofs and genesis_note is not None:
@@ -47,6 +49,8 @@ def run(args: Namespace) -> int:
                 genesis = read_epochs(epochs, genesis)
         proved = prove(files, genesis)
         if policy is not None:
+            from carevouch.verifier.quorum import witness
+
             proved = witness(proved, genesis, policy, args.policy)
     answer = {"verified": [proof_json(one) for one in proved]}
     accounts = [proof_words(one) for one in proved]

@@ -5,7 +5,6 @@ from carevouch.cli.verb import Option, Verb
 QLDB = Verb(
     "qldb",
     "",
-    "verify a journal that Amazon QLDB exported",
     """\
 Amazon QLDB ended in July 2025, and with it the service that verified its journals. If you kept an
 export of one, you can still check it here, and need nobody's permission.""",
@@ -20,7 +19,6 @@ exit status: 0 no findings, 1 there are findings, 2 bad input
         Verb(
             "verify",
             "carevouch.cli.qldb.verify",
-            "check an export, and proofs of it",
             """\
 Check an exported journal: each revision's hash, each block's list of entries, entriesHash and
 blockHash, that every block follows the one before it without a gap, and that every object which
@@ -49,6 +47,7 @@ exit status:
 examples:
   carevouch qldb verify ./export
   carevouch qldb verify ./export --digest digest.ion.txt --revision revision.json --json""",
+            summary="check an export, and proofs of it",
             options=(
                 Option("folder", metavar="DIR", help="the export"),
                 Option("--digest", metavar="FILE", help="a digest that you kept"),

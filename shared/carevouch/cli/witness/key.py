@@ -5,7 +5,7 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
-from carevouch.cli.files import address
+from carevouch.cli.address import address
 from carevouch.cli.frame import OK
 from carevouch.cli.witness.files import SEED_BYTES, write_key
 from carevouch.kernel.errors import Invalid

@@ -10,11 +10,11 @@ _STATE = Option("--state", required=True, metavar="DIR", help="the witness's mem
 _SERVE = Verb(
     "serve",
     "carevouch.cli.witness.serve",
-    "serve add-checkpoint on 127.0.0.1",
     """\
 Run a witness. Put a TLS proxy before it where the logs are elsewhere. A deployment lists the vkeys of
 its super-log in /ledger/digest. The URL is that of /ledger; with the word audit, every strand's growth
 is checked before the super-log is cosigned.""",
+    summary="serve add-checkpoint on 127.0.0.1",
     options=(
         Option("--key", required=True, metavar="FILE", help="from `witness key`"),
         Option("--logs", required=True, metavar="FILE", help="a line per key of a log: VKEY [URL] [audit]"),
@@ -25,10 +25,10 @@ is checked before the super-log is cosigned.""",
 _KEY = Verb(
     "key",
     "carevouch.cli.witness.key",
-    "make a witness's keys",
     """\
 Make an Ed25519 and an ML-DSA-44 key in a file that you alone can read, and print their public halves
 as lines of a policy.""",
+    summary="make a witness's keys",
     options=(
         Option("--out", required=True, metavar="FILE", help="a file that does not exist yet"),
         Option("--name", required=True, help="such as witness.example/w1, never to be changed"),
@@ -38,8 +38,8 @@ as lines of a policy.""",
 _CHECK = Verb(
     "check",
     "carevouch.cli.witness.check",
-    "check a log's checkpoint against a policy",
     "List who cosigned the current super-log checkpoint, and say whether that meets the quorum.",
+    summary="check a log's checkpoint against a policy",
     options=(
         _LOG,
         Option("--policy", required=True, metavar="FILE", help="a C2SP tlog-policy"),
@@ -49,10 +49,10 @@ _CHECK = Verb(
 _AUDIT = Verb(
     "audit",
     "carevouch.cli.witness.audit",
-    "follow a log once, and cosign it",
     """\
 Follow every strand from its state in the folder to the current super-log checkpoint: signatures, sizes
 that never shrink, one root for each size, every entry present. Then cosign.""",
+    summary="follow a log once, and cosign it",
     options=(
         _LOG,
         Option("--key", required=True, metavar="VKEY", help="the log's key, or a file that holds it"),
@@ -63,7 +63,6 @@ that never shrink, one root for each size, every entry present. Then cosign.""",
 WITNESS = Verb(
     "witness",
     "",
-    "cosign other people's logs, or check who cosigned one",
     """\
 A witness cosigns the checkpoints of a log that it knows, and only those that continue the one it
 cosigned before (C2SP tlog-witness). So a log cannot show two histories to people who ask for

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from carevouch.cli.app import main
 from carevouch.events.act import Revision, assemble
 from carevouch.events.certificate import verify_event
 from carevouch.events.envelope import EVENT_TYP, parse_event
@@ -20,6 +19,7 @@ from carevouch.kernel.encoding import unb64u
 from carevouch.kernel.errors import DomainError, Invalid, Malformed
 from carevouch.kernel.ids import parse_reference
 from carevouch.kernel.jws import KeyInMemory, private_jwk, sign, take_apart
+from tests.unit.cli.bare import run_bare
 from tests.world import World, memory_world, new_key
 
 CLIENT = new_key()
@@ -57,7 +57,7 @@ class Desk:
 
     def run(self, *words: str) -> int:
         files = ["--key", str(self.folder / "operator.jwk.json"), "--genesis", str(self.folder / "genesis")]
-        return main(["admit", *files, *words])
+        return run_bare("admit", *files, *words)
 
 
 @pytest.fixture

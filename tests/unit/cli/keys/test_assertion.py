@@ -10,7 +10,6 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from carevouch.cli.app import main
 from carevouch.door.access import Access
 from carevouch.door.http import Door
 from carevouch.kernel.errors import Invalid, Malformed
@@ -24,6 +23,7 @@ from services.identity.tokens import ASSERTION_TYPE
 from tests.api import Api
 from tests.people import admit
 from tests.service.identity.conftest import MemoryAssertions, seconds_of
+from tests.unit.cli.bare import run_bare
 from tests.world import World, memory_world, new_key
 
 AUDIENCE = "https://carevouch.test/auth/token"
@@ -37,7 +37,7 @@ FORM = {
 def _assertion(folder: Path, content: Any, capsys: pytest.CaptureFixture[str]) -> str:
     file = folder / "key.jwk.json"
     file.write_text(json.dumps(content))
-    assert main(["assertion", "--key", str(file), "--aud", AUDIENCE]) == 0
+    assert run_bare("assertion", "--key", str(file), "--aud", AUDIENCE) == 0
     return capsys.readouterr().out.strip()
 
 
