@@ -19,12 +19,8 @@ EXTRAS = {"jsonschema_rs": "cli", "amazon": "qldb"}
 def run_verb(args: Namespace) -> int:
     """Import the module of the verb and run it; the exit status."""
     try:
-        # The modules stay until the process ends: to collect garbage while they load finds none.
-        gc.disable()
-        try:
-            module = import_module(args.module)
-        finally:
-            gc.enable()
+        module = import_module(args.module)
+        gc.enable()
         status: int = module.run(args)
     except IntegrityFault as fault:
         status, sentence = NEGATIVE, f"refused: {fault.message}"
