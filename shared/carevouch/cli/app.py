@@ -14,6 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     # Modules stay until the process ends: a collector that looks for garbage while they load finds none, and
     # takes a fifth of the start. The frame enables it before the verb runs.
+    is_own_process = arguments is None
     gc.disable()
     try:
         from carevouch.cli.parser import parse
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         from carevouch.cli.frame import run_verb
 
-        return run_verb(args)
+        return run_verb(args, is_own_process=is_own_process)
     finally:
         gc.enable()
 

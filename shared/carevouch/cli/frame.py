@@ -16,10 +16,15 @@ OK, NEGATIVE, BAD_INPUT = 0, 1, 2
 EXTRAS = {"jsonschema_rs": "cli", "amazon": "qldb"}
 
 
-def run_verb(args: Namespace) -> int:
-    """Import the module of the verb and run it; the exit status."""
+def run_verb(args: Namespace, *, is_own_process: bool) -> int:
+    """Import the module of the verb and run it; the exit status.
+
+    In a process of its own the collector never looks at the modules again, which also makes the exit faster.
+    """
     try:
         module = import_module(args.module)
+        if is_own_process:
+            gc.freeze()
         gc.enable()
         status: int = module.run(args)
     except IntegrityFault as fault:
