@@ -73,7 +73,7 @@ def get(url: str, limits: RequestLimits = HASTY, wait: Callable[[float], None] =
     for seconds in (*limits.waits, None):
         try:
             answer, retry_after = _answer(request, MAX_FILE, limits)
-        except _Passing as error:
+        except _TransientFault as error:
             if seconds is None:
                 raise Unreachable(error.message) from error
             wait(seconds)
@@ -115,7 +115,7 @@ class _NoRedirects(HTTPRedirectHandler):
         """Follow no redirect."""
 
 
-class _Passing(Unreachable):
+class _TransientFault(Unreachable):
     """A connection that broke off or was silent for too long: another attempt may succeed."""
 
 
@@ -143,13 +143,13 @@ def _answer(request: Request, max_bytes: int, limits: RequestLimits) -> tuple[Po
             reply = PostAnswer(answer.status, answer.headers.get("Content-Type", ""), body)
             return reply, answer.headers.get("Retry-After", "")
     except IncompleteRead as error:
-        raise _Passing(f"the answer for {url} ends too early") from error
+        raise _TransientFault(f"the answer for {url} ends too early") from error
     except OSError as error:
         # Nobody listens, or the name or the certificate is wrong: that does not pass.
         reason = error.reason if isinstance(error, URLError) else error
         passes = isinstance(
             reason, TimeoutError | ConnectionResetError | BrokenPipeError | ConnectionAbortedError
         )
-        raise (_Passing if passes else Unreachable)(f"{url} cannot be reached: {reason}") from error
+        raise (_TransientFault if passes else Unreachable)(f"{url} cannot be reached: {reason}") from error
     except (HTTPException, UnicodeError, ValueError) as error:
         raise Unreachable(f"{url} does not answer as HTTP asks for") from error
