@@ -1,7 +1,7 @@
 """Receipts of accepted acts against a log: there, rejected, not due, or proof against the operator.
 
 The log is audited as `carevouch audit` does it. Only an audit that read every entry of the signed tree can
-say that an event is nowhere, and only a strand that was read so can say that it is somewhere. A fault of the
+say that an event is nowhere. Only a strand that was read so can say that it is somewhere. A fault of the
 log convicts nobody by itself; where it touches the answer, it clears nobody.
 """
 

@@ -1,7 +1,7 @@
-"""What proofs prove: each is matched with the event it is about, its strand, and its place in the super-log.
+"""Proofs, each matched with the event it is about, its strand, and its place in the super-log.
 
-Everything is verified under one genesis. Nothing is taken from what a file says of itself: which file belongs
-to which is found by hash, which log a proof is of by the checkpoint's signature.
+Everything is verified under one genesis. No file is believed about itself: files are matched by hash, and the
+checkpoint's signature tells the log that a proof is of.
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,7 +82,7 @@ class ProvedEntry:
 
 
 def prove(files: ProofFiles, genesis: Genesis) -> list[ProvedEntry]:
-    """What each proof shows; raises `Mismatch` for the first thing that does not match."""
+    """The entry that each proof proves; raises `Mismatch` for the first thing that does not match."""
     entries = read_entries(files, genesis)
     shown: list[ProvedEntry] = []
     above: list[tuple[str, TlogProof]] = []
@@ -123,7 +123,7 @@ def read_entries(files: ProofFiles, genesis: Genesis) -> Entries:
 
 
 def _by_proof(name: str, proof: TlogProof, genesis: Genesis, entries: Entries) -> ProvedEntry:
-    """What a proof in a strand shows."""
+    """The entry that a proof in a strand proves."""
     origin = parse_checkpoint(parse_note(proof.checkpoint).text).origin
     strand = _strand(origin, genesis)
     head = _opened(proof.checkpoint, origin, genesis)
@@ -146,7 +146,7 @@ def _opened(note: bytes, origin: str, genesis: Genesis) -> Checkpoint:
 
 
 def _by_receipt(name: str, data: bytes, genesis: Genesis, entries: Entries) -> ProvedEntry:
-    """What a COSE receipt of inclusion in a strand shows."""
+    """The entry that a COSE receipt of inclusion in a strand proves."""
     # Its CBOR is loaded for receipts alone.
     from carevouch.ledger import cose
 

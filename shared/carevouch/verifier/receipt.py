@@ -1,9 +1,9 @@
-"""Receipts: what a caller keeps of an act that was accepted, and what the log says of it afterwards.
+"""Receipts, which a caller keeps of an accepted act, and the standing of their events in the log.
 
 A receipt is the event and its key's certificate (FORMATS.md, 7). It proves that the service took the act and
-promised to have it in the log by `seal_by`. Once the log's own time is past that, and no strand has the event
-or its rejection, the receipt and the log together are evidence against the operator. Nothing here guesses: a
-log whose audit has findings, or whose time is not past, is no ground for that.
+promised to have it in the log by `seal_by`. The promise is broken once the log's own time is past that, and no
+strand has the event or its rejection. Then receipt and log together are evidence against the operator. A log
+whose audit has findings, or whose time is not past, is no ground for that.
 """
 
 from collections.abc import Sequence
@@ -87,7 +87,7 @@ def verify_receipt(receipt: Receipt, genesis: Genesis) -> Event:
 
 
 def standing(event: Event, seen: Sequence[WatchedEntry], now: str) -> Standing:
-    """What the log says of an accepted event: `seen` are all its entries about the id, `now` is its time."""
+    """The standing of an accepted event: `seen` are all its entries about the id, `now` is its time."""
     events = [one for one in seen if take_apart(one.text).typ == EVENT_TYP]
     for one in events:
         # An ECDSA signature has two spellings, so what was signed is compared, and by which key.

@@ -1,10 +1,11 @@
 """The auditing cosigner: before a super-log's checkpoint is cosigned, every strand's growth is checked.
 
-It is the `Audit` of a witness. The looking itself is `carevouch.witness.watch`; here it is bounded (an audit
-that is behind answers 503 until it caught up, a little more with every request), its progress is stored by
-compare-and-swap, and a finding becomes a refusal, a log line and a metric that an alarm waits for. Nothing
-is forgiven: progress stops before a finding, so that the next request meets it again. Only files that were
-missing can come back; what a log has signed cannot be unsaid.
+It is the `Audit` of a witness; `carevouch.witness.watch` does the looking. Here it is bounded: an audit that is
+behind answers 503, and catches up a little with every request. Its progress is stored by compare-and-swap. A
+finding becomes a refusal, a log line and a metric that an alarm waits for.
+
+No finding is forgiven: progress stops before it, so that the next request meets it again. Only files that were
+missing can come back. A log can never unsay what it has signed.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,7 @@ BEHIND = "AuditBehind"
 
 
 class Audits(Protocol):
-    """What the cosigner needs of a `WitnessStore`."""
+    """The part of a `WitnessStore` that the cosigner needs."""
 
     def audited(self, origin: str) -> Progress:
         """How far the audit has come, strongly consistent."""
@@ -61,7 +62,7 @@ class Cosigner:
         self._open = open_
 
     def __call__(self, log: WatchedLog, checkpoint: Checkpoint) -> Refusal | None:
-        """None where all that the checkpoint covers was followed and nothing speaks against it."""
+        """A refusal, unless all that the checkpoint covers was followed without a finding."""
         if not log.audit:
             return None
         before = self._store.audited(log.origin)

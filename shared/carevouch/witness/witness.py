@@ -1,9 +1,9 @@
 """A witness for other people's logs: C2SP tlog-witness, the use case behind `add-checkpoint`.
 
-It reads what it cosigned last, judges the request (`carevouch.witness.request`), has the log audited where
-that is asked for, moves its state by one compare-and-swap, and only then signs. So a cosignature never
-leaves before the state that forbids its contradiction is stored, and of two requests that meet one is told
-of the other. It never signs for a log that its operator did not name, and says nothing about anybody.
+It reads its last state of the log and judges the request (`carevouch.witness.request`). It has the log audited
+where that is asked for, moves its state by one compare-and-swap, and only then signs. So a cosignature never
+leaves before the state that forbids its contradiction is stored. Of two requests that meet, one is told of the
+other. It never signs for a log that its operator did not name, and says nothing about anybody.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +45,7 @@ class Progress:
 
 
 class WitnessStore(Protocol):
-    """What a witness remembers, by origin. Trusted: who can turn it back can have a fork cosigned."""
+    """The memory of a witness, by origin. Trusted: anybody who can turn it back can have a fork cosigned."""
 
     def read(self, origin: str) -> State:
         """The state, strongly consistent; of a log never cosigned, the empty one."""
@@ -82,7 +82,7 @@ Audit = Callable[[WatchedLog, Checkpoint], Refusal | None]
 
 @dataclass(frozen=True, slots=True)
 class WitnessAnswer:
-    """What goes back over HTTP."""
+    """The answer that goes back over HTTP."""
 
     status: int
     body: str

@@ -1,7 +1,7 @@
 """`carevouch admit`: the operator signs an organisation in, or changes or suspends it, where its key is.
 
-The number of the operator's last event is kept beside the key, because a gap in the numbers proves an
-omission, and a repeat a fault. It is counted up before the file is printed.
+The number of the operator's last event is kept beside the key: a gap in the numbers proves an omission, and a
+repeat a fault. It is counted up before the file is printed.
 """
 
 import os

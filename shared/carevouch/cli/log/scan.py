@@ -1,6 +1,6 @@
 """`carevouch scan`: a person finds the events about themselves in a copy of the public log.
 
-The secret stays on this machine. Nothing that is asked of a log depends on it, and nothing printed holds it.
+The secret stays on this machine. No request to a log depends on it, and no output holds it.
 """
 
 from argparse import Namespace

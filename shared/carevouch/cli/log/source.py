@@ -1,6 +1,6 @@
 """The files of a log, in a folder or behind a URL. A missing file is None; an unreadable one is an error.
 
-Nothing that is read here is believed: the caller checks it against a signature.
+This module believes no file: the caller checks each against a signature.
 """
 
 from collections.abc import Callable
