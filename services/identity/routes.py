@@ -39,7 +39,7 @@ def _jwks(_incoming: HttpRequest, ports: Ports) -> Reply:
 
 
 def _smart(_incoming: HttpRequest, ports: Ports) -> Reply:
-    """What a client needs to know to get a token (SMART App Launch 2.2, section 4)."""
+    """The SMART configuration: how a client gets a token (SMART App Launch 2.2, section 4)."""
     base = ports.store.base_url
     body = {
         "issuer": base,

@@ -1,4 +1,4 @@
-"""What the records handlers need of the world."""
+"""The world as the records use cases see it."""
 
 from dataclasses import dataclass
 

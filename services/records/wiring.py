@@ -10,7 +10,7 @@ from services.records.ports import Ports, ports_of
 
 @cache
 def ports() -> Ports:
-    """What the door works with."""
+    """The ports of the door."""
     store = build_store("records", os.environ)
     table, bucket, region = (os.environ[name] for name in ("LEDGER_TABLE", "LEDGER_BUCKET", "AWS_REGION"))
     return ports_of(store, build_sealed(store.reader.genesis, table, bucket, region))
