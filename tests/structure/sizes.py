@@ -54,8 +54,8 @@ def called_once(sources: Sequence[Source], *, by_file: bool = False) -> list[tup
     """The functions and methods whose name stands in exactly one place besides the definition.
 
     Two functions of one name count as called more often than they are. With `by_file` a private name is
-    looked for in its own file only, which is stricter. Dunders and decorated functions are left out: Python or a
-    framework calls them.
+    looked for in its own file only, which is stricter. Dunders and decorated functions are left out: Python
+    or a framework calls them.
     """
     everywhere = Counter(name for source in sources for name in _named(source))
     found = []
