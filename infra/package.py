@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from infra import bytecode
+from infra import bytecode, routes
 from infra.faults import SetUpFault, explained
 from infra.imports import source_files
 
@@ -89,7 +89,8 @@ def _zip(recipe: Recipe, target: Target, root: Path, out: Path, say: Callable[[s
     sources = source_files(root, recipe.service)
     path = out / f"{recipe.service}.zip"
     stamp = path.with_suffix(".inputs")
-    inputs = _fingerprint(recipe, target, root, sources)
+    made = routes.descriptions() if recipe.service == routes.DESCRIBED_BY else {}
+    inputs = _fingerprint(recipe, target, root, sources, made)
     if path.exists() and stamp.exists() and stamp.read_text() == inputs:
         return path
     started = time.monotonic()
@@ -103,11 +104,12 @@ def _zip(recipe: Recipe, target: Target, root: Path, out: Path, say: Callable[[s
         print(warning, file=sys.stderr)
     libraries = _libraries(recipe, target, root, out, python)
     with tempfile.TemporaryDirectory() as folder:
-        own = _copied(sources, Path(folder))
+        _copy(sources, Path(folder))
+        for name, data in made.items():
+            (Path(folder) / "services" / recipe.service / name).write_bytes(data)
         if python is not None:
             bytecode.compile_tree(python, Path(folder))
-            own = _files_below(Path(folder))
-        _write(path, own | libraries, LEVELS[target])
+        _write(path, _files_below(Path(folder)) | libraries, LEVELS[target])
     stamp.write_text(inputs)
     size, budget = path.stat().st_size, MAX_ZIP_BYTES if target == "aws" else MAX_LOCAL_ZIP_BYTES
     if size > budget:
@@ -118,10 +120,14 @@ def _zip(recipe: Recipe, target: Target, root: Path, out: Path, say: Callable[[s
     return path
 
 
-def _fingerprint(recipe: Recipe, target: Target, root: Path, sources: Mapping[str, Path]) -> str:
+def _fingerprint(
+    recipe: Recipe, target: Target, root: Path, sources: Mapping[str, Path], made: Mapping[str, bytes]
+) -> str:
     digest = hashlib.sha256(_library_key(recipe, target, root).encode())
     for name, file in sources.items():
         digest.update(f"\n{name} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
+    for name, data in made.items():
+        digest.update(f"\n{name} {hashlib.sha256(data).hexdigest()}".encode())
     return digest.hexdigest()
 
 
@@ -140,11 +146,10 @@ def interpreter_for(recipe: Recipe, target: Target) -> str | None:
     return sys.executable if target == "local" else bytecode.interpreter(recipe.python, _uv_tool())
 
 
-def _copied(files: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+def _copy(files: Mapping[str, Path], folder: Path) -> None:
     for name, file in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, folder / name)
-    return _files_below(folder)
 
 
 def _files_below(folder: Path) -> dict[str, Path]:
