@@ -24,7 +24,7 @@ help:
 	@echo "make stop      stop what make run left running; its state is kept"
 	@echo "make test      every test"
 	@echo "make check     what CI checks before the tests: style, types, architecture, template, vectors"
-	@echo "make vectors   write the frozen test vectors again (git diff must stay empty)"
+	@echo "make vectors   write again what is generated: test vectors, routes in the template (git diff must stay empty)"
 	@echo "make bench     measure: imports, request times, AWS calls and units per kind of request"
 	@echo "make soak      the property tests for long: SOAK=$(SOAK) times their examples"
 	@echo "make interop   other people's clients, in Go and JavaScript, on our logs (needs go, node and npm)"
@@ -51,11 +51,13 @@ check: .venv/.ready .venv/sam/.ready
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint --template template.yaml
+	$(RUN) -m infra.routes check
 	$(MAKE) --no-print-directory vectors
-	git diff --exit-code -- tests/vectors
+	git diff --exit-code -- tests/vectors template.yaml
 
 vectors: .venv/.ready
 	$(RUN) -m tests.vectors.generate
+	$(RUN) -m infra.routes write
 
 bench: .venv/.ready
 	$(RUN) -m tests.bench
@@ -89,15 +91,17 @@ clean:
 	@$(BIN)/uv pip install --quiet --python $(RUN) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# What the clients are built from is pinned by go.sum and package-lock.json; nothing of it goes into a zip.
+# What the clients are built from is pinned by go.sum, package-lock.json and a lock of hashes; nothing of it goes into a zip.
 INTEROP := tests/interop
-.venv/interop/.ready: .venv/.ready $(INTEROP)/go/go.mod $(INTEROP)/go/go.sum $(INTEROP)/go/main.go $(INTEROP)/node/package.json $(INTEROP)/node/package-lock.json
+INTEROP_PINS := $(wildcard $(INTEROP)/go/go.* $(INTEROP)/go/main.go $(INTEROP)/*/package*.json $(INTEROP)/python/requirements.lock)
+.venv/interop/.ready: .venv/.ready $(INTEROP_PINS)
 	@for tool in go node npm; do command -v $$tool >/dev/null || { echo "carevouch: $$tool is missing: make interop drives clients in Go and JavaScript (Debian: apt install golang-go nodejs npm)." >&2; exit 2; }; done
 	@echo "setting up other people's clients (once)"
-	@mkdir -p .venv/interop/node
+	@mkdir -p .venv/interop
 	@cd $(INTEROP)/go && GOPATH=$(CURDIR)/.venv/interop/go CGO_ENABLED=0 go build -modcacherw -buildvcs=false -o $(CURDIR)/.venv/interop/drive .
-	@cp $(INTEROP)/node/package.json $(INTEROP)/node/package-lock.json $(INTEROP)/node/.npmrc .venv/interop/node
-	@cd .venv/interop/node && npm ci --silent --no-progress
+	@for kind in node typescript; do mkdir -p .venv/interop/$$kind && cp $(INTEROP)/$$kind/package.json $(INTEROP)/$$kind/package-lock.json $(INTEROP)/$$kind/.npmrc .venv/interop/$$kind && (cd .venv/interop/$$kind && npm ci --silent --no-progress) || exit 1; done
+	@test -x .venv/interop/python/bin/python || $(RUN) -m venv .venv/interop/python
+	@$(BIN)/uv pip install --quiet --python .venv/interop/python/bin/python --require-hashes --requirement $(INTEROP)/python/requirements.lock
 	@touch $@
 
 # The SAM command line pins libraries that ours need newer, so it lives apart.

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from infra.faults import SetUpFault
 
+# The words about use cases; no handler reads them.
+FOR_THE_GENERATOR = "api.py"
 # Our own code and the folder it lies in; everything else that is not the standard library comes from a wheel.
 OURS = {"carevouch": Path("shared"), "services": Path()}
 
@@ -38,7 +40,8 @@ def _modules(root: Path, service: str) -> set[Path]:
     if not (start / "app.py").exists():
         raise SetUpFault(f"services/{service}/app.py is not there, but template.yaml runs it: restore it.")
     found: set[Path] = set()
-    waiting = [root / "services" / "__init__.py", *start.rglob("*.py")]
+    handlers = (file for file in start.rglob("*.py") if file.name != FOR_THE_GENERATOR)
+    waiting = [root / "services" / "__init__.py", *handlers]
     while waiting:
         module = waiting.pop()
         if module not in found:

@@ -1,8 +1,9 @@
 """Builds the deployment packages: one zip per service, byte for byte the same from the same inputs.
 
 A zip holds the service, those modules of `carevouch` that its imports reach, and the libraries that
-`[tool.carevouch.package]` in pyproject.toml lists for it, at the versions of requirements.lock. The AWS SDK
-never goes in: the Lambda runtime supplies it, and so does the virtual environment of the local cloud.
+`[tool.carevouch.package]` in pyproject.toml lists for it, at the versions of requirements.lock. All of them
+are there as source and as bytecode. The AWS SDK never goes in: the Lambda runtime supplies it, and so does
+the virtual environment of the local cloud.
 
     python -m infra.package --for local|aws [service ...]
 
@@ -18,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 import tomllib
 import zipfile
@@ -27,15 +29,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from infra import bytecode, routes
 from infra.faults import SetUpFault, explained
 from infra.imports import source_files
 
 ROOT = Path(__file__).resolve().parent.parent
 Target = Literal["local", "aws"]
 # Bump when this file changes what goes into a zip; the cache keys start with it.
-RECIPE = "3"
+RECIPE = "4"
 # Lambda's own limit is 250 MB unpacked; ours keeps a cold start below a second.
-MAX_ZIP_BYTES = 30_000_000
+MAX_ZIP_BYTES = 16_000_000
+# Fast packing for this host leaves them larger.
+MAX_LOCAL_ZIP_BYTES = 30_000_000
 # What the runtime brings. Overrides that can never apply take them out of every resolution.
 SUPPLIED = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 # The two files of Chalice that a handler needs; the rest is its command line (91 kB of 71 MB).
@@ -44,7 +49,7 @@ CHALICE_FILES = ("chalice/__init__.py", "chalice/app.py")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 # What goes over no network is not worth the time that it takes to make it small.
 LEVELS: dict[Target, int] = {"local": 1, "aws": 6}
-LEFT_OUT = ("__pycache__", ".pyc", ".pyi", "/tests/", "README.md", ".lock", "/bin/")
+LEFT_OUT = (".pyi", "/tests/", "README.md", ".lock", "/bin/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +89,45 @@ def _zip(recipe: Recipe, target: Target, root: Path, out: Path, say: Callable[[s
     sources = source_files(root, recipe.service)
     path = out / f"{recipe.service}.zip"
     stamp = path.with_suffix(".inputs")
-    inputs = _fingerprint(recipe, target, root, sources)
+    made = routes.descriptions() if recipe.service == routes.DESCRIBED_BY else {}
+    inputs = _fingerprint(recipe, target, root, sources, made)
     if path.exists() and stamp.exists() and stamp.read_text() == inputs:
         return path
     started = time.monotonic()
     stamp.unlink(missing_ok=True)
-    libraries = _libraries(recipe, target, root, out)
-    _write(path, sources | libraries, LEVELS[target])
+    python = interpreter_for(recipe, target)
+    if python is None:
+        warning = (
+            f"carevouch: {path} has NO BYTECODE and starts slowly: there is no Python {recipe.python} here, "
+            f"and uv could not fetch one. Install python{recipe.python} and build again."
+        )
+        print(warning, file=sys.stderr)
+    libraries = _libraries(recipe, target, root, out, python)
+    with tempfile.TemporaryDirectory() as folder:
+        _copy(sources, Path(folder))
+        for name, data in made.items():
+            (Path(folder) / "services" / recipe.service / name).write_bytes(data)
+        if python is not None:
+            bytecode.compile_tree(python, Path(folder))
+        _write(path, _files_below(Path(folder)) | libraries, LEVELS[target])
     stamp.write_text(inputs)
-    size = path.stat().st_size
-    if size > MAX_ZIP_BYTES:
+    size, budget = path.stat().st_size, MAX_ZIP_BYTES if target == "aws" else MAX_LOCAL_ZIP_BYTES
+    if size > budget:
         raise SetUpFault(
-            f"{path} is {size / 1e6:.1f} MB; the budget is {MAX_ZIP_BYTES / 1e6:.0f} MB: drop a library."
+            f"{path} is {size / 1e6:.1f} MB; the budget is {budget / 1e6:.0f} MB: drop a library."
         )
     say(f"  packaged {recipe.service:<9} {size / 1e6:5.1f} MB   {time.monotonic() - started:4.1f} s")
     return path
 
 
-def _fingerprint(recipe: Recipe, target: Target, root: Path, sources: Mapping[str, Path]) -> str:
+def _fingerprint(
+    recipe: Recipe, target: Target, root: Path, sources: Mapping[str, Path], made: Mapping[str, bytes]
+) -> str:
     digest = hashlib.sha256(_library_key(recipe, target, root).encode())
     for name, file in sources.items():
         digest.update(f"\n{name} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
+    for name, data in made.items():
+        digest.update(f"\n{name} {hashlib.sha256(data).hexdigest()}".encode())
     return digest.hexdigest()
 
 
@@ -113,11 +136,29 @@ def _library_key(recipe: Recipe, target: Target, root: Path) -> str:
     host = (
         f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}" if target == "local" else recipe.python
     )
-    said = json.dumps([RECIPE, target, host, recipe.requires, lock])
+    python = interpreter_for(recipe, target)
+    said = json.dumps([RECIPE, target, host, recipe.requires, lock, python is not None])
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def _libraries(recipe: Recipe, target: Target, root: Path, out: Path) -> dict[str, Path]:
+def interpreter_for(recipe: Recipe, target: Target) -> str | None:
+    """The Python that compiles for the target: this one, or one of the template's version."""
+    return sys.executable if target == "local" else bytecode.interpreter(recipe.python, _uv_tool())
+
+
+def _copy(files: Mapping[str, Path], folder: Path) -> None:
+    for name, file in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, folder / name)
+
+
+def _files_below(folder: Path) -> dict[str, Path]:
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    named = {str(file.relative_to(folder)): file for file in files}
+    return {name: file for name, file in named.items() if not _left_out(name)}
+
+
+def _libraries(recipe: Recipe, target: Target, root: Path, out: Path, python: str | None) -> dict[str, Path]:
     """Path in the zip -> file, of every library; installed once per set of requirements."""
     folder = out / "libraries" / _library_key(recipe, target, root)
     if not folder.exists():
@@ -125,14 +166,17 @@ def _libraries(recipe: Recipe, target: Target, root: Path, out: Path) -> dict[st
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         _install(recipe, target, root, part)
+        for unused in [file for file in part.rglob("*") if file.is_file()]:
+            if _left_out(str(unused.relative_to(part))):
+                unused.unlink()
+        if python is not None:
+            bytecode.compile_tree(python, part)
         part.rename(folder)
-    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    named = {str(file.relative_to(folder)): file for file in files}
-    return {name: file for name, file in named.items() if not _left_out(name)}
+    return _files_below(folder)
 
 
 def _left_out(name: str) -> bool:
-    if name.startswith("chalice/"):
+    if name.startswith("chalice/") and name.endswith(".py"):
         return name not in CHALICE_FILES
     return any(part in f"/{name}" for part in LEFT_OUT)
 
@@ -172,13 +216,17 @@ def _platform(recipe: Recipe, target: Target) -> list[str]:
     ]
 
 
-def _uv(*arguments: str) -> None:
+def _uv_tool() -> str:
     tool = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if tool is None:
         raise SetUpFault(
             "uv is missing, which installs the libraries of a package: run `make` verbs, which set it up."
         )
-    done = subprocess.run([tool, *arguments], capture_output=True, text=True, check=False)
+    return tool
+
+
+def _uv(*arguments: str) -> None:
+    done = subprocess.run([_uv_tool(), *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SetUpFault(f"the libraries of a package could not be installed; uv says: {done.stderr.strip()}")
 

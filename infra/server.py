@@ -7,10 +7,9 @@
   for `sqs:SendMessageBatch`, which no policy on AWS can name, and so no message would ever reach the inbox.
 - **The batching window of streams.** MiniStack calls a function for each record or two, and the inbox would
   fill with messages of one key.
-- **Zips.** MiniStack unpacks a function's zip for each process of it, and each compiles all of it anew. Here
-  all processes with the same zip share one folder, as environments share what Lambda unpacked: they start in
-  half the time. What compiles first leaves its bytecode there; nothing else writes to it. Clouds to come find
-  it there too, the next `make run` and each cloud of a test: their functions answer seconds earlier.
+- **Zips.** MiniStack unpacks a function's zip for each process of it. Here all processes with the same zip
+  share one folder, as environments share what Lambda unpacked. Later clouds find it there too, the next
+  `make run` and each cloud of a test: their functions answer seconds earlier.
 
 Its folder stands on the command line, so that a stop ends the process of that folder and no other.
 """

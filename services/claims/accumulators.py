@@ -36,7 +36,7 @@ class MemberAccumulators:
 def load(
     partition: Partition, patient: str, contract: Contract, family: str | None, ports: Ports
 ) -> MemberAccumulators:
-    """What the member and the family have used of the contract's plan in its plan year."""
+    """The member's and the family's use of the contract's plan in its plan year."""
     terms, derive = contract.terms, ports.store.reader.keys.deployment().derive
     year = (terms.payer, terms.plan, terms.accumulation.start, terms.accumulation.end)
     own = Doc(ACCUMULATOR, about(patient, part(derive("accumulator", patient, *year))))

@@ -1,9 +1,10 @@
 """The claims function: contracts, coverage, eligibility and adjudication behind one door."""
 
 from carevouch.door.http import Door
-from services.claims.routes import register
+from carevouch.door.routes import serve
+from services.claims.routes import ROUTES
 from services.claims.wiring import cors_origin, ports
 
 door = Door("claims", cors_origin)
-register(door, ports)
+serve(door, ROUTES, ports)
 app = door.chalice

@@ -88,7 +88,7 @@ def coverages_by(partition: Partition, payer: str) -> Iterator[CoverageInForce]:
 
 
 def _in_force(stored: StoredRevision) -> CoverageInForce | None:
-    """What a payer said in this revision; None if no payer did."""
+    """The payer's word in this revision; None if no payer registered it."""
     if stored.event.type != REGISTERED:
         return None
     resource: JsonObject = parse(stored.body, "a stored Coverage")

@@ -1,4 +1,4 @@
-"""What is on file of a payer's plan: its contracts with their ranges, and the one that holds on a day.
+"""A payer's plan on file: its contracts with their ranges, and the one that holds on a day.
 
 A contract is one document under an id derived from its hash, its body the canonical terms beside the payer's
 signature. The list of a plan is another document: each registration appends a version of it, so that two

@@ -1,4 +1,4 @@
-"""What the claims handlers need of the world."""
+"""The world as the claims use cases see it."""
 
 from dataclasses import dataclass
 

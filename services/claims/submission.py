@@ -1,4 +1,4 @@
-"""What a provider or payer submits: the resource inside a request, whom it is about, who may send it.
+"""Submissions of providers and payers: the resource inside a request, whom it is about, who may send it.
 
 An operation takes its resource alone, in Parameters, or in a Bundle as other payers' guides send it (Da Vinci
 PAS). Everything else in such a Bundle is validated and not read: coverage and people are those stored here,

@@ -10,7 +10,7 @@ from services.claims.ports import Ports
 
 @cache
 def ports() -> Ports:
-    """What the door works with."""
+    """The ports of the door."""
     store = build_store("claims", os.environ)
     return Ports(store, Access(store))
 

@@ -1,9 +1,10 @@
 """The consent function: asking, granting, refusing, revoking and deciding."""
 
 from carevouch.door.http import Door
-from services.consent.routes import register
+from carevouch.door.routes import serve
+from services.consent.routes import ROUTES
 from services.consent.wiring import cors_origin, ports
 
 door = Door("consent", cors_origin)
-register(door, ports)
+serve(door, ROUTES, ports)
 app = door.chalice

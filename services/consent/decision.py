@@ -124,7 +124,7 @@ def _stored(visit: Visit, patient: str, type_: str, id_: str) -> StoredRevision 
 
 
 def _decision(visit: Visit, stored: StoredRevision, patient: str) -> Decision:
-    """What the consents say to the visit's question, noted for the audit."""
+    """The answer of the consents to the visit's question, noted for the audit."""
     resource = resource_of(stored.doc.type, stored.body)
     facts = facts_of(resource, base=visit.access.base, zone=visit.access.zone, subject=f"Patient/{patient}")
     found = decide(visit.consents, visit.question, facts)

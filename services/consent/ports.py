@@ -1,4 +1,4 @@
-"""What the consent handlers need of the world."""
+"""The world as the consent use cases see it."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,8 @@
 """A Consent that somebody hands in, checked before anything is stored: FHIR, whom it is about, lint.
 
-What cannot be understood is refused here, because it could only ever be applied as "no"; what is merely
-suspicious is stored with warnings. Nothing here looks at the person's records, so that what it answers
-says nothing about whether there are any.
+A Consent that cannot be understood is refused here, because it could only ever be applied as "no". A
+suspicious one is stored with warnings. This module never looks at the person's records, so its answers do
+not tell whether there are any.
 """
 
 from collections.abc import Iterable

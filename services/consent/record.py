@@ -19,11 +19,20 @@ from carevouch.kernel.ids import Doc, parse_doc, parse_reference
 from carevouch.records.resource import resource_of
 from carevouch.store.documents import ActPlan, CommittedAct, Draft, NewDocument, StoredAnswer
 from services.consent import proposal
+from services.consent.ask import propose
 from services.consent.inputs import patient_of, require_device, require_own, subject_of
 from services.consent.ports import Ports
 
 RECORDED = "consent.recorded"
 _IF_MATCH = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
+
+
+def post(request: HttpRequest, ports: Ports) -> Reply:
+    """POST /fhir/Consent: an organisation proposes, a person's device records what cannot permit."""
+    caller = ports.access.caller(request)
+    if caller.patient is None:
+        return propose(request, ports, caller)
+    return create(request, ports, caller)
 
 
 def create(request: HttpRequest, ports: Ports, caller: Caller) -> Reply:

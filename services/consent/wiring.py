@@ -10,7 +10,7 @@ from services.consent.ports import Ports
 
 @cache
 def ports() -> Ports:
-    """What the door works with."""
+    """The ports of the door."""
     store = build_store("consent", os.environ)
     return Ports(store, Access(store))
 

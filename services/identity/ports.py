@@ -1,4 +1,4 @@
-"""What the identity handlers need of the world, as small promises."""
+"""The world as the identity use cases see it, as small promises."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

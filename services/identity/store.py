@@ -1,4 +1,4 @@
-"""What only identity stores: the assertions that were used, until they expire (RFC 7523 section 3, jti)."""
+"""The assertions that were used, until they expire (RFC 7523 section 3, jti)."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def name_of(client: str, jti: str) -> str:
-    """What an assertion is remembered by: a jti is the client's own text, of any length and meaning."""
+    """The name under which an assertion is remembered: a jti is the client's own text, of any length."""
     return b64u(sha256(jcs([client, jti])))
 
 

@@ -21,7 +21,7 @@ def _now_seconds() -> int:
 
 @cache
 def ports() -> Ports:
-    """What the door and the sweeper work with."""
+    """The ports of the door and the sweeper."""
     store = build_store("identity", os.environ)
     region = os.environ["AWS_REGION"]
     kms = boto3.client("kms", region_name=region, config=CONFIG)
@@ -41,7 +41,7 @@ def ports() -> Ports:
 
 @cache
 def authorizer_ports() -> AuthorizerPorts:
-    """What the authorizer works with; it can read the token key's public half and nothing else."""
+    """The ports of the authorizer; it can read the token key's public half and nothing else."""
     kms = boto3.client("kms", region_name=os.environ["AWS_REGION"], config=CONFIG)
     signer = KmsSigner(kms, os.environ["TOKEN_KEY"])
     return AuthorizerPorts(lambda: signer.jwk, os.environ["BASE_URL"], _now_seconds)

@@ -1,9 +1,10 @@
 """The ledger's public door as a Lambda handler."""
 
 from carevouch.door.http import Door
+from carevouch.door.routes import serve
 from services.ledger import wiring
-from services.ledger.routes import add_routes
+from services.ledger.routes import ROUTES
 
 door = Door("ledger", wiring.cors_origin)
-add_routes(door, wiring.library)
+serve(door, ROUTES, wiring.library)
 app = door.chalice

@@ -87,8 +87,8 @@ class _FirstEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What the identifiers lead to, and the person whom the act is about, if they are known."""
+class _Lookup:
+    """The documents that the identifiers lead to, and the act's person, if known."""
 
     documents: Mapping[Identifier, Doc]
     person: str | None
@@ -145,7 +145,7 @@ def store(
     return ActOutcome(entries, parse_event(committed.event).time, committed)
 
 
-def _find(survey: BundleSurvey, caller: Caller, people: ConcernedPeople, ports: Ports) -> _Found:
+def _find(survey: BundleSurvey, caller: Caller, people: ConcernedPeople, ports: Ports) -> _Lookup:
     """Look the identifiers up; raises `NotFound` unless the caller is linked with the act's person.
 
     A reference by identifier to a person whom the caller has no link with leads nowhere, as if nobody had the
@@ -164,7 +164,7 @@ def _find(survey: BundleSurvey, caller: Caller, people: ConcernedPeople, ports: 
         people.visit(person)
         if not ports.access.is_enrolled(caller, person):
             raise NotFound(ABSENT)
-    return _Found(documents, person)
+    return _Lookup(documents, person)
 
 
 def _to_update(

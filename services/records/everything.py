@@ -20,16 +20,8 @@ from services.records.shape import last, page_url, size
 PARAMETERS = frozenset({"_count", "_type", "_format", CURSOR})
 
 
-def operation(request: HttpRequest, ports: Ports) -> Reply:
-    """GET /fhir/Patient/{id}/{operation}: `$everything` is the one there is."""
-    # Some proxies escape the dollar sign once more on the way.
-    if request.path["operation"] not in ("$everything", "%24everything"):
-        raise NotFound("this server has no such operation; GET /fhir/metadata lists what it has")
-    return everything(request, ports)
-
-
 def everything(request: HttpRequest, ports: Ports) -> Reply:
-    """The page of the person's documents that the cursor names."""
+    """GET /fhir/Patient/{id}/$everything: the page of the person's documents that the cursor names."""
     with document_visit(request, ports, "Patient", "everything") as (visit, doc):
         if not PARAMETERS.issuperset(request.query):
             raise Invalid("$everything takes _count and _type only")

@@ -53,5 +53,5 @@ def last(incoming: HttpRequest, name: str) -> str | None:
 
 
 def size(one: VisibleRevision) -> int:
-    """What a document adds to an answer, in bytes, with its entry around it."""
+    """The bytes that a document adds to an answer, with its entry around it."""
     return len(one.stored.body) + 400

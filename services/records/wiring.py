@@ -2,6 +2,7 @@
 
 import os
 from functools import cache
+from pathlib import Path
 
 from carevouch.store.log.places import build_sealed
 from carevouch.store.settings import build_store
@@ -10,10 +11,11 @@ from services.records.ports import Ports, ports_of
 
 @cache
 def ports() -> Ports:
-    """What the door works with."""
+    """The ports of the door."""
     store = build_store("records", os.environ)
     table, bucket, region = (os.environ[name] for name in ("LEDGER_TABLE", "LEDGER_BUCKET", "AWS_REGION"))
-    return ports_of(store, build_sealed(store.reader.genesis, table, bucket, region))
+    sealed = build_sealed(store.reader.genesis, table, bucket, region)
+    return ports_of(store, sealed, lambda name: Path(__file__).with_name(name).read_bytes())
 
 
 def cors_origin() -> str:

@@ -36,8 +36,6 @@ from services.sealer.sweep import Sweep
 from services.sealer.witnesses import QuorumMissing, Witnesses
 
 SALT_BYTES = 16
-# New values, beyond those that went, after which Python looks for cycles; it is 700 unless told.
-COLLECT_AFTER = 50_000
 # A sealer's batch must end well within its function's two minutes.
 _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 4, "mode": "standard"})
 
@@ -61,7 +59,6 @@ def calm_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
 
 
 @cache

@@ -3,11 +3,12 @@
 from typing import Any
 
 from carevouch.door.http import Door
+from carevouch.door.routes import serve
 from services.witness import wiring
-from services.witness.routes import add_routes
+from services.witness.routes import ROUTES
 
 door = Door("witness", wiring.cors_origin)
-add_routes(door, wiring.witness)
+serve(door, ROUTES, wiring.witness)
 app = door.chalice
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from carevouch.door.access import Access
 from carevouch.door.http import Door
+from carevouch.door.routes import serve
 from carevouch.kernel.jsontext import render
 from carevouch.kernel.jws import Signer
 from carevouch.store.documents.erasure import Eraser
@@ -15,16 +16,17 @@ from carevouch.store.documents.reader import Index
 from infra.story import money
 from infra.story.bundles import SAMPLE, Records, read_folder
 from services.claims.ports import Ports as ClaimsPorts
-from services.claims.routes import register as register_claims
+from services.claims.routes import ROUTES as CLAIMS_ROUTES
 from services.consent.ports import Ports as ConsentPorts
-from services.consent.routes import register as register_consent
+from services.consent.routes import ROUTES as CONSENT_ROUTES
 from services.identity.ports import Assertions, AuthorizerPorts
 from services.identity.ports import Ports as IdentityPorts
-from services.identity.routes import register as register_identity
+from services.identity.routes import ROUTES as IDENTITY_ROUTES
 from services.records.ports import ports_of
-from services.records.routes import register as register_records
+from services.records.routes import ROUTES as RECORDS_ROUTES
 from tests import people
 from tests.api import Answer, Api
+from tests.descriptions import description
 from tests.log_of import log_of
 from tests.oracles import SHARED
 from tests.people import Device, Organization
@@ -67,13 +69,13 @@ class House:
             self.assertions,
             self.seconds,
         )
-        register_identity(identity, lambda: ports)
+        serve(identity, IDENTITY_ROUTES, lambda: ports)
         consent_ports = ConsentPorts(stores[1], Access(stores[1]))
-        register_consent(consent, lambda: consent_ports)
-        records_ports = ports_of(stores[2], log_of(self.world).sealed)
-        register_records(records, lambda: records_ports)
+        serve(consent, CONSENT_ROUTES, lambda: consent_ports)
+        records_ports = ports_of(stores[2], log_of(self.world).sealed, description)
+        serve(records, RECORDS_ROUTES, lambda: records_ports)
         claims_ports = ClaimsPorts(stores[3], Access(stores[3]))
-        register_claims(claims, lambda: claims_ports)
+        serve(claims, CLAIMS_ROUTES, lambda: claims_ports)
         return Api(*doors)
 
     def seconds(self) -> int:

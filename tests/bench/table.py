@@ -44,12 +44,13 @@ def dollars(counted: Counted) -> float:
 
 
 def _cold(colds: Sequence[Cold]) -> str:
-    head = ["function", "zip MB", "import ms", "of it SDK", "libraries", "our code", "our code as bytecode"]
+    head = ["function", "zip MB", "import ms", "of it SDK", "libraries", "our code", "in imports of boto3"]
     rows = [
         [
             one.service,
             f"{one.zip_mb:.1f}",
-            *(f"{ms:.0f}" for ms in (one.total, one.sdk, one.libraries, one.own, one.own_compiled)),
+            *(f"{ms:.0f}" for ms in (one.total, one.sdk, one.libraries, one.own)),
+            f"{one.ratio:.1f}",
         ]
         for one in colds
     ]

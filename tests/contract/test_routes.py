@@ -3,40 +3,15 @@
 import importlib
 import re
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from infra import routes
+from infra.faults import SetUpFault
 from tests.contract.template import DOORS, ROOT, SERVICES, functions, resources, written
 
-# Reached without a token, each for the reason beside it. Everything else asks the authorizer.
-WITHOUT_TOKEN = {
-    ("POST", "/auth/token"): "where tokens come from",
-    ("GET", "/.well-known/jwks.json"): "public keys",
-    ("GET", "/fhir/.well-known/smart-configuration"): "discovery",
-    ("GET", "/fhir/metadata"): "discovery",
-    ("GET", "/openapi.json"): "discovery",
-    ("POST", "/fhir/Organization"): "carries an act that the operator signed",
-    (
-        "POST",
-        "/identity/devices",
-    ): "carries an enrolment that the provider, the one-time key and the device signed",
-    ("GET", "/ledger/genesis"): "the log is public",
-    ("GET", "/ledger/digest"): "the log is public",
-    ("GET", "/ledger/feed"): "the log is public",
-    ("GET", "/ledger/{strand}/checkpoint"): "the log is public",
-    ("GET", "/ledger/{strand}/tile/{path+}"): "the log is public",
-    ("GET", "/ledger/blocks/{strand}/{n}"): "the log is public",
-    ("GET", "/ledger/events/{id}"): "the log is public",
-    ("GET", "/ledger/events/{id}/proof"): "the log is public",
-    ("GET", "/ledger/events/{id}/receipt"): "the log is public",
-    ("GET", "/ledger/checkpoints/{strand}/{n}/proof"): "the log is public",
-    ("GET", "/ledger/epochs"): "the log is public",
-    ("GET", "/ledger/verify"): "a page that says nothing about anybody",
-    ("POST", "/ledger/add-checkpoint"): "whoever asks is known by the log's signature",
-    ("GET", "/ledger/witness"): "keys and logs of a witness are public",
-    ("GET", "/ledger/witness/{log}/checkpoint"): "what was cosigned is public",
-}
 Route = tuple[str, str]
 
 
@@ -64,6 +39,38 @@ def test_routes_in_code_are_those_of_the_template(module: str) -> None:
     app = importlib.import_module(module).app
     in_code = {(method, path) for path, methods in app.routes.items() for method in methods}
     assert in_code == set(ROUTES[module])
+
+
+@pytest.mark.parametrize("service", [*routes.DOORS, routes.WITNESS])
+def test_a_door_serves_its_table(service: str) -> None:
+    app = importlib.import_module(f"services.{service}.app").app
+    in_code = {(method, path) for path, methods in app.routes.items() for method in methods}
+    assert in_code == {(route.method, route.path) for route in routes.routes_of(service)}
+
+
+def test_the_template_is_what_the_tables_give() -> None:
+    assert list(routes.differences()) == []
+
+
+def test_a_route_that_the_template_lacks_is_found_and_says_what_to_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planted = replace(routes.routes_of("claims")[0], path="/claims/planted", operation="")
+    tables = importlib.import_module("services.claims.routes")
+    monkeypatch.setattr(tables, "ROUTES", (*tables.ROUTES, planted))
+    (found,) = routes.differences()
+    assert "make vectors" in found
+    assert "/claims/planted" in routes.template(routes.TEMPLATE.read_text("utf-8"))
+
+
+def test_a_route_without_words_and_words_without_a_route_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = importlib.import_module("services.claims.routes")
+    monkeypatch.setattr(tables, "ROUTES", tables.ROUTES[1:])
+    with pytest.raises(SetUpFault, match="use cases without a route: submit"):
+        routes.described("claims")
+    monkeypatch.setattr(tables, "ROUTES", (*tables.ROUTES, replace(tables.ROUTES[0], use=routes.main)))
+    with pytest.raises(SetUpFault, match="has no words about POST"):
+        routes.described("claims")
 
 
 def test_every_handler_that_the_template_names_exists() -> None:
@@ -117,9 +124,14 @@ def test_no_literal_part_holds_a_dollar() -> None:
     assert [path for _, path in ALL if "$" in path] == []
 
 
-def test_routes_without_token_are_the_listed_ones() -> None:
+def test_a_route_without_a_token_says_why_in_its_words() -> None:
     open_routes = {route for route, said in ALL.items() if said.get("Auth") == {"Authorizer": "NONE"}}
-    assert open_routes | set(ROUTES[WITNESS]) == set(WITHOUT_TOKEN)
+    said = {
+        (one.route.method, one.route.path): one.operation.anyone
+        for service in (*routes.DOORS, routes.WITNESS)
+        for one in routes.described(service)
+    }
+    assert open_routes | set(ROUTES[WITNESS]) == {route for route, reason in said.items() if reason}
     assert "Auth" not in dict(resources("AWS::Serverless::Api", written()))["WitnessApi"]
 
 

@@ -120,7 +120,17 @@ def test_a_verb_whose_library_is_missing_names_the_extra(bare: Path, tmp_path: P
 
 
 def test_uvx_runs_it_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
-    uvx = [UV, "tool", "run", "--quiet", "--python", sys.executable, "--from", wheel, "carevouch"]
+    uvx: list[str | Path] = [
+        UV,
+        "tool",
+        "run",
+        "--quiet",
+        "--python",
+        sys.executable,
+        "--from",
+        wheel,
+        "carevouch",
+    ]
     assert uv(*uvx[1:], "--version", cwd=tmp_path) == f"carevouch {__version__}\n"
     done = verified(tmp_path, uvx)
     assert done.returncode == 0, done.stderr

@@ -82,8 +82,37 @@ def _tags(path: Path, name: str) -> list[str]:
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_zip_holds_its_service_and_no_other(service: str) -> None:
     names = _names(_built("local", service))
-    assert {name.split("/")[1] for name in names if name.startswith("services/")} == {"__init__.py", service}
-    assert not [name for name in names if name.endswith((".pyc", "README.md")) or name.startswith("tests/")]
+    assert {
+        name.split("/")[1] for name in names if name.startswith("services/") and name.endswith(".py")
+    } == {"__init__.py", service}
+    assert not [name for name in names if name.endswith("README.md") or name.startswith("tests/")]
+
+
+def _headers(path: Path) -> dict[str, bytes]:
+    """The first eight bytes of every `.pyc`: the interpreter's magic number, and its kind (PEP 552)."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name)[:8] for name in archive.namelist() if name.endswith(".pyc")}
+
+
+def _magic(python: str) -> bytes:
+    code = "import importlib.util as u, sys; sys.stdout.buffer.write(u.MAGIC_NUMBER)"
+    return subprocess.run([python, "-I", "-c", code], capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("target", ["local", "aws"])
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_module_of_a_zip_has_bytecode_of_its_python(target: package.Target, service: str) -> None:
+    recipe = package.recipes()[service]
+    python = package.interpreter_for(recipe, target)
+    if python is None:
+        pytest.skip(f"there is no Python {recipe.python} on this machine, and uv could not fetch one")
+    path = _built(target, service)
+    unchecked_hash = (0b01).to_bytes(4, "little")
+    assert set(_headers(path).values()) == {_magic(python) + unchecked_hash}
+    compiled = {name.replace("/__pycache__/", "/").split(".cpython-")[0] for name in _headers(path)}
+    sources = {name.removesuffix(".py") for name in _names(path) if name.endswith(".py")}
+    assert {name for name in sources - compiled if name.startswith(("carevouch/", "services/"))} == set()
+    assert len(compiled) > 0.98 * len(sources), "libraries may hold a few files that are no modules"
 
 
 def test_a_zip_holds_only_the_rooms_that_its_service_enters() -> None:
@@ -104,7 +133,7 @@ def test_the_zip_holds_no_sdk_and_of_chalice_two_files_at_most(service: str) -> 
     names = _names(_built("local", service))
     assert not {name.split("/")[0] for name in names} & {*SDK, "six.py"}
     chalice = set(package.CHALICE_FILES) if "chalice" in package.recipes()[service].requires else set()
-    assert {name for name in names if name.startswith("chalice/")} == chalice
+    assert {name for name in names if name.startswith("chalice/") and name.endswith(".py")} == chalice
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -47,7 +47,7 @@ def _part(what: str, python: Sequence[Source], *, in_detail: bool) -> list[str]:
         f"headless {said.headless_share:.1%}, median {said.median_words:.0f} words"
     )
     wrong = [
-        f"{source.path}:{function.lineno} {function.name} has {length(function)} lines, not {sizes.MAX_FUNCTION}"
+        f"{source.path}:{function.lineno} {function.name}: {length(function)} lines, not {sizes.MAX_FUNCTION}"
         for source in python
         for function in source.functions
         if length(function) > sizes.MAX_FUNCTION

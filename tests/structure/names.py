@@ -14,7 +14,7 @@ NOUNS = frozenset({
 })  # fmt: skip
 _IRREGULAR = frozenset({
     "Held", "Kept", "Told", "Said", "Shown", "Seen", "Known", "Left", "Sent", "Given", "Drawn", "Made",
-    "Met", "Done", "Sworn", "Taken", "Written", "Broken", "Bound", "Found", "Put", "Read", "Built", "Sought", "Taught",
+    "Met", "Done", "Sworn", "Taken", "Written", "Broken", "Bound", "Found", "Put", "Built", "Taught",
 })  # fmt: skip
 
 

@@ -50,17 +50,17 @@ def measure(sources: Sequence[Source]) -> Sizes:
     )
 
 
-def called_once(sources: Sequence[Source]) -> list[tuple[Source, Function]]:
-    """The functions and methods that exactly one place names.
+def called_once(sources: Sequence[Source], *, by_file: bool = False) -> list[tuple[Source, Function]]:
+    """The functions and methods whose name stands in exactly one place besides the definition.
 
-    A private name is looked for in its own file, a public one everywhere. Two public functions of one name count
-    as called more often than they are. Dunders and decorated functions are left out: Python or a framework calls
-    them.
+    Two functions of one name count as called more often than they are. With `by_file` a private name is
+    looked for in its own file only, which is stricter. Dunders and decorated functions are left out: Python
+    or a framework calls them.
     """
     everywhere = Counter(name for source in sources for name in _named(source))
     found = []
     for source in sources:
-        here = Counter(_named(source))
+        here = Counter(_named(source)) if by_file else everywhere
         for function in source.functions:
             names = here if function.name.startswith("_") else everywhere
             if (

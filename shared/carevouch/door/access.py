@@ -328,7 +328,7 @@ class Visit:
         return seen[0]
 
     def record(self, outcome: str, because: str) -> audits.AccessRecord:
-        """What the AuditEvent of this visit says."""
+        """The facts of this visit, as its AuditEvent says them."""
         shown = tuple(str(one.stored.doc) for one in self._shown)
         return audits.AccessRecord(
             self.caller,

@@ -1,7 +1,8 @@
 """The consents of a person, each with the verdict whether a device bound at the time signed exactly it.
 
-Whoever can write to the table can put a row there; without the signature of a key that the person's own
-device holds, bound before that moment (see `devices`), it permits nothing. It may still refuse.
+A row that somebody put into the table permits nothing by itself. It takes the signature of a key that the
+person's own device holds, and the device must have been bound before that moment (see `Devices`). An unsigned
+consent may still refuse.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,6 @@ from carevouch.kernel.jsontext import parse
 from carevouch.kernel.jws import Jwk, take_apart
 from carevouch.store.documents import Partition, Reader, StoredRevision
 
-__all__ = ["GRANTED", "Consents", "devices_of"]
 GRANTED = "consent.granted"
 
 

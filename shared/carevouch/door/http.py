@@ -26,6 +26,8 @@ from carevouch.kernel.jsontext import parse, render
 
 FHIR_JSON = "application/fhir+json"
 CONTENT_TYPES = ["application/json", FHIR_JSON]
+# Other bodies that a route may take; `any` is for protocols whose clients name no type or their own.
+ALSO_TAKEN = {"json": [], "form": ["application/x-www-form-urlencoded"], "any": ["*/*"]}
 # Lambda's own limit for an event is 6 MB, and a body grows by a third in base64.
 MAX_BODY_BYTES = 4_000_000
 TEXT = "text/plain; charset=utf-8"
@@ -132,21 +134,15 @@ class Door:
 
     def __init__(self, service: str, cors_origin: Callable[[], str] = lambda: "*") -> None:
         self.chalice = _Chalice(service, cors_origin)
-        # None by its type, or Chalice refuses who does not ask for bytes: `_Bytes` says which bodies are.
+        # Register no binary types, or Chalice refuses clients whose Accept header does not ask for bytes.
+        # `_Bytes` marks the bodies that are bytes.
         self.chalice.api.binary_types[:] = []
         self.logger = Logger(service=service)
         self.metrics = Metrics(namespace="Carevouch", service=service)
 
-    def route(
-        self, method: str, path: str, handler: Handler, *, form: bool = False, any_type: bool = False
-    ) -> None:
-        """Serve `method path` by `handler`; `form` also takes application/x-www-form-urlencoded.
-
-        `any_type` takes a body whatever it is called, for protocols whose clients name no type or their own.
-        """
-        content_types = [*CONTENT_TYPES, *(["application/x-www-form-urlencoded"] if form else [])]
-        if any_type:
-            content_types.append("*/*")
+    def route(self, method: str, path: str, handler: Handler, *, takes: str = "json") -> None:
+        """Serve `method path` by `handler`, which takes JSON of both names, or a form or any body too."""
+        content_types = [*CONTENT_TYPES, *ALSO_TAKEN[takes]]
 
         def view(**variables: str) -> Response:
             return self._serve(method, path, handler, variables)
@@ -180,7 +176,11 @@ class Door:
         return HttpRequest(
             method=method,
             url=_url(request),
-            path={name: unquote(value) for name, value in variables.items()},
+            # Chalice hands a view only the variables whose names are words, so not that of `{path+}`.
+            path={
+                **(request.uri_params or {}),
+                **{name: unquote(value) for name, value in variables.items()},
+            },
             query={name: query.getlist(name) for name in names} if query else {},
             headers={name.lower(): value for name, value in request.headers.items()},
             body=request.raw_body,

@@ -1,8 +1,8 @@
 """A whole log, checked by anyone: its super-log, each strand, what witnesses say, and what must fit together.
 
-Everything is read once, through one function, and believed as far as the keys of genesis reach. The super-log
-is read before the strands, so that a strand that grows meanwhile does no harm. The policy says which witnesses
-count. Without one, time is the time of the blocks of every strand.
+Everything is read once, through one function, and believed as far as the keys of genesis reach. The
+super-log is read before the strands, so that a strand that grows meanwhile does no harm. The policy says
+which witnesses count. Without one, time is the time of the blocks of every strand.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,9 +1,9 @@
 """Receipts, which a caller keeps of an accepted act, and the standing of their events in the log.
 
 A receipt is the event and its key's certificate (FORMATS.md, 7). It proves that the service took the act and
-promised to have it in the log by `seal_by`. The promise is broken once the log's own time is past that, and no
-strand has the event or its rejection. Then receipt and log together are evidence against the operator. A log
-whose audit has findings, or whose time is not past, is no ground for that.
+promised to have it in the log by `seal_by`. The promise is broken once the log's own time is past that, and
+no strand has the event or its rejection. Then receipt and log together are evidence against the operator. A
+log whose audit has findings, or whose time is not past, is no ground for that.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
 """A strand, checked by anyone: every tile against every entry, every block, certificate and signature.
 
-The audit reads the public files of a strand and believes only the pinned key. Its findings are data: an audit
-that goes on after a fault tells more than one that stops. It cannot see a revision's bytes, which need an
-opening, nor a dropped last event, which needs a receipt. `audit_log` audits a whole log, with its super-log and
-its witnesses.
+The audit reads the public files of a strand and believes only the pinned key. Its findings are data: an
+audit that goes on after a fault tells more than one that stops. It cannot see a revision's bytes, which need
+an opening, nor a dropped last event, which needs a receipt. `audit_log` audits a whole log, with its
+super-log and its witnesses.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,7 +1,7 @@
 """The super-log, checked by anyone: each entry is a head that its strand really had, each strand only grows.
 
-It goes before the audit of the strands, which are then recomputed to every size that the super-log lists. So an
-operator who shows one history above and another below is found out.
+It goes before the audit of the strands, which are then recomputed to every size that the super-log lists. So
+an operator who shows one history above and another below is found out.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,11 @@
 """The auditing cosigner: before a super-log's checkpoint is cosigned, every strand's growth is checked.
 
-It is the `Audit` of a witness; `carevouch.witness.watch` does the looking. Here it is bounded: an audit that is
-behind answers 503, and catches up a little with every request. Its progress is stored by compare-and-swap. A
-finding becomes a refusal, a log line and a metric that an alarm waits for.
+It is the `Audit` of a witness; `carevouch.witness.watch` does the looking. Here it is bounded: an audit that
+is behind answers 503, and catches up a little with every request. Its progress is stored by
+compare-and-swap. A finding becomes a refusal, a log line and a metric that an alarm waits for.
 
-No finding is forgiven: progress stops before it, so that the next request meets it again. Only files that were
-missing can come back. A log can never unsay what it has signed.
+No finding is forgiven: progress stops before it, so that the next request meets it again. Only files that
+were missing can come back. A log can never unsay what it has signed.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The edges of a deployment's logs that an auditing cosigner has followed, and how it goes on from there. Pure.
+"""The edges of the logs that an auditing cosigner has followed, and how it goes on from there. Pure.
 
 A witness knows that the super-log only grew. This one also reads the strand checkpoints in it. Each must be
 signed by its strand, never be smaller than one before it, and never have another root for the same size. Its

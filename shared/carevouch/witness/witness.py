@@ -1,9 +1,10 @@
 """A witness for other people's logs: C2SP tlog-witness, the use case behind `add-checkpoint`.
 
-It reads its last state of the log and judges the request (`carevouch.witness.request`). It has the log audited
-where that is asked for, moves its state by one compare-and-swap, and only then signs. So a cosignature never
-leaves before the state that forbids its contradiction is stored. Of two requests that meet, one is told of the
-other. It never signs for a log that its operator did not name, and says nothing about anybody.
+It reads its last state of the log and judges the request (`carevouch.witness.request`). It has the log
+audited where that is asked for, moves its state by one compare-and-swap, and only then signs. So a
+cosignature never leaves before the state that forbids its contradiction is stored. Of two requests that
+meet, one is told of the other. It never signs for a log that its operator did not name, and says nothing
+about anybody.
 """
 
 from collections.abc import Callable, Mapping, Sequence

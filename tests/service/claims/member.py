@@ -10,6 +10,7 @@ from typing import Any
 from carevouch.claims.contract import CONTRACT_TYP, contract_hash, contract_payload
 from carevouch.door.access import Access
 from carevouch.door.http import Door
+from carevouch.door.routes import serve
 from carevouch.fhir.validate import require_valid
 from carevouch.kernel.canonical import jcs
 from carevouch.kernel.ids import Doc, parse_reference
@@ -17,7 +18,7 @@ from carevouch.kernel.jsontext import parse, render
 from carevouch.kernel.jws import sign
 from carevouch.store.documents import StoredRevision
 from services.claims.ports import Ports
-from services.claims.routes import register
+from services.claims.routes import ROUTES
 from tests.api import Answer, Api
 from tests.people import Organization, admit, enrol
 from tests.unit.claims.cases import terms
@@ -108,7 +109,7 @@ def new_api(world: World) -> Api:
     store = world.store("claims")
     ports = Ports(store, Access(store))
     door = Door("claims")
-    register(door, lambda: ports)
+    serve(door, ROUTES, lambda: ports)
     return Api(door)
 
 

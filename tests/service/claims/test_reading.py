@@ -3,9 +3,11 @@
 import pytest
 
 from carevouch.door.http import Door
+from carevouch.door.routes import serve
 from services.records.ports import ports_of
-from services.records.routes import register as register_records
+from services.records.routes import ROUTES as RECORDS_ROUTES
 from tests.api import Answer, Api, Who
+from tests.descriptions import description
 from tests.log_of import log_of
 from tests.people import admit, bind_device
 from tests.service.claims.member import Member
@@ -16,7 +18,7 @@ from tests.world import World
 def records(world: World) -> Api:
     store = world.store("records")
     door = Door("records")
-    register_records(door, lambda: ports_of(store, log_of(world).sealed))
+    serve(door, RECORDS_ROUTES, lambda: ports_of(store, log_of(world).sealed, description))
     return Api(door)
 
 

@@ -8,13 +8,14 @@ import pytest
 from carevouch.consent.signature import sign_grant
 from carevouch.door.access import Access
 from carevouch.door.http import Door, HttpRequest
+from carevouch.door.routes import serve
 from carevouch.identity.caller import TokenFacts, caller_of
 from carevouch.kernel.ids import Doc, Key
 from carevouch.records.access import ReadAllowed, ReadRefused
 from carevouch.store.documents import StoredRevision
 from carevouch.store.rows import Row
 from services.consent.ports import Ports
-from services.consent.routes import register
+from services.consent.routes import ROUTES
 from tests import people
 from tests.api import Answer, Api, Who
 from tests.people import Device, Organization
@@ -91,7 +92,7 @@ def scene_of(world: World) -> Scene:
     store = world.store("consent")
     access = Access(store)
     door = Door("consent")
-    register(door, lambda: Ports(store, access))
+    serve(door, ROUTES, lambda: Ports(store, access))
     clinic = people.admit(world, "Thistle Clinic", ["provider"])
     patient = people.enrol(world, clinic)
     return Scene(

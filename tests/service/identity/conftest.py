@@ -10,6 +10,7 @@ import pytest
 
 from carevouch.door.access import Access
 from carevouch.door.http import Door
+from carevouch.door.routes import serve
 from carevouch.fhir.meta import with_meta
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import render
@@ -17,7 +18,7 @@ from carevouch.store.documents import ActPlan, Draft, StoredAnswer
 from carevouch.store.documents.erasure import Eraser
 from carevouch.store.documents.reader import Index
 from services.identity.ports import Ports
-from services.identity.routes import register
+from services.identity.routes import ROUTES
 from services.identity.store import name_of
 from tests.api import Api
 from tests.people import Organization, act, admit, synthetic_patient
@@ -55,7 +56,7 @@ def ports(world: World) -> Ports:
 @pytest.fixture
 def api(ports: Ports) -> Api:
     door = Door("identity")
-    register(door, lambda: ports)
+    serve(door, ROUTES, lambda: ports)
     return Api(door)
 
 

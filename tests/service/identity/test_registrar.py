@@ -14,12 +14,14 @@ import pytest
 
 from carevouch.door.consents import Consents
 from carevouch.door.http import Door
+from carevouch.door.routes import serve
 from carevouch.identity.links import SEED_BYTES, answer_offer, make_offer, one_time_key
 from carevouch.kernel.times import later
 from services.identity.ports import Ports
 from services.records.ports import ports_of as records_ports_of
-from services.records.routes import register as register_records
+from services.records.routes import ROUTES as RECORDS_ROUTES
 from tests.api import Answer, Api
+from tests.descriptions import description
 from tests.log_of import log_of
 from tests.people import (
     Device,
@@ -81,7 +83,7 @@ def test_a_person_made_by_a_bundle_is_registered_by_its_author(
 ) -> None:
     store = world.store("records")
     records = Door("records")
-    register_records(records, lambda: records_ports_of(store, log_of(world).sealed))
+    serve(records, RECORDS_ROUTES, lambda: records_ports_of(store, log_of(world).sealed, description))
     bundle = {
         "resourceType": "Bundle",
         "type": "transaction",

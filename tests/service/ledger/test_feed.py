@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carevouch.door.http import Door
+from carevouch.door.routes import serve
 from carevouch.events.certificate import CERT_TYP
 from carevouch.events.envelope import EVENT_TYP
 from carevouch.events.seal import BLOCK_SEALED, parse_seal
@@ -21,7 +22,7 @@ from carevouch.ledger.note import Verifier
 from carevouch.ledger.tiles import ENTRIES, split_bundle, tile_at
 from carevouch.store.log.library import Library
 from carevouch.store.log.ports import StoredObject
-from services.ledger.routes import add_routes
+from services.ledger.routes import ROUTES
 from tests.api import Answer, Api
 from tests.service.sealer.fakes import Cloud
 from tests.unit.sealing.acts import ORIGIN, PATIENT, House, Producer, event_id
@@ -38,7 +39,7 @@ class Site:
         self.producers = [Producer(self.cloud.house, name=f"session {at}") for at in range(2)]
         door = Door("ledger")
         library = Library(self.cloud.objects, self.cloud.marks, lambda: self.cloud.house.genesis)
-        add_routes(door, lambda: library)
+        serve(door, ROUTES, lambda: library)
         self.api = Api(door)
         self.waiting: list[Key] = []
         self.number = 0

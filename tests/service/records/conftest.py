@@ -8,14 +8,16 @@ from typing import Any, cast
 import pytest
 
 from carevouch.door.http import Door
+from carevouch.door.routes import serve
 from carevouch.events.catalogue import OWN_TYPES
 from carevouch.kernel.ids import Key
 from carevouch.kernel.jsontext import parse
 from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports, ports_of
-from services.records.routes import register
+from services.records.routes import ROUTES
 from tests import people
 from tests.api import Answer, Api, Who
+from tests.descriptions import description
 from tests.log_of import log_of
 from tests.people import Device, Organization
 from tests.world import BASE_URL, World, memory_world
@@ -28,7 +30,7 @@ LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
 def door_over(ports: Ports) -> Api:
     """The door in a fresh execution environment."""
     door = Door("records")
-    register(door, lambda: ports)
+    serve(door, ROUTES, lambda: ports)
     return Api(door)
 
 
@@ -40,7 +42,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.log = log_of(self.world)
-        self.ports = ports_of(self.world.store("records"), self.log.sealed)
+        self.ports = ports_of(self.world.store("records"), self.log.sealed, description)
         self.api = door_over(self.ports)
         self.hospital = people.admit(self.world, "Hospital", ["provider"])
         self.clinic = people.admit(self.world, "Clinic", ["provider"])

@@ -4,6 +4,7 @@ import pytest
 
 from services.records.ports import ports_of
 from tests import people
+from tests.descriptions import description
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.service.records.conftest import (
     Json,
@@ -76,7 +77,7 @@ def test_a_bundle_cut_short_is_whole_or_absent_and_then_finished(at: int, what: 
     assert first.status != 200 or found
 
     scene.world.clock.advance(LATER_SECONDS)
-    scene.api = door_over(ports_of(scene.world.store("records"), scene.log.sealed))
+    scene.api = door_over(ports_of(scene.world.store("records"), scene.log.sealed, description))
     again = scene.call(scene.hospital, "POST", "/fhir", sent, idempotency_key="k")
     assert again.status == 200, again.body
     (patient,) = people_of(scene)

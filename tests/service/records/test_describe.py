@@ -1,14 +1,13 @@
 """The two descriptions say what is served, no more and no less."""
 
+import json
 import re
 import tomllib
 
 from carevouch.events.catalogue import DIRECTORY_TYPES
 from carevouch.fhir.search import search_parameters
 from carevouch.fhir.validate import check
-from services.records.describe import VERSION
-from services.records.neighbours import NEIGHBOURS
-from services.records.routes import routes
+from infra.routes import DOORS, routes_of
 from tests.contract.template import functions
 from tests.oracles import ROOT
 from tests.service.records.conftest import Json, Scene
@@ -60,19 +59,46 @@ def test_openapi_names_every_route_of_the_template(scene: Scene) -> None:
         for path, methods in description["paths"].items()
         for method, operation in methods.items()
     }
+    public = {
+        (route.method, route.path): route.public_path for service in DOORS for route in routes_of(service)
+    }
     served = set()
     for properties in functions().values():
         for event in properties.get("Events", {}).values():
             said = event["Properties"]
             if event["Type"] == "Api" and said["RestApiId"] == {"Ref": "Api"}:
-                path = said["Path"].replace("+}", "}")
-                served.add((said["Method"].upper(), path, said.get("Auth") == {"Authorizer": "NONE"}))
+                method, path = said["Method"].upper(), said["Path"]
+                path = public[method, path].replace("+}", "}")
+                served.add((method, path, said.get("Auth") == {"Authorizer": "NONE"}))
     assert described == served
 
 
-def test_the_lists_of_routes_do_not_overlap() -> None:
-    own = {(route.method, route.path) for route in routes()}
-    assert own.isdisjoint((method, path) for method, path, _, _ in NEIGHBOURS)
+def test_operations_of_fhir_are_described_by_their_own_names(scene: Scene) -> None:
+    paths = scene.api.call("GET", "/openapi.json").json()["paths"]
+    assert "post" in paths["/fhir/Claim/$submit"]
+    assert "post" in paths["/fhir/CoverageEligibilityRequest/$submit"]
+    assert "post" in paths["/fhir/Consent/$revokeConsent"]
+    assert "get" in paths["/fhir/Patient/{id}/$everything"]
+
+
+def test_a_claim_is_described_with_its_members(scene: Scene) -> None:
+    description = scene.api.call("GET", "/openapi.json").json()
+    submit = description["paths"]["/fhir/Claim/$submit"]["post"]
+    (body,) = submit["requestBody"]["content"].values()
+    assert body["schema"] == {"$ref": "#/components/schemas/Claim"}
+    schemas = description["components"]["schemas"]
+    claim = schemas["Claim"]
+    assert claim["additionalProperties"] is False
+    assert {"status", "type", "use", "patient", "insurance"} <= claim["properties"].keys()
+    assert claim["properties"]["status"]["enum"] == ["active", "cancelled", "draft", "entered-in-error"]
+    assert claim["properties"]["contained"]["items"] == {"$ref": "#/components/schemas/Resource"}
+    assert schemas["Patient"]["properties"]["_birthDate"] == {"$ref": "#/components/schemas/Element"}
+
+
+def test_openapi_points_at_nothing_that_is_not_there(scene: Scene) -> None:
+    description = scene.api.call("GET", "/openapi.json").json()
+    pointers = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(description)))
+    assert pointers == description["components"]["schemas"].keys()
 
 
 def test_operations_have_names_of_their_own(scene: Scene) -> None:
@@ -99,7 +125,7 @@ def test_openapi_says_what_is_sent_and_answered_in_which_form(scene: Scene) -> N
         "/fhir/.well-known/smart-configuration": "application/json",
     }
     for path, form in forms.items():
-        assert list(paths[path]["get"]["responses"]["2XX"]["content"]) == [form]
+        assert list(paths[path]["get"]["responses"]["200"]["content"]) == [form]
     put = paths["/fhir/{type}/{id}"]["put"]
     assert {"If-Match", "Idempotency-Key"} <= {one["name"] for one in put["parameters"]}
     assert {"400", "401", "403", "404", "409", "412", "413", "422", "503"} <= set(put["responses"])
@@ -114,6 +140,6 @@ def test_the_statement_stays_the_same_until_what_is_served_changes(scene: Scene)
         assert creates or not resource["conditionalCreate"]
 
 
-def test_the_version_is_that_of_the_package() -> None:
+def test_the_version_is_that_of_the_package(scene: Scene) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == VERSION
+    assert capabilities(scene)["software"]["version"] == project["version"]

@@ -11,6 +11,7 @@ from carevouch.kernel.ids import Key
 from carevouch.store.rows import Row
 from services.records import transaction
 from services.records.ports import ports_of
+from tests.descriptions import description
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.people import Organization
 from tests.service.records.conftest import Json, Scene, whole_patient
@@ -60,7 +61,9 @@ def race(
         incoming = HttpRequest("POST", "/fhir", {}, {}, headers, body, caller)
         try:
             outcomes.append(
-                transaction.bundle(incoming, ports_of(scene.world.store("records"), scene.log.sealed))
+                transaction.bundle(
+                    incoming, ports_of(scene.world.store("records"), scene.log.sealed, description)
+                )
             )
         except Exception as error:  # noqa: BLE001 - what a rival met is what the test looks at
             outcomes.append(error)

@@ -3,13 +3,14 @@
 import pytest
 
 from carevouch.door.http import Door
+from carevouch.door.routes import serve
 from carevouch.kernel.encoding import sha256
 from carevouch.ledger.checkpoint import Checkpoint
 from carevouch.ledger.cosignature import timestamp_of
 from carevouch.ledger.note import open_note, parse_note
 from carevouch.witness.request import SIZE, State, WitnessSigner, origin_hash
 from carevouch.witness.witness import Witness, WitnessAnswer
-from services.witness.routes import add_routes
+from services.witness.routes import ROUTES
 from tests.api import Api
 from tests.fakes import Crash, Faults
 from tests.service.witness.witness_room import MemoryWitness, Stand, grown, signer
@@ -141,7 +142,7 @@ def test_a_log_that_is_no_longer_known_is_no_longer_shown() -> None:
 
 def door_of(stand: Stand) -> Api:
     door = Door("witness")
-    add_routes(door, stand.witness)
+    serve(door, ROUTES, stand.witness)
     return Api(door)
 
 

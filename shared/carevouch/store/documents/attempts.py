@@ -1,13 +1,13 @@
 """The attempts at an act, and what makes a retry with an Idempotency-Key get the same answer (FORMATS.md, 2).
 
 The row of index 0 remembers a salted hash of the request, and the answer's status and references. They are
-encrypted under the key of its body and bound to its row. Nothing is kept in clear, and it dies with the
+encrypted under the key of its body and bound to its row. No clear text is kept, and it dies with the
 person's key. The same Idempotency-Key for another request is refused (422).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from carevouch.kernel.canonical import jcs, parse_jcs
 from carevouch.kernel.encoding import b64u, sha256, unb64u
@@ -30,13 +30,24 @@ from carevouch.store.keys import associated_data, decrypt
 from carevouch.store.rows import Row
 from carevouch.store.session import NotStored
 
-if TYPE_CHECKING:
-    from carevouch.store.documents.writer import Writer
-
 # Each rival takes an identifier from us once; no real clinic has five rivals at the same instant.
 MAX_ATTEMPTS = 5
 # The attribute of row 0 that remembers the answer, and a part of what its ciphertext is bound to.
 ANSWER = "answer"
+
+
+class ActStore(Protocol):
+    """A writer, as far as attempts use it."""
+
+    @property
+    def reader(self) -> Reader:
+        """The reader of the same rows."""
+
+    def names(self, request: ActRequest, first: Doc | FirstDocument) -> tuple[ActNames, ...]:
+        """The names of every attempt."""
+
+    def append(self, request: ActRequest, names: ActNames, plan: ActPlan) -> CommittedAct:
+        """One attempt."""
 
 
 class AttemptLost(NotStored):
@@ -60,7 +71,7 @@ class Attempts:
     """
 
     def __init__(
-        self, writer: "Writer", request: ActRequest, first: Doc | FirstDocument, max_conflicts: int
+        self, writer: ActStore, request: ActRequest, first: Doc | FirstDocument, max_conflicts: int
     ) -> None:
         self.first = first
         self._writer = writer
@@ -138,7 +149,7 @@ class Attempts:
 
 
 def remembered_answer(request: ActRequest, answer: StoredAnswer, nonce: bytes) -> bytes:
-    """What row 0 remembers of the request and its answer."""
+    """The request and its answer, as row 0 remembers them."""
     return jcs(
         {
             "nonce": b64u(nonce),

@@ -30,7 +30,7 @@ WORK_LIST = "E#pending"
 
 @dataclass(frozen=True, slots=True)
 class ErasureReport:
-    """What came of a sweep: erasures finished, and those that have to wait for the next."""
+    """The outcome of a sweep: erasures finished, and those that have to wait for the next."""
 
     finished: int = 0
     failed: int = 0
@@ -92,8 +92,8 @@ class Eraser:
     def _identifier_keys(self, patient: str) -> list[str]:
         """The identifier keys in every version that can still be opened, proved or not.
 
-        Whoever could write a row with the person's key could name a stranger's identifiers in it; they stay,
-        because only rows that lead to this person are removed.
+        A row that somebody wrote with the person's key could name a stranger's identifiers. They stay:
+        only rows that lead to this person are removed.
         """
         data_key = self._reader.keys.person(patient).data
         doc = Doc("Patient", patient)

@@ -1,4 +1,4 @@
-"""The words of the store: what a handler hands in, and what it gets back."""
+"""The words of the store: requests, plans and stored acts, and how an act lies in its rows."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -127,7 +127,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """What a retry with the same key must be told again: a status and references, never content."""
+    """The answer that a retry with the same key gets again: a status and references, never content."""
 
     status: int
     references: tuple[str, ...] = ()

@@ -1,9 +1,9 @@
 """Reading: only what is visible, decrypts in its own row, and stands under the root of a valid event.
 
-Whoever can write to the table can still not make this reader believe a revision: it needs the person's key,
-a key certified by a service root for that event type, and a leaf under the signed root. What does not hold
-is an `IntegrityFault`, never silently skipped: a missing row is indistinguishable from a refusal, a forged
-one must not be.
+A forger with write access to the table cannot make this reader believe a revision. It takes the person's
+key, a key certified by a service root for that event type, and a leaf under the signed root. A revision that
+does not hold is an `IntegrityFault` and is never skipped: a missing row looks like a refusal, and a forged
+one must not.
 """
 
 from collections import OrderedDict
@@ -269,7 +269,7 @@ class Index:
         return self._blinds(resource, every_identifier_of(resource))
 
     def find(self, blinds: Iterable[str]) -> dict[str, Doc]:
-        """Those of the identifiers that are taken, each with its document."""
+        """The identifiers that are taken, each with its document."""
         rows = self._reader.rows.get_many([Key(blind, "id") for blind in dict.fromkeys(blinds)])
         return {key.pk: parse_reference(row.text("doc") or "") for key, row in rows.items()}
 
@@ -281,8 +281,8 @@ class Index:
     def current(self, blinds: Iterable[str]) -> dict[str, Doc]:
         """The same, if every person found still has the identifier that led to them; raises `Superseded`.
 
-        A row stays when a Patient is corrected, so that what it once named is not handed to somebody else
-        unseen. Whoever comes with it may mean either person, and only people can tell.
+        A row stays when a Patient is corrected, so that nobody else is handed its identifier unseen. A caller
+        with that identifier may mean either person, and only people can tell.
         """
         found = self.find(blinds)
         self._require_current(found)

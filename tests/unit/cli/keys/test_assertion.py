@@ -12,13 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from carevouch.door.access import Access
 from carevouch.door.http import Door
+from carevouch.door.routes import serve
 from carevouch.kernel.errors import Invalid, Malformed
 from carevouch.kernel.jws import KeyInMemory, private_jwk
 from carevouch.kernel.times import instant
 from carevouch.store.documents.erasure import Eraser
 from carevouch.store.documents.reader import Index
 from services.identity.ports import Ports
-from services.identity.routes import register
+from services.identity.routes import ROUTES
 from services.identity.tokens import ASSERTION_TYPE
 from tests.api import Api
 from tests.people import admit
@@ -105,5 +106,5 @@ def _token_door(world: World) -> Api:
     eraser = Eraser(store.reader, store.writer, store.key_rows, index.blinds_of_body)
     ports = Ports(store, Access(store), index, eraser, new_key(), MemoryAssertions(), seconds_of(world))
     door = Door("identity")
-    register(door, lambda: ports)
+    serve(door, ROUTES, lambda: ports)
     return Api(door)

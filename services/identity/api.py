@@ -1,0 +1,98 @@
+"""The words about the identity use cases."""
+
+from carevouch.door.api import OPEN, RECEIPT, TEXT, TRUTH, WHOLE, Operation, Schema, list_of, object_of
+from services.identity import devices, discovery, organizations, people, tokens
+
+SCHEMAS: dict[str, Schema] = {
+    "TokenRequest": object_of(
+        {
+            "grant_type": {"const": "client_credentials", "type": "string"},
+            "client_assertion_type": TEXT,
+            "client_assertion": TEXT,
+        },
+        {"scope": TEXT},
+    ),
+    "Token": object_of({"access_token": TEXT, "token_type": TEXT, "expires_in": WHOLE, "scope": TEXT}),
+    "OAuthError": object_of({"error": TEXT, "error_description": TEXT}),
+    "JsonWebKeySet": object_of({"keys": list_of(OPEN)}),
+    "SmartConfiguration": object_of(
+        {
+            "issuer": TEXT,
+            "jwks_uri": TEXT,
+            "token_endpoint": TEXT,
+            "grant_types_supported": list_of(TEXT),
+            "token_endpoint_auth_methods_supported": list_of(TEXT),
+            "token_endpoint_auth_signing_alg_values_supported": list_of(TEXT),
+            "scopes_supported": list_of(TEXT),
+            "response_types_supported": list_of(TEXT),
+            "capabilities": list_of(TEXT),
+            "code_challenge_methods_supported": list_of(TEXT),
+            "access_token_lifetime_seconds": WHOLE,
+        }
+    ),
+    "SignedAdmission": object_of(
+        {
+            "event": TEXT,
+            "documents": list_of(
+                object_of(
+                    {
+                        "doc": TEXT,
+                        "version": WHOLE,
+                        "prev": {"type": ["string", "null"]},
+                        "nonce": TEXT,
+                        "body": TEXT,
+                    }
+                )
+            ),
+        }
+    ),
+    "DeviceBinding": object_of({"offer": TEXT, "binding": TEXT}),
+    "DeviceBound": object_of({"client_id": TEXT, "device": TEXT, "kid": TEXT, "receipt": RECEIPT}),
+    "Subject": object_of(
+        {
+            "patient": TEXT,
+            "devices": list_of(object_of({"device": TEXT, "bound": TEXT, "active": TRUTH})),
+        }
+    ),
+    "SubjectSecret": object_of({"jwe": TEXT}),
+}
+OPERATIONS = {
+    tokens.token: Operation(
+        "Exchange a signed assertion for an access token",
+        {200: "Token"},
+        anyone="where tokens come from",
+        body="TokenRequest",
+    ),
+    discovery.jwks: Operation("The keys that sign tokens", {200: "JsonWebKeySet"}, anyone="public keys"),
+    discovery.smart_configuration: Operation(
+        "The SMART configuration: how a client gets a token",
+        {200: "SmartConfiguration"},
+        anyone="discovery",
+    ),
+    people.register: Operation(
+        "Register a person; one who is known is linked and named by id alone",
+        {200: "Patient", 201: "Patient"},
+        who="a provider",
+        body="Patient",
+    ),
+    organizations.admit: Operation(
+        "Admit or change an organisation, in the operator's signed form",
+        {201: "Organization"},
+        anyone="carries an act that the operator signed",
+        body="SignedAdmission",
+    ),
+    devices.bind: Operation(
+        "Bind a device under both signatures",
+        {201: "DeviceBound"},
+        anyone="carries an enrolment that the provider, the one-time key and the device signed",
+        body="DeviceBinding",
+    ),
+    devices.remove: Operation("Remove a device", {204: ""}, who="a device of the same person"),
+    devices.describe: Operation("A person's own devices", {200: "Subject"}, who="the person's own device"),
+    devices.erase: Operation("Erase a person for good", {204: ""}, who="the person's own device"),
+    devices.secret: Operation(
+        "The subject secret, encrypted to the calling device",
+        {200: "SubjectSecret"},
+        who="the person's own device",
+    ),
+}

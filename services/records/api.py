@@ -1,0 +1,94 @@
+"""The words about the records use cases."""
+
+from carevouch.door.api import OPEN, TEXT, Operation, Schema, list_of, object_of
+from services.records import describe, everything, feed, ledger, read, revisions, search, transaction, write
+
+_READER = "whoever may read the document: its author, a named party, the person, or under a consent"
+_PAGE = {
+    "_count": "how many a page holds",
+    "_cursor": "where the next page goes on, as its link says",
+}
+SCHEMAS: dict[str, Schema] = {
+    "OpenApiDocument": OPEN,
+    "CommittedView": {
+        "type": "object",
+        "properties": {"blockAddress": OPEN, "hash": TEXT, "metadata": OPEN, "data": OPEN},
+        "additionalProperties": True,
+    },
+    "RevisionHistory": {
+        "anyOf": [
+            list_of(OPEN),
+            {"$ref": "CommittedView"},
+            object_of(
+                {"revisions": list_of({"$ref": "CommittedView"}), "next": {"type": ["string", "null"]}}
+            ),
+        ]
+    },
+    "RevisionFeed": object_of({"records": list_of(OPEN), "next": TEXT}),
+    "Opening": OPEN,
+}
+OPERATIONS = {
+    describe.metadata: Operation(
+        "The capabilities of this FHIR server", {200: "CapabilityStatement"}, anyone="discovery"
+    ),
+    describe.openapi: Operation("This description", {200: "OpenApiDocument"}, anyone="discovery"),
+    transaction.bundle: Operation(
+        "Store a Bundle: a transaction is one act, a batch one act per entry",
+        {200: "Bundle"},
+        who="a provider linked with the person",
+        body="Bundle",
+    ),
+    search.search: Operation(
+        "Search the documents of one person, or of a directory type",
+        {200: "Bundle"},
+        who=_READER,
+        query={
+            "patient": "whose records; needed but for directory types (other parameters: /fhir/metadata)",
+            "_sort": "date or -date",
+            **_PAGE,
+        },
+    ),
+    read.read: Operation("Read a document", {200: "{type}", 304: ""}, who=_READER),
+    read.history: Operation("All versions of a document", {200: "Bundle"}, who=_READER, query=_PAGE),
+    read.vread: Operation("One version of a document", {200: "{type}", 304: ""}, who=_READER),
+    write.create: Operation(
+        "Create a document",
+        {200: "{type}", 201: "{type}"},
+        who="a provider linked with the person",
+        body="{type}",
+    ),
+    write.update: Operation(
+        "Update a document",
+        {200: "{type}"},
+        who="its author, or a linked provider under a consent to correct",
+        body="{type}",
+    ),
+    everything.everything: Operation(
+        "All documents about a person that the caller may see",
+        {200: "Bundle"},
+        who=_READER,
+        query={"_type": "the types wanted, separated by commas", **_PAGE},
+    ),
+    revisions.history: Operation(
+        "A document's versions in the log",
+        {200: "RevisionHistory"},
+        who=_READER,
+        query={
+            "at": "the version that was current at this RFC 3339 time, by block time",
+            "from": "the versions that were current at some instant from this RFC 3339 time on",
+            "to": "and before this one",
+            **_PAGE,
+        },
+    ),
+    feed.feed: Operation(
+        "A person's sealed revisions, from a position",
+        {200: "RevisionFeed"},
+        who=_READER,
+        query={
+            "position": "where to go on: `next` of the page before; the beginning without it",
+            "limit": "how many records a page holds, at most 500",
+        },
+    ),
+    revisions.revision: Operation("One version as the log has it", {200: "CommittedView"}, who=_READER),
+    ledger.opening: Operation("The proof of one version", {200: "Opening"}, who=_READER),
+}
