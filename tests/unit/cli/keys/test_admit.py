@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from carevouch.cli.keys import verbs
 from carevouch.events.act import Revision, assemble
 from carevouch.events.certificate import verify_event
 from carevouch.events.envelope import EVENT_TYP, parse_event
 from carevouch.events.genesis import genesis_text
+from carevouch.identity import caller
 from carevouch.identity.admit import Standing, read_request
 from carevouch.identity.caller import parse_admission
 from carevouch.kernel.encoding import unb64u
@@ -258,3 +260,8 @@ def test_an_organisation_may_be_admitted_suspended(desk: Desk, capsys: pytest.Ca
     words = ["--organization", str(desk.folder / "org.json"), "--jwks", str(desk.folder / "keys.json")]
     desk.run(*words, "--role", "payer", "--status", "suspended")
     assert _standing(desk, capsys.readouterr().out).terms.status == "suspended"
+
+
+def test_the_help_knows_every_role_and_status() -> None:
+    assert verbs.ROLES == caller.ROLES
+    assert verbs.STATUSES == (caller.ACTIVE, caller.SUSPENDED)
