@@ -32,8 +32,11 @@ HEAD = """\
 """
 
 
-def _constants() -> dict[str, dict[str, object]]:
-    """Title of a group -> the names and values of its constants."""
+Groups = dict[str, dict[str, object]]  # title of a group -> names and values of its constants
+
+
+def _lengths_and_tags() -> Groups:
+    """The lengths, limits, tags and typs."""
     return {
         "Lengths and limits.": {
             "HASH_LENGTH": merkle.HASH_LENGTH,
@@ -77,10 +80,10 @@ def _constants() -> dict[str, dict[str, object]]:
             "POSSESSION_TYP": POSSESSION_TYP,
             "GRANT_TYP": GRANT_TYP,
         },
-    } | _members_and_types()
+    }
 
 
-def _members_and_types() -> dict[str, dict[str, object]]:
+def _members_and_types() -> Groups:
     """The members of the formats, and the types of seals and events."""
     return {
         "The members of each format, sorted.": {
@@ -114,7 +117,7 @@ def _members_and_types() -> dict[str, dict[str, object]]:
 def formats() -> str:
     """The text of `formats.js`."""
     parts = [HEAD]
-    for title, constants in _constants().items():
+    for title, constants in (_lengths_and_tags() | _members_and_types()).items():
         parts.append(f"\n// {title}\n")
         parts += [_declaration(name, value) for name, value in constants.items()]
     return "".join(parts)
