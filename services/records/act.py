@@ -25,13 +25,13 @@ from carevouch.records.bundle import (
     Placement,
     Stamp,
     StoreFacts,
+    answer_references,
     document_of,
     place,
-    remembered,
-    told_again,
+    repeated_outcomes,
 )
 from carevouch.records.resource import STORED, author_of, is_directory, resource_of
-from carevouch.records.survey import PATIENT, BundleSurvey, Identifier, whose
+from carevouch.records.survey import PATIENT, BundleSurvey, Identifier
 from carevouch.store.documents import (
     ActNames,
     ActPlan,
@@ -109,7 +109,7 @@ def store(
     # So that a refusal is audited with the person it was about, where the references say that alone.
     named = None
     with suppress(DomainError):  # They name several; that is refused below.
-        named = whose(survey, {})
+        named = survey.person({})
     if named is None:
         people.require_purpose()
     else:
@@ -138,10 +138,10 @@ def store(
             )
             placement = place(survey, facts, Stamp(caller.reference, names.time, names.part))
             if not placement.writes:
-                return ActOutcome(placement.done, ports.store.clock())
+                return ActOutcome(placement.outcomes, ports.store.clock())
             attempts.append(_plan(placement, current, retriable, caller, ports))
     committed = attempts.committed
-    entries = told_again(survey, committed.answer.references, attempts.committed_names.part)
+    entries = repeated_outcomes(survey, committed.answer.references, attempts.committed_names.part)
     return ActOutcome(entries, parse_event(committed.event).time, committed)
 
 
@@ -159,7 +159,7 @@ def _find(survey: BundleSurvey, caller: Caller, people: ConcernedPeople, ports: 
             people.visit(doc.id)  # The refusal to come is audited with them.
         else:
             documents[identifier] = doc
-    person = whose(survey, documents)
+    person = survey.person(documents)
     if person is not None:
         people.visit(person)
         if not ports.access.is_enrolled(caller, person):
@@ -214,7 +214,7 @@ def _plan(
     """The act to be stored; a new person's key is made here, last of all, because a key once made stays."""
     keys = ports.store.reader.keys
     drafts = [Draft(write.doc, write.body, current.get(write.doc)) for write in placement.writes]
-    answer = StoredAnswer(200, remembered(placement))
+    answer = StoredAnswer(200, answer_references(placement))
     blind = tuple((ports.index.blind(*identifier), doc) for identifier, doc in placement.identifiers)
     if placement.new_person and placement.person is not None:
         link = enrolment_doc(ports.store.reader, placement.person, caller.id)

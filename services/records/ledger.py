@@ -10,10 +10,9 @@ from carevouch.consent.signature import parse_body
 from carevouch.door.access import Visit
 from carevouch.door.consents import Consents, Devices, devices_of
 from carevouch.door.http import HttpRequest, Reply
-from carevouch.events.opening import Opening, render_opening
+from carevouch.events.opening import Opening, make_opening, render_opening
 from carevouch.identity.links import parse_device, read_offer
 from carevouch.kernel.jws import take_apart
-from carevouch.records.openings import opening_of
 from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports
 from services.records.read import document_visit, version_of
@@ -32,7 +31,7 @@ def opening(request: HttpRequest, ports: Ports) -> Reply:
 
 
 def _opening(stored: StoredRevision) -> Opening:
-    return opening_of(stored.revision, stored.event, stored.certificate, stored.index, stored.path)
+    return make_opening(stored.revision, stored.event.text, stored.certificate, stored.index, stored.path)
 
 
 def _with_device(file: Opening, consent: StoredRevision, visit: Visit) -> Opening:

@@ -13,10 +13,9 @@ from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.kernel.errors import Invalid, NotFound
 from carevouch.kernel.jsontext import render
 from carevouch.kernel.times import rfc3339
-from carevouch.records.openings import ledger_line
 from carevouch.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
 from carevouch.records.timeline import FIRST, NEVER, current_at, current_between
-from carevouch.records.views import SealPlace, committed_view, with_data
+from carevouch.records.views import SealPlace, committed_view, ledger_line, with_data
 from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports
 from services.records.read import document_visit, partition_of, version_of

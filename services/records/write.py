@@ -59,7 +59,7 @@ def _stored(
     entry: Entry, request: HttpRequest, caller: Caller, people: ConcernedPeople, ports: Ports
 ) -> Reply:
     """Store the entry and answer with the document as it then is."""
-    plain = survey([entry], {}, ports.access.base, lambda _index: entry.type)
+    plain = survey([entry], {}, ports.access.base, entry.type)
     outcome = store(request, plain, caller, people, ports)
     done, reader = outcome.entries[0], ports.store.reader
     if done.version:

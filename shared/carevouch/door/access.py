@@ -47,7 +47,7 @@ from carevouch.records.access import (
     AccessTarget,
     ReadAllowed,
     ReadRefused,
-    is_hearsay,
+    is_unverified_record,
     may_correct,
     may_read,
     may_read_own,
@@ -265,8 +265,8 @@ class Visit:
     def consents(self) -> tuple[Consent, ...]:
         """The consents of the person as they stand now, each with the verdict on its device signature.
 
-        A consent that a provider recorded is left out where `is_hearsay` says so. The Patient is read for
-        that only where some consent is unsigned.
+        A consent that a provider recorded is left out where `is_unverified_record` says so. The Patient is
+        read for that only where some consent is unsigned.
         """
         consents = Consents(self.access.reader, self.access.base, self.access.zone).of(self.partition)
         if all(consent.signed for consent in consents):
@@ -277,7 +277,7 @@ class Visit:
         left_out = set()
         for stored in recorded:
             with suppress(DomainError):  # A consent that cannot be read stays, and denies.
-                if is_hearsay(resource_of("Consent", stored.body), patient):
+                if is_unverified_record(resource_of("Consent", stored.body), patient):
                     left_out.add((str(stored.doc), stored.version))
         return tuple(one for one in consents if (one.reference, one.version) not in left_out)
 
@@ -339,7 +339,7 @@ class Visit:
             because,
             shown,
             tuple(sorted({consent for one in self._shown for consent in one.by.consents})),
-            audits.told_query(self._request.query),
+            audits.audited_query(self._request.query),
             self._request.request_id,
             len(shown),
         )

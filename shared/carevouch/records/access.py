@@ -1,8 +1,8 @@
 """The one rule of reading (SECURITY.md): scope AND (self OR author OR named party OR directory OR consent).
 
-Every door that shows a resource, its history, its place in the log or its opening asks here, for each
-revision by itself. The answer is never a bare bool: it names the rule that allowed, or everything that was
-missing. Absence refuses.
+Every door asks here before it shows a resource, its history, its place in the log or its opening. Each
+revision is decided by itself. The answer names the rule that allowed, or everything that was missing.
+Absence refuses.
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ from carevouch.identity.caller import AUDITOR, Caller, allows
 from carevouch.kernel.canonical import JsonObject
 from carevouch.records.resource import author_of
 
-# Of the actions that a consent may cover (R4 Consent.provision.action), that of changing what is stored.
+# The action of changing a stored document (R4 Consent.provision.action).
 CORRECT = "correct"
-# Who is a party to a claim, by the element that names them (R4 financial resources).
+# The elements of R4's financial resources that name a party to a claim.
 _PARTY_ELEMENTS = ("insurer", "provider", "requestor", "payor", "enterer")
 PARTY_TYPES = frozenset(
     {
@@ -35,7 +35,7 @@ PARTY_TYPES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class AccessTarget:
-    """What is to be read: one revision. `author` is the document's, `parties` a claim's, by reference."""
+    """One revision to be read; `author` is the document's author, `parties` a claim's, all as references."""
 
     type: str
     subject: str | None
@@ -46,7 +46,7 @@ class AccessTarget:
 
 @dataclass(frozen=True, slots=True)
 class ReadAllowed:
-    """Yes, by this rule; `reasons` are those of the consents, where they decided."""
+    """The caller may read, by this rule; `reasons` are the consents' own, where they decided."""
 
     rule: str
     reasons: tuple[JsonObject, ...] = ()
@@ -55,16 +55,23 @@ class ReadAllowed:
 
 @dataclass(frozen=True, slots=True)
 class ReadRefused:
-    """No, because none of the rules held; `reasons` say what the consents lacked."""
+    """The caller may not read, since no rule held; `reasons` say what the consents lacked."""
 
     because: str
     reasons: tuple[JsonObject, ...] = ()
 
 
 def may_read(
-    caller: Caller, asked: AccessRequest, target: AccessTarget, consents: Iterable[Consent], letter: str = "r"
+    caller: Caller,
+    request: AccessRequest,
+    target: AccessTarget,
+    consents: Iterable[Consent],
+    letter: str = "r",
 ) -> ReadAllowed | ReadRefused:
-    """Whether `caller` may see `target`; `consents` are all of its subject's."""
+    """Whether `caller` may see `target`; `consents` are all the consents of its subject.
+
+    `letter` is the interaction in a SMART scope: `r` for a read, `s` for a search.
+    """
     if not allows(caller.scopes, target.type, letter):
         return ReadRefused("scope")
     if target.subject is None:
@@ -74,53 +81,50 @@ def may_read(
             ReadAllowed("self") if caller.patient == target.subject else ReadRefused("not the person's own")
         )
     if target.type == "AuditEvent":
-        # Who looked at a person is for the person and for auditors; being the one who looked gives no right
-        # to it.
+        # An AuditEvent says who looked at the person. Only the person and auditors see it: having looked
+        # gives no right to it.
         return ReadAllowed("auditor") if AUDITOR in caller.roles else ReadRefused("audit is the person's own")
     if target.author == caller.reference:
         return ReadAllowed("author")
     if caller.reference in target.parties:
         return ReadAllowed("party")
-    return _by_consent(asked, target, consents)
+    return _by_consent(request, target, consents)
 
 
 def may_correct(
-    caller: Caller, asked: AccessRequest, target: AccessTarget, consents: Iterable[Consent]
+    caller: Caller, request: AccessRequest, target: AccessTarget, consents: Iterable[Consent]
 ) -> ReadAllowed | ReadRefused:
-    """Whether `caller` may write the next version of `target`; its `author` is the document's.
+    """Whether `caller` may write the next version of `target`.
 
-    A consent to be read is none to be corrected. R4 reads an absent action as all of them; for writing that
-    is too much to assume: the permitting clause, or one around it, must name `correct`.
+    A consent to reading does not allow corrections. R4 takes an absent action for every action, which is too
+    much to assume for writing: the permitting clause, or one around it, must name `correct`.
     """
     if not allows(caller.scopes, target.type, "u"):
         return ReadRefused("scope")
     if target.author == caller.reference:
         return ReadAllowed("author")
-    known = tuple(consents)
-    decision = _by_consent(replace(asked, action=CORRECT), target, known)
-    if isinstance(decision, ReadAllowed) and not any(_names_correct(known, why) for why in decision.reasons):
-        return ReadRefused("consent", decision.reasons)
-    return decision
-
-
-def _names_correct(consents: Iterable[Consent], reason: JsonObject) -> bool:
-    decided = str(reason.get("clause"))
-    return any(
+    all_consents = tuple(consents)
+    decision = _by_consent(replace(request, action=CORRECT), target, all_consents)
+    if isinstance(decision, ReadRefused):
+        return decision
+    names_correct = any(
         clause.action is not None and CORRECT in clause.action.codes
-        for consent in consents
+        for reason in decision.reasons
+        for consent in all_consents
         if consent.reference == reason.get("consent")
         for clause in consent.root.walk()
-        if decided == clause.path or decided.startswith(f"{clause.path}.")
+        if f"{reason.get('clause')}.".startswith(f"{clause.path}.")
     )
+    return decision if names_correct else ReadRefused("consent", decision.reasons)
 
 
 def may_read_own(
     caller: Caller, type_: str, subject: str | None, content: JsonObject, letter: str = "r"
 ) -> ReadAllowed | ReadRefused:
-    """Whether `caller` may see a document of our own types, whose `content` names whom it concerns.
+    """Whether `caller` may see a document of our own types; `content` names the organisations it concerns.
 
-    A contract is for every admitted organisation, like the directory. Of what lies with a person the person
-    sees all, an organisation only what it did itself or what was decided about its claim.
+    Every admitted organisation sees a contract, as it sees the directory. A person sees each document that is
+    about them. An organisation sees only its own deeds and the decisions about its claims.
     """
     if not allows(caller.scopes, type_, letter):
         return ReadRefused("scope")
@@ -128,27 +132,24 @@ def may_read_own(
         return ReadAllowed("self")
     if type_ in ("BenefitContract", "Plan"):
         return ReadAllowed("directory")
-    if caller.patient is None and caller.reference in _concerned(type_, content):
+    parties: set[str] = set()
+    if type_ in ("Admission", "Enrolment"):
+        parties = {f"Organization/{content.get('organization')}"}
+    elif type_ == "ConsentRequest" and content.get("status") in ("asked", "granted"):
+        # A refusal is the person's secret: the asker must not be able to tell it from silence.
+        parties = {str(content.get("asker"))}
+    elif type_ == "Decision":
+        claim, coverage = content.get("claim") or {}, content.get("coverage") or {}
+        parties = {str(claim.get("provider")), str(coverage.get("payer"))}
+    if caller.patient is None and caller.reference in parties:
         return ReadAllowed("party")
     return ReadRefused("not the person's own")
 
 
-def _concerned(type_: str, content: JsonObject) -> frozenset[str]:
-    if type_ in ("Admission", "Enrolment"):
-        return frozenset({f"Organization/{content.get('organization')}"})
-    if type_ == "ConsentRequest" and content.get("status") in ("asked", "granted"):
-        # A refused request is the person's secret: its asker must not be able to tell it from silence.
-        return frozenset({str(content.get("asker"))})
-    if type_ == "Decision":
-        claim, coverage = content.get("claim") or {}, content.get("coverage") or {}
-        return frozenset({str(claim.get("provider")), str(coverage.get("payer"))})
-    return frozenset()
-
-
 def _by_consent(
-    asked: AccessRequest, target: AccessTarget, consents: Iterable[Consent]
+    request: AccessRequest, target: AccessTarget, consents: Iterable[Consent]
 ) -> ReadAllowed | ReadRefused:
-    decision = decide(consents, asked, target.facts)
+    decision = decide(consents, request, target.facts)
     reasons = tuple(reason.json() for reason in decision.reasons)
     if decision.permitted:
         used = tuple(
@@ -159,49 +160,41 @@ def _by_consent(
 
 
 def parties_of(resource: JsonObject) -> frozenset[str]:
-    """The references of those a claim, a coverage or a consent names as taking part.
+    """The references of the parties that a claim, a coverage or a consent names.
 
-    A consent's are those it permits something. Whom a person denies must not learn of it, and is none.
+    A consent's parties are the actors of its root clause, if that permits. A denied actor is no party and
+    must not learn of the consent. Inner clauses add nobody.
     """
-    if resource.get("resourceType") == "Consent":
-        return frozenset(filter(None, map(_reference, _permitted_actors(resource))))
-    if resource.get("resourceType") not in PARTY_TYPES:
-        return frozenset()
-    values = (resource.get(element) for element in _PARTY_ELEMENTS)
-    flat = (item for value in values for item in (value if isinstance(value, list) else [value]))
-    return frozenset(filter(None, map(_reference, flat)))
+    named: list[Any] = []
+    if resource.get("resourceType") in PARTY_TYPES:
+        for element in _PARTY_ELEMENTS:
+            value = resource.get(element)
+            named += value if isinstance(value, list) else [value]
+    elif resource.get("resourceType") == "Consent":
+        root = resource.get("provision")
+        if isinstance(root, dict) and root.get("type", _default_effect(resource)) == "permit":
+            actors = root.get("actor")
+            listed = actors if isinstance(actors, list) else []
+            named = [actor.get("reference") for actor in listed if isinstance(actor, dict)]
+    references = [party.get("reference") for party in named if isinstance(party, dict)]
+    return frozenset(text for text in references if isinstance(text, str) and text)
 
 
-def is_hearsay(consent: JsonObject, patient: JsonObject | None) -> bool:
-    """Whether a Consent that a provider recorded is only history; `patient` is version 1 of whom it is about.
+def is_unverified_record(consent: JsonObject, patient: JsonObject | None) -> bool:
+    """Whether a Consent that a provider recorded counts for nothing, not even as a denial.
 
-    It never permits. It denies if the organisation that registered the person recorded it; another's would
-    let anybody who is linked with them switch off what the person signed. Where nobody registered them,
-    denying is the safe side.
+    `patient` is version 1 of the person's Patient. A recorded consent never permits. It denies only if the
+    organisation that registered the person recorded it. Otherwise every organisation linked with the person
+    could switch off consents that the person signed. Without a known registrar it denies: the safe side.
     """
     registrar = author_of(patient) if patient is not None else None
     return registrar is not None and author_of(consent) != registrar
 
 
-def _permitted_actors(consent: JsonObject) -> list[Any]:
-    """The actors of the root clause, if that permits; those of inner clauses add nobody."""
-    root = consent.get("provision")
-    if not isinstance(root, dict) or root.get("type", _default_effect(consent)) != "permit":
-        return []
-    actors = root.get("actor")
-    listed = actors if isinstance(actors, list) else []
-    return [actor.get("reference") for actor in listed if isinstance(actor, dict)]
-
-
 def _default_effect(consent: JsonObject) -> str | None:
-    """What a root clause without a type does: policyRule says it, if it says one thing."""
+    """The effect of a root clause without a type: that of policyRule, if its codes agree on one."""
     rule = consent.get("policyRule")
     codings = rule.get("coding") if isinstance(rule, dict) else None
     listed = codings if isinstance(codings, list) else []
     codes = {str(coding.get("code")) for coding in listed if isinstance(coding, dict)}
     return "permit" if codes & {"OPTIN", "OPTOUT"} == {"OPTIN"} else None
-
-
-def _reference(value: Any) -> str | None:
-    reference = value.get("reference") if isinstance(value, dict) else None
-    return reference if isinstance(reference, str) else None

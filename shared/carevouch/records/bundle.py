@@ -1,8 +1,8 @@
-"""How the entries of a Bundle (or the one of a plain create or update) become an act.
+"""From the entries of a Bundle, or the one of a plain create or update, to an act.
 
-Three steps, so that the store is asked once for everything: `survey` finds what must be looked up, in one
-pass; the shell looks it up; `place` gives every entry its document and rewrites what they say of each other.
-One act concerns one person at the most, and the directory. Findings name the element, never what it says.
+There are three steps, so that the store is asked once for everything. `survey` finds what must be looked up;
+the shell looks it up; `place` gives every entry its document and rewrites the references between them. One
+act concerns one person at the most, and the directory. Issues name the element, never its content.
 Standard: http://hl7.org/fhir/R4/http.html#transaction.
 """
 
@@ -12,31 +12,31 @@ from dataclasses import dataclass, field
 from carevouch.fhir.bundle import Entry
 from carevouch.fhir.compartment import subjects
 from carevouch.fhir.references import rewrite
-from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Conflict, Issue, Malformed
 from carevouch.kernel.ids import Doc, about, directory, parse_reference
 from carevouch.records.resource import STORED, UPDATED, is_directory, stamped, stored_body
-from carevouch.records.survey import PATIENT, BundleSurvey, Identifier, own_identifiers, raise_issues, rank
+from carevouch.records.survey import PATIENT, BundleSurvey, Identifier, own_identifiers, raise_issues
 
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """What the lookups found: documents by identifier, those that exist, and versions of those to update.
+    """The results of the lookups.
 
-    `person` is the one whose documents these are, None if they are new or nobody's. `authors` are those of
-    the documents to update, where known: an update does not change them.
+    `documents` are those that the identifiers lead to, `existing` the local documents that exist, `versions`
+    the current versions of documents to update. `person` is the person whose documents these are, None if new
+    or nobody. `authors` are the authors of the documents to update, where known: an update keeps the author.
     """
 
-    found: Mapping[Identifier, Doc]
+    documents: Mapping[Identifier, Doc]
     existing: frozenset[Doc]
-    current: Mapping[Doc, int]
+    versions: Mapping[Doc, int]
     person: str | None
     authors: Mapping[Doc, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Who acts and when, and where new ids come from: `part(index)` for the entry of that index."""
+    """The acting caller, the time, and the source of new ids: `part(index)` is the one of that entry."""
 
     author: str
     time: str
@@ -54,7 +54,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class EntryOutcome:
-    """What became of one entry: 201 created, 200 updated or already there."""
+    """The result of one entry: 201 for a new document, 200 for an update or an existing document.
+
+    `version` is 0 for an existing document, which is left as it is.
+    """
 
     status: int
     doc: Doc
@@ -63,53 +66,59 @@ class EntryOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The act: revisions in its order, identifiers to tie to documents, and the answer to each entry."""
+    """The act: its revisions in order, the identifiers to tie to documents, and the outcome of each entry."""
 
     writes: tuple[Write, ...]
     identifiers: tuple[tuple[Identifier, Doc], ...]
-    done: tuple[EntryOutcome, ...]
+    outcomes: tuple[EntryOutcome, ...]
     person: str | None
     new_person: bool
     event_type: str
 
 
-def place(asked: BundleSurvey, world: StoreFacts, stamp: Stamp) -> Placement:
-    """The act; raises `Unprocessable` with findings, `Conflict` for an identifier of another document."""
-    person = world.person
-    new_person = person is None and asked.patient is not None
-    if asked.patient is not None and person is None:
-        person = stamp.part(asked.patient)
+def place(survey: BundleSurvey, facts: StoreFacts, stamp: Stamp) -> Placement:
+    """Make the act out of the entries.
+
+    Raises `Unprocessable` with the issues, and `Conflict` for an identifier of another document.
+    """
+    person, new_person = facts.person, False
+    if survey.patient is not None and person is None:
+        person, new_person = stamp.part(survey.patient), True
     tied: dict[Identifier, Doc] = {}
-    done: dict[int, EntryOutcome] = {}
+    outcomes: dict[int, EntryOutcome] = {}
     issues: list[Issue] = []
-    for entry in asked.entries:
-        done[entry.index] = _assign(entry, asked, world, stamp, person, tied, issues)
-    mapping = _mapping(asked, world, tied, done, issues)
-    for entry in asked.entries:
-        issues += _about(entry, asked, mapping, person)
+    for entry in survey.entries:
+        outcomes[entry.index] = _assign(entry, survey, facts, stamp, person, tied, issues)
+    mapping = _mapping(survey, facts, tied, outcomes, issues)
+    for entry in survey.entries:
+        issues += _subject_issues(entry, survey, mapping, person)
         if new_person and entry.method == "PUT":
-            message = "a Bundle that makes a new person only creates; send updates apart"
-            issues.append(Issue(message, asked.where(entry.index), "not-supported"))
+            message = "a Bundle with a new person may only create; send the updates separately"
+            issues.append(Issue(message, survey.where[entry.index], "not-supported"))
     raise_issues(issues)
-    links = {text: str(done[index].doc) for text, index in asked.links.items()}
-    writes = [
-        _write(entry, done[entry.index], mapping, links, stamp, world)
-        for entry in sorted(asked.entries, key=lambda entry: rank(entry, asked))
-        if done[entry.index].status == 201 or entry.method == "PUT"
-    ]
-    updates = any(write.version > 1 for write in writes)
+    links = {text: str(outcomes[index].doc) for text, index in survey.links.items()}
+    writes = []
+    for entry in sorted(survey.entries, key=survey.rank):
+        outcome, is_update = outcomes[entry.index], entry.method == "PUT"
+        if outcome.status != 201 and not is_update:
+            continue
+        resource = rewrite(entry.resource or {}, lambda text: mapping.get(text, text), links)
+        author = facts.authors.get(outcome.doc) if is_update else stamp.author
+        writer = stamp.author if is_update else None
+        whole = stamped(resource, outcome.doc.id, outcome.version, stamp.time, author, writer)
+        writes.append(Write(outcome.doc, outcome.version, stored_body(whole)))
     return Placement(
         tuple(writes),
         tuple(tied.items()),
-        tuple(done[entry.index] for entry in asked.entries),
+        tuple(outcomes[entry.index] for entry in survey.entries),
         person,
         new_person,
-        UPDATED if updates else STORED,
+        UPDATED if any(write.version > 1 for write in writes) else STORED,
     )
 
 
 def document_of(entry: Entry, person: str | None, part: Callable[[int], str]) -> Doc:
-    """The document of an entry that updates or creates one; `person` is None while they are new."""
+    """The document that an entry creates or updates; `person` is None for a new person, or for nobody."""
     if entry.method == "PUT":
         return Doc(entry.type, entry.id or "")
     own = part(entry.index)
@@ -117,24 +126,24 @@ def document_of(entry: Entry, person: str | None, part: Callable[[int], str]) ->
         return Doc(PATIENT, own)
     if is_directory(entry.type):
         return Doc(entry.type, directory(own))
-    # Without a person the entry is refused, for it does not say whose it is.
+    # Without a person the entry will be refused, since it does not say whose document it is.
     return Doc(entry.type, about(person or own, own))
 
 
-def remembered(placed: Placement) -> tuple[str, ...]:
-    """What a retry must be told that it cannot derive again: the person, and the entries not created."""
+def answer_references(placement: Placement) -> tuple[str, ...]:
+    """The part of the answer that a retry cannot derive: the person, and each entry that created nothing."""
     others = (
         f"{at} {one.status} {one.doc} {one.version}"
-        for at, one in enumerate(placed.done)
+        for at, one in enumerate(placement.outcomes)
         if one.status != 201
     )
-    return (placed.person or "", *others)
+    return (placement.person or "", *others)
 
 
-def told_again(
-    asked: BundleSurvey, references: Sequence[str], part: Callable[[int], str]
+def repeated_outcomes(
+    survey: BundleSurvey, references: Sequence[str], part: Callable[[int], str]
 ) -> tuple[EntryOutcome, ...]:
-    """The answers of an act that was done before, from what `remembered` kept; `part` as it was then."""
+    """The outcomes of an act that was stored before, from its `answer_references` and its ids `part`."""
     person, *others = references
     known = {}
     for line in others:
@@ -142,116 +151,95 @@ def told_again(
         known[int(at)] = EntryOutcome(int(status), parse_reference(doc), int(version))
     return tuple(
         known.get(at) or EntryOutcome(201, document_of(entry, person or None, part), 1)
-        for at, entry in enumerate(asked.entries)
+        for at, entry in enumerate(survey.entries)
     )
 
 
 def _assign(
     entry: Entry,
-    asked: BundleSurvey,
-    world: StoreFacts,
+    survey: BundleSurvey,
+    facts: StoreFacts,
     stamp: Stamp,
     person: str | None,
     tied: dict[Identifier, Doc],
     issues: list[Issue],
 ) -> EntryOutcome:
-    """The document of one entry, its identifiers tied to it."""
-    own = own_identifiers(entry)
+    """Give one entry its document, and tie its identifiers to it."""
     if entry.method == "PUT":
         doc = document_of(entry, person, stamp.part)
-        done = EntryOutcome(200, doc, world.current[doc] + 1)
-    elif entry.index == asked.patient and world.person is not None:
-        return EntryOutcome(200, Doc(PATIENT, world.person), 0)
+        outcome = EntryOutcome(200, doc, facts.versions[doc] + 1)
+    elif entry.index == survey.patient and facts.person is not None:
+        return EntryOutcome(200, Doc(PATIENT, facts.person), 0)
     else:
-        there = _there(asked.conditions.get(entry.index), world, tied)
-        if there is not None:
-            return EntryOutcome(200, there, 0)
-        done = EntryOutcome(201, document_of(entry, person, stamp.part), 1)
-    for each in own:
+        condition = survey.conditions.get(entry.index)
+        existing = _document_with(condition, facts, tied) if condition is not None else None
+        if existing is not None:
+            return EntryOutcome(200, existing, 0)
+        outcome = EntryOutcome(201, document_of(entry, person, stamp.part), 1)
+    for each in own_identifiers(entry):
         holder = tied.get(each)
-        if holder is not None and holder != done.doc:
+        if holder is not None and holder != outcome.doc:
             message = "an earlier entry has the same identifier"
-            issues.append(Issue(message, asked.where(entry.index), "duplicate"))
-        elif world.found.get(each, done.doc) != done.doc:
+            issues.append(Issue(message, survey.where[entry.index], "duplicate"))
+        elif facts.documents.get(each, outcome.doc) != outcome.doc:
             raise Conflict(
                 "another record has one of these identifiers; use that one (ifNoneExist), or correct them"
             )
-        elif each not in world.found:
-            tied[each] = done.doc
-    return done
+        elif each not in facts.documents:
+            tied[each] = outcome.doc
+    return outcome
 
 
-def _there(condition: Identifier | None, world: StoreFacts, tied: Mapping[Identifier, Doc]) -> Doc | None:
-    if condition is None:
-        return None
-    return world.found.get(condition) or tied.get(condition)
+def _document_with(identifier: Identifier, facts: StoreFacts, tied: Mapping[Identifier, Doc]) -> Doc | None:
+    """The document with an identifier: a stored one, or one of an earlier entry."""
+    return facts.documents.get(identifier) or tied.get(identifier)
 
 
 def _mapping(
-    asked: BundleSurvey,
-    world: StoreFacts,
+    survey: BundleSurvey,
+    facts: StoreFacts,
     tied: Mapping[Identifier, Doc],
-    done: Mapping[int, EntryOutcome],
+    outcomes: Mapping[int, EntryOutcome],
     issues: list[Issue],
 ) -> dict[str, str]:
-    """What each reference becomes."""
+    """Each distinct reference with the reference that is stored in its place."""
     mapping: dict[str, str] = {}
-    for text, where in asked.places.items():
-        if text in asked.links:
-            mapping[text] = str(done[asked.links[text]].doc)
-        elif text in asked.queries:
-            doc = _there(asked.queries[text], world, tied)
+    for text, where in survey.places.items():
+        if text in survey.links:
+            mapping[text] = str(outcomes[survey.links[text]].doc)
+        elif text in survey.queries:
+            doc = _document_with(survey.queries[text], facts, tied)
             if doc is None:
-                issues.append(Issue("nothing has this identifier here; load it first", where, "not-found"))
+                message = "no document here has this identifier; store it first"
+                issues.append(Issue(message, where, "not-found"))
             else:
                 mapping[text] = str(doc)
-        elif text in asked.local:
-            doc = asked.local[text]
-            if doc not in world.existing:
+        elif text in survey.local:
+            doc = survey.local[text]
+            if doc not in facts.existing:
                 issues.append(Issue("the reference leads to no document here", where, "not-found"))
-            mapping[text] = str(doc) + _version(text)
+            _, history, version = text.partition("/_history/")
+            mapping[text] = f"{doc}{history}{version}"
         else:
             mapping[text] = text
     return mapping
 
 
-def _version(text: str) -> str:
-    _, mark, version = text.partition("/_history/")
-    return mark + version
-
-
-def _about(
-    entry: Entry, asked: BundleSurvey, mapping: Mapping[str, str], person: str | None
+def _subject_issues(
+    entry: Entry, survey: BundleSurvey, mapping: Mapping[str, str], person: str | None
 ) -> Iterator[Issue]:
-    """Whether the entry says whose document it is, if it is anybody's."""
+    """Issues of an entry that does not say whose document it is, or that is about another person."""
     if entry.type == PATIENT or is_directory(entry.type):
         return
-    people = {_subject(mapping.get(text, text)) for text in subjects(entry.resource or {})} - {None}
+    people = set()
+    for text in subjects(entry.resource or {}):
+        try:
+            people.add(parse_reference(mapping.get(text, text).partition("/_history/")[0]).subject)
+        except Malformed:  # A reference to elsewhere names nobody here.
+            continue
+    people.discard(None)
     if not people:
         message = "this must say whose document it is: a reference to the person"
-        yield Issue(message, asked.where(entry.index), "required")
+        yield Issue(message, survey.where[entry.index], "required")
     elif people != {person}:
-        yield Issue("this is about another person than the rest", asked.where(entry.index), "invalid")
-
-
-def _subject(reference: str) -> str | None:
-    try:
-        return parse_reference(reference.partition("/_history/")[0]).subject
-    except Malformed:
-        return None
-
-
-def _write(
-    entry: Entry,
-    done: EntryOutcome,
-    mapping: Mapping[str, str],
-    links: Mapping[str, str],
-    stamp: Stamp,
-    world: StoreFacts,
-) -> Write:
-    resource: JsonObject = rewrite(entry.resource or {}, lambda text: mapping.get(text, text), links)
-    is_update = done.version > 1
-    author = world.authors.get(done.doc) if is_update else stamp.author
-    writer = stamp.author if is_update else None
-    whole = stamped(resource, done.doc.id, done.version, stamp.time, author, writer)
-    return Write(done.doc, done.version, stored_body(whole))
+        yield Issue("this is about another person than the rest", survey.where[entry.index], "invalid")

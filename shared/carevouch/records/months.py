@@ -1,6 +1,5 @@
-"""Which months of a person's audit a search of AuditEvents looks through: they lie apart, by month."""
+"""The months of a person's audit that a search of AuditEvents reads: they are stored apart, by month."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from carevouch.fhir.dates import interval
@@ -8,13 +7,14 @@ from carevouch.fhir.matching import bounds
 from carevouch.fhir.search import Query
 from carevouch.kernel.errors import Invalid
 
-# One query a month; who wants the years before asks again.
+# Each month is one query; a caller who wants earlier years searches again.
 MAX_MONTHS = 24
 DEFAULT_MONTHS = 12
+_DAY = interval("2000-01-02")[0] - interval("2000-01-01")[0]
 
 
 def months_of(query: Query, now: datetime) -> list[str]:
-    """The months (`yyyy-mm`), newest first, that the search's dates name; a year back from now if none do.
+    """The months (`yyyy-mm`) that the dates of the search name, newest first; by default the last year.
 
     Raises `Invalid` for more than two years.
     """
@@ -30,21 +30,15 @@ def months_of(query: Query, now: datetime) -> list[str]:
         low = min(starts)
     if high - low >= MAX_MONTHS:
         raise Invalid(f"audit is searched {MAX_MONTHS} months at a time; narrow date, with ge and le")
-    return [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in _down(high, low)]
-
-
-def _down(high: int, low: int) -> Iterator[int]:
-    yield from range(high, low - 1, -1)
+    return [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in range(high, low - 1, -1)]
 
 
 def _month(when: date) -> int:
+    """The number of a month, counted from year 0."""
     return when.year * 12 + when.month - 1
 
 
 def _month_of(microseconds: int) -> int:
-    """The month that an instant of `carevouch.fhir.dates` lies in."""
+    """The number of the month that an instant of `carevouch.fhir.dates` lies in."""
     days = max(1, min(microseconds // _DAY, date.max.toordinal()))
     return _month(date.fromordinal(days))
-
-
-_DAY = interval("2000-01-02")[0] - interval("2000-01-01")[0]

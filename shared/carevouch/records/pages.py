@@ -1,7 +1,7 @@
-"""Cutting an answer into pages: by count, by size, and by a cursor that says nothing about anybody.
+"""Pages of an answer: cut by count and by size, and continued by a cursor that says nothing about anybody.
 
-A cursor names a place in an order that the server makes anew for every page, so the next page is decided by
-the consents as they stand then. It is our own random id or a number: no value of any record is in it.
+A cursor names a place in an order that the server makes anew for every page. So the next page is decided by
+the consents as they stand then. The cursor holds our own random id or a number, never a value of a record.
 """
 
 import re
@@ -14,7 +14,7 @@ from carevouch.kernel.errors import Invalid, Malformed
 
 CURSOR = "_cursor"
 DEFAULT_COUNT, MAX_COUNT = 50, 200
-# An answer stays below 4 MB with its links and a wide margin for escaping on the way.
+# An answer stays below 4 MB with its links, and with a wide margin for escaping on the way.
 MAX_PAGE_BYTES = 3_000_000
 _NAME = re.compile(r"[A-Za-z0-9.\-/]{1,120}", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Go on after the item of this name, or at this offset of another order."""
+    """The place to go on: after the item of this name, or at this offset of an order without names."""
 
     after: str = ""
     offset: int = 0
@@ -32,7 +32,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """The items of a page, and the cursor of the next one if there is more."""
+    """The items of a page, and the cursor of the next page if there is one."""
 
     items: tuple[Item, ...]
     next: str | None
@@ -48,7 +48,7 @@ def page_size(text: str | None) -> int:
 
 
 def read_cursor(text: str | None) -> Cursor:
-    """The place a cursor names; raises `Invalid` for any text that no next link of ours holds."""
+    """The place that a cursor names; raises `Invalid` for a text that is in no next link of ours."""
     if text is None:
         return Cursor()
     try:
@@ -71,16 +71,17 @@ def cut(
     size: Callable[[Item], int],
     by_name: bool = True,
 ) -> Page[Item]:
-    """The page that begins at `cursor`. `by_name`: the items are in the order of their names.
+    """The page that begins at `cursor`.
 
-    Then nothing is lost or shown twice when others come or go in between.
+    With `by_name` the items are in the order of their names. Then no item is lost or shown twice when others
+    come or go between two pages.
     """
     start = cursor.offset
     if by_name:
         start = next((at for at, item in enumerate(items) if name(item) > cursor.after), len(items))
-    end, room = start, MAX_PAGE_BYTES
-    while end < len(items) and end - start < count and (end == start or size(items[end]) <= room):
-        room -= size(items[end])
+    end, bytes_left = start, MAX_PAGE_BYTES
+    while end < len(items) and end - start < count and (end == start or size(items[end]) <= bytes_left):
+        bytes_left -= size(items[end])
         end += 1
     page = tuple(items[start:end])
     if end >= len(items) or not page:

@@ -1,8 +1,8 @@
-"""What may be written through the records door, and which door takes the rest.
+"""Stored FHIR resources: how a body holds one, who its author is, and which types this door writes.
 
-A document is about one person or stands in the directory; types of neither kind are not stored. Who may
-write is decided with the store at hand (scope, role, enrolment link); here is only what no lookup changes.
-The words of refusal name types and doors, never anything a resource says.
+A document is about one person or stands in the directory; types of neither kind are not stored. Scope, role
+and enrolment link are decided elsewhere, with the store at hand. Refusals name types and doors, never any
+content of a resource.
 """
 
 from carevouch.consent.signature import body_of, parse_body
@@ -14,45 +14,8 @@ from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.jsontext import parse, render
 
 WRITTEN_BY = "https://carevouch.org/fhir/StructureDefinition/written-by"
-
-
-def resource_of(type_: str, body: bytes) -> JsonObject:
-    """The FHIR resource in a revision's body."""
-    resource: JsonObject = parse(fhir_bytes(type_, body), "a stored body")
-    return resource
-
-
-def fhir_bytes(type_: str, body: bytes) -> bytes:
-    """The exact bytes of the FHIR resource in a revision's body."""
-    return parse_body(body)[0] if type_ == "Consent" else body
-
-
-def author_of(resource: JsonObject) -> str | None:
-    """The reference of the document's author: the server puts it into `meta.source`."""
-    source = resource.get("meta", {}).get("source")
-    return source if isinstance(source, str) else None
-
-
-def stamped(
-    resource: JsonObject, id_: str, version: int, time: str, author: str | None, writer: str | None = None
-) -> JsonObject:
-    """The resource as it is stored: with the server's id, version and time, and its author in `meta.source`.
-
-    `writer`: who wrote this version, if it updates one; it goes into an extension. What a client claims of
-    either is dropped: being the author gives a right to read.
-    """
-    whole = with_meta(resource, id_, version, time)
-    meta = {name: value for name, value in whole["meta"].items() if name not in ("source", "_source")}
-    extensions = [one for one in meta.pop("extension", ()) if one.get("url") != WRITTEN_BY]
-    if writer is not None:
-        extensions.append({"url": WRITTEN_BY, "valueReference": {"reference": writer}})
-    if author is not None:
-        meta["source"] = author
-    return {**whole, "meta": {**meta, **({"extension": extensions} if extensions else {})}}
-
-
 STORED, UPDATED = "records.stored", "record.updated"
-# Types that another service writes, and where.
+# The types that another service writes, each with its door.
 DOORS = {
     "Patient": "POST /fhir/Patient registers a person",
     "Organization": "the operator admits organisations with POST /fhir/Organization",
@@ -64,47 +27,76 @@ DOORS = {
 }
 
 
+def resource_of(type_: str, body: bytes) -> JsonObject:
+    """The FHIR resource in a revision's body."""
+    content = parse_body(body)[0] if type_ == "Consent" else body
+    resource: JsonObject = parse(content, "a stored body")
+    return resource
+
+
+def stored_body(resource: JsonObject) -> bytes:
+    """The body of a revision; a Consent gets no device signature here, so it permits nothing."""
+    content = render(resource)
+    return body_of(content, None) if resource["resourceType"] == "Consent" else content
+
+
+def author_of(resource: JsonObject) -> str | None:
+    """The reference of the document's author, which the server puts into `meta.source`."""
+    source = resource.get("meta", {}).get("source")
+    return source if isinstance(source, str) else None
+
+
+def stamped(
+    resource: JsonObject, id_: str, version: int, time: str, author: str | None, writer: str | None = None
+) -> JsonObject:
+    """The resource as it is stored: with the server's id, version and time, and its author in `meta.source`.
+
+    `writer` is the organisation that wrote an update; it goes into an extension. A client's own values for
+    author and writer are dropped, because an author may read the document.
+    """
+    whole = with_meta(resource, id_, version, time)
+    meta = {name: value for name, value in whole["meta"].items() if name not in ("source", "_source")}
+    extensions = [one for one in meta.pop("extension", ()) if one.get("url") != WRITTEN_BY]
+    if writer is not None:
+        extensions.append({"url": WRITTEN_BY, "valueReference": {"reference": writer}})
+    if author is not None:
+        meta["source"] = author
+    return {**whole, "meta": {**meta, **({"extension": extensions} if extensions else {})}}
+
+
 def is_served(type_: str) -> bool:
-    """Whether documents of this type have a FHIR door: about a person, or of the directory, and R4's own."""
+    """Whether documents of this type have a FHIR door: R4's own types about a person or of the directory."""
     return type_ in resource_types() and type_ not in OWN_TYPES and (personal(type_) or is_directory(type_))
 
 
 def is_directory(type_: str) -> bool:
-    """Whether documents of this type are about nobody in particular."""
+    """Whether documents of this type stand in the directory and are about nobody."""
     return type_ in DIRECTORY_TYPES
 
 
 def has_identifiers(type_: str) -> bool:
-    """Whether the same identifier never makes two documents of this type."""
+    """Whether documents of this type are found by identifier: no two of them share one."""
     return type_ == "Patient" or is_directory(type_)
 
 
 def why_not_stored(type_: str) -> str | None:
-    """Why no Bundle may create a document of this type; None if one may."""
+    """The reason why a Bundle may not create documents of this type; None if it may."""
     if type_ == "AuditEvent":
-        return "audit events are written by this server alone"
+        return "this server alone writes audit events"
     if not is_served(type_):
         return f"this server stores no {type_}; GET /fhir/metadata lists what it stores"
     return None
 
 
 def why_not_created(type_: str) -> str | None:
-    """Why a request of its own may not create a document of this type; None if it may."""
+    """The reason why a single request may not create a document of this type; None if it may."""
     if type_ in OWNED:
         return f"a {type_} is not created here: {DOORS[type_]}"
     return why_not_stored(type_)
 
 
 def why_not_updated(type_: str) -> str | None:
-    """Why a document of this type may not be changed here; None if it may."""
-    if why_not_stored(type_):
-        return why_not_stored(type_)
-    if not may_write(UPDATED, type_, 2):
+    """The reason why a document of this type may not be changed here; None if it may."""
+    if not why_not_stored(type_) and not may_write(UPDATED, type_, 2):
         return f"a {type_} is changed by its own service: {DOORS[type_]}"
-    return None
-
-
-def stored_body(resource: JsonObject) -> bytes:
-    """The body of a revision. A Consent that no device signed is kept as such: it permits nothing."""
-    content = render(resource)
-    return body_of(content, None) if resource["resourceType"] == "Consent" else content
+    return why_not_stored(type_)

@@ -1,11 +1,11 @@
-"""What the entries of a Bundle need to know of the store before they can be placed, found in one pass.
+"""A survey of a Bundle: everything that its entries need from the store, found in one pass.
 
-Distinct references are sorted once: those to entries beside them, those to documents of this server, those
-by identifier. What no lookup could mend is refused here, with the element's place and never its content.
+Each distinct reference is sorted once: to an entry beside it, to a document of this server, or by identifier.
+A fault that no lookup could mend is refused here, with the place of the element and never its content.
 Standard: http://hl7.org/fhir/R4/http.html#trules.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from carevouch.fhir.bundle import Entry
@@ -17,22 +17,22 @@ from carevouch.kernel.ids import Doc, parse_doc, parse_reference
 from carevouch.records.resource import has_identifiers, why_not_stored, why_not_updated
 
 PATIENT = "Patient"
-# (type, system, value): what an identifier row is found by.
+# (type, system, value): the key of an identifier row.
 Identifier = tuple[str, str, str]
-Where = Callable[[int], str]
 # An act ties at most this many identifiers: they are rows of one transaction of the store, which takes 100.
 MAX_IDENTIFIERS = 100
-# Each is a read before anything is decided; more than one for every document of an act is nobody's record.
+# Each lookup is a read before anything is decided. No record needs more than one per document of an act.
 MAX_LOOKUPS = 2_500
 
 
 @dataclass(frozen=True, slots=True)
 class BundleSurvey:
-    """What the entries need to know before they can be placed.
+    """The entries of a Bundle, and what must be looked up before they can be placed.
 
-    `places` maps each distinct reference to the first element that holds it; `queries` those that are
-    conditional, `local` those to documents of this server; `conditions` are the entries' ifNoneExist.
-    `patient` is the index of the Patient to be created, if there is one.
+    `links` maps the names of the entries (fullUrl or `Type/id`) to their indices. `places` maps each distinct
+    reference to the first element that holds it. `queries` are the conditional references, `local` the
+    references to documents of this server. `conditions` are the entries' ifNoneExist, by index. `patient` is
+    the index of the Patient to be created, if any. `where` maps an index to the place of the resource.
     """
 
     entries: tuple[Entry, ...]
@@ -42,132 +42,142 @@ class BundleSurvey:
     local: Mapping[str, Doc]
     conditions: Mapping[int, Identifier]
     patient: int | None
-    where: Where
+    where: Mapping[int, str]
 
     def identifiers(self) -> set[Identifier]:
-        """Everything to be looked up in the index, each once."""
+        """Every identifier to be looked up in the index, each once."""
         return {*self.queries.values(), *self.claimed()}
 
     def claimed(self) -> set[Identifier]:
-        """Those that the entries' own resources have; a condition is always one of them."""
+        """The identifiers of the entries' own resources; a condition is always one of them."""
         return {each for entry in self.entries for each in own_identifiers(entry)}
 
     def updated(self) -> dict[int, Doc]:
         """The documents that the entries update, by the entry's index."""
         return {one.index: Doc(one.type, one.id) for one in self.entries if one.method == "PUT" and one.id}
 
+    def person(self, documents: Mapping[Identifier, Doc]) -> str | None:
+        """The existing person that the entries are about; None for a new person, or for nobody.
+
+        `documents` are those that the identifiers lead to. Raises `Unprocessable` for several people, and
+        `Conflict` where a Patient's identifiers lead to several.
+        """
+        places: dict[str, str] = {}
+        for text, doc in self.local.items():
+            if doc.subject:
+                places.setdefault(doc.subject, self.places[text])
+        for text, query in self.queries.items():
+            subject = documents[query].subject if query in documents else None
+            if subject:
+                places.setdefault(subject, self.places[text])
+        for index, doc in self.updated().items():
+            if doc.subject:
+                places.setdefault(doc.subject, self.where[index])
+        if self.patient is not None:
+            entry = next(entry for entry in self.entries if entry.index == self.patient)
+            people = {documents[each].id for each in own_identifiers(entry) if each in documents}
+            if len(people) > 1:
+                raise Conflict(
+                    "the identifiers belong to different people; correct them or merge the records first"
+                )
+            # A new person has no id yet, so any other person that the Bundle names is somebody else.
+            places.setdefault(next(iter(people), ""), self.where[self.patient])
+        if len(places) > 1:
+            message = "one act is about one person; send a Bundle for each"
+            raise_issues([Issue(message, place, "invalid") for place in list(places.values())[1:]])
+        return next(iter(places), None) or None
+
+    def rank(self, entry: Entry) -> tuple[int, int]:
+        """The place of an entry in the act: the Patient, creations, updates, conditional creations.
+
+        A retry must find the first document of the act again, so one comes first that is surely stored.
+        """
+        if entry.index == self.patient:
+            return 0, entry.index
+        if entry.method == "PUT":
+            return 2, entry.index
+        return (1 if entry.index not in self.conditions else 3), entry.index
+
     def first(self) -> Entry:
         """The entry whose document is the first of the act, unless its Patient turns out to be known."""
-        return min(self.entries, key=lambda entry: rank(entry, self))
+        return min(self.entries, key=self.rank)
 
     def without_patient(self) -> "BundleSurvey":
-        """The same act when its Patient is known already: what else there is to store."""
+        """The rest of the act, for a Patient that is known already."""
         rest = tuple(entry for entry in self.entries if entry.index != self.patient)
         return replace(self, entries=rest, patient=None)
 
 
-def in_bundle(index: int) -> str:
-    """Where the resource of an entry stands in what was sent."""
-    return f"Bundle.entry[{index}].resource"
-
-
 def survey(
-    entries: Sequence[Entry], links: Mapping[str, int], base: str, where: Where = in_bundle
+    entries: Sequence[Entry], links: Mapping[str, int], base: str, place: str | None = None
 ) -> BundleSurvey:
-    """Everything to be looked up; raises `Unprocessable` for what no lookup could mend, `TooLarge`."""
-    issues = [issue for entry in entries for issue in _refusals(entry, where)]
+    """Find what must be looked up for the entries; `place` is that of a resource sent without a Bundle.
+
+    Raises `Unprocessable` for faults that no lookup could mend, and `TooLarge` for too many identifiers or
+    lookups.
+    """
+    where = {entry.index: place or f"Bundle.entry[{entry.index}].resource" for entry in entries}
+    issues = [issue for entry in entries for issue in _entry_issues(entry, where[entry.index])]
     places: dict[str, str] = {}
     for entry in entries:
-        for place, text in walk(entry.resource or {}):
+        for element, text in walk(entry.resource or {}):
             if text not in places:
-                places[text] = where(entry.index) + place[len(entry.type) :]
+                places[text] = where[entry.index] + element[len(entry.type) :]
     queries: dict[str, Identifier] = {}
     local: dict[str, Doc] = {}
-    for text, place in places.items():
+    for text, at in places.items():
         if text not in links:
-            issues += _sort(text, place, parse_target(text, base), queries, local)
+            issues += _sort_reference(text, at, parse_target(text, base), queries, local)
     conditions: dict[int, Identifier] = {}
     for entry in entries:
-        issues += _condition(entry, where, conditions)
+        issues += _read_condition(entry, where[entry.index], conditions)
     patients = [entry.index for entry in entries if entry.type == PATIENT and entry.method == "POST"]
-    issues += [
-        Issue("an act creates one person at the most; send a Bundle for each", where(index), "not-supported")
-        for index in patients[1:]
-    ]
+    message = "an act creates one person at the most; send a Bundle for each"
+    issues += [Issue(message, where[index], "not-supported") for index in patients[1:]]
     raise_issues(issues)
     patient = patients[0] if patients else None
-    found = BundleSurvey(tuple(entries), dict(links), places, queries, local, conditions, patient, where)
-    _require_few(found)
-    return found
-
-
-def _require_few(asked: BundleSurvey) -> None:
-    """Raise `TooLarge` for more than an act can tie or ask for: said before anything is looked up."""
-    if len(asked.claimed()) > MAX_IDENTIFIERS:
+    surveyed = BundleSurvey(tuple(entries), dict(links), places, queries, local, conditions, patient, where)
+    if len(surveyed.claimed()) > MAX_IDENTIFIERS:
         raise TooLarge(
             f"an act ties at most {MAX_IDENTIFIERS} identifiers to people and the directory; split it"
         )
-    if len(asked.queries) + len(asked.local) > MAX_LOOKUPS:
+    if len(queries) + len(local) > MAX_LOOKUPS:
         raise TooLarge(f"an act refers to at most {MAX_LOOKUPS} documents stored before; split it")
-
-
-def whose(asked: BundleSurvey, found: Mapping[Identifier, Doc]) -> str | None:
-    """The existing person that the entries are about; None if they make a new one or are about nobody.
-
-    Raises `Unprocessable` for several people, `Conflict` where a Patient's identifiers lead to several.
-    """
-    known: dict[str, str] = {}
-    for text, doc in asked.local.items():
-        if doc.subject:
-            known.setdefault(doc.subject, asked.places[text])
-    for text, query in asked.queries.items():
-        if query in found and found[query].subject:
-            known.setdefault(found[query].subject or "", asked.places[text])
-    for index, doc in asked.updated().items():
-        if doc.subject:
-            known.setdefault(doc.subject, asked.where(index))
-    if asked.patient is not None:
-        _add_registered(asked, asked.patient, found, known)
-    if len(known) > 1:
-        message = "one act is about one person; send a Bundle for each"
-        raise_issues([Issue(message, place, "invalid") for place in list(known.values())[1:]])
-    return next(iter(known), None) or None
+    return surveyed
 
 
 def own_identifiers(entry: Entry) -> list[Identifier]:
-    """The identifiers that no other document may have, if the entry's type is one that is found by them."""
+    """The identifiers that no other document may have, if the entry's type is found by identifier."""
     if not has_identifiers(entry.type):
         return []
     return [(entry.type, system, value) for system, value in identifiers_of(entry.resource or {})]
 
 
-def rank(entry: Entry, asked: BundleSurvey) -> tuple[int, int]:
-    """The order of the act. A retry must find its first document again, so that is one surely stored."""
-    if entry.index == asked.patient:
-        return 0, entry.index
-    if entry.method == "PUT":
-        return 2, entry.index
-    return (1 if entry.index not in asked.conditions else 3), entry.index
+def raise_issues(issues: Iterable[Issue]) -> None:
+    """Raise `Unprocessable` with the first twenty issues, if there are any."""
+    listed = tuple(issues)
+    if listed:
+        raise Unprocessable(f"{listed[0].where}: {listed[0].message}", issues=listed[:MAX_ISSUES])
 
 
-def _refusals(entry: Entry, where: Where) -> Iterator[Issue]:
+def _entry_issues(entry: Entry, where: str) -> Iterator[Issue]:
     reason = why_not_updated(entry.type) if entry.method == "PUT" else why_not_stored(entry.type)
     if reason:
-        yield Issue(reason, where(entry.index), "not-supported")
+        yield Issue(reason, where, "not-supported")
     elif entry.type == PATIENT and not own_identifiers(entry):
-        message = "a Patient has an identifier with system and value, or nobody could find them again"
-        yield Issue(message, f"{where(entry.index)}.identifier", "required")
+        message = "a Patient needs an identifier with system and value, or nobody could find it again"
+        yield Issue(message, f"{where}.identifier", "required")
     elif entry.method == "PUT":
         try:
             parse_doc(entry.type, entry.id or "")
         except NotFound as error:
-            yield Issue(error.message, where(entry.index), "not-found")
+            yield Issue(error.message, where, "not-found")
 
 
-def _sort(
+def _sort_reference(
     text: str, where: str, target: ReferenceTarget, queries: dict[str, Identifier], local: dict[str, Doc]
 ) -> Iterator[Issue]:
-    """Put one reference where it belongs, or say why it cannot be followed."""
+    """Put one reference into `queries` or `local`, or say why it cannot be followed."""
     if target.form == "conditional":
         try:
             system, value = identifier_query(target)
@@ -180,57 +190,33 @@ def _sort(
         queries[text] = (target.type or "", system, value)
     elif target.form == "local":
         try:
-            local[text] = _local(target)
+            doc = parse_reference(f"{target.type}/{target.id}")
+            if why_not_stored(doc.type) or (target.version and not target.version.isdecimal()):
+                raise Malformed("the reference does not name a document of this server")
+            local[text] = doc
         except Malformed as error:
             yield Issue(error.message, where, "not-found")
-    elif target.form in ("urn", "unknown"):
-        message = (
-            "no entry beside this one has that fullUrl"
-            if target.form == "urn"
-            else "this is no reference of FHIR R4"
-        )
-        yield Issue(message, where, "not-found")
+    elif target.form == "urn":
+        yield Issue("no other entry has this fullUrl", where, "not-found")
+    elif target.form == "unknown":
+        yield Issue("this is not a reference of FHIR R4", where, "not-found")
 
 
-def _local(target: ReferenceTarget) -> Doc:
-    doc = parse_reference(f"{target.type}/{target.id}")
-    if why_not_stored(doc.type) or (target.version and not target.version.isdecimal()):
-        raise Malformed("the reference does not name a document of this server")
-    return doc
-
-
-def _condition(entry: Entry, where: Where, conditions: dict[int, Identifier]) -> Iterator[Issue]:
+def _read_condition(entry: Entry, where: str, conditions: dict[int, Identifier]) -> Iterator[Issue]:
+    """Put the entry's ifNoneExist into `conditions`, or say why it cannot be done."""
     if not entry.if_none_exist:
         return
-    named = where(entry.index).removesuffix(".resource")
-    at = f"{named}.request.ifNoneExist" if named.startswith("Bundle") else "If-None-Exist"
+    is_in_bundle = where.startswith("Bundle")
+    at = f"{where.removesuffix('.resource')}.request.ifNoneExist" if is_in_bundle else "If-None-Exist"
     if not has_identifiers(entry.type):
-        yield Issue("a conditional create is for people and the directory only", at, "not-supported")
+        yield Issue("only people and the directory can be created conditionally", at, "not-supported")
         return
     try:
         system, value = identifier_query(ReferenceTarget("conditional", query=entry.if_none_exist))
     except Invalid:
-        yield Issue("a conditional create is by identifier=system|value", at, "not-supported")
+        yield Issue("the condition has the form identifier=system|value", at, "not-supported")
         return
     if (entry.type, system, value) not in own_identifiers(entry):
-        yield Issue("the resource has no such identifier itself", at, "invalid")
+        yield Issue("the resource itself must have this identifier", at, "invalid")
         return
     conditions[entry.index] = (entry.type, system, value)
-
-
-def _add_registered(
-    asked: BundleSurvey, patient: int, found: Mapping[Identifier, Doc], known: dict[str, str]
-) -> None:
-    entry = next(entry for entry in asked.entries if entry.index == patient)
-    people = {found[each].id for each in own_identifiers(entry) if each in found}
-    if len(people) > 1:
-        raise Conflict("the identifiers belong to different people; correct them or merge the records first")
-    # A new person has no id yet; whoever else is named beside them is another one.
-    known.setdefault(next(iter(people), ""), asked.where(patient))
-
-
-def raise_issues(issues: Iterable[Issue]) -> None:
-    """Raise `Unprocessable` with the findings, the first twenty, if there are any."""
-    listed = tuple(issues)
-    if listed:
-        raise Unprocessable(f"{listed[0].where}: {listed[0].message}", issues=listed[:MAX_ISSUES])

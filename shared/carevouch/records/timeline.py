@@ -1,14 +1,16 @@
-"""Which version of a document was current when, by block time: QLDB's `history()` and as-of reads.
+"""The current version of a document at a time, by block time: QLDB's `history()` and as-of reads.
 
-A version counts from the time of the block that holds its event; a producer's time is a claim and decides
-nothing. With several strands a later version may be sealed before an earlier one: the highest version that
-is sealed is the current one, so the earlier never was. Times are instants, whose text order is time order;
-None is a version that is not sealed.
+A version counts from the time of the block that holds its event. A producer's time is a claim and decides
+nothing. With several strands a later version may be sealed before an earlier one. The highest sealed version
+is the current one, so the earlier version never was. Times are instants, whose text order is time order; None
+is a version that is not sealed.
 """
 
 from collections.abc import Sequence
 
 Times = Sequence[str | None]
+# Earlier and later than every instant.
+FIRST, NEVER = "", "~"
 
 
 def current_at(times: Times, at: str) -> int | None:
@@ -19,21 +21,11 @@ def current_at(times: Times, at: str) -> int | None:
 
 def current_between(times: Times, start: str, end: str) -> list[int]:
     """The indices of the versions that were current at some instant from `start` on and before `end`."""
-    return [
-        index
-        for index, (time, until) in enumerate(zip(times, _ends(times), strict=True))
-        if time is not None and max(time, start) < min(until, end)
-    ]
-
-
-# Earlier and later than every instant.
-FIRST, NEVER = "", "~"
-
-
-def _ends(times: Times) -> list[str]:
-    """For each version when one that follows it was sealed first."""
-    ends, end = [], NEVER
-    for time in reversed(times):
-        ends.append(end)
-        end = min(end, time or NEVER)
-    return ends[::-1]
+    current, until = [], NEVER
+    for index in range(len(times) - 1, -1, -1):
+        # `until` is the first time at which a version that follows this one was sealed.
+        time = times[index]
+        if time is not None and max(time, start) < min(until, end):
+            current.append(index)
+        until = min(until, time or NEVER)
+    return current[::-1]

@@ -1,8 +1,9 @@
-"""The committed view of a revision, as Amazon QLDB's users know it, over what the log says of its event.
+"""A revision as the ledger shows it: the committed view that users of Amazon QLDB know, and a short line.
 
-Everything in it can be recomputed from the document's openings and a mirror of the log. `txTime` is block
-time; `time` is what the producer claims. The body is added as the very bytes that are stored, never
-serialised again: what proves them byte by byte is the opening.
+A reader can recompute all of it from the document's openings and a mirror of the log. `txTime` is block time;
+`time` is the producer's claim. The body is added as the stored bytes and never serialised again: the opening
+proves them byte by byte. A view says that a document exists, so it goes out only under the document's own
+rule of access.
 """
 
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.jsontext import render
 
-# How far the event of a revision has come: stored and signed, in a sealed block, under a signed checkpoint.
+# The receipt levels: the event is stored and signed, in a sealed block, or under a signed checkpoint.
 ACCEPTED, SEALED, PUBLISHED = "accepted", "sealed", "published"
 
 
 @dataclass(frozen=True, slots=True)
 class SealPlace:
-    """Where a sealed event stands: entry `index` of `strand`, in `block`, sealed at `time`."""
+    """The place of a sealed event: entry `index` of `strand`, in `block`, sealed at `time`."""
 
     strand: int
     index: int
@@ -33,15 +34,21 @@ def committed_view(
 ) -> JsonObject:
     """A revision's address, hash and metadata; `index` is its place in the act, `sealing` None if unsealed.
 
-    Links go only to what is there: a proof and a block once the event is published.
+    Links to a proof and a block are there only once the event is published.
     """
     document = f"{base_url}/ledger/documents/{revision.doc}/{revision.version}"
     links: JsonObject = {"revision": document, "opening": f"{document}/opening"}
-    if sealing is not None and sealing.published:
-        links["proof"] = f"{base_url}/ledger/events/{event.id}/proof"
-        links["block"] = f"{base_url}/ledger/blocks/{sealing.strand}/{sealing.block}"
+    address: JsonObject | None = None
+    level = ACCEPTED
+    if sealing is not None:
+        address = {"strand": sealing.strand, "sequenceNo": sealing.block}
+        level = SEALED
+        if sealing.published:
+            level = PUBLISHED
+            links["proof"] = f"{base_url}/ledger/events/{event.id}/proof"
+            links["block"] = f"{base_url}/ledger/blocks/{sealing.strand}/{sealing.block}"
     return {
-        "blockAddress": None if sealing is None else _address(sealing),
+        "blockAddress": address,
         "hash": b64u(revision.leaf_hash),
         "prev": None if revision.prev is None else b64u(revision.prev),
         "metadata": {
@@ -53,22 +60,24 @@ def committed_view(
         "time": event.time,
         "type": event.type,
         "index": index,
-        "level": level_of(sealing),
+        "level": level,
         "links": links,
     }
 
 
-def level_of(sealing: SealPlace | None) -> str:
-    """The receipt level."""
-    if sealing is None:
-        return ACCEPTED
-    return PUBLISHED if sealing.published else SEALED
+def ledger_line(revision: Revision, event: Event, index: int) -> JsonObject:
+    """One version of a document as the log holds it; `index` is its place in the act."""
+    return {
+        "version": revision.version,
+        "time": event.time,
+        "event": event.id,
+        "type": event.type,
+        "index": index,
+        "leaf": b64u(revision.leaf_hash),
+        "prev": None if revision.prev is None else b64u(revision.prev),
+    }
 
 
 def with_data(view: JsonObject, body: bytes) -> bytes:
     """The view as JSON with `body`, itself JSON, as its last member `data`, byte for byte."""
     return render(view)[:-1] + b',"data":' + body + b"}"
-
-
-def _address(sealing: SealPlace) -> JsonObject:
-    return {"strand": sealing.strand, "sequenceNo": sealing.block}

@@ -137,13 +137,13 @@ def test_an_identifier_does_not_tell_who_is_here(scene: Scene, element: str, kin
 
     told, unknown = refer(known), refer(people.synthetic_patient(62))
     assert (told.status, told.body) == (unknown.status, unknown.body)
-    assert "nothing has this identifier" in told.body.decode()
+    assert "no document here has this identifier" in told.body.decode()
     assert scene.content() == before
     # The person learns that somebody tried.
     assert [one["agent"][0]["who"]["reference"] for one in scene.audits(theirs)] == [scene.clinic.reference]
 
     people.link(scene.world, scene.clinic, theirs)
-    assert "nothing has this identifier" not in refer(known).body.decode()
+    assert "no document here has this identifier" not in refer(known).body.decode()
 
 
 def test_identifiers_of_two_people_are_refused(scene: Scene) -> None:
@@ -167,12 +167,12 @@ def test_conditional_references_resolve_to_the_one_record(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("reference", "said"),
     [
-        (f"Practitioner?identifier={NPI}|404", "nothing has this identifier"),
+        (f"Practitioner?identifier={NPI}|404", "no document here has this identifier"),
         ("Practitioner?name=x", "Type?identifier=system|value"),
         ("CareTeam?identifier=s|v", "only people and the directory"),
         ("Practitioner/d.aaaaaaaaaaaaaaaaaaaaaaaaaa", "leads to no document"),
         ("Practitioner/1", "does not name a document of this server"),
-        ("nowhere at all", "no reference of FHIR R4"),
+        ("nowhere at all", "not a reference of FHIR R4"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_named_by_its_element(
@@ -269,11 +269,11 @@ def test_a_taken_identifier_without_a_condition_is_a_conflict(scene: Scene) -> N
 
 def test_a_condition_must_be_one_that_the_resource_meets(scene: Scene) -> None:
     other = entry(practitioner("1"), ifNoneExist=f"identifier={NPI}|2")
-    assert "no such identifier" in issues(post(scene, bundle(other)))[0]["diagnostics"]
+    assert "must have this identifier" in issues(post(scene, bundle(other)))[0]["diagnostics"]
     by_name = entry(practitioner("1"), ifNoneExist="name=x")
     assert "identifier=system|value" in issues(post(scene, bundle(by_name)))[0]["diagnostics"]
     clinical_one = entry(people.observation(scene.person()), ifNoneExist="identifier=a|b")
-    assert "directory only" in issues(post(scene, bundle(clinical_one)))[0]["diagnostics"]
+    assert "only people and the directory" in issues(post(scene, bundle(clinical_one)))[0]["diagnostics"]
 
 
 @pytest.mark.parametrize("kind", ["transaction", "batch"])

@@ -1,4 +1,4 @@
-"""Scope AND (self OR author OR named party OR directory OR consent): each rule alone, and none of them."""
+"""Scope AND (self OR author OR named party OR directory OR consent): each rule alone, and no rule at all."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,14 @@ from carevouch.consent.read import read_consent
 from carevouch.door.access import purpose_of
 from carevouch.identity.caller import Caller, parse_scopes
 from carevouch.kernel.errors import Forbidden
-from carevouch.records.access import AccessTarget, ReadAllowed, ReadRefused, is_hearsay, may_read, parties_of
+from carevouch.records.access import (
+    AccessTarget,
+    ReadAllowed,
+    ReadRefused,
+    is_unverified_record,
+    may_read,
+    parties_of,
+)
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 PERSON, OTHER = "a" * 26, "b" * 26
@@ -39,12 +46,12 @@ def target(type_: str = "Observation", subject: str | None = PERSON, **more: Any
     return AccessTarget(type_, subject, whole["author"], whole["parties"], facts)
 
 
-def asked(caller: Caller, purpose: str = "HPAYMT") -> AccessRequest:
+def question(caller: Caller, purpose: str = "HPAYMT") -> AccessRequest:
     return AccessRequest(purpose, frozenset({caller.reference}), NOW)
 
 
-def decided(caller: Caller, of: AccessTarget, consents: Any = (), letter: str = "r") -> str:
-    answer = may_read(caller, asked(caller), of, consents, letter)
+def decision(caller: Caller, of: AccessTarget, consents: Any = (), letter: str = "r") -> str:
+    answer = may_read(caller, question(caller), of, consents, letter)
     return answer.rule if isinstance(answer, ReadAllowed) else f"refused: {answer.because}"
 
 
@@ -63,51 +70,51 @@ def consent(signed: bool = True, type_: str = "permit") -> Any:
 
 
 def test_the_person_sees_their_own_and_nobody_elses() -> None:
-    assert decided(device(PERSON), target()) == "self"
-    assert decided(device(PERSON), target(subject=OTHER)).startswith("refused")
-    assert decided(device(PERSON), target("AuditEvent")) == "self"
+    assert decision(device(PERSON), target()) == "self"
+    assert decision(device(PERSON), target(subject=OTHER)).startswith("refused")
+    assert decision(device(PERSON), target("AuditEvent")) == "self"
 
 
 def test_the_directory_is_for_every_caller_with_the_scope() -> None:
     for caller in (device(PERSON), organization()):
-        assert decided(caller, target("Practitioner", None)) == "directory"
-        assert decided(caller, target("Observation", None)) == "refused: nobody's"
-    assert decided(organization(scope="system/Patient.rs"), target("Practitioner", None)) == "refused: scope"
+        assert decision(caller, target("Practitioner", None)) == "directory"
+        assert decision(caller, target("Observation", None)) == "refused: nobody's"
+    assert decision(organization(scope="system/Patient.rs"), target("Practitioner", None)) == "refused: scope"
 
 
 def test_the_author_and_a_named_party_see_without_a_consent() -> None:
     caller = organization()
-    assert decided(caller, target(author=caller.reference)) == "author"
-    assert decided(caller, target("Claim", parties=frozenset({caller.reference}))) == "party"
-    assert decided(caller, target(author="Organization/d.y")) == "refused: consent"
+    assert decision(caller, target(author=caller.reference)) == "author"
+    assert decision(caller, target("Claim", parties=frozenset({caller.reference}))) == "party"
+    assert decision(caller, target(author="Organization/d.y")) == "refused: consent"
 
 
 def test_audit_is_the_persons_and_the_auditors() -> None:
     payer = organization()
-    assert decided(payer, target("AuditEvent", author=payer.reference)).startswith("refused")
-    assert decided(organization(roles=("auditor",)), target("AuditEvent")) == "auditor"
+    assert decision(payer, target("AuditEvent", author=payer.reference)).startswith("refused")
+    assert decision(organization(roles=("auditor",)), target("AuditEvent")) == "auditor"
 
 
 def test_a_consent_allows_what_it_names_and_is_named_in_the_answer() -> None:
     caller = organization()
-    answer = may_read(caller, asked(caller), target(), [consent()])
+    answer = may_read(caller, question(caller), target(), [consent()])
     assert isinstance(answer, ReadAllowed)
     assert (answer.rule, answer.consents) == ("consent", ("Consent/c/_history/2",))
     assert answer.reasons
-    assert isinstance(may_read(caller, asked(caller), target("Condition"), [consent()]), ReadRefused)
+    assert isinstance(may_read(caller, question(caller), target("Condition"), [consent()]), ReadRefused)
 
 
 def test_without_a_signature_or_with_a_refusal_beside_it_nothing_is_allowed() -> None:
     caller = organization()
-    assert decided(caller, target(), [consent(signed=False)]) == "refused: consent"
-    assert decided(caller, target(), [consent(), consent(type_="deny")]) == "refused: consent"
+    assert decision(caller, target(), [consent(signed=False)]) == "refused: consent"
+    assert decision(caller, target(), [consent(), consent(type_="deny")]) == "refused: consent"
 
 
 @pytest.mark.parametrize("scope", ["", "system/*.cud", "system/Condition.rs", "patient/*", "nonsense"])
 def test_no_rule_helps_without_the_scope(scope: str) -> None:
     caller = organization(scope=scope)
     mine = target(author=caller.reference, parties=frozenset({caller.reference}))
-    assert decided(caller, mine, [consent()]) == "refused: scope"
+    assert decision(caller, mine, [consent()]) == "refused: scope"
 
 
 @given(
@@ -126,7 +133,7 @@ def test_yes_needs_the_scope_and_at_least_one_rule(
         author=caller.reference if author else None,
         parties=frozenset({caller.reference}) if party else frozenset(),
     )
-    answer = may_read(caller, asked(caller), of, [consent()] if consented else [], letter)
+    answer = may_read(caller, question(caller), of, [consent()] if consented else [], letter)
     assert isinstance(answer, ReadAllowed) == (letter in letters and (author or party or consented))
 
 
@@ -172,11 +179,11 @@ def test_a_recorded_consent_counts_from_whoever_registered_the_person_alone() ->
     def by(author: str | None) -> dict[str, Any]:
         return {"resourceType": "Consent", "meta": {"source": author} if author else {}}
 
-    assert not is_hearsay(by("Organization/d.a"), by("Organization/d.a"))
-    assert is_hearsay(by("Organization/d.b"), by("Organization/d.a"))
-    assert is_hearsay(by(None), by("Organization/d.a"))
-    assert not is_hearsay(by("Organization/d.b"), by(None))
-    assert not is_hearsay(by("Organization/d.b"), None)
+    assert not is_unverified_record(by("Organization/d.a"), by("Organization/d.a"))
+    assert is_unverified_record(by("Organization/d.b"), by("Organization/d.a"))
+    assert is_unverified_record(by(None), by("Organization/d.a"))
+    assert not is_unverified_record(by("Organization/d.b"), by(None))
+    assert not is_unverified_record(by("Organization/d.b"), None)
 
 
 def test_a_purpose_is_the_roles_own() -> None:

@@ -7,7 +7,7 @@ from carevouch.fhir.validate import check
 from carevouch.identity.caller import Caller
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import parse
-from carevouch.records.audit import MAX_ENTITIES, AccessRecord, audit_event, told_query
+from carevouch.records.audit import MAX_ENTITIES, AccessRecord, audit_event, audited_query
 
 PERSON = "a" * 26
 CALLER = Caller("organization", "d.x", (), "jti-7", ("payer",))
@@ -39,8 +39,8 @@ def test_an_audit_event_is_valid_and_names_its_action(interaction: str, action: 
 
 
 def test_a_long_page_is_counted_and_named_in_part() -> None:
-    shown = tuple(f"Observation/{PERSON}.{at:026d}" for at in range(200))
-    made = event(shown=shown, shown_count=200, consents=("Consent/c/_history/1",), query="code=x")
+    documents = tuple(f"Observation/{PERSON}.{at:026d}" for at in range(200))
+    made = event(documents=documents, document_count=200, consents=("Consent/c/_history/1",), query="code=x")
     assert check(made) == []
     entities = made["entity"]
     assert isinstance(entities, list)
@@ -73,4 +73,4 @@ def test_it_is_found_by_its_person_and_by_who_asked() -> None:
     ],
 )
 def test_what_a_caller_typed_is_not_kept(query: dict[str, list[str]], told: str) -> None:
-    assert told_query(query) == told
+    assert audited_query(query) == told

@@ -1,4 +1,4 @@
-"""How entries become an act: what is looked up, whose it is, what each becomes, and what is refused."""
+"""How entries become an act: lookups, the person, the outcome of each entry, and refusals."""
 
 from typing import Any
 
@@ -10,8 +10,15 @@ from carevouch.fhir.bundle import Entry
 from carevouch.kernel.errors import Conflict, Unprocessable
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import parse
-from carevouch.records.bundle import Stamp, StoreFacts, document_of, place, remembered, told_again
-from carevouch.records.survey import BundleSurvey, survey, whose
+from carevouch.records.bundle import (
+    Stamp,
+    StoreFacts,
+    answer_references,
+    document_of,
+    place,
+    repeated_outcomes,
+)
+from carevouch.records.survey import BundleSurvey, survey
 
 BASE = "https://carevouch.test/fhir"
 PERSON = "p" * 26
@@ -35,18 +42,18 @@ def observation(subject: str = URN, **more: Any) -> dict[str, Any]:
     return {"resourceType": "Observation", "subject": {"reference": subject}, **more}
 
 
-def looked_at(*entries: Entry, links: dict[str, int] | None = None) -> BundleSurvey:
+def surveyed(*entries: Entry, links: dict[str, int] | None = None) -> BundleSurvey:
     return survey(entries, links or {}, BASE)
 
 
 def world(person: str | None = None, **more: Any) -> StoreFacts:
     return StoreFacts(
-        more.get("found", {}), frozenset(more.get("existing", ())), more.get("current", {}), person
+        more.get("documents", {}), frozenset(more.get("existing", ())), more.get("versions", {}), person
     )
 
 
 def new_patient() -> BundleSurvey:
-    return looked_at(post(0, PATIENT), post(1, observation()), links={URN: 0})
+    return surveyed(post(0, PATIENT), post(1, observation()), links={URN: 0})
 
 
 def test_a_new_person_and_their_documents_get_ids_of_one_partition() -> None:
@@ -60,11 +67,11 @@ def test_a_new_person_and_their_documents_get_ids_of_one_partition() -> None:
 
 
 def test_a_known_person_is_answered_and_their_documents_join_them() -> None:
-    found = {IDENTIFIER: Doc("Patient", PERSON)}
-    asked = new_patient()
-    assert whose(asked, found) == PERSON
-    placed = place(asked, world(PERSON, found=found), STAMP)
-    assert [(one.status, str(one.doc)) for one in placed.done] == [
+    documents = {IDENTIFIER: Doc("Patient", PERSON)}
+    bundle = new_patient()
+    assert bundle.person(documents) == PERSON
+    placed = place(bundle, world(PERSON, documents=documents), STAMP)
+    assert [(one.status, str(one.doc)) for one in placed.outcomes] == [
         (200, f"Patient/{PERSON}"),
         (201, f"Observation/{PERSON}.{part(1)}"),
     ]
@@ -74,43 +81,43 @@ def test_a_known_person_is_answered_and_their_documents_join_them() -> None:
 
 def test_each_distinct_thing_is_looked_up_once() -> None:
     by = {"performer": [{"reference": "Practitioner?identifier=n|7"}]}
-    asked = looked_at(*(post(index, observation("Patient/" + PERSON, **by)) for index in range(9)))
-    assert asked.identifiers() == {("Practitioner", "n", "7")}
-    assert list(asked.local.values()) == [Doc("Patient", PERSON)]
-    assert asked.places["Practitioner?identifier=n|7"] == "Bundle.entry[0].resource.performer[0].reference"
+    bundle = surveyed(*(post(index, observation("Patient/" + PERSON, **by)) for index in range(9)))
+    assert bundle.identifiers() == {("Practitioner", "n", "7")}
+    assert list(bundle.local.values()) == [Doc("Patient", PERSON)]
+    assert bundle.places["Practitioner?identifier=n|7"] == "Bundle.entry[0].resource.performer[0].reference"
 
 
 def test_a_reference_under_our_own_address_is_our_own() -> None:
-    asked = looked_at(post(0, observation(f"{BASE}/Patient/{PERSON}")))
-    placed = place(asked, world(PERSON, existing={Doc("Patient", PERSON)}), STAMP)
+    bundle = surveyed(post(0, observation(f"{BASE}/Patient/{PERSON}")))
+    placed = place(bundle, world(PERSON, existing={Doc("Patient", PERSON)}), STAMP)
     assert parse(placed.writes[0].body, "x")["subject"]["reference"] == f"Patient/{PERSON}"
 
 
 def test_a_reference_elsewhere_and_into_itself_stay() -> None:
     kept = [{"reference": "https://elsewhere.test/fhir/Practitioner/1"}, {"reference": "#inside"}]
-    asked = looked_at(post(0, observation(f"Patient/{PERSON}", performer=kept)))
-    placed = place(asked, world(PERSON, existing={Doc("Patient", PERSON)}), STAMP)
+    bundle = surveyed(post(0, observation(f"Patient/{PERSON}", performer=kept)))
+    placed = place(bundle, world(PERSON, existing={Doc("Patient", PERSON)}), STAMP)
     assert parse(placed.writes[0].body, "x")["performer"] == kept
 
 
 def test_two_people_in_one_act_are_refused_however_they_are_named() -> None:
     other = Doc("Patient", "q" * 26)
     by_query = observation("Patient?identifier=s|1")
-    for entries, found in (
+    for entries, documents in (
         ((post(0, observation(f"Patient/{PERSON}")), post(1, observation(str(other)))), {}),
         ((post(0, observation(f"Patient/{PERSON}")), post(1, by_query)), {IDENTIFIER: other}),
         ((post(0, PATIENT), post(1, observation(str(other)))), {}),
         ((post(0, PATIENT), post(1, observation(str(other)))), {IDENTIFIER: Doc("Patient", PERSON)}),
     ):
         with pytest.raises(Unprocessable, match="one person"):
-            whose(looked_at(*entries), found)
+            surveyed(*entries).person(documents)
 
 
 def test_identifiers_of_two_people_are_a_conflict() -> None:
     both = {**PATIENT, "identifier": [*PATIENT["identifier"], {"system": "s", "value": "2"}]}
-    found = {IDENTIFIER: Doc("Patient", PERSON), ("Patient", "s", "2"): Doc("Patient", "q" * 26)}
+    documents = {IDENTIFIER: Doc("Patient", PERSON), ("Patient", "s", "2"): Doc("Patient", "q" * 26)}
     with pytest.raises(Conflict):
-        whose(looked_at(post(0, both)), found)
+        surveyed(post(0, both)).person(documents)
 
 
 @pytest.mark.parametrize(
@@ -131,31 +138,31 @@ def test_identifiers_of_two_people_are_a_conflict() -> None:
 )
 def test_what_no_lookup_could_mend_is_refused_first(resource: dict[str, Any]) -> None:
     with pytest.raises(Unprocessable) as refusal:
-        looked_at(post(3, resource))
+        surveyed(post(3, resource))
     assert all(issue.where.startswith("Bundle.entry[3].resource") for issue in refusal.value.issues)
 
 
 def test_a_document_about_nobody_or_about_the_directory_is_refused() -> None:
     role = {"resourceType": "PractitionerRole"}
-    group = looked_at(post(0, role), post(1, observation("urn:uuid:r")), links={"urn:uuid:r": 0})
-    for asked in (group, looked_at(post(0, {"resourceType": "Observation"}))):
+    group = surveyed(post(0, role), post(1, observation("urn:uuid:r")), links={"urn:uuid:r": 0})
+    for bundle in (group, surveyed(post(0, {"resourceType": "Observation"}))):
         with pytest.raises(Unprocessable, match="whose document"):
-            place(asked, world(), STAMP)
+            place(bundle, world(), STAMP)
 
 
 def test_a_consent_is_stored_unsigned() -> None:
     consent = {"resourceType": "Consent", "patient": {"reference": f"Patient/{PERSON}"}}
-    asked = looked_at(post(0, consent))
-    placed = place(asked, world(PERSON, existing={Doc("Patient", PERSON)}), STAMP)
+    bundle = surveyed(post(0, consent))
+    placed = place(bundle, world(PERSON, existing={Doc("Patient", PERSON)}), STAMP)
     assert parse(placed.writes[0].body, "x")["sig"] is None
 
 
 def test_an_update_keeps_its_document_and_counts_on() -> None:
     doc = Doc("Observation", f"{PERSON}.{part(9)}")
     changed = {**observation(f"Patient/{PERSON}"), "id": doc.id}
-    asked = looked_at(Entry(0, "PUT", "Observation", doc.id, changed))
-    assert whose(asked, {}) == PERSON
-    placed = place(asked, world(PERSON, existing={Doc("Patient", PERSON)}, current={doc: 4}), STAMP)
+    bundle = surveyed(Entry(0, "PUT", "Observation", doc.id, changed))
+    assert bundle.person({}) == PERSON
+    placed = place(bundle, world(PERSON, existing={Doc("Patient", PERSON)}, versions={doc: 4}), STAMP)
     assert [(write.doc, write.version) for write in placed.writes] == [(doc, 5)]
     assert placed.event_type == "record.updated"
 
@@ -163,7 +170,7 @@ def test_an_update_keeps_its_document_and_counts_on() -> None:
 @pytest.mark.parametrize("type_", ["Consent", "Coverage", "Organization", "AuditEvent", "BoundDevice"])
 def test_what_another_service_changes_is_not_changed_here(type_: str) -> None:
     with pytest.raises(Unprocessable):
-        looked_at(Entry(0, "PUT", type_, f"{PERSON}.{part(1)}", {"resourceType": type_}))
+        surveyed(Entry(0, "PUT", type_, f"{PERSON}.{part(1)}", {"resourceType": type_}))
 
 
 TYPES = ("Location", "Practitioner", "PractitionerRole", "HealthcareService")
@@ -188,12 +195,14 @@ def test_a_retry_tells_exactly_what_was_told(drawn: list[tuple[str, int, bool]],
         else:
             resource["subject"] = {"reference": URN}
         entries.append(post(index, resource, **more))
-    asked = looked_at(*entries, links={URN: 0})
-    found = {(type_, "d", str(number)): Doc(type_, "d." + "z" * 26) for type_ in TYPES for number in known}
+    bundle = surveyed(*entries, links={URN: 0})
+    documents = {
+        (type_, "d", str(number)): Doc(type_, "d." + "z" * 26) for type_ in TYPES for number in known
+    }
 
-    placed = place(asked, world(found=found), STAMP)
+    placed = place(bundle, world(documents=documents), STAMP)
 
-    assert told_again(asked, remembered(placed), part) == placed.done
+    assert repeated_outcomes(bundle, answer_references(placed), part) == placed.outcomes
     assert len({write.doc for write in placed.writes}) == len(placed.writes)
-    assert placed.writes[0].doc == document_of(asked.first(), placed.person, part)
+    assert placed.writes[0].doc == document_of(bundle.first(), placed.person, part)
     assert len({identifier for identifier, _ in placed.identifiers}) == len(placed.identifiers)
