@@ -6,7 +6,7 @@ from typing import Any
 
 from carevouch.door.routes import Route
 from carevouch.fhir.capability import ServedType, capability_statement
-from carevouch.fhir.compartment import personal
+from carevouch.fhir.compartment import is_personal
 from carevouch.fhir.definitions import resource_types
 from carevouch.records.resource import has_identifiers, is_served, why_not_created, why_not_updated
 
@@ -67,7 +67,8 @@ def statement(routes: Iterable[Route], *, base_url: str, version: str) -> dict[s
     for resource in made["rest"][0]["resource"]:
         # Every personal type is searched by its person here, also where R4 names no such parameter.
         named_parameters = {one["name"] for one in resource.get("searchParam", ())}
-        if personal(resource["type"]) and resource["type"] != "Patient" and "patient" not in named_parameters:
+        is_about_patient = is_personal(resource["type"]) and resource["type"] != "Patient"
+        if is_about_patient and "patient" not in named_parameters:
             resource["searchParam"].append({"name": "patient", "type": "reference"})
     return made
 

@@ -1,8 +1,8 @@
-"""Bundles: what a transaction or batch asks for, and the Bundles we answer with.
+"""Bundles: the requests of a transaction or batch, and the Bundles that we answer with.
 
 Standard: http://hl7.org/fhir/R4/http.html#transaction and http://hl7.org/fhir/R4/bundle.html. Reading is
-strict: every entry of a transaction is valid or nothing is done; a batch keeps the findings with each
-entry. What entries refer to, who may write them and how they are stored is decided elsewhere.
+strict: one invalid entry refuses a whole transaction, while a batch keeps the issues with each entry. Other
+rooms decide where references lead, who may write and how entries are stored.
 """
 
 import re
@@ -23,9 +23,10 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request: `type`/`id` are those of its URL, `if_none_exist` the parameters of a conditional create.
+    """One request of a Bundle.
 
-    `issues` is empty but for an entry of a batch that cannot be done.
+    `type` and `id` are those of its URL, `if_none_exist` the parameters of a conditional create. `issues` say
+    why an entry of a batch cannot be done; elsewhere they are empty.
     """
 
     index: int
@@ -41,27 +42,30 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class EntryRequest:
-    """A transaction or batch, its entries as sent."""
+    """A transaction or batch, its entries in the order in which they were sent."""
 
     kind: Kind
     entries: tuple[Entry, ...]
 
     def links(self) -> dict[str, int]:
-        """How entries may be referred to from each other: fullUrl, or `Type/id` of a RESTful one -> index."""
-        found: dict[str, int] = {}
+        """The names by which entries refer to each other, with the index of each entry.
+
+        A name is a fullUrl, or also `Type/id` where the fullUrl is RESTful.
+        """
+        indices: dict[str, int] = {}
         for entry in self.entries:
             if entry.full_url:
-                found[entry.full_url] = entry.index
+                indices[entry.full_url] = entry.index
                 target = parse_target(entry.full_url)
                 if target.form == "absolute" and target.type:
-                    found.setdefault(f"{target.type}/{target.id}", entry.index)
-        return found
+                    indices.setdefault(f"{target.type}/{target.id}", entry.index)
+        return indices
 
 
 def read_bundle(value: Any, methods: Sequence[str] = ("POST", "PUT")) -> EntryRequest:
-    """The request in a parsed body; raises `Invalid` with the issues, each at its place in the Bundle.
+    """The request in a parsed body; `methods` are those that the server does inside a Bundle.
 
-    `methods` are those the server does inside a Bundle.
+    Raises `Invalid` with the issues, each at its place in the Bundle.
     """
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(value, dict) or value.get("resourceType") != "Bundle":
@@ -74,8 +78,19 @@ def read_bundle(value: Any, methods: Sequence[str] = ("POST", "PUT")) -> EntryRe
     issues = check_shell(value)
     if issues:
         raise _invalid(issues)
-    entries = tuple(_entry(index, raw, methods) for index, raw in enumerate(value.get("entry", [])))
-    request = EntryRequest(kind, _without_twins(entries))
+    entries = []
+    names_so_far: set[str] = set()
+    for index, raw in enumerate(value.get("entry", [])):
+        entry = _read_entry(index, raw, methods)
+        names = {name for name in (entry.full_url, f"{entry.type}/{entry.id}" if entry.id else None) if name}
+        if names & names_so_far and entry.method != "GET":
+            issue = Issue(
+                "an earlier entry is about the same resource", f"Bundle.entry[{index}]", "duplicate"
+            )
+            entry = replace(entry, issues=(*entry.issues, issue))
+        names_so_far |= names
+        entries.append(entry)
+    request = EntryRequest(kind, tuple(entries))
     if kind == "transaction":
         faults = [issue for entry in request.entries for issue in entry.issues]
         faults += _dangling(request)
@@ -88,27 +103,28 @@ def _invalid(issues: Sequence[Issue]) -> Invalid:
     return Invalid(f"{issues[0].where}: {issues[0].message}", issues=tuple(issues[:MAX_ISSUES]))
 
 
-def _entry(index: int, raw: dict[str, Any], methods: Sequence[str]) -> Entry:
-    asked, resource = raw["request"], raw.get("resource")
-    url, _, _ = asked["url"].partition("?")
+def _read_entry(index: int, raw: dict[str, Any], methods: Sequence[str]) -> Entry:
+    """One entry with its issues; its resource is checked only if the request itself is in order."""
+    request, resource = raw["request"], raw.get("resource")
+    url, _, _ = request["url"].partition("?")
     type_, _, id_ = url.partition("/")
     entry = Entry(
         index=index,
-        method=asked["method"],
+        method=request["method"],
         type=type_,
         id=id_ or None,
         resource=resource,
         full_url=raw.get("fullUrl"),
-        if_none_exist=tuple(parse_qsl(asked.get("ifNoneExist", "").rpartition("?")[2])),
-        if_match=asked.get("ifMatch"),
+        if_none_exist=tuple(parse_qsl(request.get("ifNoneExist", "").rpartition("?")[2])),
+        if_match=request.get("ifMatch"),
     )
-    issues = list(_refusals(entry, asked, methods))
+    issues = list(_request_issues(entry, request, methods))
     if resource is not None and not issues:
         issues = check(resource, f"Bundle.entry[{index}].resource")
     return replace(entry, issues=tuple(issues))
 
 
-def _refusals(entry: Entry, asked: dict[str, Any], methods: Sequence[str]) -> Iterator[Issue]:
+def _request_issues(entry: Entry, request: dict[str, Any], methods: Sequence[str]) -> Iterator[Issue]:
     place = f"Bundle.entry[{entry.index}]"
     if entry.method not in methods:
         message = f"in a Bundle this server does {', '.join(methods)} only"
@@ -117,65 +133,40 @@ def _refusals(entry: Entry, asked: dict[str, Any], methods: Sequence[str]) -> It
     if entry.type not in resource_types() or (entry.id is not None and not _ID.fullmatch(entry.id)):
         yield Issue("the url is Type, or Type/id, of FHIR R4", f"{place}.request.url", "value")
         return
-    if "?" in asked["url"] and entry.method != "GET":
-        yield Issue("conditional updates and deletes are not done", f"{place}.request.url", "not-supported")
+    if "?" in request["url"] and entry.method != "GET":
+        message = "this server does no conditional updates or deletes"
+        yield Issue(message, f"{place}.request.url", "not-supported")
     if (entry.method == "POST") == (entry.id is not None) and entry.method != "GET":
         shape = "a Type for POST" if entry.method == "POST" else f"Type/id for {entry.method}"
         yield Issue(f"the url is {shape}", f"{place}.request.url", "value")
-    yield from _resource_refusals(entry, asked, place)
-
-
-def _resource_refusals(entry: Entry, asked: dict[str, Any], place: str) -> Iterator[Issue]:
     if entry.method not in ("POST", "PUT"):
         return
     if entry.resource is None:
         yield Issue("a resource is needed here", f"{place}.resource", "required")
         return
     if entry.resource.get("resourceType") != entry.type:
-        yield Issue("the resource is not of the url's type", f"{place}.resource.resourceType", "value")
+        yield Issue("the resource must be of the url's type", f"{place}.resource.resourceType", "value")
     if entry.method == "PUT" and entry.resource.get("id") != entry.id:
-        yield Issue("the resource's id is not the url's", f"{place}.resource.id", "value")
-    if "ifNoneExist" in asked and (entry.method != "POST" or not entry.if_none_exist):
-        yield Issue(
-            "a conditional create is a POST with search parameters", f"{place}.request.ifNoneExist", "value"
-        )
-
-
-def _without_twins(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    """A fullUrl, or a document to update, named by two entries is a fault of the later one."""
-    seen: set[str] = set()
-    checked = []
-    for entry in entries:
-        names = {name for name in (entry.full_url, f"{entry.type}/{entry.id}" if entry.id else None) if name}
-        if names & seen and entry.method != "GET":
-            issue = Issue(
-                "an earlier entry is about the same resource", f"Bundle.entry[{entry.index}]", "duplicate"
-            )
-            entry = replace(entry, issues=(*entry.issues, issue))
-        seen |= names
-        checked.append(entry)
-    return tuple(checked)
+        yield Issue("the resource's id must be the url's", f"{place}.resource.id", "value")
+    if "ifNoneExist" in request and (entry.method != "POST" or not entry.if_none_exist):
+        message = "a conditional create is a POST with search parameters"
+        yield Issue(message, f"{place}.request.ifNoneExist", "value")
 
 
 def _dangling(request: EntryRequest) -> list[Issue]:
-    """References by URN that no entry answers to: the transaction could not be stored as a whole."""
-    known = request.links()
+    """References by URN to no entry of the Bundle: such a transaction could not be stored as a whole."""
+    links = request.links()
     return [
         Issue(
             "no entry of this Bundle has this fullUrl",
-            f"Bundle.entry[{entry.index}].resource.{place}",
+            f"Bundle.entry[{entry.index}].resource.{place.partition('.')[2]}",
             "not-found",
         )
         for entry in request.entries
         if entry.resource is not None
-        for place, text in _places(entry.resource)
-        if text not in known and parse_target(text).form == "urn"
+        for place, text in walk(entry.resource)
+        if text not in links and parse_target(text).form == "urn"
     ]
-
-
-def _places(resource: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for place, text in walk(resource):
-        yield place.partition(".")[2], text
 
 
 # --- Bundles that we answer with ---------------------------------------------------------------------------
@@ -183,7 +174,7 @@ def _places(resource: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class EntryResponse:
-    """One entry of a transaction or batch response: `status` such as `201 Created`."""
+    """One entry of the response to a transaction or batch; `status` is such as `201 Created`."""
 
     status: str
     location: str | None = None
@@ -195,7 +186,7 @@ class EntryResponse:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One entry of a history: the resource as it was, and the request that made it so."""
+    """One entry of a history: a version of a resource, and the request that made it."""
 
     full_url: str
     method: Literal["POST", "PUT", "DELETE"]
@@ -207,8 +198,20 @@ class Version:
 
 
 def response(kind: Kind, answers: Sequence[EntryResponse]) -> dict[str, Any]:
-    """The response to a transaction or batch, one answer per entry and in its order."""
-    entries = [_present(resource=one.resource, response=_answer(one)) for one in answers]
+    """The response to a transaction or batch: one answer per entry, in the order of the entries."""
+    entries = [
+        _present(
+            resource=one.resource,
+            response=_present(
+                status=one.status,
+                location=one.location,
+                etag=one.etag,
+                lastModified=one.last_modified,
+                outcome=one.outcome,
+            ),
+        )
+        for one in answers
+    ]
     return _bundle(f"{kind}-response", entries)
 
 
@@ -220,7 +223,10 @@ def searchset(
     total: int | None = None,
     outcome: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A page of search results, each (fullUrl, resource); `total` only when it is known and may be told."""
+    """A page of search results, each (fullUrl, resource).
+
+    Give `total` only if it is known and the caller may know it.
+    """
     entries = [{"fullUrl": url, "resource": one, "search": {"mode": "match"}} for url, one in matches]
     if outcome:
         entries.append({"resource": outcome, "search": {"mode": "outcome"}})
@@ -241,16 +247,6 @@ def history(
         for one in versions
     ]
     return _bundle("history", entries, total=total, link=_links(self_url, next_url))
-
-
-def _answer(one: EntryResponse) -> dict[str, Any]:
-    return _present(
-        status=one.status,
-        location=one.location,
-        etag=one.etag,
-        lastModified=one.last_modified,
-        outcome=one.outcome,
-    )
 
 
 def _links(self_url: str, next_url: str | None) -> list[dict[str, str]]:

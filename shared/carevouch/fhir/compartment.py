@@ -1,9 +1,9 @@
-"""Whom a resource is about: the R4 Patient compartment
-(http://hl7.org/fhir/R4/compartmentdefinition-patient.html).
+"""The R4 Patient compartment (http://hl7.org/fhir/R4/compartmentdefinition-patient.html): the people that a
+resource is about.
 
-`subjects` names the one person (seldom several) whose document it is; `concerned` all people the
-compartment puts it with, such as an author. Both return references as written: whether one is a Patient,
-only who resolves it knows, so elements that may point elsewhere (Provenance.target) are included whole.
+`subjects` names the one person, seldom several, whose document it is. `concerned` adds all other people of
+the compartment, such as an author. Both return references as written. Only a caller that resolves one knows
+whether it is a Patient, so elements that may point elsewhere (Provenance.target) are included whole.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any, Final
 from carevouch.fhir.paths import values
 from carevouch.kernel.errors import Invalid
 
-# type -> (elements that say whose document it is, further elements of the compartment)
+# type -> (elements that name the subject, further elements of the compartment)
 _ABOUT: Final[dict[str, tuple[str, str]]] = {
     "Account": ("subject", ""),
     "AdverseEvent": ("subject", ""),
@@ -80,42 +80,42 @@ _ABOUT: Final[dict[str, tuple[str, str]]] = {
     "Specimen": ("subject", ""),
     "SupplyDelivery": ("patient", ""),
     "SupplyRequest": ("deliverTo", "requester"),
-    # Not in R4's compartment, but about a person all the same.
+    # R4's compartment leaves Task out, but a Task is about a person too.
     "Task": ("for", ""),
     "VisionPrescription": ("patient", ""),
 }  # fmt: skip
 
 
-def personal(type_: str) -> bool:
-    """Whether resources of this type are about a person; the others are directory documents, about nobody."""
+def is_personal(type_: str) -> bool:
+    """Whether resources of this type are about a person; all others are directory documents, about nobody."""
     return type_ == "Patient" or type_ in _ABOUT
 
 
 def subjects(resource: Mapping[str, Any]) -> tuple[str, ...]:
-    """The references that say whose document this is, in order, each once; empty for directory types."""
+    """The references to the subject of the resource, in order, each once; empty for directory types."""
     return _references(resource, _ABOUT.get(resource["resourceType"], ("", ""))[0])
 
 
 def concerned(resource: Mapping[str, Any]) -> tuple[str, ...]:
-    """The subjects and everybody else whose compartment the resource is in."""
+    """The references to the subjects and to all other people whose compartment the resource is in."""
     return _references(resource, " ".join(_ABOUT.get(resource["resourceType"], ("", ""))))
 
 
 def subject(resource: Mapping[str, Any]) -> str:
-    """The one reference to the person; raises `Invalid` where there is none, or more than one."""
-    found = subjects(resource)
-    if len(found) != 1:
+    """The one reference to the subject; raises `Invalid` where there is none, or more than one."""
+    references = subjects(resource)
+    if len(references) != 1:
         type_ = resource["resourceType"]
         element = _ABOUT.get(type_, ("subject", ""))[0]
-        problem = "is needed: it says whose document this is" if not found else "must name one person only"
+        problem = "must name one person only" if references else "is needed: it says whose document this is"
         raise Invalid(f"{type_}.{element} {problem}")
-    return found[0]
+    return references[0]
 
 
 def _references(resource: Mapping[str, Any], elements: str) -> tuple[str, ...]:
-    found: dict[str, None] = {}
+    references: dict[str, None] = {}
     for path in elements.split():
-        for reference in values(resource, path):
-            if isinstance(reference, dict) and isinstance(reference.get("reference"), str):
-                found[reference["reference"]] = None
-    return tuple(found)
+        for value in values(resource, path):
+            if isinstance(value, dict) and isinstance(value.get("reference"), str):
+                references[value["reference"]] = None
+    return tuple(references)

@@ -1,7 +1,8 @@
 """Partial dates as intervals (http://hl7.org/fhir/R4/search.html#date): `2024-02` is the whole of February.
 
-An interval is two integers, microseconds since year 1 in UTC, the second one excluded; integers because dates
-near the ends of the calendar with a zone have no `datetime`. A date without a zone is read as UTC.
+An interval is two integers, microseconds since year 1 in UTC; the second is excluded. They are integers
+because a date with a zone near the ends of the calendar has no `datetime`. A date without a zone is read as
+UTC.
 """
 
 import re
@@ -22,7 +23,10 @@ Interval = tuple[int, int]
 
 
 def interval(text: str, what: str = "the date") -> Interval:
-    """First instant of `text` and the first after it; raises `Malformed` where no calendar has that date."""
+    """The first instant of `text`, and the first instant after it; `what` names it in errors.
+
+    Raises `Malformed` for a text that is no date, or a date that no calendar has.
+    """
     match = _FORM.fullmatch(text)
     if not match:
         raise Malformed(f"{what} is not a date such as 2024, 2024-02, 2024-02-29 or 2024-02-29T10:00:00Z")
@@ -32,12 +36,18 @@ def interval(text: str, what: str = "the date") -> Interval:
     except ValueError:
         raise Malformed(f"{what} is not a day of the calendar") from None
     if day is None:
-        return first, _after(int(year), month)
+        # The day after 31 December is counted, since year 9999 has no next year here.
+        if month is None or month == "12":
+            return first, (date(int(year), 12, 31).toordinal() + 1) * _DAY
+        return first, date(int(year), int(month) + 1, 1).toordinal() * _DAY
     if hour is None:
         return first, first + _DAY
     if int(hour) > 23 or int(minute) > 59 or int(second or 0) > 60:
         raise Malformed(f"{what} is not a time of day")
-    start = first + (int(hour) * 60 + int(minute)) * _MINUTE - _offset(zone)
+    start = first + (int(hour) * 60 + int(minute)) * _MINUTE
+    if zone is not None and zone != "Z":
+        offset = (int(zone[1:3]) * 60 + int(zone[4:6])) * _MINUTE
+        start -= offset if zone[0] == "+" else -offset
     if second is None:
         return start, start + _MINUTE
     start += min(int(second), 59) * _SECOND
@@ -49,22 +59,8 @@ def interval(text: str, what: str = "the date") -> Interval:
 
 
 def precedes(start: str, end: str) -> bool:
-    """Whether a period may run from `start` to `end`, compared at the precision both have (per-1)."""
+    """Whether a period may run from `start` to `end`, compared at the precision that both have (per-1)."""
     if "T" in start and "T" in end:
         return interval(start)[0] <= interval(end)[0]
     shared = min(len(start), len(end), 10)
     return start[:shared] <= end[:shared]
-
-
-def _after(year: int, month: str | None) -> int:
-    if month is None or month == "12":
-        # 31 December of this year, and a day: also in year 9999, which has no next year here.
-        return (date(year, 12, 31).toordinal() + 1) * _DAY
-    return date(year, int(month) + 1, 1).toordinal() * _DAY
-
-
-def _offset(zone: str | None) -> int:
-    if zone is None or zone == "Z":
-        return 0
-    size = (int(zone[1:3]) * 60 + int(zone[4:6])) * _MINUTE
-    return size if zone[0] == "+" else -size

@@ -1,9 +1,8 @@
-"""What R4 (4.0.1) says about each type: its elements, how often they occur, their types and required codes.
+"""The facts of R4 (4.0.1) about each type: its elements, their cardinalities, types and required codes.
 
-The facts lie in `r4.json` (made by `tests/vectors/fhir_facts.py`, one element a line: `"1..1
-code(draft,active)"`) and are read when first asked for, never at import: a function that answers without
-FHIR does not pay for them. Reading goes through the package's loader, so a zip serves as well as a
-folder.
+The facts lie in `r4.json`, made by `tests/vectors/fhir_facts.py`, one element a line:
+`"1..1 code(draft,active)"`. They are read at first use and never at import, so a function that answers
+without FHIR does not pay for them. The package's loader reads them, from a zip as well as from a folder.
 """
 
 import json
@@ -15,20 +14,23 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A type an element may have; `allowed` holds the codes of a code, the target types of a Reference."""
+    """A type that an element may have.
+
+    `allowed` holds the codes of a code, or the target types of a Reference.
+    """
 
     type: str
     allowed: tuple[str, ...] = ()
 
     @property
     def primitive(self) -> bool:
-        """Whether JSON spells it as a string, number or boolean (extensions in a `_name` sibling)."""
+        """Whether JSON writes it as a string, number or boolean, with extensions in a `_name` sibling."""
         return self.type[0].islower()
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element: `name` is the JSON name, or the stem of a choice such as `value` of `value[x]`."""
+    """One element; `name` is the JSON name, or the stem of a choice such as `value` of `value[x]`."""
 
     name: str
     required: bool
@@ -37,7 +39,7 @@ class Element:
     kinds: tuple[Kind, ...]
 
     def names(self) -> dict[str, Kind]:
-        """Each JSON property the element can appear as, with its type there."""
+        """Each JSON property that the element can appear as, with its type there."""
         if not self.choice:
             return {self.name: self.kinds[0]}
         return {self.name + kind.type[0].upper() + kind.type[1:]: kind for kind in self.kinds}
@@ -51,14 +53,30 @@ def resource_types() -> frozenset[str]:
 
 @cache
 def elements(type_: str) -> tuple[Element, ...]:
-    """The elements of a type, those it inherits first; raises `KeyError` for a type R4 does not have."""
-    described = _table()["types"][type_]
-    inherited = elements(described["is"]) if described["is"] else ()
-    return inherited + tuple(_element(name, text) for name, text in described["has"].items())
+    """The elements of a type, inherited ones first; raises `KeyError` for a type that R4 does not have."""
+    definition = _table()["types"][type_]
+    inherited = elements(definition["is"]) if definition["is"] else ()
+    own = []
+    for name, text in definition["has"].items():
+        cardinality, types = text.split(" ", 1)
+        kinds = []
+        for kind in types.split("|"):
+            type_name, _, allowed = kind.rstrip(")").partition("(")
+            kinds.append(Kind(type_name, tuple(allowed.split(",")) if allowed else ()))
+        own.append(
+            Element(
+                name=name.removesuffix("[x]"),
+                required=cardinality[0] == "1",
+                many=cardinality[-1] == "*",
+                choice=name.endswith("[x]"),
+                kinds=tuple(kinds),
+            )
+        )
+    return inherited + tuple(own)
 
 
 def ancestors(type_: str) -> tuple[str, ...]:
-    """The type and what it specialises, nearest first: `Patient`, `DomainResource`, `Resource`."""
+    """The type and its ancestors, nearest first: `Patient`, `DomainResource`, `Resource`."""
     base = _table()["types"][type_]["is"]
     return (type_, *ancestors(base)) if base else (type_,)
 
@@ -69,19 +87,3 @@ def _table() -> Any:
     if data is None:
         raise FileNotFoundError("shared/carevouch/fhir/r4.json is not in this installation")
     return json.loads(data)
-
-
-def _element(name: str, text: str) -> Element:
-    times, kinds = text.split(" ", 1)
-    return Element(
-        name=name.removesuffix("[x]"),
-        required=times[0] == "1",
-        many=times[-1] == "*",
-        choice=name.endswith("[x]"),
-        kinds=tuple(_kind(kind) for kind in kinds.split("|")),
-    )
-
-
-def _kind(text: str) -> Kind:
-    type_, _, allowed = text.rstrip(")").partition("(")
-    return Kind(type_, tuple(allowed.split(",")) if allowed else ())

@@ -1,7 +1,7 @@
-"""R4 invariants that need no more than which elements are there: tables of (key, sentence, JSON Schema).
+"""The R4 invariants about the presence of elements, as tables of (key, sentence, JSON Schema).
 
-They hold wherever a type occurs, as part of its schema, so they cost no walk. Those that compare values
-or look across a resource are in `rules.py`. Keys are HL7's
+They are part of the schema of their type and hold wherever it occurs, so they cost no walk. `rules.py` has
+the invariants that compare values or look across a resource. Keys are HL7's
 (http://hl7.org/fhir/R4/conformance-rules.html#constraints); the sentences are ours.
 """
 
@@ -11,7 +11,7 @@ Schema = dict[str, Any]
 
 
 def has(name: str) -> Schema:
-    """The element is there, as a value or through its primitive extension."""
+    """The element is there, as a value or as the extension of a primitive."""
     return {"anyOf": [{"required": [name]}, {"required": [f"_{name}"]}]}
 
 
@@ -21,12 +21,12 @@ def any_of(*names: str) -> Schema:
 
 
 def needs(name: str, *others: str) -> Schema:
-    """Where `name` is, one of `others` is too."""
+    """If `name` is there, so is one of `others`."""
     return {"anyOf": [{"not": {"required": [name]}}, any_of(*others)]}
 
 
 def not_both(one: Schema, other: Schema) -> Schema:
-    """At most one of the two holds."""
+    """At most one of the two schemas holds."""
     return {"not": {"allOf": [one, other]}}
 
 

@@ -1,12 +1,12 @@
-"""Does a value in a resource match a value in a search? One test per kind of parameter.
+"""The match of a value in a resource with a value in a search, for each kind of parameter.
 
-Dates are compared as intervals with the prefixes of http://hl7.org/fhir/R4/search.html#prefix, tokens by
-system and code (`system|code`, `|code` without a system, `code` in any system, `system|`), references
-whole.
+Dates are compared as intervals, with the prefixes of http://hl7.org/fhir/R4/search.html#prefix. Tokens are
+compared by system and code: `system|code`, `|code` without a system, `code` in any system, `system|`.
+References are compared whole.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from carevouch.fhir.dates import Interval, interval
@@ -19,31 +19,37 @@ _ENDLESS: Final = 1 << 62
 
 
 def meets(resource: Mapping[str, Any], parameter: Parameter, wanted: str, base_url: str | None) -> bool:
-    """Whether any value of the parameter's elements is what `wanted` asks for."""
-    found = [item for path in parameter.paths for item in values(resource, path)]
+    """Whether any value of the parameter's elements matches `wanted`."""
+    present = [item for path in parameter.paths for item in values(resource, path)]
     if parameter.kind == "reference":
-        return _is_reference(found, wanted, parameter.target, base_url)
-    return _TESTS[parameter.kind](found, wanted)
+        return _has_reference(present, wanted, parameter.target, base_url)
+    if parameter.kind == "date":
+        prefix, (low, high) = bounds(wanted)
+        return any(_compare(prefix, low, high, *span) for item in present for span in _spans(item))
+    if parameter.kind == "string":
+        start = unescape(wanted).casefold()
+        return any(isinstance(item, str) and item.casefold().startswith(start) for item in present)
+    return _has_token(present, wanted)
 
 
-def rank(resource: Mapping[str, Any], parameter: Parameter, descending: bool) -> tuple[int, int]:
-    """A key that sorts by a date parameter; resources without a value come last in both directions."""
-    found = [item for path in parameter.paths for item in values(resource, path)]
-    spans = [span for item in found for span in _spans(item)]
+def rank(parameter: Parameter, descending: bool, resource: Mapping[str, Any]) -> tuple[int, int]:
+    """The key that sorts by a date parameter; resources without a value come last in both directions."""
+    present = [item for path in parameter.paths for item in values(resource, path)]
+    spans = [span for item in present for span in _spans(item)]
     if not spans:
         return 1, 0
     return 0, -max(last for _, last in spans) if descending else min(first for first, _ in spans)
 
 
 def bounds(wanted: str) -> tuple[str, Interval]:
-    """Prefix and interval of a date in a search; raises `Malformed` for what is no date."""
+    """The prefix and the interval of a date in a search; raises `Malformed` for a text that is no date."""
     prefix = wanted[:2] if wanted[:2] in _PREFIXES else "eq"
     text = wanted[2:] if wanted[:2] in _PREFIXES else wanted
     return prefix, interval(text, "a date in the search")
 
 
 def split(text: str, mark: str) -> list[str]:
-    r"""The parts between unescaped marks; escapes (`\,` `\|` `\$`) stay until `unescape`."""
+    r"""The parts between unescaped marks; escapes (`\,` `\|` `\$`) stay for `unescape`."""
     parts, escaped = [""], False
     for letter in text:
         if letter == mark and not escaped:
@@ -55,13 +61,13 @@ def split(text: str, mark: str) -> list[str]:
 
 
 def unescape(text: str) -> str:
-    r"""The value itself: `\,` is a comma (http://hl7.org/fhir/R4/search.html#escaping)."""
+    r"""The value without its escapes: `\,` is a comma (http://hl7.org/fhir/R4/search.html#escaping)."""
     return re.sub(r"\\([\\,|$])", r"\1", text)
 
 
-def _is_token(found: Sequence[Any], wanted: str) -> bool:
+def _has_token(present: Sequence[Any], wanted: str) -> bool:
     parts = [unescape(part) for part in split(wanted, "|")]
-    for item in found:
+    for item in present:
         for system, code in _tokens(item):
             if len(parts) == 1:
                 if code == parts[0]:
@@ -72,7 +78,7 @@ def _is_token(found: Sequence[Any], wanted: str) -> bool:
 
 
 def _tokens(item: Any) -> Iterator[tuple[str | None, str | None]]:
-    """(system, code) of whatever FHIR calls a token."""
+    """The (system, code) of each value that FHIR calls a token."""
     if isinstance(item, bool):
         yield None, "true" if item else "false"
     elif isinstance(item, str):
@@ -86,9 +92,9 @@ def _tokens(item: Any) -> Iterator[tuple[str | None, str | None]]:
             yield item.get("system"), item["value"]
 
 
-def _is_reference(found: Sequence[Any], wanted: str, only: str | None, base_url: str | None) -> bool:
+def _has_reference(present: Sequence[Any], wanted: str, only: str | None, base_url: str | None) -> bool:
     target = parse_target(unescape(wanted), base_url)
-    for item in found:
+    for item in present:
         text = item.get("reference") if isinstance(item, dict) else item
         if not isinstance(text, str):
             continue
@@ -96,7 +102,7 @@ def _is_reference(found: Sequence[Any], wanted: str, only: str | None, base_url:
         if only and other.type != only:
             continue
         if target.form == "unknown":
-            # A bare id: of the one type the parameter is about, or of any.
+            # A bare id is one of the only type that the parameter allows, or of any type.
             if other.form == "local" and other.id == wanted:
                 return True
         elif (target.form, target.type, target.id) == (other.form, other.type, other.id) and (
@@ -106,18 +112,8 @@ def _is_reference(found: Sequence[Any], wanted: str, only: str | None, base_url:
     return False
 
 
-def _is_text(found: Sequence[Any], wanted: str) -> bool:
-    start = unescape(wanted).casefold()
-    return any(isinstance(item, str) and item.casefold().startswith(start) for item in found)
-
-
-def _is_date(found: Sequence[Any], wanted: str) -> bool:
-    prefix, (low, high) = bounds(wanted)
-    return any(_compare(prefix, low, high, *spans) for item in found for spans in _spans(item))
-
-
 def _compare(prefix: str, low: int, high: int, first: int, last: int) -> bool:
-    """The table of search.html#prefix on half-open intervals: wanted [low, high), found [first, last)."""
+    """The table of search.html#prefix on half-open intervals: [low, high) wanted, [first, last) present."""
     within = low <= first and last <= high
     return {
         "eq": within,
@@ -132,7 +128,7 @@ def _compare(prefix: str, low: int, high: int, first: int, last: int) -> bool:
 
 
 def _spans(item: Any) -> Iterator[Interval]:
-    """The interval of a date or Period, or those of a Timing's events."""
+    """The interval of a date or Period, or the intervals of a Timing's events."""
     if isinstance(item, str):
         yield interval(item)
     elif isinstance(item, dict):
@@ -141,11 +137,3 @@ def _spans(item: Any) -> Iterator[Interval]:
         elif "start" in item or "end" in item:
             low = interval(item["start"])[0] if "start" in item else -_ENDLESS
             yield low, interval(item["end"])[1] if "end" in item else _ENDLESS
-
-
-_TESTS: Final[dict[str, Callable[[Sequence[Any], str], bool]]] = {
-    "token": _is_token,
-    "code": _is_token,
-    "date": _is_date,
-    "string": _is_text,
-}

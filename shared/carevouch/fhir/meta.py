@@ -1,12 +1,12 @@
 """The server's own part of a resource: `id`, `meta.versionId`, `meta.lastUpdated`.
 
-A client's values for these are never ours and never kept; what else it said in `meta` (profile, security,
-tag, source) stays as it is. See http://hl7.org/fhir/R4/resource.html#Meta.
+A client's values for these are never kept. The rest of its `meta` (profile, security, tag, source) stays as
+it is. See http://hl7.org/fhir/R4/resource.html#Meta.
 """
 
 from typing import Any
 
-_SERVERS = ("versionId", "_versionId", "lastUpdated", "_lastUpdated")
+_SERVER_ELEMENTS = ("versionId", "_versionId", "lastUpdated", "_lastUpdated")
 
 
 def with_meta(resource: dict[str, Any], id_: str, version: int, time: str) -> dict[str, Any]:
@@ -18,10 +18,10 @@ def with_meta(resource: dict[str, Any], id_: str, version: int, time: str) -> di
 
 
 def without_meta(resource: dict[str, Any]) -> dict[str, Any]:
-    """The resource without `id`, version and time: what the client said, for comparing two of them."""
-    kept = {name: value for name, value in resource.get("meta", {}).items() if name not in _SERVERS}
+    """The resource without `id`, version and time, to compare the content of two resources."""
+    rest = {name: value for name, value in resource.get("meta", {}).items() if name not in _SERVER_ELEMENTS}
     bare = {name: value for name, value in resource.items() if name not in ("id", "meta")}
-    return {**bare, "meta": kept} if kept else bare
+    return {**bare, "meta": rest} if rest else bare
 
 
 def version_of(resource: dict[str, Any]) -> int:

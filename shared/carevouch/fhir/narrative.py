@@ -1,8 +1,8 @@
-"""Narrative XHTML (http://hl7.org/fhir/R4/narrative.html): formatting only, nothing that runs.
+"""Narrative XHTML (http://hl7.org/fhir/R4/narrative.html): formatting only, and no code that runs.
 
-txt-1: the elements and attributes of the basic formatting set; txt-2: some content. A record's text is
-shown in browsers of people who trust it, so scripts, event handlers, forms, frames and odd URL schemes
-are refused. Links and pictures may lead elsewhere, as R4 allows: a viewer must not load them by itself.
+txt-1 allows the elements and attributes of basic formatting; txt-2 asks for some content. People see a
+record's text in a browser and trust it, so scripts, event handlers, forms, frames and odd URL schemes are
+refused. Links and pictures may lead elsewhere, as R4 allows: a viewer must not load them by itself.
 """
 
 from xml.parsers import expat
@@ -22,11 +22,12 @@ _ATTRIBUTES = frozenset((
     "summary", "tabindex", "title", "type", "valign", "value", "vspace", "width", "xmlns", "xml:lang",
     "xml:space",
 ))  # fmt: skip
+_LINKS = ("href", "src", "cite", "longdesc")
 _SCHEMES = ("http:", "https:", "mailto:", "tel:", "data:image/")
 
 
 def fault(div: str) -> str | None:
-    """What is wrong with a `Narrative.div`, in words that do not repeat it; None where nothing is."""
+    """The first fault of a `Narrative.div`, in words that do not repeat the div; None if it has no fault."""
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.StartElementHandler = reader.start
@@ -59,21 +60,17 @@ class _Reader:
         if name == "img":
             self.content = True
         for attribute, value in attributes.items():
-            _check_attribute(attribute, value)
+            if attribute not in _ATTRIBUTES:
+                raise _Refused("the div has an attribute that is not basic formatting (txt-1)")
+            link = value.strip().lower()
+            has_scheme = ":" in link.split("/", 1)[0].split("#", 1)[0]
+            if attribute in _LINKS and has_scheme and not link.startswith(_SCHEMES):
+                raise _Refused("the div has a link with a scheme other than http, https, mailto or tel")
+            if attribute == "xmlns" and value != XHTML:
+                raise _Refused("the div leaves the XHTML namespace")
 
     def text(self, data: str) -> None:
         self.content = self.content or not data.isspace()
 
     def no_markup(self, *_: object) -> None:
         raise _Refused("the div has a declaration or processing instruction")
-
-
-def _check_attribute(name: str, value: str) -> None:
-    if name not in _ATTRIBUTES:
-        raise _Refused("the div has an attribute that is not basic formatting (txt-1)")
-    if name in ("href", "src", "cite", "longdesc"):
-        link = value.strip().lower()
-        if ":" in link.split("/", 1)[0].split("#", 1)[0] and not link.startswith(_SCHEMES):
-            raise _Refused("the div has a link with a scheme other than http, https, mailto or tel")
-    if name == "xmlns" and value != XHTML:
-        raise _Refused("the div leaves the XHTML namespace")

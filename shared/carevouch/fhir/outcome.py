@@ -1,6 +1,6 @@
 """OperationOutcome (http://hl7.org/fhir/R4/operationoutcome.html) from our errors: what to mend, and where.
 
-The sentences are those of the errors, which hold no personal data; nothing is added from the request.
+The sentences are the errors' own and hold no personal data; no part of the request is added.
 """
 
 from typing import Any, Final
@@ -14,17 +14,13 @@ def from_issues(
     issues: tuple[Issue, ...], error_code: str | None = None, *, severity: str = "error"
 ) -> dict[str, Any]:
     """An OperationOutcome with these findings; `error_code` is the stable code a client may switch on."""
-    return {
-        "resourceType": "OperationOutcome",
-        "issue": [_issue(severity, issue, error_code) for issue in issues],
-    }
-
-
-def _issue(severity: str, issue: Issue, error_code: str | None) -> dict[str, Any]:
-    made: dict[str, Any] = {"severity": severity, "code": issue.code}
-    if error_code:
-        made["details"] = {"coding": [{"system": ERROR_SYSTEM, "code": error_code}]}
-    made["diagnostics"] = issue.message
-    if issue.where:
-        made["expression"] = [issue.where]
-    return made
+    entries: list[dict[str, Any]] = []
+    for issue in issues:
+        entry: dict[str, Any] = {"severity": severity, "code": issue.code}
+        if error_code:
+            entry["details"] = {"coding": [{"system": ERROR_SYSTEM, "code": error_code}]}
+        entry["diagnostics"] = issue.message
+        if issue.where:
+            entry["expression"] = [issue.where]
+        entries.append(entry)
+    return {"resourceType": "OperationOutcome", "issue": entries}

@@ -1,4 +1,4 @@
-"""The search parameters served, one table: type -> name -> kind and elements.
+"""The search parameters that this server serves, as one table: type -> name -> kind and elements.
 
 Names, kinds and elements are those of R4 (http://hl7.org/fhir/R4/searchparameter-registry.html). A kind
 `code` is a token whose element is a bare code. `patient` matches only references to a Patient.
@@ -12,7 +12,7 @@ ParameterKind = Literal["token", "code", "reference", "date", "string"]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """How one parameter is answered: its kind, the elements it looks at, and the one type it may point to."""
+    """One search parameter: its kind, the elements it compares, and the one type that it may point to."""
 
     kind: ParameterKind
     paths: tuple[str, ...]
@@ -44,7 +44,7 @@ def _text(*paths: str) -> Parameter:
 
 
 def _about(path: str, **others: Parameter) -> dict[str, Parameter]:
-    """A type with `identifier` and `patient`; `subject` too, where that is the element's name."""
+    """The parameters of a type about a person: `identifier`, `patient`, and `subject` if R4 names it so."""
     common = {"identifier": _token("identifier"), "patient": _patient(path)}
     return common | ({"subject": _to(path)} if path == "subject" else {}) | others
 

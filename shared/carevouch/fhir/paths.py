@@ -1,11 +1,11 @@
-"""What lies at a dotted path of a resource, through every repetition on the way."""
+"""The values at a dotted path of a resource, through every repetition on the way."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 def values(resource: Mapping[str, Any], path: str) -> Iterator[Any]:
-    """Each value at `path` (`participant.actor`); nothing where an element is absent."""
+    """Each value at `path`, such as `participant.actor`; an absent element has none."""
     yield from _descend(resource, path.split("."))
 
 

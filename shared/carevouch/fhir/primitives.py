@@ -1,9 +1,8 @@
 """The primitive types of R4 (http://hl7.org/fhir/R4/datatypes.html#primitive) as JSON Schema, dates by
 calendar.
 
-Patterns are written for a linear-time engine: no look-around, no back-reference, so no text can make them
-slow. A date that no calendar has (31 April, 29 February of a common year) is refused by the pattern
-itself.
+Patterns are written for a linear-time engine, without look-around or back-reference: no text can make them
+slow. The pattern itself refuses a date that no calendar has (31 April, 29 February of a common year).
 """
 
 from typing import Any, Final
@@ -21,7 +20,7 @@ _MONTH = rf"{_YEAR}(?:-(?:0[1-9]|1[0-2]))?"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,30})?"
 _ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-# R4: control characters other than tab, line feed and carriage return SHOULD NOT occur; here they do not.
+# R4: control characters other than tab, line feed and carriage return SHOULD NOT occur. Here they must not.
 _TEXT = r"[^\x00-\x08\x0B\x0C\x0E-\x1F]+"
 _BASE64 = r"\s*(?:[A-Za-z0-9+/]\s*){4}"  # one group of four; the last may be padded
 _BASE64_END = r"(?:(?:[A-Za-z0-9+/]\s*){2}=\s*=\s*|(?:[A-Za-z0-9+/]\s*){3}=\s*)?"
@@ -56,7 +55,7 @@ SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "time": _text(_TIME),
 }
 
-# What a value of each type looks like, for the sentence that says what to mend.
+# The form of a value of each type, for the sentence that says what to mend.
 FORMS: Final[dict[str, str]] = {
     "boolean": "true or false",
     "integer": "a whole number of 32 bits",
@@ -66,7 +65,7 @@ FORMS: Final[dict[str, str]] = {
     "string": "text that is not empty and has no control characters",
     "markdown": "text that is not empty and has no control characters",
     "xhtml": "an XHTML div",
-    "code": "a code: no spaces at either end, single spaces inside",
+    "code": "a code without spaces at its ends, and with single spaces inside",
     "id": "1 to 64 letters, digits, hyphens and dots",
     "uri": "a URI without spaces",
     "url": "a URL without spaces",

@@ -1,4 +1,4 @@
-"""References in a resource: where they are, what kind each is, and the same resource with other ones.
+"""The references of a resource: their places and forms, and the same resource with other references.
 
 The forms are those of http://hl7.org/fhir/R4/references.html#literal and of a transaction's conditional
 references (http://hl7.org/fhir/R4/http.html#trules). A reference is compared whole, never by its beginning:
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from carevouch.fhir.definitions import resource_types
-from carevouch.fhir.survey import REFERENCE, Path, spelled
+from carevouch.fhir.survey import REFERENCE, Path, place_of
 from carevouch.kernel.errors import Invalid
 
 Form = Literal["fragment", "urn", "local", "absolute", "conditional", "unknown"]
@@ -21,13 +21,13 @@ _RESTFUL = r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]
 _LOCAL = re.compile(_RESTFUL)
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
 _ABSOLUTE = re.compile(rf"https?://\S+/{_RESTFUL}")
-# Elements of type uri, url and uuid which a transaction may point at its own entries (http.html#trules).
+# Elements of type uri, url and uuid that a transaction may point at its own entries (http.html#trules).
 _LINKS = frozenset(("url", "valueUri", "valueUrl", "valueUuid"))
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceTarget:
-    """What a reference says: its form, and the parts it shows. `query` is that of a conditional reference."""
+    """The form and the parts of a reference; `query` is that of a conditional reference."""
 
     form: Form
     type: str | None = None
@@ -37,7 +37,7 @@ class ReferenceTarget:
 
 
 def parse_target(text: str, base_url: str | None = None) -> ReferenceTarget:
-    """The parts of one reference; an absolute one under `base_url` is local. Raises nothing."""
+    """Parse one reference, which never fails; an absolute reference under `base_url` is local."""
     if base_url and text.startswith(base_url.rstrip("/") + "/"):
         text = text[len(base_url.rstrip("/")) + 1 :]
     if text.startswith("#"):
@@ -51,27 +51,27 @@ def parse_target(text: str, base_url: str | None = None) -> ReferenceTarget:
         )
     match = _LOCAL.fullmatch(text)
     if match and match[1] in resource_types():
-        return _shown("local", match)
+        return _restful("local", match)
     if _URL.match(text):
         match = _ABSOLUTE.fullmatch(text)
-        return _shown("absolute", match) if match else ReferenceTarget("absolute")
+        return _restful("absolute", match) if match else ReferenceTarget("absolute")
     return ReferenceTarget("unknown")
 
 
-def _shown(form: Form, match: re.Match[str]) -> ReferenceTarget:
+def _restful(form: Form, match: re.Match[str]) -> ReferenceTarget:
     return ReferenceTarget(form, type=match[1], id=match[2], version=match[3])
 
 
 def walk(resource: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Every `Reference.reference` with its place, also in extensions and contained resources."""
+    """Every `Reference.reference` with its place, in extensions and contained resources too."""
     root = str(resource.get("resourceType", "Resource"))
-    return [(spelled(path, root), text) for path, text in _walk(resource, ())]
+    return [(place_of(path, root), text) for path, text in _walk(resource, ())]
 
 
 def rewrite(
     resource: dict[str, Any], mapping: Callable[[str], str], links: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The resource with each reference `r` replaced by `mapping(r)`; parts without references are shared.
+    """The resource with each reference `r` replaced by `mapping(r)`; unchanged parts are shared.
 
     `links` replaces whole values of uri, url and uuid elements, as a transaction does for its own fullUrls.
     """
@@ -80,7 +80,7 @@ def rewrite(
 
 
 def identifier_query(target: ReferenceTarget) -> tuple[str, str]:
-    """The (system, value) a conditional reference asks for; raises `Invalid` for any other condition."""
+    """The (system, value) of a conditional reference; raises `Invalid` for any other condition."""
     if len(target.query) == 1 and target.query[0][0] == "identifier":
         system, bar, value = target.query[0][1].partition("|")
         if bar and system and value:
@@ -101,22 +101,23 @@ def _walk(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
                 yield from _walk(item, (*path, index))
 
 
-def _rewrite(value: Any, mapping: Callable[[str], str], links: Mapping[str, str]) -> Any:
+def _rewrite(
+    value: Any,
+    mapping: Callable[[str], str],
+    links: Mapping[str, str],
+    key: str = "",
+    is_in_reference: bool = False,
+) -> Any:
+    """`value`, the member `key` of its object, rewritten; the same object if there is no change."""
+    if isinstance(value, str):
+        if key == "reference" and is_in_reference:
+            return mapping(value)
+        return links.get(value, value) if links and key in _LINKS else value
     if isinstance(value, dict):
-        refers = REFERENCE.issuperset(value)
-        new = {key: _rewrite_member(key, item, refers, mapping, links) for key, item in value.items()}
-        return new if any(new[key] is not value[key] for key in value) else value
+        is_reference = REFERENCE.issuperset(value)
+        new = {name: _rewrite(item, mapping, links, name, is_reference) for name, item in value.items()}
+        return new if any(new[name] is not value[name] for name in value) else value
     if isinstance(value, list):
         items = [_rewrite(item, mapping, links) for item in value]
         return items if any(one is not other for one, other in zip(items, value, strict=True)) else value
     return value
-
-
-def _rewrite_member(
-    key: str, item: Any, refers: bool, mapping: Callable[[str], str], links: Mapping[str, str]
-) -> Any:
-    if isinstance(item, str):
-        if key == "reference" and refers:
-            return mapping(item)
-        return links.get(item, item) if links and key in _LINKS else item
-    return _rewrite(item, mapping, links)

@@ -1,7 +1,7 @@
-"""R4 invariants that compare values or look across a resource; the rest are in `invariants.py`.
+"""The R4 invariants that compare values or look across a resource; the rest are in `invariants.py`.
 
-Each rule is given a resource that its schema has already accepted, so shapes are known, and yields issues
-whose sentences end with HL7's key. Warnings of the standard (such as con-3) are not applied.
+Each rule is given a resource that its schema has accepted, so shapes are known. It yields issues whose
+sentences end with HL7's key. Warnings of the standard (such as con-3) are not applied.
 """
 
 from collections import Counter
@@ -22,51 +22,42 @@ _CONDITION = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 _ERROR = "entered-in-error"
 
 
-def broken(resource: Resource, survey: ResourceSurvey, root: str) -> Iterator[Issue]:
-    """Every rule that `resource` breaks; `root` is its place."""
-    yield from _datatypes(survey, root)
-    yield from _contained(resource, survey, root)
-    yield from of_type(resource, root)
-
-
-def of_type(resource: Resource, root: str) -> Iterator[Issue]:
-    """The rules of the resource's own type alone, as they apply to a contained resource too."""
-    rule = _BY_TYPE.get(resource["resourceType"])
-    if rule:
-        yield from rule(resource, root)
-
-
-def _datatypes(survey: ResourceSurvey, root: str) -> Iterator[Issue]:
+def rule_issues(resource: Resource, survey: ResourceSurvey, root: str) -> Iterator[Issue]:
+    """An issue for every rule that `resource` breaks; `root` is its place."""
     for path in survey.blanks:
-        yield finding(
-            path, root, "null must stand for a value or an extension in the array beside it", "structure"
-        )
+        message = "null must stand for a value or an extension in the array beside it"
+        yield finding(path, root, message, "structure")
     for path, period in survey.periods:
         start, end = period.get("start"), period.get("end")
         if isinstance(start, str) and isinstance(end, str) and not precedes(start, end):
             yield finding(path, root, "a period must not end before it starts (per-1)")
     for path, range_ in survey.ranges:
-        low, high = (_amount(range_.get(name)) for name in ("low", "high"))
-        if low and high and low[1:] == high[1:] and low[0] > high[0]:
+        quantities = [_object(range_.get(name)) for name in ("low", "high")]
+        low, high = (quantity.get("value") for quantity in quantities)
+        is_comparable = isinstance(low, Decimal | int | float) and isinstance(high, Decimal | int | float)
+        units = [(quantity.get("system"), quantity.get("code")) for quantity in quantities]
+        if is_comparable and units[0] == units[1] and Decimal(low) > Decimal(high):
             yield finding(path, root, "low must not be greater than high (rng-2)")
     for path, div in survey.narratives:
-        message = narrative.fault(div)
-        if message:
-            yield finding(path, root, message)
+        fault = narrative.fault(div)
+        if fault:
+            yield finding(path, root, fault)
+    yield from _contained(resource, survey, root)
+    yield from type_rule_issues(resource, root)
 
 
-def _amount(quantity: Any) -> tuple[Decimal, Any, Any] | None:
-    value = quantity.get("value") if isinstance(quantity, dict) else None
-    if not isinstance(value, Decimal | int | float):
-        return None
-    return Decimal(value), quantity.get("system"), quantity.get("code")
+def type_rule_issues(resource: Resource, root: str) -> Iterator[Issue]:
+    """Issues of the rules of the resource's own type, which apply to a contained resource too."""
+    rule = _BY_TYPE.get(resource["resourceType"])
+    if rule:
+        yield from rule(resource, root)
 
 
 def _contained(resource: Resource, survey: ResourceSurvey, root: str) -> Iterator[Issue]:
     contained = resource.get("contained", [])
-    # An id that is no text is a finding of the contained resource's own structure.
+    # The contained resource's own schema reports an id that is no text.
     ids = Counter(inner["id"] for inner in contained if isinstance(inner.get("id"), str))
-    # "#" alone is the container; references from within `contained` count as well.
+    # "#" alone is the container. References from within `contained` count too.
     named = {fragment for _, fragment in survey.fragments}
     for path, fragment in survey.fragments:
         if fragment and fragment not in ids:
@@ -77,7 +68,7 @@ def _contained(resource: Resource, survey: ResourceSurvey, root: str) -> Iterato
             yield finding(where, root, "a contained resource must not contain others (dom-2)")
         own = inner.get("id")
         if not isinstance(own, str) or not own or ids[own] > 1:
-            yield finding(where, root, "a contained resource needs an id of its own")
+            yield finding(where, root, "a contained resource needs its own id")
         elif own not in named and not _refers_to(inner, ""):
             yield finding(where, root, "nothing refers to this contained resource (dom-3)")
         meta = _object(inner.get("meta"))
@@ -100,7 +91,7 @@ def _refers_to(value: Any, fragment: str) -> bool:
 
 
 def _consent(resource: Resource, root: str) -> Iterator[Issue]:
-    # R4's own expressions compare with the system 'something'; the meaning in its text is applied here.
+    # R4's expressions compare with the system 'something'; here the rule follows the text of the standard.
     codes = {
         coding.get("code") for coding in resource["scope"].get("coding", []) if coding.get("system") == _SCOPE
     }
@@ -118,13 +109,13 @@ def _condition(resource: Resource, root: str) -> Iterator[Issue]:
             ("clinicalStatus",), root, "an abated condition is inactive, resolved or in remission (con-4)"
         )
     if "clinicalStatus" in resource and any(code == _ERROR for _, code in verification):
-        yield finding(("clinicalStatus",), root, "what was entered in error has no clinicalStatus (con-5)")
+        yield finding(("clinicalStatus",), root, "a record entered in error has no clinicalStatus (con-5)")
 
 
 def _allergy(resource: Resource, root: str) -> Iterator[Issue]:
     mistaken = any(code == _ERROR for _, code in _codes(resource.get("verificationStatus")))
     if mistaken and "clinicalStatus" in resource:
-        yield finding(("clinicalStatus",), root, "what was entered in error has no clinicalStatus (ait-2)")
+        yield finding(("clinicalStatus",), root, "a record entered in error has no clinicalStatus (ait-2)")
     if not mistaken and "clinicalStatus" not in resource:
         yield finding(("clinicalStatus",), root, "a clinicalStatus is needed unless entered in error (ait-1)")
 
@@ -167,24 +158,19 @@ def _bundle(resource: Resource, root: str) -> Iterator[Issue]:
         if "/_history/" in entry.get("fullUrl", ""):
             yield finding((*place, "fullUrl"), root, "the fullUrl names no version (bdl-8)")
     if kind != "history":
-        yield from _unique(entries, root)
-    yield from _first(resource, kind, entries, root)
+        versions: set[tuple[str, Any]] = set()
+        for index, entry in enumerate(entries):
+            if "fullUrl" in entry:
+                version = (entry["fullUrl"], _object(entry.get("resource", {}).get("meta")).get("versionId"))
+                if version in versions:
+                    yield finding(("entry", index, "fullUrl"), root, "the same fullUrl twice (bdl-7)")
+                versions.add(version)
+    if kind in ("document", "message"):
+        yield from _document(resource, kind, entries, root)
 
 
-def _unique(entries: list[Any], root: str) -> Iterator[Issue]:
-    seen: set[tuple[str, Any]] = set()
-    for index, entry in enumerate(entries):
-        if "fullUrl" in entry:
-            meta = entry.get("resource", {}).get("meta")
-            key = (entry["fullUrl"], meta.get("versionId") if isinstance(meta, dict) else None)
-            if key in seen:
-                yield finding(("entry", index, "fullUrl"), root, "the same fullUrl twice (bdl-7)")
-            seen.add(key)
-
-
-def _first(resource: Resource, kind: Any, entries: list[Any], root: str) -> Iterator[Issue]:
-    if kind not in ("document", "message"):
-        return
+def _document(resource: Resource, kind: str, entries: list[Any], root: str) -> Iterator[Issue]:
+    """The rules of a document or a message: how it begins, and how a document is identified."""
     needed = {"document": ("Composition", "bdl-11"), "message": ("MessageHeader", "bdl-12")}[kind]
     if not entries or entries[0].get("resource", {}).get("resourceType") != needed[0]:
         yield finding(("entry",), root, f"the first resource must be a {needed[0]} ({needed[1]})")

@@ -1,8 +1,8 @@
 """JSON Schemas (2020-12) for R4 types, built from the facts when a type is first met and compiled once.
 
-A resource inside another (`contained`, `Bundle.entry.resource`) is only "an object with a resourceType"
-here: its own schema judges it, so no schema ever has to try all types in turn (that took seconds per
-Bundle). Parts of a schema that stand for a rule carry `issue`, from which the finding is worded.
+A resource inside another (`contained`, `Bundle.entry.resource`) is only "an object with a resourceType" here,
+and its own schema judges it. So no schema has to try all types in turn, which took seconds per Bundle. A part
+that stands for a rule carries `issue`, from which the finding is worded.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ from carevouch.fhir.primitives import SCHEMAS
 
 Schema = dict[str, Any]
 
-# Any resource, in its container's eyes.
+# Any resource, as its container sees it.
 _RESOURCE: Schema = {
     "type": "object",
     "required": ["resourceType"],
@@ -24,8 +24,8 @@ _RESOURCE: Schema = {
 
 @cache
 def validator(type_: str) -> Any:
-    """The compiled schema of a resource type; raises `KeyError` for a type R4 does not have."""
-    import jsonschema_rs  # 15 ms that only those who validate should pay
+    """The compiled schema of a resource type; raises `KeyError` for a type that R4 does not have."""
+    import jsonschema_rs  # 15 ms that only callers who validate should pay
 
     # The linear-time engine: a crafted string costs no more than its length.
     return jsonschema_rs.Draft202012Validator(schema(type_), pattern_options=jsonschema_rs.RegexOptions())
@@ -33,7 +33,7 @@ def validator(type_: str) -> Any:
 
 @cache
 def schema(type_: str) -> Schema:
-    """The schema of a resource type with the definitions it reaches, and no others."""
+    """The schema of a resource type with the definitions that it reaches, and no others."""
     definitions: dict[str, Schema] = {}
     waiting = [type_]
     while waiting:
@@ -45,13 +45,10 @@ def schema(type_: str) -> Schema:
             )
             waiting.append("Element")
     definitions |= {name: {"title": name, **body} for name, body in SCHEMAS.items()}
-    definitions |= {f"{name}?": _nullable(name) for name in SCHEMAS}
-    return {"$ref": f"#/$defs/{type_}", "$defs": definitions}
-
-
-def _nullable(name: str) -> Schema:
     # In an array of primitives, null holds the place of a value that has only extensions.
-    return {"title": name, **SCHEMAS[name], "type": [SCHEMAS[name]["type"], "null"]}
+    for name, body in SCHEMAS.items():
+        definitions[f"{name}?"] = {"title": name, **body, "type": [body["type"], "null"]}
+    return {"$ref": f"#/$defs/{type_}", "$defs": definitions}
 
 
 def _definition(type_: str, root: bool) -> Schema:
@@ -61,7 +58,13 @@ def _definition(type_: str, root: bool) -> Schema:
     required = ["resourceType"] if root else []
     rules: list[Schema] = []
     for element in elements(type_):
-        properties |= _properties(element)
+        for name, kind in element.names().items():
+            value = _value(kind, element.many)
+            properties[name] = _array(value) if element.many else value
+            if kind.primitive and not (element.name == "id" and kind.type in ("id", "string")):
+                sibling: Schema = {"$ref": "#/$defs/Element"}
+                siblings = _array({"anyOf": [sibling, {"type": "null"}]})
+                properties[f"_{name}"] = siblings if element.many else sibling
         if element.required and not element.choice and not element.kinds[0].primitive:
             required.append(element.name)
         else:
@@ -71,7 +74,10 @@ def _definition(type_: str, root: bool) -> Schema:
             _rule("invariant", "", f"{text} ({key})", body) for key, text, body in INVARIANTS.get(name, ())
         ]
     if type_ == "Extension":
-        rules.append(_extension_rule())
+        choice = next(tuple(element.names()) for element in elements(type_) if element.choice)
+        either = {"oneOf": [{"required": ["extension"]}, any_of(*choice)]}
+        message = "an extension has either a value or extensions (ext-1)"
+        rules.append(_rule("invariant", "", message, either))
     return {
         "type": "object",
         "properties": properties,
@@ -82,17 +88,7 @@ def _definition(type_: str, root: bool) -> Schema:
     }
 
 
-def _properties(element: Element) -> dict[str, Schema]:
-    found: dict[str, Schema] = {}
-    for name, kind in element.names().items():
-        found[name] = _many(_value(kind, element.many)) if element.many else _value(kind, False)
-        if kind.primitive and not (element.name == "id" and kind.type in ("id", "string")):
-            sibling: Schema = {"$ref": "#/$defs/Element"}
-            found[f"_{name}"] = _many({"anyOf": [sibling, {"type": "null"}]}) if element.many else sibling
-    return found
-
-
-def _many(items: Schema) -> Schema:
+def _array(items: Schema) -> Schema:
     return {"type": "array", "minItems": 1, "items": items}
 
 
@@ -101,19 +97,17 @@ def _value(kind: Kind, nullable: bool) -> Schema:
         return {"title": "code", "enum": [*kind.allowed, None] if nullable else list(kind.allowed)}
     reference = {"$ref": f"#/$defs/{kind.type}{'?' if nullable and kind.primitive else ''}"}
     if kind.type == "Reference" and kind.allowed:
-        return {**reference, "properties": {"reference": _targets(kind.allowed)}}
+        # A literal or conditional reference that shows its type must show an allowed one.
+        pattern = rf"\A(?:(?:{'|'.join(kind.allowed)})[/?]|[^A-Z]|[A-Z][A-Za-z0-9+.\-]*:)"
+        *others, last = kind.allowed
+        targets = f"{', '.join(others)} or {last}" if others else last
+        issue = {"code": "value", "element": "", "message": f"the reference must be to {targets}"}
+        return {**reference, "properties": {"reference": {"pattern": pattern, "issue": issue}}}
     return reference
 
 
-def _targets(types: tuple[str, ...]) -> Schema:
-    """A literal or conditional reference that shows its type must show one that is allowed there."""
-    pattern = rf"\A(?:(?:{'|'.join(types)})[/?]|[^A-Z]|[A-Z][A-Za-z0-9+.\-]*:)"
-    message = f"the reference must be to {_listed(types)}"
-    return {"pattern": pattern, "issue": {"code": "value", "element": "", "message": message}}
-
-
 def _presence(element: Element) -> list[Schema]:
-    """A choice appears in at most one form; what is required appears in at least one."""
+    """A choice appears in at most one form; a required element appears in at least one."""
     names = tuple(element.names())
     rules = []
     if len(names) > 1:
@@ -126,15 +120,5 @@ def _presence(element: Element) -> list[Schema]:
     return rules
 
 
-def _extension_rule() -> Schema:
-    names = next(tuple(element.names()) for element in elements("Extension") if element.choice)
-    body = {"oneOf": [{"required": ["extension"]}, any_of(*names)]}
-    return _rule("invariant", "", "an extension has either a value or extensions (ext-1)", body)
-
-
 def _rule(code: str, element: str, message: str, body: Schema) -> Schema:
     return {**body, "issue": {"code": code, "element": element, "message": message}}
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]

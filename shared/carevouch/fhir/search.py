@@ -1,10 +1,8 @@
-"""Search (http://hl7.org/fhir/R4/search.html): which parameters each type serves, and whether a resource
-matches.
+"""Search (http://hl7.org/fhir/R4/search.html): the parameters of each type, and the match of a resource.
 
-Resources are matched after decryption, so a parameter is a path and a rule, no index. What is not served
-is refused by name instead of being ignored: a search that silently drops a condition returns other
-people's data. Values of one parameter are alternatives (`a,b`), repeated parameters must all match.
-References match whole.
+Resources are matched after decryption, so a parameter is a path and a rule, not an index. A parameter that is
+not served is refused by name: a search that silently drops a condition returns other people's data. Values of
+one parameter are alternatives (`a,b`); repeated parameters must all match. References match whole.
 """
 
 import re
@@ -19,17 +17,18 @@ from carevouch.fhir.parameters import COMMON, PARAMETERS, Parameter
 from carevouch.fhir.references import parse_target
 from carevouch.kernel.errors import Invalid, Issue, Malformed
 
-# A page has at most so many resources whatever `_count` says; the answer's size has its own limit.
+# The most resources of a page, whatever `_count` says; the size of the answer has its own limit.
 MAX_COUNT: Final = 1000
 DEFAULT_COUNT: Final = 100
 _MAX_VALUES: Final = 100
 
 Total = Literal["none", "estimate", "accurate"]
+_TOTALS: Final[dict[str, Total]] = {"none": "none", "estimate": "estimate", "accurate": "accurate"}
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One parameter of a query: it holds when any of `values` does."""
+    """One parameter of a query, which holds if any of its `values` matches."""
 
     name: str
     parameter: Parameter
@@ -43,7 +42,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search of one type. `sort` holds (parameter, descending) pairs; `count` is the page size."""
+    """A search of one type; `sort` holds (parameter, descending) pairs, `count` is the page size."""
 
     type: str
     conditions: tuple[Condition, ...]
@@ -52,33 +51,43 @@ class Query:
     total: Total = "none"
 
     def matches(self, resource: Mapping[str, Any]) -> bool:
-        """Whether a resource is of the type and meets every condition."""
+        """Whether a resource has the type and meets every condition."""
         return resource.get("resourceType") == self.type and all(
             one.holds(resource) for one in self.conditions
         )
 
     def values_of(self, name: str) -> tuple[str, ...]:
-        """The alternatives given for a parameter the first time it occurs; empty when it does not."""
+        """The alternatives of the first occurrence of a parameter; empty if the query does not have it."""
         return next((one.values for one in self.conditions if one.name == name), ())
 
     def patient(self) -> str | None:
-        """The patient id the search is confined to by `patient` or `subject`, if it is exactly one."""
-        found = {_patient_id(one) for one in self.conditions if one.name in ("patient", "subject")}
-        return next(iter(found)) if len(found) == 1 else None
+        """The one patient id that `patient` or `subject` confines the search to; None if it is not one."""
+        ids: set[str | None] = set()
+        for one in self.conditions:
+            if one.name in ("patient", "subject"):
+                text = unescape(one.values[0])
+                target = parse_target(text, one.base_url)
+                if len(one.values) != 1:
+                    ids.add(None)
+                elif target.form == "unknown" and one.name == "patient":
+                    ids.add(text)
+                else:
+                    ids.add(target.id if target.form == "local" and target.type == "Patient" else None)
+        return next(iter(ids)) if len(ids) == 1 else None
 
     def ordered(self, resources: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """The resources in the order asked for; those without a value come last, ties go by id."""
+        """The resources in the order of `sort`; resources without a value come last, and ties go by id."""
         result = sorted(resources, key=_id)
         for name, descending in reversed(self.sort):
             if name == "_id":
                 result.sort(key=_id, reverse=descending)
             else:
-                result.sort(key=partial(_rank, _known(self.type, name), descending))
+                result.sort(key=partial(rank, _parameter(self.type, name), descending))
         return result
 
 
 def search_parameters(type_: str) -> dict[str, str]:
-    """The parameters a type serves, each with its R4 search type."""
+    """The parameters that a type serves, each with its R4 search type."""
     known = {**COMMON, **PARAMETERS.get(type_, {})}
     return {name: "token" if one.kind == "code" else one.kind for name, one in known.items()}
 
@@ -90,7 +99,7 @@ def parse_query(
     base_url: str | None = None,
     ignore: frozenset[str] = frozenset(),
 ) -> Query:
-    """The query that decoded URL parameters ask for; raises `Invalid` naming what is not served.
+    """The query of decoded URL parameters; raises `Invalid`, which names the parameter that is not served.
 
     `ignore` names parameters of the caller's own (a page token); `base_url` makes absolute references local.
     """
@@ -98,24 +107,28 @@ def parse_query(
         raise Invalid("this is not a resource type of FHIR R4")
     conditions: list[Condition] = []
     controls: dict[str, str] = {}
-    for name, given in params.items():
+    for name, texts in params.items():
         if name in ignore or name == "_format":
             continue
         if name in ("_sort", "_count", "_total"):
-            controls[name] = _single(name, given)
+            if len(texts) != 1:
+                raise _refusal(f"{name} is given once")
+            controls[name] = texts[0]
         else:
-            parameter = _known(type_, name)
-            conditions += [_condition(name, parameter, text, base_url) for text in given]
-    return Query(
-        type_,
-        tuple(conditions),
-        sort=_sort(type_, controls.get("_sort", "")),
-        count=_count(controls.get("_count")),
-        total=_total(controls.get("_total", "none")),
-    )
+            parameter = _parameter(type_, name)
+            conditions += [_condition(name, parameter, text, base_url) for text in texts]
+    sort = _sort(type_, controls.get("_sort", ""))
+    count = controls.get("_count", str(DEFAULT_COUNT))
+    if not re.fullmatch(r"[0-9]{1,9}", count, re.ASCII):
+        raise _refusal("_count is a whole number")
+    total = controls.get("_total", "none")
+    if total not in _TOTALS:
+        raise _refusal("_total is none, estimate or accurate")
+    return Query(type_, tuple(conditions), sort, min(int(count), MAX_COUNT), _TOTALS[total])
 
 
-def _known(type_: str, name: str) -> Parameter:
+def _parameter(type_: str, name: str) -> Parameter:
+    """The parameter of a type; raises `Invalid` for one that is not served, without repeating odd names."""
     parameter = COMMON.get(name) or PARAMETERS.get(type_, {}).get(name)
     if parameter:
         return parameter
@@ -133,12 +146,6 @@ def _refusal(message: str, code: str = "value") -> Invalid:
     return Invalid(message, issues=(Issue(message, code=code),))
 
 
-def _single(name: str, given: Sequence[str]) -> str:
-    if len(given) != 1:
-        raise _refusal(f"{name} is given once")
-    return given[0]
-
-
 def _condition(name: str, parameter: Parameter, text: str, base_url: str | None) -> Condition:
     wanted = tuple(split(text, ","))
     if not all(wanted):
@@ -146,20 +153,16 @@ def _condition(name: str, parameter: Parameter, text: str, base_url: str | None)
     if len(wanted) > _MAX_VALUES:
         raise _refusal(f"{name} takes at most {_MAX_VALUES} values")
     for value in wanted:
-        _check_value(name, parameter, value)
+        if parameter.kind == "date":
+            try:
+                bounds(value)
+            except Malformed as error:
+                raise _refusal(error.message) from None
+        if parameter.kind == "code" and len(split(value, "|")) > 1:
+            raise _refusal(f"{name} is a code of FHIR itself and takes no system")
+        if parameter.kind == "token" and len(split(value, "|")) > 2:
+            raise _refusal(f"{name} has the form system|code")
     return Condition(name, parameter, wanted, base_url)
-
-
-def _check_value(name: str, parameter: Parameter, value: str) -> None:
-    if parameter.kind == "date":
-        try:
-            bounds(value)
-        except Malformed as error:
-            raise _refusal(error.message) from None
-    if parameter.kind == "code" and len(split(value, "|")) > 1:
-        raise _refusal(f"{name} is a code of FHIR itself and takes no system")
-    if parameter.kind == "token" and len(split(value, "|")) > 2:
-        raise _refusal(f"{name} has the form system|code")
 
 
 def _sort(type_: str, text: str) -> tuple[tuple[str, bool], ...]:
@@ -173,33 +176,5 @@ def _sort(type_: str, text: str) -> tuple[tuple[str, bool], ...]:
     return tuple(keys)
 
 
-def _count(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_COUNT
-    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
-        raise _refusal("_count is a whole number")
-    return min(int(text), MAX_COUNT)
-
-
-def _total(text: str) -> Total:
-    known: dict[str, Total] = {"none": "none", "estimate": "estimate", "accurate": "accurate"}
-    if text not in known:
-        raise _refusal("_total is none, estimate or accurate")
-    return known[text]
-
-
 def _id(resource: Mapping[str, Any]) -> str:
     return str(resource.get("id", ""))
-
-
-def _rank(parameter: Parameter, descending: bool, resource: Mapping[str, Any]) -> tuple[int, int]:
-    return rank(resource, parameter, descending)
-
-
-def _patient_id(condition: Condition) -> str | None:
-    if len(condition.values) != 1:
-        return None
-    target = parse_target(unescape(condition.values[0]), condition.base_url)
-    if target.form == "unknown" and condition.name == "patient":
-        return unescape(condition.values[0])
-    return target.id if target.form == "local" and target.type == "Patient" else None

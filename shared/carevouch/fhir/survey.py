@@ -1,8 +1,8 @@
-"""One walk through one resource: a copy that the schema library can read, and what rules want to look at.
+"""One walk through one resource: a copy that the schema library can read, and the parts that rules check.
 
-The library reads plain JSON types only, so a number with a fraction or exponent becomes 0.5: no R4 rule
-bounds a decimal, and 1.0 is then refused where an integer is due, as it must be. What is not JSON at all
-(a float that is no number, a lone surrogate, endless nesting) is found here.
+The library reads plain JSON types only, so a number with a fraction or exponent becomes 0.5. No R4 rule
+bounds a decimal, and 1.0 is still refused where an integer is due, as it must be. The walk also finds values
+that are not JSON: a float that is no number, a lone surrogate, endless nesting.
 """
 
 from collections.abc import Iterable
@@ -17,8 +17,8 @@ from carevouch.kernel.jsontext import MAX_DEPTH
 Path = tuple[str | int, ...]
 _STAND_IN = 0.5
 
-# Data types that are told by their members alone, which is cheaper than carrying types along. Expression and
-# DetectedIssue have a URI of the name `reference` too, but also members that a Reference never has.
+# These data types are recognised by their members alone, which is cheaper than carrying types along.
+# Expression and DetectedIssue have a URI named `reference` too, but also members that a Reference never has.
 REFERENCE = frozenset(
     ("id", "extension", "reference", "_reference", "type", "_type", "identifier", "display", "_display")
 )
@@ -27,7 +27,7 @@ _RANGE = frozenset(("id", "extension", "low", "high"))
 
 
 class NotJson(Exception):
-    """A value, or the nesting, that no JSON text of ours has."""
+    """A value, or a depth of nesting, that no JSON text of ours has."""
 
     def __init__(self, path: Path, message: str) -> None:
         super().__init__(message)
@@ -37,17 +37,17 @@ class NotJson(Exception):
 
 @dataclass(slots=True)
 class ResourceSurvey:
-    """What one walk found. Paths are relative to the resource."""
+    """The findings of one walk; paths are relative to the resource."""
 
     fragments: list[tuple[Path, str]] = field(default_factory=list)
     periods: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
     ranges: list[tuple[Path, dict[str, Any]]] = field(default_factory=list)
     narratives: list[tuple[Path, str]] = field(default_factory=list)
     blanks: list[Path] = field(default_factory=list)
-    size: int = 0  # members and items, counted through
+    size: int = 0  # the number of members and items at all depths
 
     def read(self, value: dict[str, Any]) -> Any:
-        """The readable copy of `value` (parts without decimals are shared with it); raises `NotJson`."""
+        """The readable copy of `value`, which shares parts without decimals; raises `NotJson`."""
         return self._object(value, ())
 
     def _object(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -58,9 +58,8 @@ class ResourceSurvey:
         for key, item in value.items():
             kind = type(item)
             if kind is str:
-                if key == "reference":
-                    if item[:1] == "#" and REFERENCE.issuperset(value):
-                        self.fragments.append((path, item[1:]))
+                if key == "reference" and item[:1] == "#" and REFERENCE.issuperset(value):
+                    self.fragments.append((path, item[1:]))
                 elif key == "div":
                     self.narratives.append(((*path, key), item))
                 continue
@@ -75,15 +74,11 @@ class ResourceSurvey:
             if read is not item:
                 copy = dict(copy) if copy is value else copy
                 copy[key] = read
-        if "start" in value or "low" in value:
-            self._shape(value, path)
-        return copy
-
-    def _shape(self, value: dict[str, Any], path: Path) -> None:
-        if _PERIOD.issuperset(value):
+        if "start" in value and _PERIOD.issuperset(value):
             self.periods.append((path, value))
-        elif _RANGE.issuperset(value):
+        elif "low" in value and _RANGE.issuperset(value):
             self.ranges.append((path, value))
+        return copy
 
     def _array(self, value: list[Any], path: Path, owner: dict[str, Any]) -> list[Any]:
         if len(path) > MAX_DEPTH:
@@ -100,18 +95,16 @@ class ResourceSurvey:
                 read = self._array(item, (*path, index), owner)
             else:
                 read = _scalar(item, (*path, index))
-                if item is None and _blank(owner, str(path[-1]), index):
-                    self.blanks.append((*path, index))
+                if item is None:
+                    # Null must hold the place of a value in the array beside this one.
+                    name = str(path[-1])
+                    sibling = owner.get(name[1:] if name[:1] == "_" else f"_{name}")
+                    if not isinstance(sibling, list) or index >= len(sibling) or sibling[index] is None:
+                        self.blanks.append((*path, index))
             if read is not item:
                 copy = list(copy) if copy is value else copy
                 copy[index] = read
         return copy
-
-
-def _blank(owner: dict[str, Any], name: str, index: int) -> bool:
-    """Null in an array must hold the place of something in the array beside it."""
-    sibling = owner.get(name[1:] if name[:1] == "_" else f"_{name}")
-    return not isinstance(sibling, list) or index >= len(sibling) or sibling[index] is None
 
 
 def _scalar(item: Any, path: Path) -> Any:
@@ -124,8 +117,8 @@ def _scalar(item: Any, path: Path) -> Any:
     raise NotJson(path, "this is not a JSON value")
 
 
-def spelled(path: Iterable[str | int], root: str) -> str:
-    """`root.name[0].given`: the FHIRPath-like place of a path."""
+def place_of(path: Iterable[str | int], root: str) -> str:
+    """The place of a path, close to FHIRPath: `root.name[0].given`."""
     parts = [root]
     for step in path:
         if isinstance(step, int):
@@ -136,5 +129,5 @@ def spelled(path: Iterable[str | int], root: str) -> str:
 
 
 def finding(path: Iterable[str | int], root: str, message: str, code: str = "invariant") -> Issue:
-    """One issue at a path."""
-    return Issue(message, spelled(path, root), code)
+    """One issue at the place of a path."""
+    return Issue(message, place_of(path, root), code)

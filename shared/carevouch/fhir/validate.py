@@ -1,52 +1,54 @@
-"""Is this valid R4 (4.0.1) JSON? Findings are data, at most 20, each with its exact place.
+"""Validation: is this valid R4 (4.0.1) JSON? Findings are data, at most 20, each with its exact place.
 
-Structure, cardinalities, primitive forms and required codes come from the schema of the resource's type;
-then the invariants of `rules.py`. Each resource inside another is judged by its own schema. A finding
-names elements, types, codes of the standard and rules; it never repeats anything the resource says.
-Profiles, terminology beyond required bindings, and what references point to are not judged here.
+The schema of the resource's type judges structure, cardinalities, primitive forms and required codes; then
+come the invariants of `rules.py`. A resource inside another is judged by its own schema. A finding names
+elements, types, codes of the standard and rules, and never repeats any content of the resource. Profiles,
+terminology beyond required bindings, and the targets of references are not judged here.
 Standard: http://hl7.org/fhir/R4/validation.html and http://hl7.org/fhir/R4/json.html.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 from carevouch.fhir.definitions import resource_types
 from carevouch.fhir.primitives import FORMS
-from carevouch.fhir.rules import broken, of_type
+from carevouch.fhir.rules import rule_issues, type_rule_issues
 from carevouch.fhir.schema import schema, validator
-from carevouch.fhir.survey import NotJson, Path, ResourceSurvey, finding, spelled
+from carevouch.fhir.survey import NotJson, Path, ResourceSurvey, finding, place_of
 from carevouch.kernel.errors import Invalid, Issue
 
-# Enough to mend a resource in one go; a Bundle with a systematic fault does not answer with megabytes.
+# Enough to mend a resource in one go; a Bundle with a systematic fault does not get megabytes as its answer.
 MAX_ISSUES = 20
-# Bundle in Parameters in Bundle: nobody needs more, and the walk ends.
+# A Bundle in Parameters in a Bundle is as deep as anybody needs, and the walk must end.
 _MAX_NESTED = 8
-# The library collects every fault before it shows one, 20 microseconds each: a large resource made of faults
-# alone would take minutes, so of resources with more members than this only the first fault is told.
+# The library collects every fault before it shows one, 20 microseconds each. A large resource of faults alone
+# would take minutes, so a resource with more members than this gets only its first fault.
 _MAX_EXPLAINED = 10_000
 _SHAPES = {"object": "a JSON object", "array": "an array", "string": "a string", "boolean": "true or false",
            "number": "a number", "integer": "a whole number"}  # fmt: skip
 
 
 def check(value: Any, where: str | None = None) -> list[Issue]:
-    """What is wrong with a resource as `jsontext.parse` gives it; nothing, when it is valid R4.
+    """The faults of a resource as `jsontext.parse` gives it; an empty list for valid R4.
 
-    `where` is the place of the resource in what the caller sent, its type when omitted. Never raises for any
-    value that JSON can spell, nor for one that it cannot.
+    `where` is the place of the resource in what the caller sent, by default its type. It never raises, not
+    even for a value that JSON cannot hold.
     """
     return list(islice(_check(value, where, 0), MAX_ISSUES))
 
 
 def check_shell(value: Any) -> list[Issue]:
     """As `check`, but without judging the resources that a Bundle or Parameters carries in its entries."""
-    return list(islice(_check(value, None, 0, inside=False), MAX_ISSUES))
+    return list(islice(_check(value, None, 0, with_inner=False), MAX_ISSUES))
 
 
 def require_valid(value: Any, type_: str | None = None) -> dict[str, Any]:
-    """`value`, when it is a valid resource (of `type_`, if given); raises `Invalid` with the issues."""
-    issues = _wrong_type(value, type_) if type_ else []
-    issues = issues or check(value)
+    """`value`, if it is a valid resource (of `type_`, if given); raises `Invalid` with the issues."""
+    if type_ and isinstance(value, dict) and value.get("resourceType") != type_:
+        issues = [Issue(f"this must be {type_}", f"{type_}.resourceType", "structure")]
+    else:
+        issues = check(value)
     if issues:
         first = issues[0]
         raise Invalid(f"{first.where}: {first.message}", issues=tuple(issues))
@@ -54,13 +56,7 @@ def require_valid(value: Any, type_: str | None = None) -> dict[str, Any]:
     return checked
 
 
-def _wrong_type(value: Any, type_: str) -> list[Issue]:
-    if isinstance(value, dict) and value.get("resourceType") != type_:
-        return [Issue(f"this must be {type_}", f"{type_}.resourceType", "structure")]
-    return []
-
-
-def _check(value: Any, where: str | None, nested: int, *, inside: bool = True) -> Iterator[Issue]:
+def _check(value: Any, where: str | None, nested: int, *, with_inner: bool = True) -> Iterator[Issue]:
     if not isinstance(value, dict):
         yield Issue("a resource is a JSON object", where or "Resource", "structure")
         return
@@ -74,13 +70,14 @@ def _check(value: Any, where: str | None, nested: int, *, inside: bool = True) -
     if nested > _MAX_NESTED:
         yield Issue(f"resources nest deeper than {_MAX_NESTED} levels", root, "too-costly")
         return
-    outer, inner = _apart(value)
+    outer, inner = _split_inner(value)
     yield from _check_one(outer, type_, root, nested)
-    for path, resource in inner if inside else ():
-        yield from _check(resource, spelled(path, root), nested + 1)
+    for path, resource in inner if with_inner else ():
+        yield from _check(resource, place_of(path, root), nested + 1)
 
 
 def _check_one(resource: dict[str, Any], type_: str, root: str, nested: int) -> Iterator[Issue]:
+    """The issues of one resource and of those it contains, but not of those in its entries."""
     survey = ResourceSurvey()
     try:
         plain = survey.read(resource)
@@ -89,50 +86,45 @@ def _check_one(resource: dict[str, Any], type_: str, root: str, nested: int) -> 
         yield finding(error.path, root, error.message, "structure")
         return
     except (ValueError, UnicodeError):
-        yield Issue("this holds a name or text that JSON cannot spell", root, "structure")
+        yield Issue("this holds a name or text that JSON cannot hold", root, "structure")
         return
+    is_large = survey.size > _MAX_EXPLAINED
     if not valid:
-        yield from _structure(plain, type_, root, survey.size > _MAX_EXPLAINED)
+        yield from _schema_issues(plain, type_, root, is_large)
         return
-    yield from broken(resource, survey, root)
-    yield from _check_contained(plain, root, nested, survey.size > _MAX_EXPLAINED)
-
-
-def _check_contained(resource: dict[str, Any], root: str, nested: int, large: bool) -> Iterator[Issue]:
-    for index, inner in enumerate(resource.get("contained", [])):
-        place = f"{root}.contained[{index}]"
-        if inner["resourceType"] not in resource_types():
+    yield from rule_issues(resource, survey, root)
+    for index, inner in enumerate(plain.get("contained", [])):
+        place, inner_type = f"{root}.contained[{index}]", inner["resourceType"]
+        if inner_type not in resource_types():
             yield Issue("this must name a resource type of FHIR R4", f"{place}.resourceType", "structure")
-        elif not validator(inner["resourceType"]).is_valid(inner):
-            yield from _structure(inner, inner["resourceType"], place, large)
+        elif not validator(inner_type).is_valid(inner):
+            yield from _schema_issues(inner, inner_type, place, is_large)
         else:
-            yield from of_type(inner, place)
-            for path, deeper in _apart(inner)[1]:
-                yield from _check(deeper, spelled(path, place), nested + 1)
+            yield from type_rule_issues(inner, place)
+            for path, deeper in _split_inner(inner)[1]:
+                yield from _check(deeper, place_of(path, place), nested + 1)
 
 
 # --- resources inside Bundle and Parameters ----------------------------------------------------------------
 
 
-def _apart(value: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[Path, Any]]]:
+def _split_inner(value: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[Path, Any]]]:
     """The resource with stubs for those that Bundle and Parameters carry, and these with their paths."""
     inner: list[tuple[Path, Any]] = []
     if value["resourceType"] == "Bundle" and isinstance(value.get("entry"), list):
-        entries = [_stub_entry(entry, ("entry", i), inner) for i, entry in enumerate(value["entry"])]
+        entries = []
+        for index, entry in enumerate(value["entry"]):
+            if isinstance(entry, dict):
+                path: Path = ("entry", index)
+                entry = _stub(entry, "resource", path, inner)
+                if isinstance(entry.get("response"), dict):
+                    response = _stub(entry["response"], "outcome", (*path, "response"), inner)
+                    entry = {**entry, "response": response}
+            entries.append(entry)
         return {**value, "entry": entries}, inner
     if value["resourceType"] == "Parameters":
         return _stub_parts(value, "parameter", (), inner), inner
     return value, inner
-
-
-def _stub_entry(entry: Any, path: Path, inner: list[tuple[Path, Any]]) -> Any:
-    if not isinstance(entry, dict):
-        return entry
-    entry = _stub(entry, "resource", path, inner)
-    if isinstance(entry.get("response"), dict):
-        response = _stub(entry["response"], "outcome", (*path, "response"), inner)
-        entry = {**entry, "response": response}
-    return entry
 
 
 def _stub_parts(
@@ -161,66 +153,61 @@ def _stub(owner: dict[str, Any], name: str, path: Path, inner: list[tuple[Path, 
 # --- the schema library's findings in our words ------------------------------------------------------------
 
 
-def _structure(plain: dict[str, Any], type_: str, root: str, large: bool) -> Iterator[Issue]:
-    seen: set[Issue] = set()
-    for error in _first(plain, type_) if large else validator(type_).iter_errors(plain):
-        for issue in _worded(error, schema(type_), root):
-            if issue not in seen:
-                seen.add(issue)
+def _schema_issues(plain: dict[str, Any], type_: str, root: str, is_large: bool) -> Iterator[Issue]:
+    """Each different fault that the schema library finds; of a large resource only the first."""
+    errors: Iterable[Any] = ()
+    if is_large:
+        import jsonschema_rs
+
+        try:
+            validator(type_).validate(plain)
+        except jsonschema_rs.ValidationError as error:
+            errors = [error]
+    else:
+        errors = validator(type_).iter_errors(plain)
+    yielded: set[Issue] = set()
+    for error in errors:
+        for issue in _issues_of(error, schema(type_), root):
+            if issue not in yielded:
+                yielded.add(issue)
                 yield issue
 
 
-def _first(plain: dict[str, Any], type_: str) -> list[Any]:
-    import jsonschema_rs
-
-    try:
-        validator(type_).validate(plain)
-    except jsonschema_rs.ValidationError as error:
-        return [error]
-    return []
-
-
-def _worded(error: Any, whole: dict[str, Any], root: str) -> Iterator[Issue]:
-    steps = _steps(whole, error.schema_path)
-    rule = next((step["issue"] for step in reversed(steps) if "issue" in step), None)
-    if rule:
+def _issues_of(error: Any, whole: dict[str, Any], root: str) -> Iterator[Issue]:
+    """One error of the library as issues; the schema on the way to the failed keyword may carry the words."""
+    here: Any = whole
+    schemas = [whole]  # The innermost is last.
+    for step in error.schema_path[:-1]:
+        here = here[step]
+        if isinstance(here, dict):
+            schemas.append(here)
+    keyword = str(error.schema_path[-1])
+    rule = next((part["issue"] for part in reversed(schemas) if "issue" in part), None)
+    if rule and rule["element"].endswith("[x]"):
+        # The name of a choice, value[x], is no identifier, so `place_of` would hide it.
+        place = f"{place_of(error.instance_path, root)}.{rule['element']}"
+        yield Issue(rule["message"], place, rule["code"])
+    elif rule:
         path = [*error.instance_path, *([rule["element"]] if rule["element"] else [])]
-        yield Issue(rule["message"], _placed(path, root), rule["code"])
-    elif error.schema_path[-1] == "additionalProperties":
+        yield finding(path, root, rule["message"], rule["code"])
+    elif keyword == "additionalProperties":
         for name in error.kind.unexpected:
             yield finding([*error.instance_path, name], root, "R4 has no such element here", "structure")
-    elif error.schema_path[-1] == "required":
+    elif keyword == "required":
         path = [*error.instance_path, error.kind.property]
         yield finding(path, root, "this element is required", "required")
     else:
-        code, message = _sentence(str(error.schema_path[-1]), steps[-1])
+        code, message = _explanation(keyword, schemas[-1])
         yield finding(error.instance_path, root, message, code)
 
 
-def _placed(path: list[str | int], root: str) -> str:
-    # The name of a choice, value[x], is no identifier.
-    if path and isinstance(path[-1], str) and path[-1].endswith("[x]"):
-        return f"{spelled(path[:-1], root)}.{path[-1]}"
-    return spelled(path, root)
-
-
-def _steps(whole: dict[str, Any], path: list[str | int]) -> list[dict[str, Any]]:
-    """The schemas on the way to the keyword that failed, the innermost last."""
-    here: Any = whole
-    found = [whole]
-    for step in path[:-1]:
-        here = here[step]
-        if isinstance(here, dict):
-            found.append(here)
-    return found
-
-
-def _sentence(keyword: str, part: dict[str, Any]) -> tuple[str, str]:
+def _explanation(keyword: str, part: dict[str, Any]) -> tuple[str, str]:
+    """The code and the sentence for a keyword that failed in a part of the schema."""
     form = FORMS.get(part.get("title", ""))
     if keyword == "enum":
         codes = [code for code in part["enum"] if code is not None]
-        shown = ", ".join(codes[:12]) + (", …" if len(codes) > 12 else "")
-        return "code-invalid", f"this must be one of the codes {shown}"
+        listed = ", ".join(codes[:12]) + (", …" if len(codes) > 12 else "")
+        return "code-invalid", f"this must be one of the codes {listed}"
     if keyword == "maxLength":
         return "too-long", f"a string may have at most {part['maxLength']} characters"
     if keyword in ("minItems", "minProperties"):

@@ -1,8 +1,8 @@
 """Ion binary (version 1.0, "10n"): the bytes of an exported object as values of `amazon.ion.simple_types`.
 
-Ours, because the parser in C of `amazon-ion` never comes back from a length that is wrong by one, and a
-verifier reads bytes that somebody may have changed. Each length is held against its container before it is
-followed; what does not fit raises `Malformed`. Shared symbol tables are unknown: their symbols have no text.
+We have our own reader, because the C parser of `amazon-ion` never returns from a length that is wrong by one.
+A verifier reads bytes that somebody may have changed. Each length is checked against its container before it
+is followed; one that does not fit raises `Malformed`. Symbols of shared symbol tables have no text here.
 """
 
 import struct
@@ -60,22 +60,13 @@ _PRECISIONS = {
 }
 
 
-def binary_values(data: bytes) -> Iterator[Any]:
-    """The top-level values, one by one; raises `Malformed` where the bytes are not Ion binary."""
-    reader = _Reader(data)
-    while reader.at < len(data):
-        value = reader.top()
-        if value is not None:
-            yield value
-
-
-class _Reader:
-    """Goes through the bytes; `end` of each method bounds what it may read."""
+class BinaryReader:
+    """A reader of Ion binary; the `end` or `stop` of each method bounds the bytes that it may read."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._symbols: list[str | None] = list(_SYSTEM)
-        self.at = 0
+        self._at = 0
         self._readers: tuple[Callable[[int, int, int], Any], ...] = (
             self._padding,
             self._bool,
@@ -93,27 +84,39 @@ class _Reader:
             self._struct,
         )
 
-    def top(self) -> Any:
-        """The next top-level value; None for padding, a version marker or a symbol table."""
-        if self._data.startswith(VERSION, self.at):
-            self.at += len(VERSION)
-            self._symbols = list(_SYSTEM)
-            return None
-        try:
-            value = self._value(len(self._data))
-        except (ValueError, ArithmeticError) as error:
-            raise _damaged() from error
-        except RecursionError:
-            raise Malformed("the Ion value nests too deep to be read") from None
-        names = getattr(value, "ion_annotations", ())
-        if names and names[0].text == _SYMBOL_TABLE and isinstance(value, ion.IonPyDict):
-            self._add_symbols(value)
-            return None
-        return value
+    def values(self) -> Iterator[Any]:
+        """The top-level values, one by one; raises `Malformed` where the bytes are not Ion binary."""
+        while self._at < len(self._data):
+            if self._data.startswith(VERSION, self._at):
+                self._at += len(VERSION)
+                self._symbols = list(_SYSTEM)
+                continue
+            try:
+                value = self._value(len(self._data))
+            except (ValueError, ArithmeticError) as error:
+                raise _damaged() from error
+            except RecursionError:
+                raise Malformed("the Ion value nests too deep to be read") from None
+            names = getattr(value, "ion_annotations", ())
+            if names and names[0].text == _SYMBOL_TABLE and isinstance(value, ion.IonPyDict):
+                self._add_symbols(value)
+            elif value is not None:
+                yield value
 
     def _value(self, end: int) -> Any:
         """One value that ends by `end`, or None for padding."""
-        kind, low, stop = self._head(end)
+        if self._at >= end:
+            raise _damaged()
+        first = self._data[self._at]
+        self._at += 1
+        # The halves of the first byte: the type, and the length or what stands for it.
+        kind, low = first >> 4, first & 15
+        stop = self._at
+        if kind != 1 and low != _NULL:  # The low half of a bool is its value.
+            length = self._varuint(end) if low == _LONG or (kind == _STRUCT and low == _ORDERED) else low
+            stop = self._at + length
+            if stop > end:
+                raise _damaged()
         if kind == _ANNOTATION:
             return self._annotated(low, stop)
         if kind > _ANNOTATION:
@@ -122,62 +125,48 @@ class _Reader:
             return ion.IonPyNull(_TYPES[kind])
         return self._readers[kind](kind, low, stop)
 
-    def _head(self, end: int) -> tuple[int, int, int]:
-        """Type, low half of the first byte, and where the value stops."""
-        if self.at >= end:
-            raise _damaged()
-        first = self._data[self.at]
-        self.at += 1
-        kind, low = first >> 4, first & 15
-        if kind == 1 or low == _NULL:
-            return kind, low, self.at
-        length = self._varuint(end) if low == _LONG or (kind == _STRUCT and low == _ORDERED) else low
-        if length > end - self.at:
-            raise _damaged()
-        return kind, low, self.at + length
-
     def _annotated(self, low: int, stop: int) -> Any:
         length = self._varuint(stop) if 3 <= low <= _LONG else 0
-        names_end = self.at + length
+        names_end = self._at + length
         if not length or names_end >= stop:
             raise _damaged()
         names = []
-        while self.at < names_end:
+        while self._at < names_end:
             names.append(self._token(self._varuint(names_end)))
         value = self._value(stop)
-        if value is None or self.at != stop or value.ion_annotations:
+        if value is None or self._at != stop or value.ion_annotations:
             raise _damaged()
         value.ion_annotations = tuple(names)
         return value
 
     def _varuint(self, end: int) -> int:
         number = 0
-        while self.at < end:
-            byte = self._data[self.at]
-            self.at += 1
+        while self._at < end:
+            byte = self._data[self._at]
+            self._at += 1
             number = number << 7 | byte & 0x7F
             if byte & 0x80:
                 return number
         raise _damaged()
 
     def _varint(self, end: int) -> tuple[int, int]:
-        """Sign and magnitude: minus zero is another offset than zero."""
-        if self.at >= end:
+        """The sign and the magnitude, since an offset of minus zero differs from zero."""
+        if self._at >= end:
             raise _damaged()
-        byte = self._data[self.at]
-        self.at += 1
+        byte = self._data[self._at]
+        self._at += 1
         sign, number = byte & 0x40, byte & 0x3F
         while not byte & 0x80:
-            if self.at >= end:
+            if self._at >= end:
                 raise _damaged()
-            byte = self._data[self.at]
-            self.at += 1
+            byte = self._data[self._at]
+            self._at += 1
             number = number << 7 | byte & 0x7F
         return sign, number
 
     def _rest(self, stop: int) -> bytes:
-        rest = self._data[self.at : stop]
-        self.at = stop
+        rest = self._data[self._at : stop]
+        self._at = stop
         return rest
 
     def _text_of(self, sid: int) -> str | None:
@@ -189,7 +178,7 @@ class _Reader:
         return SymbolToken(self._text_of(sid), sid)
 
     def _padding(self, _: int, __: int, stop: int) -> None:
-        self.at = stop
+        self._at = stop
 
     def _bool(self, _: int, low: int, __: int) -> Any:
         if low > 1:
@@ -213,7 +202,7 @@ class _Reader:
         return ion.IonPyDecimal(self._decimal_of(stop))
 
     def _decimal_of(self, stop: int) -> Decimal:
-        if self.at == stop:
+        if self._at == stop:
             return Decimal(0)
         negative, exponent = self._varint(stop)
         coefficient = self._rest(stop)
@@ -228,7 +217,7 @@ class _Reader:
     def _timestamp(self, _: int, __: int, stop: int) -> Any:
         negative, minutes = self._varint(stop)
         fields: list[int] = []
-        while self.at < stop and len(fields) < 6:
+        while self._at < stop and len(fields) < 6:
             fields.append(self._varuint(stop))
         seconds = self._decimal_of(stop)
         precision = _PRECISIONS.get(len(fields))
@@ -263,24 +252,24 @@ class _Reader:
         return value
 
     def _sequence(self, kind: int, _: int, stop: int) -> Any:
-        found = ion.IonPyList()
-        found.ion_type = _TYPES[kind]
-        while self.at < stop:
+        sequence = ion.IonPyList()
+        sequence.ion_type = _TYPES[kind]
+        while self._at < stop:
             value = self._value(stop)
             if value is not None:
-                found.append(value)
-        return found
+                sequence.append(value)
+        return sequence
 
     def _struct(self, _: int, low: int, stop: int) -> Any:
-        found = ion.IonPyDict()
-        if low == _ORDERED and self.at == stop:
+        fields = ion.IonPyDict()
+        if low == _ORDERED and self._at == stop:
             raise _damaged()
-        while self.at < stop:
+        while self._at < stop:
             name = self._text_of(self._varuint(stop))
             value = self._value(stop)
             if value is not None:
-                found.add_item(name, value)
-        return found
+                fields.add_item(name, value)
+        return fields
 
     def _add_symbols(self, table: Any) -> None:
         imports, symbols = table.get("imports"), table.get("symbols")
@@ -288,7 +277,7 @@ class _Reader:
             self._symbols = list(_SYSTEM)
         for shared in imports if isinstance(imports, list) else []:
             size = shared.get("max_id") if isinstance(shared, ion.IonPyDict) else None
-            # Nothing here could resolve them; a table of many is only a way to fill memory.
+            # Their symbols cannot be resolved here; a table of many is only a way to fill memory.
             if not isinstance(size, int) or not 0 <= size <= 100_000:
                 raise Malformed("the Ion symbols are in a shared table that is not here")
             self._symbols += [None] * size

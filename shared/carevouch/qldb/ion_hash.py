@@ -1,9 +1,9 @@
-"""Ion Hash: one SHA-256 for one Amazon Ion value, whichever way it was written down (spec.md of ion-hash).
+"""Ion Hash: one SHA-256 for one Amazon Ion value, in whichever form it was written (spec.md of ion-hash).
 
-QLDB hashes transactions and revisions with it. Text and binary, field order and symbol tables do not matter;
-types, annotations, a decimal's zeros and a timestamp's precision do. The serialized form of a value is
-`0B tq representation 0E`, where the bytes 0B, 0C and 0E inside a representation are escaped by 0C; a
-struct's representation is the sorted hashes of its fields. Never a repr, never an encoder's habits.
+QLDB hashes transactions and revisions with it. Text or binary, field order and symbol tables do not matter.
+Types, annotations, a decimal's zeros and a timestamp's precision do. A value is serialized as
+`0B tq representation 0E`; 0C escapes the bytes 0B, 0C and 0E inside. The representation of a struct is the
+sorted hashes of its fields. No repr and no habit of an encoder may get into these bytes.
 """
 
 import struct
@@ -22,7 +22,7 @@ Digest = Callable[[bytes], bytes]
 
 _BEGIN, _END = b"\x0b", b"\x0e"
 _ESCAPE = b"\x0c"
-# The type half of the TQ byte; its other half says null (F), true, a negative integer, an unknown symbol.
+# The type half of the TQ byte. Its other half marks null (F), true, a negative integer, an unknown symbol.
 _TQ = {
     IonType.NULL: 0x00,
     IonType.BOOL: 0x10,
@@ -52,7 +52,7 @@ def ion_hash(value: Any) -> bytes:
 def serialized(value: Any, digest: Digest = sha256) -> bytes:
     """The bytes whose digest is the Ion Hash, annotations included; `digest` hashes the fields of structs.
 
-    Raises `Malformed` for a value that nests too deep, or that Ion has no bytes for.
+    Raises `Malformed` for a value that nests too deep, or that has no bytes in Ion.
     """
     try:
         return _annotated(value, digest)
@@ -84,7 +84,8 @@ def _bool(value: Any, _: Digest) -> bytes:
 
 
 def _int(value: Any, _: Digest) -> bytes:
-    return _enclosed(_NEGATIVE if value < 0 else _TQ[IonType.INT], _magnitude(abs(value)))
+    magnitude = abs(value).to_bytes((value.bit_length() + 7) // 8, "big")
+    return _enclosed(_NEGATIVE if value < 0 else _TQ[IonType.INT], magnitude)
 
 
 def _float(value: Any, _: Digest) -> bytes:
@@ -105,32 +106,25 @@ def _decimal(value: Any, _: Digest) -> bytes:
 
 
 def _timestamp(value: Any, _: Digest) -> bytes:
-    return _enclosed(_TQ[IonType.TIMESTAMP], _moment(value))
-
-
-def _moment(value: Any) -> bytes:
-    """UTC fields as far as the precision goes, after the offset in minutes: Ion binary's own form."""
+    """The offset in minutes, then the UTC fields as far as the precision goes: Ion binary's own form."""
     precision, offset = value.precision, value.utcoffset()
     try:
         utc = value if offset is None else value - offset
     except OverflowError:
         raise Malformed("an Ion timestamp lies outside the years 1 to 9999") from None
-    out = _UNKNOWN_OFFSET if offset is None else _varint(offset // _ONE_MINUTE)
-    out += _varuint(utc.year)
+    moment = _UNKNOWN_OFFSET if offset is None else _varint(offset // _ONE_MINUTE)
+    moment += _varuint(utc.year)
     fields = [(TimestampPrecision.MONTH, utc.month), (TimestampPrecision.DAY, utc.day)]
     fields += [(TimestampPrecision.MINUTE, utc.hour), (TimestampPrecision.MINUTE, utc.minute)]
     fields += [(TimestampPrecision.SECOND, utc.second)]
-    out += b"".join(_varuint(field) for needed, field in fields if precision >= needed)
-    return out + (_fraction(value.fractional_seconds) if precision >= TimestampPrecision.SECOND else b"")
-
-
-def _fraction(seconds: Decimal | int) -> bytes:
-    _, digits, exponent = Decimal(seconds).as_tuple()
-    coefficient = int(Decimal((0, digits, 0)))
-    # No fraction and a zero with an exponent of zero or more are the same instant with the same precision.
-    if not coefficient and int(exponent) >= 0:
-        return b""
-    return _varint(int(exponent)) + _signed(0, coefficient)
+    moment += b"".join(_varuint(field) for needed, field in fields if precision >= needed)
+    if precision >= TimestampPrecision.SECOND:
+        _, digits, exponent = Decimal(value.fractional_seconds).as_tuple()
+        coefficient = int(Decimal((0, digits, 0)))
+        # No fraction, and a zero with an exponent of zero or more, are the same instant and precision.
+        if coefficient or int(exponent) < 0:
+            moment += _varint(int(exponent)) + _signed(0, coefficient)
+    return _enclosed(_TQ[IonType.TIMESTAMP], moment)
 
 
 def _symbol(value: Any, _: Digest) -> bytes:
@@ -138,7 +132,7 @@ def _symbol(value: Any, _: Digest) -> bytes:
 
 
 def _token(token: Any) -> bytes:
-    """A symbol, a field name or an annotation: by its text. Only `$0` has none (and a field name of None)."""
+    """A symbol, a field name or an annotation, by its text; only `$0` and a field name of None have none."""
     name = token if isinstance(token, str | None) else token.text
     if name is not None:
         return _enclosed(_TQ[IonType.SYMBOL], name.encode("utf-8"))
@@ -166,10 +160,6 @@ def _struct(value: Any, digest: Digest) -> bytes:
     return _enclosed(_TQ[IonType.STRUCT], b"".join(sorted(hashes)))
 
 
-def _magnitude(number: int) -> bytes:
-    return number.to_bytes((number.bit_length() + 7) // 8, "big")
-
-
 def _signed(sign: int, magnitude: int) -> bytes:
     """Ion's Int: sign and magnitude, the sign in the highest bit; plus zero has no byte."""
     if not sign and not magnitude:
@@ -179,7 +169,7 @@ def _signed(sign: int, magnitude: int) -> bytes:
 
 
 def _varuint(number: int) -> bytes:
-    """Ion's VarUInt: groups of seven bits, the last one marked."""
+    """Ion's VarUInt: groups of seven bits, of which the last is marked."""
     out = [number & 0x7F | 0x80]
     while number := number >> 7:
         out.append(number & 0x7F)

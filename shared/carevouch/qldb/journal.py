@@ -1,10 +1,10 @@
 """A journal as QLDB exported it: every block against its own hashes, and block to block, strand by strand.
 
-The objects of an export may lie in any order; blocks are put in the order of their numbers. Findings are
-data, and the walk goes on after one. A journal that passes is a chain without a gap from its first block here
-to its last; that these are the first and the last ever written takes a digest (`proof`) or a manifest
-(`manifest`). Nobody signed any of it: who can write all the objects anew can make a journal that passes, so
-it is a digest kept elsewhere that makes a chain mean anything.
+The objects of an export may lie in any order; blocks are sorted by their numbers. Findings are data, and the
+walk goes on after one. A journal that passes is a chain without a gap from its first block here to its last.
+Only a digest (`proof`) or a manifest (`manifest`) shows that these are the first and last ever written.
+Nobody signed any of it: an attacker who can write all objects anew can make a journal that passes. So a chain
+means something only with a digest that was kept elsewhere.
 """
 
 import re
@@ -20,13 +20,13 @@ from carevouch.qldb.ion import is_binary, values
 from carevouch.qldb.revision import Address
 from carevouch.qldb.tree import root
 
-# What QLDB calls an object: its strand, its first block and its last.
+# The name that QLDB gives an object: its strand, its first block and its last.
 _NAME = re.compile(r"(?:.*/)?([0-9A-Za-z]+)\.([0-9]+)-([0-9]+)\.ion")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An exported object: its name below the export, and how its bytes are read."""
+    """An exported object: its name below the export, and the function that reads its bytes."""
 
     name: str
     read: Callable[[], bytes]
@@ -34,7 +34,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What is kept of a block that was checked; of its revisions' hashes only where they were asked for."""
+    """The part of a checked block that the walk keeps; `revisions` are hashes, of watched blocks only."""
 
     address: Address
     hash: bytes
@@ -44,7 +44,7 @@ class Link:
 
 @dataclass(slots=True)
 class Counts:
-    """What the blocks of a journal hold. `opaque`: entries, revisions or not, that are a hash alone."""
+    """The contents of the blocks of a journal; `opaque` counts entries that are a hash alone."""
 
     blocks: int = 0
     revisions: int = 0
@@ -85,7 +85,7 @@ class JournalStrand:
         return max(self.links)
 
     def digest_at(self, number: int) -> bytes | None:
-        """The digest when block `number` was the last; None where a block before it is not here."""
+        """The digest when block `number` was the last; None if a block up to it is not here."""
         if number >= len(self.links) or not all(at in self.links for at in range(number + 1)):
             return None
         return root([self.links[at].hash for at in range(number + 1)])
@@ -93,7 +93,7 @@ class JournalStrand:
 
 @dataclass
 class Journal(Findings):
-    """What a walk through a journal saw."""
+    """The result of a walk through a journal."""
 
     strands: dict[str, JournalStrand] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
@@ -109,16 +109,20 @@ def verify_journal(
 ) -> Journal:
     """Check every block of every object, and that each follows the one before it.
 
-    `watch` are the blocks whose revisions' hashes are kept; `progress` is told of objects. Raises what
-    `Source.read` does, and nothing for what the objects hold.
+    `watch` are the blocks whose revisions' hashes are kept; `progress` is called for each object. A fault in
+    an object is a finding; only an error of `Source.read` is raised.
     """
     journal, links = Journal(), list[Link]()
     for done, source in enumerate(sources, 1):
-        seen = _seen(source.name, source.read(), watch)
-        links += seen.links
-        for finding in seen.findings:
+        data = source.read()
+        report = _read_object(source.name, values(data), watch)
+        if report.findings and not is_binary(data):
+            # Only the exact parser may call anything wrong (`ion`).
+            report = _read_object(source.name, values(data, exact=True), watch)
+        links += report.links
+        for finding in report.findings:
             journal.find(finding.code, finding.where, finding.message)
-        journal.counts += seen.counts
+        journal.counts += report.counts
         if progress is not None:
             progress(done, len(sources))
     _chain(journal, links)
@@ -126,86 +130,66 @@ def verify_journal(
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What one object holds."""
+class _ObjectReport:
+    """The blocks of one object, and its findings."""
 
     links: list[Link] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     findings: list[Finding] = field(default_factory=list)
 
 
-def _seen(name: str, data: bytes, watch: Collection[Address]) -> _Seen:
-    """By the fast parser; what is wrong by that one is asked of the exact one before it is believed."""
-    seen = _read(name, values(data), watch)
-    if seen.findings and not is_binary(data):
-        return _read(name, values(data, exact=True), watch)
-    return seen
-
-
-def _read(name: str, blocks: Iterable[Any], watch: Collection[Address]) -> _Seen:
-    seen, at = _Seen(), 0
+def _read_object(name: str, blocks: Iterable[Any], watch: Collection[Address]) -> _ObjectReport:
+    """Check each block of an object by itself, and the object's name."""
+    report, at = _ObjectReport(), 0
     try:
-        for value in blocks:
-            at += 1
-            _take(seen, name, at, value, watch)
+        for at, value in enumerate(blocks, 1):
+            try:
+                block = read_block(value)
+            except Malformed as error:
+                report.findings.append(Finding("shape", f"{name}, block {at} of it", error.message))
+                continue
+            report.counts.add(block)
+            report.findings += findings_in(block)
+            hashes = tuple(revision.hash for revision in block.revisions) if block.address in watch else ()
+            report.links.append(Link(block.address, block.hash, block.previous, hashes))
     except Malformed as error:
         message = f"{error.message}; nothing after its block {at} was checked"
-        seen.findings.append(Finding("object", name, message))
-    _check_name(seen, name)
-    return seen
+        report.findings.append(Finding("object", name, message))
+    _check_name(report, name)
+    return report
 
 
-def _take(seen: _Seen, name: str, at: int, value: Any, watch: Collection[Address]) -> None:
-    try:
-        block = read_block(value)
-    except Malformed as error:
-        seen.findings.append(Finding("shape", f"{name}, block {at} of it", error.message))
+def _check_name(report: _ObjectReport, name: str) -> None:
+    """Compare the blocks with the object's name, so that none can be cut off or put among others."""
+    match = _NAME.fullmatch(name)
+    if not match:
+        report.findings.append(Finding("name", name, "this is no name that QLDB gives an object"))
         return
-    seen.counts.add(block)
-    seen.findings += findings_in(block)
-    hashes = tuple(revision.hash for revision in block.revisions) if block.address in watch else ()
-    seen.links.append(Link(block.address, block.hash, block.previous, hashes))
-
-
-def _check_name(seen: _Seen, name: str) -> None:
-    """The name says which blocks it holds: so one cannot be cut off at an end, nor put among others."""
-    said = _NAME.fullmatch(name)
-    if not said:
-        seen.findings.append(Finding("name", name, "this is no name that QLDB gives an object"))
-        return
-    strand, first, last = said[1], int(said[2]), int(said[3])
-    named = [Address(strand, number) for number in (first, last)]
-    if not seen.links or [seen.links[0].address, seen.links[-1].address] != named:
+    strand, first, last = match[1], int(match[2]), int(match[3])
+    ends = [Address(strand, number) for number in (first, last)]
+    if not report.links or [report.links[0].address, report.links[-1].address] != ends:
         message = f"its blocks are not {first} to {last} of strand {strand}, as its name says"
-        seen.findings.append(Finding("name", name, message))
+        report.findings.append(Finding("name", name, message))
 
 
 def _chain(journal: Journal, links: Iterable[Link]) -> None:
-    """Put the blocks in order and check that each follows."""
+    """Put the blocks in order and check that each follows the one before it."""
     for link in sorted(links, key=lambda link: link.address):
-        name, number = link.address.strand, link.address.number
-        strand = journal.strands.setdefault(name, JournalStrand(name, {}))
-        before = strand.links.setdefault(number, link)
-        if before is not link:
-            _again(journal, before, link)
+        where = str(link.address)
+        strand = journal.strands.setdefault(link.address.strand, JournalStrand(link.address.strand, {}))
+        known = strand.links.setdefault(link.address.number, link)
+        if known is not link and known.hash == link.hash:
+            message = "the block is there twice (verify overlapping exports each for itself)"
+            journal.find("repeated", where, message)
+        elif known is not link:
+            journal.find("fork", where, "two different blocks have this number")
     for strand in journal.strands.values():
         for before, after in pairwise(strand.links.values()):
-            _follow(journal, before, after)
-
-
-def _again(journal: Journal, before: Link, link: Link) -> None:
-    if before.hash == link.hash:
-        message = "the block is there twice (verify overlapping exports each for itself)"
-        journal.find("repeated", str(link.address), message)
-    else:
-        journal.find("fork", str(link.address), "two different blocks have this number")
-
-
-def _follow(journal: Journal, before: Link, after: Link) -> None:
-    first, last = before.address.number + 1, after.address.number - 1
-    if first <= last:
-        which = f"block {last} before it is" if first == last else f"blocks {first} to {last} before it are"
-        journal.find("gap", str(after.address), f"{which} not in the export")
-    elif after.previous != before.hash:
-        message = f"its previousBlockHash is not the hash of block {before.address.number}"
-        journal.find("chain", str(after.address), message)
+            first, last = before.address.number + 1, after.address.number - 1
+            if first <= last:
+                which = f"block {last} before it is"
+                which = which if first == last else f"blocks {first} to {last} before it are"
+                journal.find("gap", str(after.address), f"{which} not in the export")
+            elif after.previous != before.hash:
+                message = f"its previousBlockHash is not the hash of block {before.address.number}"
+                journal.find("chain", str(after.address), message)

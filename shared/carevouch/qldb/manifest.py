@@ -1,12 +1,12 @@
 """The manifests of an export: which objects it wrote, and in which format.
 
-`<exportId>.started.manifest` says what was asked for, `<exportId>.<strandId>.completed.manifest` lists the
-keys of the objects that were written; both are in the format of the export. They are no more signed than the
-journal is. (https://docs.aws.amazon.com/qldb/latest/developerguide/export-journal.output.html)
+`<exportId>.started.manifest` holds the request; `<exportId>.<strandId>.completed.manifest` lists the keys of
+the objects that were written. Both are in the format of the export. Like the journal, they are not signed.
+(https://docs.aws.amazon.com/qldb/latest/developerguide/export-journal.output.html)
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -22,7 +22,7 @@ _JSON = (
 
 
 def refuse_json(names: Sequence[str], manifests: Mapping[str, bytes]) -> None:
-    """Raise `Malformed` for an export as JSON, told by the names of its objects or by a manifest."""
+    """Raise `Malformed` for an export as JSON, which the names of its objects or a manifest show."""
     if any(_JSON_OBJECT.fullmatch(PurePosixPath(name).name) for name in names):
         raise Malformed(_JSON)
     for name, source in manifests.items():
@@ -31,63 +31,46 @@ def refuse_json(names: Sequence[str], manifests: Mapping[str, bytes]) -> None:
 
 
 def findings_in_manifests(names: Sequence[str], manifests: Mapping[str, bytes]) -> Iterator[Finding]:
-    """Objects that are listed and not there, or there and not listed; exports that were never completed.
+    """Findings for objects that are listed or there, but not both, and for exports that were never completed.
 
-    `names` are the paths of the objects below the folder, `manifests` the bytes of each by its path. Nothing
-    is found where there is no manifest at all. Raises `Malformed` for one that cannot be read.
+    `names` are the paths of the objects below the folder, `manifests` the bytes of each by its path. Without
+    a manifest there are no findings. Raises `Malformed` for a manifest that cannot be read.
     """
-    listed = {name: _keys(source, name) for name, source in manifests.items() if name.endswith(COMPLETED)}
-    folder = _Folder(names)
+    listed: dict[str, list[str]] = {}
+    for manifest, source in manifests.items():
+        if manifest.endswith(COMPLETED):
+            keys = items(_manifest(source, manifest), "keys", manifest)
+            if not all(isinstance(key, str) and PurePosixPath(key).name for key in keys):
+                raise Malformed(f"{manifest} lists an entry that is no key")
+            listed[manifest] = [str(key) for key in keys]
+    paths: dict[str, list[str]] = {}
+    for name in names:
+        paths.setdefault(PurePosixPath(name).name, []).append(name)
+    unlisted = set(names)
     for manifest, keys in sorted(listed.items()):
         for key in keys:
-            if not folder.holds(key):
-                message = f"the object {PurePosixPath(key).name} is not in the folder"
-                yield Finding("missing", manifest, message)
-    yield from _unlisted(folder, listed)
-    yield from _unfinished(manifests, listed)
+            last = PurePosixPath(key).name
+            objects = [name for name in paths.get(last, ()) if _may_be(name, key)]
+            unlisted.difference_update(objects)
+            if not objects:
+                yield Finding("missing", manifest, f"the object {last} is not in the folder")
+    if listed:
+        for name in sorted(unlisted):
+            yield Finding("unlisted", name, "no manifest lists this object")
+    completed = {PurePosixPath(manifest).name.partition(".")[0] for manifest in listed}
+    for manifest in sorted(manifests):
+        is_started = manifest.endswith(STARTED)
+        if is_started and PurePosixPath(manifest).name.removesuffix(STARTED) not in completed:
+            yield Finding("unfinished", manifest, "no manifest says that this export was completed")
 
 
-class _Folder:
-    """The objects that are there, and which of them a manifest listed."""
+def _may_be(name: str, key: str) -> bool:
+    """Whether the object at a path may be that of a key.
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.unlisted = set(names)
-        self._paths: dict[str, list[str]] = {}
-        for name in names:
-            self._paths.setdefault(PurePosixPath(name).name, []).append(name)
-
-    def holds(self, key: str) -> bool:
-        """Whether an object is there that a key may be.
-
-        A copy has lost leading folders of the key, or is itself below others.
-        """
-        parts = PurePosixPath(key).parts
-        found = False
-        for name in self._paths.get(parts[-1], ()):
-            path = PurePosixPath(name).parts
-            if parts[-len(path) :] == path or path[-len(parts) :] == parts:
-                self.unlisted.discard(name)
-                found = True
-        return found
-
-
-def _unlisted(folder: _Folder, listed: Collection[str]) -> Iterator[Finding]:
-    for name in sorted(folder.unlisted) if listed else ():
-        yield Finding("unlisted", name, "no manifest lists this object")
-
-
-def _unfinished(manifests: Collection[str], listed: Collection[str]) -> Iterator[Finding]:
-    completed = {PurePosixPath(name).name.partition(".")[0] for name in listed}
-    for name in sorted(manifests):
-        if name.endswith(STARTED) and PurePosixPath(name).name.removesuffix(STARTED) not in completed:
-            yield Finding("unfinished", name, "no manifest says that this export was completed")
-
-
-def _keys(source: bytes, name: str) -> list[str]:
-    keys = items(_manifest(source, name), "keys", name)
-    if not all(isinstance(key, str) and PurePosixPath(key).name for key in keys):
-        raise Malformed(f"{name} lists what is no key")
-    return [str(key) for key in keys]
+    A copy has lost leading folders of the key, or lies below other folders itself.
+    """
+    path, parts = PurePosixPath(name).parts, PurePosixPath(key).parts
+    return parts[-len(path) :] == path or path[-len(parts) :] == parts
 
 
 def _manifest(source: bytes, name: str) -> Any:

@@ -1,9 +1,9 @@
 """A revision as an exported block or GetRevision holds it: metadata, data, and the hash of both.
 
-Its hash is `dot(IonHash(metadata), IonHash(data))`. After a redaction `dataHash` stands for the data; a
-deleted document's last revision has none; QLDB's own revisions are a hash alone, and so is any revision
-somebody took the rest from: what such a one said cannot be checked. The block's address beside it is no part
-of the hash. (https://docs.aws.amazon.com/qldb/latest/developerguide/journal-contents.html)
+Its hash is `dot(IonHash(metadata), IonHash(data))`. After a redaction `dataHash` stands for the data. The
+last revision of a deleted document has no data. QLDB's own revisions are a hash alone, and so is a revision
+that somebody stripped: the content of either cannot be checked. The hash does not cover the block's address.
+(https://docs.aws.amazon.com/qldb/latest/developerguide/journal-contents.html)
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from typing import Any
 
 from carevouch.kernel.encoding import sha256
 from carevouch.kernel.errors import IntegrityFault, Malformed
-from carevouch.qldb.ion import hash_in, hash_of, member, number, strange, struct, text
+from carevouch.qldb.ion import has_other_members, hash_in, hash_of, member, number, struct, text
 from carevouch.qldb.ion_hash import ion_hash
 from carevouch.qldb.tree import dot
 
 _MEMBERS = frozenset({"blockAddress", "hash", "data", "dataHash", "metadata"})
-# What every reader of JSON can hold; no journal ever came near.
+# Every reader of JSON can hold this number, and no journal ever came near it.
 _MAX_NUMBER = 2**53 - 1
 _NO_HASH = b""
 # The Ion Hash of `null`.
@@ -25,7 +25,7 @@ _HASH_OF_NULL = sha256(b"\x0b\x0f\x0e")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Address:
-    """Where a block is: its strand, and its number there, from 0."""
+    """The place of a block: its strand, and its number there, from 0."""
 
     strand: str
     number: int
@@ -38,7 +38,7 @@ class Address:
 class QldbRevision:
     """One revision; `metadata` and `data` are Ion values, None where they are absent.
 
-    `strange`: it has members beside those that its hash covers.
+    `has_unhashed_members`: it has members that its hash does not cover.
     """
 
     hash: bytes
@@ -46,16 +46,16 @@ class QldbRevision:
     metadata: Any
     data: Any
     data_hash: bytes
-    strange: bool = False
+    has_unhashed_members: bool = False
 
     @property
     def hash_only(self) -> bool:
-        """Nothing but its hash is here."""
+        """Whether only its hash is here."""
         return self.metadata is None
 
     @property
     def redacted(self) -> bool:
-        """A hash stands for its data."""
+        """Whether a hash stands for its data."""
         return bool(self.data_hash)
 
     @property
@@ -66,33 +66,33 @@ class QldbRevision:
 
 def read_address(value: Any) -> Address:
     """A block's address; raises `Malformed`."""
-    found = struct(value, "a block's address")
-    at = number(found, "sequenceNo", "an address")
+    address = struct(value, "a block's address")
+    at = number(address, "sequenceNo", "an address")
     if at > _MAX_NUMBER:
         raise Malformed("an address has a sequenceNo above those that QLDB gave")
-    return Address(text(found, "strandId", "an address"), at)
+    return Address(text(address, "strandId", "an address"), at)
 
 
 def read_revision(value: Any) -> QldbRevision:
     """A revision out of Ion; raises `Malformed`."""
-    found = struct(value, "a revision")
-    address, metadata = member(found, "blockAddress"), member(found, "metadata")
-    data_hash = member(found, "dataHash")
-    # A null may be what was hashed, unless a hash is there in its place.
-    data = found.get("data") if data_hash is None else member(found, "data")
+    revision = struct(value, "a revision")
+    address, metadata = member(revision, "blockAddress"), member(revision, "metadata")
+    data_hash = member(revision, "dataHash")
+    # A null may be the data that was hashed, unless a hash stands in its place.
+    data = revision.get("data") if data_hash is None else member(revision, "data")
     return QldbRevision(
-        hash=hash_in(found, "hash", "a revision"),
+        hash=hash_in(revision, "hash", "a revision"),
         address=None if address is None else read_address(address),
         metadata=None if metadata is None else struct(metadata, "the metadata of a revision"),
         data=data,
         data_hash=_NO_HASH if data_hash is None else hash_of(data_hash, "a revision's dataHash"),
-        strange=strange(found, _MEMBERS),
+        has_unhashed_members=has_other_members(revision, _MEMBERS),
     )
 
 
 def check_revision(revision: QldbRevision) -> None:
-    """Raise `IntegrityFault` unless its hash is that of what it says; a hash alone says nothing."""
-    if revision.strange:
+    """Raise `IntegrityFault` unless its hash is that of its content; a hash alone has no content to check."""
+    if revision.has_unhashed_members:
         raise IntegrityFault("it has a member that its hash does not cover")
     if revision.hash_only:
         if revision.data is not None or revision.data_hash:
@@ -101,12 +101,12 @@ def check_revision(revision: QldbRevision) -> None:
     if revision.data is not None and revision.data_hash:
         raise IntegrityFault("it has data and a hash in place of its data")
     metadata = ion_hash(revision.metadata)
-    if all(dot(metadata, data) != revision.hash for data in _data_hashes(revision)):
-        raise IntegrityFault("its hash is not that of its metadata and data")
-
-
-def _data_hashes(revision: QldbRevision) -> tuple[bytes, ...]:
-    """What may stand for the data. AWS never said what does for none: nothing or a null, both bind that."""
     if revision.data is not None:
-        return (ion_hash(revision.data),)
-    return (revision.data_hash,) if revision.data_hash else (_NO_HASH, _HASH_OF_NULL)
+        data_hashes = [ion_hash(revision.data)]
+    elif revision.data_hash:
+        data_hashes = [revision.data_hash]
+    else:
+        # AWS never said which hash stands for no data: either one proves that there is none.
+        data_hashes = [_NO_HASH, _HASH_OF_NULL]
+    if all(dot(metadata, data) != revision.hash for data in data_hashes):
+        raise IntegrityFault("its hash is not that of its metadata and data")

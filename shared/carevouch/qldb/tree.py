@@ -1,8 +1,8 @@
-"""QLDB's tree: how two hashes become one, and many the root of them.
+"""QLDB's hash tree: `dot` joins two hashes, `root` many.
 
-`dot` is QLDB's own and no RFC's: the two hashes are sorted before they are joined, leaves and nodes are
-hashed alike, and nothing tells left from right. So a path through the tree binds what is in it and never
-where: positions are for the numbers of blocks. (AWS: "Using a proof to recalculate your digest",
+`dot` is QLDB's own and in no RFC. It sorts the two hashes before it joins them, hashes leaves and nodes
+alike, and does not tell left from right. So a path through the tree proves that a hash is in it, and never
+where. The numbers of the blocks give the positions. (AWS: "Using a proof to recalculate your digest",
 https://docs.aws.amazon.com/qldb/latest/developerguide/verification.results.html.)
 """
 
@@ -12,7 +12,7 @@ from functools import reduce
 from carevouch.kernel.encoding import sha256
 
 HASH_LENGTH = 32
-# A byte's place among signed ones: -128 first.
+# The rank of each byte among signed bytes: -128 is first.
 _SIGNED = bytes(range(128, 256)) + bytes(range(128))
 
 
@@ -24,7 +24,7 @@ def dot(one: bytes, other: bytes) -> bytes:
 
 
 def root(hashes: Sequence[bytes]) -> bytes:
-    """The root over leaves: neighbours are joined, a last odd one goes up as it is; empty for none."""
+    """The root over leaves: neighbours are joined, a last odd leaf goes up as it is. No leaves: empty."""
     row = list(hashes)
     while len(row) > 1:
         pairs = [dot(row[at], row[at + 1]) for at in range(0, len(row) - 1, 2)]
@@ -32,11 +32,11 @@ def root(hashes: Sequence[bytes]) -> bytes:
     return row[0] if row else b""
 
 
-def climbed(leaf: bytes, proof: Iterable[bytes]) -> bytes:
-    """What a leaf becomes with each hash of a proof in turn: the digest, if the proof is true."""
+def digest_from_proof(leaf: bytes, proof: Iterable[bytes]) -> bytes:
+    """The leaf joined with each hash of a proof in turn, which gives the digest if the proof is true."""
     return reduce(dot, proof, leaf)
 
 
 def _key(hash_: bytes) -> bytes:
-    """By which hashes are sorted: as signed bytes, the last one first."""
+    """The sort key of a hash: its bytes as signed numbers, the last byte first."""
     return hash_[::-1].translate(_SIGNED)

@@ -7,7 +7,7 @@ content of a resource.
 
 from carevouch.consent.signature import body_of, parse_body
 from carevouch.events.catalogue import DIRECTORY_TYPES, OWN_TYPES, OWNED, may_write
-from carevouch.fhir.compartment import personal
+from carevouch.fhir.compartment import is_personal
 from carevouch.fhir.definitions import resource_types
 from carevouch.fhir.meta import with_meta
 from carevouch.kernel.canonical import JsonObject
@@ -66,7 +66,8 @@ def stamped(
 
 def is_served(type_: str) -> bool:
     """Whether documents of this type have a FHIR door: R4's own types about a person or of the directory."""
-    return type_ in resource_types() and type_ not in OWN_TYPES and (personal(type_) or is_directory(type_))
+    is_fhir = type_ in resource_types() and type_ not in OWN_TYPES
+    return is_fhir and (is_personal(type_) or is_directory(type_))
 
 
 def is_directory(type_: str) -> bool:

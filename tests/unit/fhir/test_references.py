@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carevouch.fhir.compartment import _ABOUT, concerned, personal, subject, subjects
+from carevouch.fhir.compartment import _ABOUT, concerned, is_personal, subject, subjects
 from carevouch.fhir.definitions import elements, resource_types
 from carevouch.fhir.references import Form, ReferenceTarget, identifier_query, parse_target, rewrite, walk
 from carevouch.kernel.errors import Invalid
@@ -109,9 +109,9 @@ def test_without_exactly_one_subject_nobody_is_guessed(resource: dict[str, Any])
 
 def test_directory_types_are_about_nobody() -> None:
     assert not any(
-        personal(type_) for type_ in ("Organization", "Practitioner", "PractitionerRole", "Location")
+        is_personal(type_) for type_ in ("Organization", "Practitioner", "PractitionerRole", "Location")
     )
-    assert all(personal(type_) for type_ in ("Patient", "Observation", "Claim", "Consent", "AuditEvent"))
+    assert all(is_personal(type_) for type_ in ("Patient", "Observation", "Claim", "Consent", "AuditEvent"))
 
 
 def test_the_compartment_names_elements_that_r4_has() -> None:

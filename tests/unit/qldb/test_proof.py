@@ -17,7 +17,7 @@ from carevouch.qldb.proof import (
     read_proof,
 )
 from carevouch.qldb.revision import Address
-from carevouch.qldb.tree import climbed
+from carevouch.qldb.tree import digest_from_proof
 from tests.unit.qldb import published as known
 from tests.unit.qldb.journals import OTHER, STRAND, Ledger, blob, joined, ledger, verified
 
@@ -55,7 +55,7 @@ def test_the_published_proofs_lead_to_the_published_digest() -> None:
     assert (revision.what, block.what) == ("revision", "block")
     for proof in (revision, block):
         assert proof.address == Address(known.STRAND, known.NUMBER)
-        assert climbed(proof.leaf, proof.hashes) == read.hash
+        assert digest_from_proof(proof.leaf, proof.hashes) == read.hash
 
 
 def test_the_published_block_and_proofs_agree_with_each_other() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carevouch.kernel.encoding import sha256
-from carevouch.qldb.tree import climbed, dot, root
+from carevouch.qldb.tree import digest_from_proof, dot, root
 from tests.unit.qldb import published as known
 from tests.unit.qldb.journals import Ledger
 
@@ -22,10 +22,10 @@ def test_a_published_list_of_entries_has_its_published_root_and_block() -> None:
 
 def test_a_published_proof_climbs_to_its_published_digest() -> None:
     proof = [b64decode(hash_) for hash_ in known.OTHER_PROOF]
-    assert climbed(b64decode(known.OTHER_LEAF), proof) == b64decode(known.OTHER_DIGEST)
+    assert digest_from_proof(b64decode(known.OTHER_LEAF), proof) == b64decode(known.OTHER_DIGEST)
     for at in range(len(proof)):
         less = [*proof[:at], *proof[at + 1 :]]
-        assert climbed(b64decode(known.OTHER_LEAF), less) != b64decode(known.OTHER_DIGEST)
+        assert digest_from_proof(b64decode(known.OTHER_LEAF), less) != b64decode(known.OTHER_DIGEST)
 
 
 def test_published_proofs_are_as_long_as_a_tree_from_block_0_to_the_tip_asks_for() -> None:
@@ -56,4 +56,4 @@ def test_dot_with_nothing_is_the_other(hash_: bytes) -> None:
 def test_each_leaf_climbs_to_the_root(leaves: list[bytes], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(leaves) - 1))
     path = Ledger(hashes=leaves).way_up(at, len(leaves) - 1)
-    assert climbed(leaves[at], path) == root(leaves) == reduce(dot, path, leaves[at])
+    assert digest_from_proof(leaves[at], path) == root(leaves) == reduce(dot, path, leaves[at])
