@@ -1,8 +1,8 @@
-"""Bundles: the requests of a transaction or batch, and the Bundles that we answer with.
+"""Bundles: the requests of a transaction or batch, and our answers.
 
-Standard: http://hl7.org/fhir/R4/http.html#transaction and http://hl7.org/fhir/R4/bundle.html. Reading is
-strict: one invalid entry refuses a whole transaction, while a batch keeps the issues with each entry. Other
-rooms decide where references lead, who may write and how entries are stored.
+Standard: http://hl7.org/fhir/R4/http.html#transaction and http://hl7.org/fhir/R4/bundle.html. One invalid
+entry refuses a whole transaction. A batch keeps the issues with each entry. Other rooms decide where
+references lead, who may write and how entries are stored.
 """
 
 import re
@@ -25,8 +25,8 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 class Entry:
     """One request of a Bundle.
 
-    `type` and `id` are those of its URL, `if_none_exist` the parameters of a conditional create. `issues` say
-    why an entry of a batch cannot be done; elsewhere they are empty.
+    `type` and `id` come from its URL. `if_none_exist` holds the parameters of a conditional create. `issues`
+    say why an entry of a batch cannot be done; elsewhere they are empty.
     """
 
     index: int
@@ -48,7 +48,7 @@ class EntryRequest:
     entries: tuple[Entry, ...]
 
     def links(self) -> dict[str, int]:
-        """The names by which entries refer to each other, with the index of each entry.
+        """The names by which entries refer to each other, with their indices.
 
         A name is a fullUrl, or also `Type/id` where the fullUrl is RESTful.
         """
@@ -63,7 +63,7 @@ class EntryRequest:
 
 
 def read_bundle(value: Any, methods: Sequence[str] = ("POST", "PUT")) -> EntryRequest:
-    """The request in a parsed body; `methods` are those that the server does inside a Bundle.
+    """The request in a parsed body. The server does only `methods` inside a Bundle.
 
     Raises `Invalid` with the issues, each at its place in the Bundle.
     """
@@ -104,7 +104,7 @@ def _invalid(issues: Sequence[Issue]) -> Invalid:
 
 
 def _read_entry(index: int, raw: dict[str, Any], methods: Sequence[str]) -> Entry:
-    """One entry with its issues; its resource is checked only if the request itself is in order."""
+    """One entry with its issues. The resource is checked only if the request is in order."""
     request, resource = raw["request"], raw.get("resource")
     url, _, _ = request["url"].partition("?")
     type_, _, id_ = url.partition("/")
@@ -154,7 +154,7 @@ def _request_issues(entry: Entry, request: dict[str, Any], methods: Sequence[str
 
 
 def _dangling(request: EntryRequest) -> list[Issue]:
-    """References by URN to no entry of the Bundle: such a transaction could not be stored as a whole."""
+    """References by URN that no entry answers to. Such a transaction cannot be stored whole."""
     links = request.links()
     return [
         Issue(
@@ -174,7 +174,7 @@ def _dangling(request: EntryRequest) -> list[Issue]:
 
 @dataclass(frozen=True, slots=True)
 class EntryResponse:
-    """One entry of the response to a transaction or batch; `status` is such as `201 Created`."""
+    """One entry of the response to a transaction or batch, with a status such as `201 Created`."""
 
     status: str
     location: str | None = None
@@ -198,7 +198,7 @@ class Version:
 
 
 def response(kind: Kind, answers: Sequence[EntryResponse]) -> dict[str, Any]:
-    """The response to a transaction or batch: one answer per entry, in the order of the entries."""
+    """The response to a transaction or batch, with an answer per entry, in order."""
     entries = [
         _present(
             resource=one.resource,

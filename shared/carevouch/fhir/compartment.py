@@ -2,8 +2,8 @@
 resource is about.
 
 `subjects` names the one person, seldom several, whose document it is. `concerned` adds all other people of
-the compartment, such as an author. Both return references as written. Only a caller that resolves one knows
-whether it is a Patient, so elements that may point elsewhere (Provenance.target) are included whole.
+the compartment, such as an author. Both return references as written. Only resolving a reference shows
+whether it is a Patient. So elements that may point elsewhere (Provenance.target) are included whole.
 """
 
 from collections.abc import Mapping
@@ -87,22 +87,22 @@ _ABOUT: Final[dict[str, tuple[str, str]]] = {
 
 
 def is_personal(type_: str) -> bool:
-    """Whether resources of this type are about a person; all others are directory documents, about nobody."""
+    """Whether resources of this type are about a person. All others stand in the directory."""
     return type_ == "Patient" or type_ in _ABOUT
 
 
 def subjects(resource: Mapping[str, Any]) -> tuple[str, ...]:
-    """The references to the subject of the resource, in order, each once; empty for directory types."""
+    """The references to the subjects, in order, each once. A directory type has none."""
     return _references(resource, _ABOUT.get(resource["resourceType"], ("", ""))[0])
 
 
 def concerned(resource: Mapping[str, Any]) -> tuple[str, ...]:
-    """The references to the subjects and to all other people whose compartment the resource is in."""
+    """The references to the subjects and to all other people of the compartment."""
     return _references(resource, " ".join(_ABOUT.get(resource["resourceType"], ("", ""))))
 
 
 def subject(resource: Mapping[str, Any]) -> str:
-    """The one reference to the subject; raises `Invalid` where there is none, or more than one."""
+    """The one reference to the subject. Raises `Invalid` for none or several."""
     references = subjects(resource)
     if len(references) != 1:
         type_ = resource["resourceType"]

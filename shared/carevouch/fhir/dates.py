@@ -1,8 +1,7 @@
 """Partial dates as intervals (http://hl7.org/fhir/R4/search.html#date): `2024-02` is the whole of February.
 
-An interval is two integers, microseconds since year 1 in UTC; the second is excluded. They are integers
-because a date with a zone near the ends of the calendar has no `datetime`. A date without a zone is read as
-UTC.
+An interval is two integers: microseconds since year 1 in UTC, the second excluded. Integers, because a date
+with a zone near the ends of the calendar has no `datetime`. A date without a zone is read as UTC.
 """
 
 import re
@@ -23,9 +22,9 @@ Interval = tuple[int, int]
 
 
 def interval(text: str, what: str = "the date") -> Interval:
-    """The first instant of `text`, and the first instant after it; `what` names it in errors.
+    """The first instant of `text`, and the first instant after it.
 
-    Raises `Malformed` for a text that is no date, or a date that no calendar has.
+    Raises `Malformed`, which calls the text `what`, for a date that no calendar has.
     """
     match = _FORM.fullmatch(text)
     if not match:
@@ -59,7 +58,7 @@ def interval(text: str, what: str = "the date") -> Interval:
 
 
 def precedes(start: str, end: str) -> bool:
-    """Whether a period may run from `start` to `end`, compared at the precision that both have (per-1)."""
+    """Whether a period may run from `start` to `end`, at the precision of both (per-1)."""
     if "T" in start and "T" in end:
         return interval(start)[0] <= interval(end)[0]
     shared = min(len(start), len(end), 10)

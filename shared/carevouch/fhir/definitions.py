@@ -1,8 +1,8 @@
-"""The facts of R4 (4.0.1) about each type: its elements, their cardinalities, types and required codes.
+"""R4 (4.0.1) as a table: the elements of each type, with cardinalities, types and required codes.
 
-The facts lie in `r4.json`, made by `tests/vectors/fhir_facts.py`, one element a line:
-`"1..1 code(draft,active)"`. They are read at first use and never at import, so a function that answers
-without FHIR does not pay for them. The package's loader reads them, from a zip as well as from a folder.
+`tests/vectors/fhir_facts.py` makes the table, `r4.json`. Each element has a line, such as `"1..1
+code(draft,active)"`. The facts are read at first use, never at import. A function that answers without FHIR
+does not pay for them. The package's loader reads them, from a zip as well as from a folder.
 """
 
 import json
@@ -24,13 +24,13 @@ class Kind:
 
     @property
     def primitive(self) -> bool:
-        """Whether JSON writes it as a string, number or boolean, with extensions in a `_name` sibling."""
+        """Whether JSON writes it as a string, number or boolean. Extensions stand in a `_name` sibling."""
         return self.type[0].islower()
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element; `name` is the JSON name, or the stem of a choice such as `value` of `value[x]`."""
+    """One element. `name` is its JSON name, or the stem of a choice (`value` of `value[x]`)."""
 
     name: str
     required: bool
@@ -53,7 +53,7 @@ def resource_types() -> frozenset[str]:
 
 @cache
 def elements(type_: str) -> tuple[Element, ...]:
-    """The elements of a type, inherited ones first; raises `KeyError` for a type that R4 does not have."""
+    """The elements of a type, inherited ones first. Raises `KeyError` for an unknown type."""
     definition = _table()["types"][type_]
     inherited = elements(definition["is"]) if definition["is"] else ()
     own = []

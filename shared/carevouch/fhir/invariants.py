@@ -1,7 +1,7 @@
 """The R4 invariants about the presence of elements, as tables of (key, sentence, JSON Schema).
 
-They are part of the schema of their type and hold wherever it occurs, so they cost no walk. `rules.py` has
-the invariants that compare values or look across a resource. Keys are HL7's
+They are part of their type's schema, so they hold wherever it occurs and cost no walk. `rules.py` has the
+invariants that compare values or look across a resource. Keys are HL7's
 (http://hl7.org/fhir/R4/conformance-rules.html#constraints); the sentences are ours.
 """
 

@@ -1,4 +1,4 @@
-"""The match of a value in a resource with a value in a search, for each kind of parameter.
+"""Comparison of values in a resource with values in a search, by kind of parameter.
 
 Dates are compared as intervals, with the prefixes of http://hl7.org/fhir/R4/search.html#prefix. Tokens are
 compared by system and code: `system|code`, `|code` without a system, `code` in any system, `system|`.
@@ -33,7 +33,7 @@ def meets(resource: Mapping[str, Any], parameter: Parameter, wanted: str, base_u
 
 
 def rank(parameter: Parameter, descending: bool, resource: Mapping[str, Any]) -> tuple[int, int]:
-    """The key that sorts by a date parameter; resources without a value come last in both directions."""
+    """The sort key of a date parameter. Resources without a value come last in both directions."""
     present = [item for path in parameter.paths for item in values(resource, path)]
     spans = [span for item in present for span in _spans(item)]
     if not spans:
@@ -42,7 +42,7 @@ def rank(parameter: Parameter, descending: bool, resource: Mapping[str, Any]) ->
 
 
 def bounds(wanted: str) -> tuple[str, Interval]:
-    """The prefix and the interval of a date in a search; raises `Malformed` for a text that is no date."""
+    """The prefix and the interval of a date in a search. Raises `Malformed`."""
     prefix = wanted[:2] if wanted[:2] in _PREFIXES else "eq"
     text = wanted[2:] if wanted[:2] in _PREFIXES else wanted
     return prefix, interval(text, "a date in the search")

@@ -1,8 +1,8 @@
 """Narrative XHTML (http://hl7.org/fhir/R4/narrative.html): formatting only, and no code that runs.
 
 txt-1 allows the elements and attributes of basic formatting; txt-2 asks for some content. People see a
-record's text in a browser and trust it, so scripts, event handlers, forms, frames and odd URL schemes are
-refused. Links and pictures may lead elsewhere, as R4 allows: a viewer must not load them by itself.
+record's text in a browser and trust it. So scripts, event handlers, forms, frames and odd URL schemes are
+refused. Links and pictures may lead elsewhere, as R4 allows. A viewer must not load them by itself.
 """
 
 from xml.parsers import expat
@@ -27,7 +27,7 @@ _SCHEMES = ("http:", "https:", "mailto:", "tel:", "data:image/")
 
 
 def fault(div: str) -> str | None:
-    """The first fault of a `Narrative.div`, in words that do not repeat the div; None if it has no fault."""
+    """The first fault of a `Narrative.div`, or None. The sentence never repeats the div."""
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.StartElementHandler = reader.start

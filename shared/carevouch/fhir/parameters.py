@@ -1,4 +1,4 @@
-"""The search parameters that this server serves, as one table: type -> name -> kind and elements.
+"""The search parameters of this server, as one table: type -> name -> kind and elements.
 
 Names, kinds and elements are those of R4 (http://hl7.org/fhir/R4/searchparameter-registry.html). A kind
 `code` is a token whose element is a bare code. `patient` matches only references to a Patient.
@@ -12,7 +12,10 @@ ParameterKind = Literal["token", "code", "reference", "date", "string"]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One search parameter: its kind, the elements it compares, and the one type that it may point to."""
+    """One search parameter.
+
+    It compares the elements at `paths`; a reference may be limited to one `target` type.
+    """
 
     kind: ParameterKind
     paths: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The values at a dotted path of a resource, through every repetition on the way."""
+"""The values at a dotted path of a resource, through all repetitions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

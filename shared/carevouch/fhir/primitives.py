@@ -1,8 +1,8 @@
 """The primitive types of R4 (http://hl7.org/fhir/R4/datatypes.html#primitive) as JSON Schema, dates by
 calendar.
 
-Patterns are written for a linear-time engine, without look-around or back-reference: no text can make them
-slow. The pattern itself refuses a date that no calendar has (31 April, 29 February of a common year).
+Patterns are written for a linear-time engine, without look-around or back-reference. No text can make them
+slow. The pattern refuses a date that no calendar has, such as 31 April.
 """
 
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The references of a resource: their places and forms, and the same resource with other references.
+"""The references of a resource: finding them, parsing them and replacing them.
 
 The forms are those of http://hl7.org/fhir/R4/references.html#literal and of a transaction's conditional
 references (http://hl7.org/fhir/R4/http.html#trules). A reference is compared whole, never by its beginning:
@@ -27,7 +27,7 @@ _LINKS = frozenset(("url", "valueUri", "valueUrl", "valueUuid"))
 
 @dataclass(frozen=True, slots=True)
 class ReferenceTarget:
-    """The form and the parts of a reference; `query` is that of a conditional reference."""
+    """The form and the parts of a reference. Only a conditional one has a `query`."""
 
     form: Form
     type: str | None = None
@@ -73,7 +73,7 @@ def rewrite(
 ) -> dict[str, Any]:
     """The resource with each reference `r` replaced by `mapping(r)`; unchanged parts are shared.
 
-    `links` replaces whole values of uri, url and uuid elements, as a transaction does for its own fullUrls.
+    `links` replaces whole values of uri, url and uuid elements, as a transaction does.
     """
     changed: dict[str, Any] = _rewrite(resource, mapping, links or {})
     return changed
@@ -108,7 +108,7 @@ def _rewrite(
     key: str = "",
     is_in_reference: bool = False,
 ) -> Any:
-    """`value`, the member `key` of its object, rewritten; the same object if there is no change."""
+    """`value` rewritten, or the same object if there is no change."""
     if isinstance(value, str):
         if key == "reference" and is_in_reference:
             return mapping(value)

@@ -1,7 +1,7 @@
-"""The R4 invariants that compare values or look across a resource; the rest are in `invariants.py`.
+"""The R4 invariants that compare values or look across a resource (the rest: `invariants.py`).
 
-Each rule is given a resource that its schema has accepted, so shapes are known. It yields issues whose
-sentences end with HL7's key. Warnings of the standard (such as con-3) are not applied.
+The schema has accepted the resource before, so shapes are known. The sentence of an issue ends with HL7's
+key. Warnings of the standard (such as con-3) are not applied.
 """
 
 from collections import Counter
@@ -47,7 +47,7 @@ def rule_issues(resource: Resource, survey: ResourceSurvey, root: str) -> Iterat
 
 
 def type_rule_issues(resource: Resource, root: str) -> Iterator[Issue]:
-    """Issues of the rules of the resource's own type, which apply to a contained resource too."""
+    """The issues of the type's own rules, which hold for a contained resource too."""
     rule = _BY_TYPE.get(resource["resourceType"])
     if rule:
         yield from rule(resource, root)
@@ -170,7 +170,7 @@ def _bundle(resource: Resource, root: str) -> Iterator[Issue]:
 
 
 def _document(resource: Resource, kind: str, entries: list[Any], root: str) -> Iterator[Issue]:
-    """The rules of a document or a message: how it begins, and how a document is identified."""
+    """The rules of a document or a message: its first entry, identifier and time."""
     needed = {"document": ("Composition", "bdl-11"), "message": ("MessageHeader", "bdl-12")}[kind]
     if not entries or entries[0].get("resource", {}).get("resourceType") != needed[0]:
         yield finding(("entry",), root, f"the first resource must be a {needed[0]} ({needed[1]})")

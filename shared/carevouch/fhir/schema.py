@@ -1,8 +1,8 @@
-"""JSON Schemas (2020-12) for R4 types, built from the facts when a type is first met and compiled once.
+"""JSON Schemas (2020-12) for R4 types, built from the facts at first use and compiled once.
 
-A resource inside another (`contained`, `Bundle.entry.resource`) is only "an object with a resourceType" here,
-and its own schema judges it. So no schema has to try all types in turn, which took seconds per Bundle. A part
-that stands for a rule carries `issue`, from which the finding is worded.
+Here a resource inside another (`contained`, `Bundle.entry.resource`) is only "an object with a resourceType".
+Its own schema judges it. So no schema has to try all types in turn, which took seconds per Bundle. A part
+that stands for a rule carries `issue`, the words of the finding.
 """
 
 from functools import cache
@@ -24,7 +24,7 @@ _RESOURCE: Schema = {
 
 @cache
 def validator(type_: str) -> Any:
-    """The compiled schema of a resource type; raises `KeyError` for a type that R4 does not have."""
+    """The compiled schema of a resource type. Raises `KeyError` for an unknown type."""
     import jsonschema_rs  # 15 ms that only callers who validate should pay
 
     # The linear-time engine: a crafted string costs no more than its length.
@@ -33,7 +33,7 @@ def validator(type_: str) -> Any:
 
 @cache
 def schema(type_: str) -> Schema:
-    """The schema of a resource type with the definitions that it reaches, and no others."""
+    """The schema of a resource type, with only the definitions that it reaches."""
     definitions: dict[str, Schema] = {}
     waiting = [type_]
     while waiting:
@@ -107,7 +107,7 @@ def _value(kind: Kind, nullable: bool) -> Schema:
 
 
 def _presence(element: Element) -> list[Schema]:
-    """A choice appears in at most one form; a required element appears in at least one."""
+    """A choice appears in at most one form, a required element in at least one."""
     names = tuple(element.names())
     rules = []
     if len(names) > 1:

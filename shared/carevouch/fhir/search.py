@@ -1,8 +1,8 @@
 """Search (http://hl7.org/fhir/R4/search.html): the parameters of each type, and the match of a resource.
 
-Resources are matched after decryption, so a parameter is a path and a rule, not an index. A parameter that is
-not served is refused by name: a search that silently drops a condition returns other people's data. Values of
-one parameter are alternatives (`a,b`); repeated parameters must all match. References match whole.
+Resources are matched after decryption, so a parameter needs no index. An unknown parameter is refused by
+name. A search that drops a condition silently returns other people's data. Values of one parameter are
+alternatives (`a,b`); repeated parameters must all match. References match whole.
 """
 
 import re
@@ -42,7 +42,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search of one type; `sort` holds (parameter, descending) pairs, `count` is the page size."""
+    """A search of one type. `sort` holds (parameter, descending) pairs; `count` is the page size."""
 
     type: str
     conditions: tuple[Condition, ...]
@@ -57,11 +57,11 @@ class Query:
         )
 
     def values_of(self, name: str) -> tuple[str, ...]:
-        """The alternatives of the first occurrence of a parameter; empty if the query does not have it."""
+        """The alternatives of the first occurrence of a parameter, or none."""
         return next((one.values for one in self.conditions if one.name == name), ())
 
     def patient(self) -> str | None:
-        """The one patient id that `patient` or `subject` confines the search to; None if it is not one."""
+        """The one patient id that `patient` or `subject` confines the search to, or None."""
         ids: set[str | None] = set()
         for one in self.conditions:
             if one.name in ("patient", "subject"):
@@ -76,7 +76,7 @@ class Query:
         return next(iter(ids)) if len(ids) == 1 else None
 
     def ordered(self, resources: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """The resources in the order of `sort`; resources without a value come last, and ties go by id."""
+        """The resources in the order of `sort`. Resources without a value come last; ties go by id."""
         result = sorted(resources, key=_id)
         for name, descending in reversed(self.sort):
             if name == "_id":
@@ -99,9 +99,10 @@ def parse_query(
     base_url: str | None = None,
     ignore: frozenset[str] = frozenset(),
 ) -> Query:
-    """The query of decoded URL parameters; raises `Invalid`, which names the parameter that is not served.
+    """The query of decoded URL parameters. Raises `Invalid`, which names an unknown parameter.
 
-    `ignore` names parameters of the caller's own (a page token); `base_url` makes absolute references local.
+    `ignore` names parameters of the caller's own, such as a page token. `base_url` makes absolute references
+    local.
     """
     if type_ not in resource_types():
         raise Invalid("this is not a resource type of FHIR R4")
@@ -128,7 +129,7 @@ def parse_query(
 
 
 def _parameter(type_: str, name: str) -> Parameter:
-    """The parameter of a type; raises `Invalid` for one that is not served, without repeating odd names."""
+    """The parameter of a type. Raises `Invalid`, which repeats no odd name."""
     parameter = COMMON.get(name) or PARAMETERS.get(type_, {}).get(name)
     if parameter:
         return parameter

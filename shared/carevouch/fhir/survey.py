@@ -1,8 +1,8 @@
-"""One walk through one resource: a copy that the schema library can read, and the parts that rules check.
+"""One walk through a resource: a copy for the schema library, and the parts that rules check.
 
-The library reads plain JSON types only, so a number with a fraction or exponent becomes 0.5. No R4 rule
-bounds a decimal, and 1.0 is still refused where an integer is due, as it must be. The walk also finds values
-that are not JSON: a float that is no number, a lone surrogate, endless nesting.
+The library reads plain JSON types only, so a decimal becomes 0.5. No R4 rule bounds a decimal. 1.0 is still
+refused where an integer is due, as it must be. The walk also finds values that are not JSON: NaN, a lone
+surrogate, endless nesting.
 """
 
 from collections.abc import Iterable

@@ -1,10 +1,10 @@
 """Validation: is this valid R4 (4.0.1) JSON? Findings are data, at most 20, each with its exact place.
 
-The schema of the resource's type judges structure, cardinalities, primitive forms and required codes; then
-come the invariants of `rules.py`. A resource inside another is judged by its own schema. A finding names
-elements, types, codes of the standard and rules, and never repeats any content of the resource. Profiles,
-terminology beyond required bindings, and the targets of references are not judged here.
-Standard: http://hl7.org/fhir/R4/validation.html and http://hl7.org/fhir/R4/json.html.
+The type's schema judges structure, cardinalities, primitive forms and required codes. Then come the
+invariants of `rules.py`. A resource inside another is judged by its own schema. A finding names elements,
+types, standard codes and rules. It never repeats any content of the resource. Profiles, terminology beyond
+required bindings, and the targets of references are not judged here. Standard:
+http://hl7.org/fhir/R4/validation.html and http://hl7.org/fhir/R4/json.html.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,21 +30,21 @@ _SHAPES = {"object": "a JSON object", "array": "an array", "string": "a string",
 
 
 def check(value: Any, where: str | None = None) -> list[Issue]:
-    """The faults of a resource as `jsontext.parse` gives it; an empty list for valid R4.
+    """The faults of a resource, as `jsontext.parse` gives it. Valid R4 has none.
 
-    `where` is the place of the resource in what the caller sent, by default its type. It never raises, not
-    even for a value that JSON cannot hold.
+    `where` is the place of the resource in the request, by default its type. This never raises, not even for
+    a value that JSON cannot hold.
     """
     return list(islice(_check(value, where, 0), MAX_ISSUES))
 
 
 def check_shell(value: Any) -> list[Issue]:
-    """As `check`, but without judging the resources that a Bundle or Parameters carries in its entries."""
+    """As `check`, but without the resources in the entries of a Bundle or Parameters."""
     return list(islice(_check(value, None, 0, with_inner=False), MAX_ISSUES))
 
 
 def require_valid(value: Any, type_: str | None = None) -> dict[str, Any]:
-    """`value`, if it is a valid resource (of `type_`, if given); raises `Invalid` with the issues."""
+    """`value`, if it is a valid resource (of `type_`, if given). Raises `Invalid` with the issues."""
     if type_ and isinstance(value, dict) and value.get("resourceType") != type_:
         issues = [Issue(f"this must be {type_}", f"{type_}.resourceType", "structure")]
     else:
@@ -77,7 +77,7 @@ def _check(value: Any, where: str | None, nested: int, *, with_inner: bool = Tru
 
 
 def _check_one(resource: dict[str, Any], type_: str, root: str, nested: int) -> Iterator[Issue]:
-    """The issues of one resource and of those it contains, but not of those in its entries."""
+    """The issues of one resource and of its contained resources, without its entries."""
     survey = ResourceSurvey()
     try:
         plain = survey.read(resource)
@@ -109,7 +109,7 @@ def _check_one(resource: dict[str, Any], type_: str, root: str, nested: int) -> 
 
 
 def _split_inner(value: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[Path, Any]]]:
-    """The resource with stubs for those that Bundle and Parameters carry, and these with their paths."""
+    """The resource with stubs for the resources in its entries, and these with their paths."""
     inner: list[tuple[Path, Any]] = []
     if value["resourceType"] == "Bundle" and isinstance(value.get("entry"), list):
         entries = []
@@ -154,7 +154,7 @@ def _stub(owner: dict[str, Any], name: str, path: Path, inner: list[tuple[Path, 
 
 
 def _schema_issues(plain: dict[str, Any], type_: str, root: str, is_large: bool) -> Iterator[Issue]:
-    """Each different fault that the schema library finds; of a large resource only the first."""
+    """Each distinct fault that the schema library finds, or the first one of a large resource."""
     errors: Iterable[Any] = ()
     if is_large:
         import jsonschema_rs
@@ -174,7 +174,7 @@ def _schema_issues(plain: dict[str, Any], type_: str, root: str, is_large: bool)
 
 
 def _issues_of(error: Any, whole: dict[str, Any], root: str) -> Iterator[Issue]:
-    """One error of the library as issues; the schema on the way to the failed keyword may carry the words."""
+    """One error of the library as issues. A schema on the way to the failed keyword may carry the words."""
     here: Any = whole
     schemas = [whole]  # The innermost is last.
     for step in error.schema_path[:-1]:
@@ -202,7 +202,7 @@ def _issues_of(error: Any, whole: dict[str, Any], root: str) -> Iterator[Issue]:
 
 
 def _explanation(keyword: str, part: dict[str, Any]) -> tuple[str, str]:
-    """The code and the sentence for a keyword that failed in a part of the schema."""
+    """The code and the sentence for a failed keyword of the schema."""
     form = FORMS.get(part.get("title", ""))
     if keyword == "enum":
         codes = [code for code in part["enum"] if code is not None]

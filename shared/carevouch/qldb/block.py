@@ -1,11 +1,11 @@
 """One block of a QLDB journal, checked against its own hashes.
 
 `entriesHash` is the root over `entriesHashList`. `blockHash` is the `dot` of it and of the hash of the block
-before. AWS promised no order for the list. It holds the Ion Hash of `transactionInfo`, the root over the
-hashes of `revisions`, and the Ion Hash of `redactionInfo`. It also holds QLDB's own hashes, which no exported
-part explains; `opaque` counts these. So a part that somebody removed whole looks like an entry of QLDB's own.
-No hash that can be recomputed covers the block's time and number; the chain gives the order. The
-transaction's id is covered only where a revision names it.
+before. AWS promised no order for the list. It holds the Ion Hashes of `transactionInfo` and `redactionInfo`,
+and the root over the hashes of `revisions`. It also holds hashes of QLDB's own, which no exported part
+explains. `opaque` counts these. So a part that somebody removed whole looks like an entry of QLDB's own. No
+hash that can be recomputed covers the block's time and number. The chain gives the order. The transaction's
+id is covered only where a revision names it.
 (https://docs.aws.amazon.com/qldb/latest/developerguide/journal-contents.html)
 """
 
@@ -38,7 +38,7 @@ _MEMBERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class QldbBlock:
-    """A block as it was exported; `infos` are its hashed structs by name, if they are there.
+    """A block as it was exported. `infos` are its hashed structs, by name.
 
     `has_unhashed_members`: it has members that no hash covers.
     """

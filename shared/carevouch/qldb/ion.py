@@ -1,13 +1,13 @@
-"""Amazon Ion values: reading them from an exported object, and taking members of a required type.
+"""Amazon Ion values: reading them from an exported object, and taking typed members.
 
-Ion has more types than JSON, and a hash covers them: no function here may turn a value into another type.
+Ion has more types than JSON, and a hash covers them. No function here may change the type of a value.
 Unreadable bytes raise `Malformed`, which never quotes them: they are somebody's documents.
 
 `ion_binary` reads binary. `amazon-ion` (the optional extra `qldb`) reads text, with two parsers. The fast
-parser, in C, dies of a field name that is not UTF-8. It refuses legal values (eleven annotations), drops the
-last zeros of a decimal of 35 digits or more that would fit 34 without them, and takes a few texts that are no
-Ion (`1.5e`). The exact parser, in Python, is fifty times slower. It reads the texts with so many digits, and
-its word is needed before a text is called wrong.
+parser, in C, dies of a field name that is not UTF-8. It refuses legal values (eleven annotations), and takes
+a few texts that are no Ion (`1.5e`). It drops the last zeros of a decimal that has 35 digits or more with
+them, and at most 34 without. The exact parser, in Python, is fifty times slower. It reads the texts with so
+many digits. A text is wrong only if this parser says so.
 """
 
 import re
@@ -34,7 +34,7 @@ _DAMAGED = "this is no Amazon Ion, or it is damaged"
 
 
 def values(source: bytes, *, exact: bool = False) -> Iterator[Any]:
-    """The top-level values of Ion text or binary, one by one; raises `Malformed` where it cannot go on.
+    """The top-level values of Ion text or binary, one by one. Raises `Malformed` where it cannot go on.
 
     `exact` chooses the slow parser, which is always right. Binary has one parser only.
     """
@@ -60,12 +60,12 @@ def values(source: bytes, *, exact: bool = False) -> Iterator[Any]:
 
 
 def is_binary(source: bytes) -> bool:
-    """Whether the bytes begin with the version marker of Ion binary, which is no text."""
+    """Whether the bytes begin with the version marker of Ion binary."""
     return source.startswith(VERSION)
 
 
 def only_value(source: bytes, what: str, *, exact: bool = False) -> Any:
-    """The one value in `source` (JSON is Ion too); raises `Malformed`, which calls it `what`."""
+    """The one value in `source` (JSON is Ion too). Raises `Malformed`, which calls it `what`."""
     try:
         read = list(values(source, exact=exact))
     except Malformed as error:
@@ -76,7 +76,7 @@ def only_value(source: bytes, what: str, *, exact: bool = False) -> Any:
 
 
 def struct(value: Any, what: str) -> Any:
-    """`value`, if it is a struct with no field twice: of two, each reader might believe another one."""
+    """`value`, if it is a struct without repeated fields. Of two, readers might believe different ones."""
     if not isinstance(value, IonPyDict):
         raise Malformed(f"{what} is not a struct")
     if len(value) != sum(1 for _ in value):
@@ -91,7 +91,7 @@ def member(value: Any, name: str) -> Any:
 
 
 def text(value: Any, name: str, what: str) -> str:
-    """The member of a struct that must be a string; raises `Malformed`."""
+    """The member of a struct that must be a string. Raises `Malformed`."""
     item = member(value, name)
     if not isinstance(item, str):
         raise Malformed(f"{what} has no text {name}")
@@ -99,7 +99,7 @@ def text(value: Any, name: str, what: str) -> str:
 
 
 def number(value: Any, name: str, what: str) -> int:
-    """The member of a struct that must be a whole number, not negative; raises `Malformed`."""
+    """The member of a struct that must be a whole number from 0. Raises `Malformed`."""
     item = member(value, name)
     if not isinstance(item, int) or item < 0:
         raise Malformed(f"{what} has no number {name}")
@@ -107,7 +107,7 @@ def number(value: Any, name: str, what: str) -> int:
 
 
 def items(value: Any, name: str, what: str) -> list[Any]:
-    """The member of a struct that must be a list; empty if it is absent or null. Raises `Malformed`."""
+    """The member of a struct that must be a list; absent or null is empty. Raises `Malformed`."""
     item = member(value, name)
     if item is None:
         return []
@@ -117,17 +117,17 @@ def items(value: Any, name: str, what: str) -> list[Any]:
 
 
 def hash_of(value: Any, what: str) -> bytes:
-    """The bytes of a value that must be a blob of 32 bytes; raises `Malformed`."""
+    """The bytes of a value that must be a blob of 32 bytes. Raises `Malformed`."""
     if not isinstance(value, bytes) or len(value) != HASH_LENGTH:
         raise Malformed(f"{what} is no hash of {HASH_LENGTH} bytes")
     return bytes(value)
 
 
 def hash_in(value: Any, name: str, what: str) -> bytes:
-    """The member of a struct that must be a hash; raises `Malformed`."""
+    """The member of a struct that must be a hash. Raises `Malformed`."""
     return hash_of(member(value, name), f"the {name} of {what}")
 
 
 def has_other_members(value: Any, names: frozenset[str]) -> bool:
-    """Whether a struct has members beyond `names`: no hash covers them, yet a reader would believe them."""
+    """Whether a struct has members beyond `names`. No hash covers them, yet readers would believe them."""
     return any(name not in names for name in value)

@@ -1,8 +1,8 @@
 """Ion binary (version 1.0, "10n"): the bytes of an exported object as values of `amazon.ion.simple_types`.
 
-We have our own reader, because the C parser of `amazon-ion` never returns from a length that is wrong by one.
-A verifier reads bytes that somebody may have changed. Each length is checked against its container before it
-is followed; one that does not fit raises `Malformed`. Symbols of shared symbol tables have no text here.
+The C parser of `amazon-ion` never returns from a length that is wrong by one. A verifier reads bytes that
+somebody may have changed, so it needs this reader. Each length is checked against its container before it is
+followed. A length that does not fit raises `Malformed`. Symbols of shared symbol tables have no text here.
 """
 
 import struct
@@ -61,7 +61,7 @@ _PRECISIONS = {
 
 
 class BinaryReader:
-    """A reader of Ion binary; the `end` or `stop` of each method bounds the bytes that it may read."""
+    """A reader of Ion binary. The `end` or `stop` of a method bounds the bytes that it reads."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -85,7 +85,7 @@ class BinaryReader:
         )
 
     def values(self) -> Iterator[Any]:
-        """The top-level values, one by one; raises `Malformed` where the bytes are not Ion binary."""
+        """The top-level values, one by one. Raises `Malformed` where the bytes are not Ion binary."""
         while self._at < len(self._data):
             if self._data.startswith(VERSION, self._at):
                 self._at += len(VERSION)

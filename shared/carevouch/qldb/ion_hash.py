@@ -1,9 +1,9 @@
-"""Ion Hash: one SHA-256 for one Amazon Ion value, in whichever form it was written (spec.md of ion-hash).
+"""Ion Hash: the SHA-256 of an Amazon Ion value in any form (spec.md of ion-hash).
 
 QLDB hashes transactions and revisions with it. Text or binary, field order and symbol tables do not matter.
-Types, annotations, a decimal's zeros and a timestamp's precision do. A value is serialized as
-`0B tq representation 0E`; 0C escapes the bytes 0B, 0C and 0E inside. The representation of a struct is the
-sorted hashes of its fields. No repr and no habit of an encoder may get into these bytes.
+Types, annotations, a decimal's zeros and a timestamp's precision do. A value is serialized as `0B tq
+representation 0E`. Inside, 0C escapes the bytes 0B, 0C and 0E. The representation of a struct is the sorted
+hashes of its fields. No repr and no habit of an encoder may get into these bytes.
 """
 
 import struct
@@ -50,9 +50,9 @@ def ion_hash(value: Any) -> bytes:
 
 
 def serialized(value: Any, digest: Digest = sha256) -> bytes:
-    """The bytes whose digest is the Ion Hash, annotations included; `digest` hashes the fields of structs.
+    """The bytes whose digest is the Ion Hash, with annotations. `digest` hashes the fields of structs.
 
-    Raises `Malformed` for a value that nests too deep, or that has no bytes in Ion.
+    Raises `Malformed` for a value that nests too deep or has no bytes in Ion.
     """
     try:
         return _annotated(value, digest)
@@ -132,7 +132,7 @@ def _symbol(value: Any, _: Digest) -> bytes:
 
 
 def _token(token: Any) -> bytes:
-    """A symbol, a field name or an annotation, by its text; only `$0` and a field name of None have none."""
+    """A symbol, a field name or an annotation, by its text. `$0` and a field name of None have no text."""
     name = token if isinstance(token, str | None) else token.text
     if name is not None:
         return _enclosed(_TQ[IonType.SYMBOL], name.encode("utf-8"))
@@ -161,7 +161,7 @@ def _struct(value: Any, digest: Digest) -> bytes:
 
 
 def _signed(sign: int, magnitude: int) -> bytes:
-    """Ion's Int: sign and magnitude, the sign in the highest bit; plus zero has no byte."""
+    """Ion's Int: the magnitude, with the sign in its highest bit. Plus zero has no byte."""
     if not sign and not magnitude:
         return b""
     length = magnitude.bit_length() // 8 + 1

@@ -1,10 +1,10 @@
-"""A journal as QLDB exported it: every block against its own hashes, and block to block, strand by strand.
+"""Verification of an exported QLDB journal: each block by its hashes, and each strand as a chain.
 
-The objects of an export may lie in any order; blocks are sorted by their numbers. Findings are data, and the
-walk goes on after one. A journal that passes is a chain without a gap from its first block here to its last.
-Only a digest (`proof`) or a manifest (`manifest`) shows that these are the first and last ever written.
-Nobody signed any of it: an attacker who can write all objects anew can make a journal that passes. So a chain
-means something only with a digest that was kept elsewhere.
+The objects of an export may lie in any order. Blocks are sorted by their numbers. Findings are data, and the
+walk goes on after one. A journal that passes is a chain without a gap from its first block here to the last.
+Only a digest (`proof`) or a manifest (`manifest`) shows that no block is missing at the ends. A journal is
+not signed. An attacker who can write all objects anew can make one that passes. So a chain means something
+only with a digest that was kept elsewhere.
 """
 
 import re
@@ -26,7 +26,7 @@ _NAME = re.compile(r"(?:.*/)?([0-9A-Za-z]+)\.([0-9]+)-([0-9]+)\.ion")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An exported object: its name below the export, and the function that reads its bytes."""
+    """An exported object: its name below the export, and a function that reads it."""
 
     name: str
     read: Callable[[], bytes]
@@ -34,7 +34,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The part of a checked block that the walk keeps; `revisions` are hashes, of watched blocks only."""
+    """The part of a checked block that the walk keeps. `revisions` are hashes, of watched blocks only."""
 
     address: Address
     hash: bytes
@@ -44,7 +44,7 @@ class Link:
 
 @dataclass(slots=True)
 class Counts:
-    """The contents of the blocks of a journal; `opaque` counts entries that are a hash alone."""
+    """The contents of the blocks of a journal. `opaque` counts entries that are a hash alone."""
 
     blocks: int = 0
     revisions: int = 0
@@ -85,7 +85,7 @@ class JournalStrand:
         return max(self.links)
 
     def digest_at(self, number: int) -> bytes | None:
-        """The digest when block `number` was the last; None if a block up to it is not here."""
+        """The digest when block `number` was the last; None if a block up to it is missing."""
         if number >= len(self.links) or not all(at in self.links for at in range(number + 1)):
             return None
         return root([self.links[at].hash for at in range(number + 1)])
@@ -109,8 +109,8 @@ def verify_journal(
 ) -> Journal:
     """Check every block of every object, and that each follows the one before it.
 
-    `watch` are the blocks whose revisions' hashes are kept; `progress` is called for each object. A fault in
-    an object is a finding; only an error of `Source.read` is raised.
+    `watch` are the blocks whose revisions' hashes are kept. `progress` is called for each object. A fault in
+    an object is a finding. Only errors of `Source.read` are raised.
     """
     journal, links = Journal(), list[Link]()
     for done, source in enumerate(sources, 1):
@@ -160,7 +160,7 @@ def _read_object(name: str, blocks: Iterable[Any], watch: Collection[Address]) -
 
 
 def _check_name(report: _ObjectReport, name: str) -> None:
-    """Compare the blocks with the object's name, so that none can be cut off or put among others."""
+    """Compare the blocks with the object's name, so that none can be cut off or put elsewhere."""
     match = _NAME.fullmatch(name)
     if not match:
         report.findings.append(Finding("name", name, "this is no name that QLDB gives an object"))

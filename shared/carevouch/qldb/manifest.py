@@ -22,7 +22,7 @@ _JSON = (
 
 
 def refuse_json(names: Sequence[str], manifests: Mapping[str, bytes]) -> None:
-    """Raise `Malformed` for an export as JSON, which the names of its objects or a manifest show."""
+    """Raise `Malformed` for an export as JSON, by the names of its objects or a manifest."""
     if any(_JSON_OBJECT.fullmatch(PurePosixPath(name).name) for name in names):
         raise Malformed(_JSON)
     for name, source in manifests.items():
@@ -31,10 +31,10 @@ def refuse_json(names: Sequence[str], manifests: Mapping[str, bytes]) -> None:
 
 
 def findings_in_manifests(names: Sequence[str], manifests: Mapping[str, bytes]) -> Iterator[Finding]:
-    """Findings for objects that are listed or there, but not both, and for exports that were never completed.
+    """Findings for missing or unlisted objects, and for exports that were never completed.
 
-    `names` are the paths of the objects below the folder, `manifests` the bytes of each by its path. Without
-    a manifest there are no findings. Raises `Malformed` for a manifest that cannot be read.
+    `names` are the paths of the objects below the folder. `manifests` maps paths to bytes. Without a manifest
+    there are no findings. Raises `Malformed` for a manifest that cannot be read.
     """
     listed: dict[str, list[str]] = {}
     for manifest, source in manifests.items():
@@ -67,7 +67,7 @@ def findings_in_manifests(names: Sequence[str], manifests: Mapping[str, bytes]) 
 def _may_be(name: str, key: str) -> bool:
     """Whether the object at a path may be that of a key.
 
-    A copy has lost leading folders of the key, or lies below other folders itself.
+    A copy may have lost leading folders of the key, or lie below others.
     """
     path, parts = PurePosixPath(name).parts, PurePosixPath(key).parts
     return parts[-len(path) :] == path or path[-len(parts) :] == parts

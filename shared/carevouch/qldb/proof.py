@@ -1,11 +1,10 @@
-"""The proofs of QLDB while it ran: digests from GetDigest, proofs from GetRevision and GetBlock.
+"""Proofs that QLDB gave: digests from GetDigest, proofs from GetRevision and GetBlock.
 
-A digest is the root over the hashes of all blocks from number 0 to its tip. AWS never wrote that down, but
-the proofs that it published have exactly the hashes of such a tree. A proof is a list of hashes that lead
-from a revision or a block to a digest (`tree`). It shows that the digest covers the item, and not where. So a
-revision's address is believed only if a journal has the revision there. Digests are not signed: a digest is
-worth as much as the place that kept it.
-(https://docs.aws.amazon.com/qldb/latest/developerguide/verification.html)
+A digest is the root over the hashes of blocks 0 to its tip. AWS never wrote that down, but its published
+proofs have exactly the hashes of such a tree. A proof lists the hashes that lead from a revision or block to
+a digest (`tree`). It shows that the digest covers the item, and not where. So a revision's address is
+believed only if a journal has the revision there. Digests are not signed. A digest is worth as much as the
+place that kept it. (https://docs.aws.amazon.com/qldb/latest/developerguide/verification.html)
 """
 
 from collections.abc import Iterator
@@ -35,7 +34,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A revision or a block, checked by itself, and the hashes that lead from it to a digest."""
+    """A revision or a block, checked by itself, and its proof."""
 
     what: str
     address: Address
@@ -44,7 +43,7 @@ class Proof:
 
 
 def read_digest(source: bytes) -> Digest:
-    """A digest as GetDigest answers (JSON) or as the console saved it (Ion); raises `Malformed`."""
+    """A digest as GetDigest answers (JSON) or as the console saved it (Ion). Raises `Malformed`."""
     answer = struct(only_value(source, "the digest"), "the digest")
     hash_ = _first_member(answer, "Digest", "digest")
     if isinstance(hash_, str):
@@ -54,9 +53,9 @@ def read_digest(source: bytes) -> Digest:
 
 
 def read_proof(source: bytes) -> Proof:
-    """A proof as GetRevision or GetBlock answers, in JSON; its revision or block is checked by its own hash.
+    """A proof as GetRevision or GetBlock answers, in JSON. Its revision or block is checked by its hash.
 
-    Raises `Malformed`, and `IntegrityFault` for a revision or block that does not match its hash.
+    Raises `Malformed`. Raises `IntegrityFault` for a revision or block with another hash.
     """
     try:
         return _read_proof(source, exact=False)
@@ -66,7 +65,7 @@ def read_proof(source: bytes) -> Proof:
 
 
 def findings_in_digest(digest: Digest, journal: Journal) -> Iterator[Finding]:
-    """A finding if the journal, up to the digest's tip, has another digest, or cannot be compared."""
+    """A finding if the journal has another digest at this tip, or cannot be compared."""
     strand = journal.strands.get(digest.tip.strand)
     if strand is None or digest.tip.number not in strand.links:
         yield Finding(
@@ -82,7 +81,7 @@ def findings_in_digest(digest: Digest, journal: Journal) -> Iterator[Finding]:
 
 
 def findings_in_proof(name: str, proof: Proof, digest: Digest, journal: Journal) -> Iterator[Finding]:
-    """Findings if the proof does not lead to the digest, or the journal has another item at its address.
+    """Findings if the proof does not lead to the digest, or the journal disagrees with it.
 
     The journal must have been walked with the proof's address in `watch`.
     """
@@ -116,7 +115,7 @@ def _read_proof(source: bytes, *, exact: bool) -> Proof:
 
 
 def _first_member(value: Any, *names: str) -> Any:
-    """The first of these members that a struct has; None if it has none of them."""
+    """The first of these members that a struct has, or None."""
     return next((item for name in names if (item := member(value, name)) is not None), None)
 
 

@@ -1,8 +1,8 @@
-"""A revision as an exported block or GetRevision holds it: metadata, data, and the hash of both.
+"""A revision of an exported block or GetRevision: metadata, data, and the hash of both.
 
 Its hash is `dot(IonHash(metadata), IonHash(data))`. After a redaction `dataHash` stands for the data. The
-last revision of a deleted document has no data. QLDB's own revisions are a hash alone, and so is a revision
-that somebody stripped: the content of either cannot be checked. The hash does not cover the block's address.
+last revision of a deleted document has no data. QLDB's own revisions are a hash alone. So is a revision that
+somebody stripped. The content of either cannot be checked. The hash does not cover the block's address.
 (https://docs.aws.amazon.com/qldb/latest/developerguide/journal-contents.html)
 """
 
@@ -91,7 +91,7 @@ def read_revision(value: Any) -> QldbRevision:
 
 
 def check_revision(revision: QldbRevision) -> None:
-    """Raise `IntegrityFault` unless its hash is that of its content; a hash alone has no content to check."""
+    """Raise `IntegrityFault` unless its hash is that of its content. A hash alone passes."""
     if revision.has_unhashed_members:
         raise IntegrityFault("it has a member that its hash does not cover")
     if revision.hash_only:

@@ -1,8 +1,7 @@
 """The one rule of reading (SECURITY.md): scope AND (self OR author OR named party OR directory OR consent).
 
-Every door asks here before it shows a resource, its history, its place in the log or its opening. Each
-revision is decided by itself. The answer names the rule that allowed, or everything that was missing.
-Absence refuses.
+Every door asks here before it shows a resource, its history, its place or its opening. Each revision is
+decided by itself. The answer names the rule that allowed, or everything that was missing. Absence refuses.
 """
 
 from collections.abc import Iterable
@@ -35,7 +34,7 @@ PARTY_TYPES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class AccessTarget:
-    """One revision to be read; `author` is the document's author, `parties` a claim's, all as references."""
+    """One revision to be read. The document's `author` and a claim's `parties` are references."""
 
     type: str
     subject: str | None
@@ -46,7 +45,7 @@ class AccessTarget:
 
 @dataclass(frozen=True, slots=True)
 class ReadAllowed:
-    """The caller may read, by this rule; `reasons` are the consents' own, where they decided."""
+    """The caller may read, by this rule. `reasons` come from the consents that decided."""
 
     rule: str
     reasons: tuple[JsonObject, ...] = ()
@@ -55,7 +54,7 @@ class ReadAllowed:
 
 @dataclass(frozen=True, slots=True)
 class ReadRefused:
-    """The caller may not read, since no rule held; `reasons` say what the consents lacked."""
+    """The caller may not read, since no rule held. `reasons` say what the consents lacked."""
 
     because: str
     reasons: tuple[JsonObject, ...] = ()
@@ -96,8 +95,8 @@ def may_correct(
 ) -> ReadAllowed | ReadRefused:
     """Whether `caller` may write the next version of `target`.
 
-    A consent to reading does not allow corrections. R4 takes an absent action for every action, which is too
-    much to assume for writing: the permitting clause, or one around it, must name `correct`.
+    A consent to reading does not allow corrections. R4 takes an absent action for every action. That is too
+    much to assume for writing, so the permitting clause, or one around it, must name `correct`.
     """
     if not allows(caller.scopes, target.type, "u"):
         return ReadRefused("scope")
@@ -121,7 +120,7 @@ def may_correct(
 def may_read_own(
     caller: Caller, type_: str, subject: str | None, content: JsonObject, letter: str = "r"
 ) -> ReadAllowed | ReadRefused:
-    """Whether `caller` may see a document of our own types; `content` names the organisations it concerns.
+    """Whether `caller` may see a document of our own types. Its `content` names the parties.
 
     Every admitted organisation sees a contract, as it sees the directory. A person sees each document that is
     about them. An organisation sees only its own deeds and the decisions about its claims.
@@ -181,18 +180,18 @@ def parties_of(resource: JsonObject) -> frozenset[str]:
 
 
 def is_unverified_record(consent: JsonObject, patient: JsonObject | None) -> bool:
-    """Whether a Consent that a provider recorded counts for nothing, not even as a denial.
+    """Whether a Consent recorded by a provider counts for nothing, not even as a denial.
 
     `patient` is version 1 of the person's Patient. A recorded consent never permits. It denies only if the
-    organisation that registered the person recorded it. Otherwise every organisation linked with the person
-    could switch off consents that the person signed. Without a known registrar it denies: the safe side.
+    organisation that registered the person recorded it. Otherwise any organisation linked with the person
+    could switch off the person's signed consents. Without a known registrar it denies: the safe side.
     """
     registrar = author_of(patient) if patient is not None else None
     return registrar is not None and author_of(consent) != registrar
 
 
 def _default_effect(consent: JsonObject) -> str | None:
-    """The effect of a root clause without a type: that of policyRule, if its codes agree on one."""
+    """The effect of a root clause without a type: that of policyRule, if it has one."""
     rule = consent.get("policyRule")
     codings = rule.get("coding") if isinstance(rule, dict) else None
     listed = codings if isinstance(codings, list) else []

@@ -1,9 +1,9 @@
-"""The AuditEvent of every read, refusal and decision: one per request and patient (after IHE BALP).
+"""The AuditEvent of a read, refusal or decision, one per request and patient (after IHE BALP).
 
-It says who asked, for which purpose, for which documents, with which outcome and by which rule. It holds
-references only, no name and no value. Of a search it keeps the names of the parameters: their values are what
-somebody typed about a person, who may have no record here and no key to encrypt with. A successful write
-needs no AuditEvent: its own event is its audit.
+It says who asked, why, for which documents, with which outcome and by which rule. It holds references only,
+no name and no value. Of a search it keeps the names of the parameters. Their values are what somebody typed
+about a person. That person may have no record here, and no key to encrypt with. A successful write needs no
+AuditEvent: its own event is its audit.
 """
 
 import base64
@@ -61,8 +61,8 @@ WITHHELD = "…"
 class AccessRecord:
     """The facts of one access. `interaction` is FHIR's word (read, search-type…) or an operation's name.
 
-    `documents` are the references that were answered, `document_count` how many they were; `consents` are the
-    consents that allowed it.
+    `documents` are the references in the answer, `document_count` is their number. `consents` are the
+    consents that allowed the access.
     """
 
     caller: Caller
@@ -110,7 +110,7 @@ def audit_event(doc: Doc, access: AccessRecord, time: str, deployment: str) -> b
 
 
 def audited_query(query: Mapping[str, Sequence[str]]) -> str:
-    """The query as an audit keeps it: names of parameters, and values only where this server made them."""
+    """The query as an audit keeps it: the names of parameters, and values made by this server."""
     parts = []
     for name in sorted(query):
         base, colon, modifier = name.partition(":")
@@ -131,7 +131,7 @@ def _parameter_names() -> frozenset[str]:
 
 
 def _entities(access: AccessRecord) -> list[JsonObject]:
-    """The person, documents, consents, query and request that an access was about, in this order."""
+    """The person, documents, consents, query and request of an access, in this order."""
     # Reference, audit-entity-type (1 person, 2 system object), object-role (1 patient, 4 domain resource,
     # 13 security resource).
     references = [(f"Patient/{access.patient}", "1", "1")] if access.patient is not None else []

@@ -1,9 +1,9 @@
-"""From the entries of a Bundle, or the one of a plain create or update, to an act.
+"""An act out of the entries of a Bundle, or out of one create or update.
 
-There are three steps, so that the store is asked once for everything. `survey` finds what must be looked up;
-the shell looks it up; `place` gives every entry its document and rewrites the references between them. One
-act concerns one person at the most, and the directory. Issues name the element, never its content.
-Standard: http://hl7.org/fhir/R4/http.html#transaction.
+Three steps ask the store for everything at once. `survey` finds what must be looked up. The shell looks it
+up. `place` gives every entry its document and rewrites the references. One act concerns one person at the
+most, and the directory. Issues name the element, never its content. Standard:
+http://hl7.org/fhir/R4/http.html#transaction.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,9 +22,9 @@ from carevouch.records.survey import PATIENT, BundleSurvey, Identifier, own_iden
 class StoreFacts:
     """The results of the lookups.
 
-    `documents` are those that the identifiers lead to, `existing` the local documents that exist, `versions`
-    the current versions of documents to update. `person` is the person whose documents these are, None if new
-    or nobody. `authors` are the authors of the documents to update, where known: an update keeps the author.
+    `documents` are those that the identifiers lead to. `existing` are the local documents that exist.
+    `versions` are the current versions of documents to update, and `authors` their authors, where known: an
+    update keeps the author. `person` is the person of the act, None if new or nobody.
     """
 
     documents: Mapping[Identifier, Doc]
@@ -54,7 +54,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class EntryOutcome:
-    """The result of one entry: 201 for a new document, 200 for an update or an existing document.
+    """The result of one entry: 201 for a new document, 200 for any other.
 
     `version` is 0 for an existing document, which is left as it is.
     """
@@ -66,7 +66,7 @@ class EntryOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The act: its revisions in order, the identifiers to tie to documents, and the outcome of each entry."""
+    """The act: its revisions in order, identifiers to tie, and the outcome of each entry."""
 
     writes: tuple[Write, ...]
     identifiers: tuple[tuple[Identifier, Doc], ...]
@@ -118,7 +118,7 @@ def place(survey: BundleSurvey, facts: StoreFacts, stamp: Stamp) -> Placement:
 
 
 def document_of(entry: Entry, person: str | None, part: Callable[[int], str]) -> Doc:
-    """The document that an entry creates or updates; `person` is None for a new person, or for nobody."""
+    """The document that an entry creates or updates. `person` is None if new or nobody."""
     if entry.method == "PUT":
         return Doc(entry.type, entry.id or "")
     own = part(entry.index)
@@ -131,7 +131,7 @@ def document_of(entry: Entry, person: str | None, part: Callable[[int], str]) ->
 
 
 def answer_references(placement: Placement) -> tuple[str, ...]:
-    """The part of the answer that a retry cannot derive: the person, and each entry that created nothing."""
+    """The part of the answer that a retry cannot derive: the person, and entries without a new document."""
     others = (
         f"{at} {one.status} {one.doc} {one.version}"
         for at, one in enumerate(placement.outcomes)
@@ -143,7 +143,7 @@ def answer_references(placement: Placement) -> tuple[str, ...]:
 def repeated_outcomes(
     survey: BundleSurvey, references: Sequence[str], part: Callable[[int], str]
 ) -> tuple[EntryOutcome, ...]:
-    """The outcomes of an act that was stored before, from its `answer_references` and its ids `part`."""
+    """The outcomes of an act that was stored before. `part` gives the ids of that time."""
     person, *others = references
     known = {}
     for line in others:
@@ -228,7 +228,7 @@ def _mapping(
 def _subject_issues(
     entry: Entry, survey: BundleSurvey, mapping: Mapping[str, str], person: str | None
 ) -> Iterator[Issue]:
-    """Issues of an entry that does not say whose document it is, or that is about another person."""
+    """The issues of an entry that names no subject, or another one."""
     if entry.type == PATIENT or is_directory(entry.type):
         return
     people = set()

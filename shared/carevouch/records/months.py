@@ -1,4 +1,4 @@
-"""The months of a person's audit that a search of AuditEvents reads: they are stored apart, by month."""
+"""The months of audit that a search of AuditEvents reads, since each month is stored apart."""
 
 from datetime import UTC, date, datetime
 
@@ -14,7 +14,7 @@ _DAY = interval("2000-01-02")[0] - interval("2000-01-01")[0]
 
 
 def months_of(query: Query, now: datetime) -> list[str]:
-    """The months (`yyyy-mm`) that the dates of the search name, newest first; by default the last year.
+    """The months (`yyyy-mm`) in the dates of the search, newest first. The default is the last year.
 
     Raises `Invalid` for more than two years.
     """

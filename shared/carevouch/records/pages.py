@@ -1,7 +1,7 @@
-"""Pages of an answer: cut by count and by size, and continued by a cursor that says nothing about anybody.
+"""Pages of an answer, cut by count and size, and cursors without personal data.
 
-A cursor names a place in an order that the server makes anew for every page. So the next page is decided by
-the consents as they stand then. The cursor holds our own random id or a number, never a value of a record.
+A cursor names a place in an order that is made anew for every page. So the next page is decided by the
+consents as they stand then. It holds our own random id or a number, never a value of a record.
 """
 
 import re
@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The place to go on: after the item of this name, or at this offset of an order without names."""
+    """The place to go on: after the item of this name, or at this offset."""
 
     after: str = ""
     offset: int = 0
@@ -32,7 +32,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """The items of a page, and the cursor of the next page if there is one."""
+    """The items of a page, and the cursor of the next page, if any."""
 
     items: tuple[Item, ...]
     next: str | None
@@ -48,7 +48,7 @@ def page_size(text: str | None) -> int:
 
 
 def read_cursor(text: str | None) -> Cursor:
-    """The place that a cursor names; raises `Invalid` for a text that is in no next link of ours."""
+    """The place that a cursor names. Raises `Invalid` for a text that this server did not make."""
     if text is None:
         return Cursor()
     try:
@@ -73,8 +73,8 @@ def cut(
 ) -> Page[Item]:
     """The page that begins at `cursor`.
 
-    With `by_name` the items are in the order of their names. Then no item is lost or shown twice when others
-    come or go between two pages.
+    With `by_name` the items are in the order of their names. Then no item is lost or repeated when others
+    come or go.
     """
     start = cursor.offset
     if by_name:

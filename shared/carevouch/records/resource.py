@@ -1,8 +1,8 @@
-"""Stored FHIR resources: how a body holds one, who its author is, and which types this door writes.
+"""Stored FHIR resources: their bodies, their authors, and the types that this door writes.
 
-A document is about one person or stands in the directory; types of neither kind are not stored. Scope, role
-and enrolment link are decided elsewhere, with the store at hand. Refusals name types and doors, never any
-content of a resource.
+A document is about one person or stands in the directory. Other types are not stored. Scope, role and
+enrolment link are decided elsewhere, with the store at hand. Refusals name types and doors, never any content
+of a resource.
 """
 
 from carevouch.consent.signature import body_of, parse_body
@@ -35,7 +35,7 @@ def resource_of(type_: str, body: bytes) -> JsonObject:
 
 
 def stored_body(resource: JsonObject) -> bytes:
-    """The body of a revision; a Consent gets no device signature here, so it permits nothing."""
+    """The body of a revision. A Consent gets no device signature here, so it permits nothing."""
     content = render(resource)
     return body_of(content, None) if resource["resourceType"] == "Consent" else content
 
@@ -49,10 +49,10 @@ def author_of(resource: JsonObject) -> str | None:
 def stamped(
     resource: JsonObject, id_: str, version: int, time: str, author: str | None, writer: str | None = None
 ) -> JsonObject:
-    """The resource as it is stored: with the server's id, version and time, and its author in `meta.source`.
+    """The resource as stored, with the server's id, version and time, and with its author in `meta.source`.
 
-    `writer` is the organisation that wrote an update; it goes into an extension. A client's own values for
-    author and writer are dropped, because an author may read the document.
+    `writer` is the organisation that wrote an update; it goes into an extension. A client's values for both
+    are dropped, because an author may read the document.
     """
     whole = with_meta(resource, id_, version, time)
     meta = {name: value for name, value in whole["meta"].items() if name not in ("source", "_source")}
@@ -76,12 +76,12 @@ def is_directory(type_: str) -> bool:
 
 
 def has_identifiers(type_: str) -> bool:
-    """Whether documents of this type are found by identifier: no two of them share one."""
+    """Whether documents of this type are found by identifier, so that no two share one."""
     return type_ == "Patient" or is_directory(type_)
 
 
 def why_not_stored(type_: str) -> str | None:
-    """The reason why a Bundle may not create documents of this type; None if it may."""
+    """Why a Bundle may not create documents of this type, or None."""
     if type_ == "AuditEvent":
         return "this server alone writes audit events"
     if not is_served(type_):
@@ -90,14 +90,14 @@ def why_not_stored(type_: str) -> str | None:
 
 
 def why_not_created(type_: str) -> str | None:
-    """The reason why a single request may not create a document of this type; None if it may."""
+    """Why a single request may not create a document of this type, or None."""
     if type_ in OWNED:
         return f"a {type_} is not created here: {DOORS[type_]}"
     return why_not_stored(type_)
 
 
 def why_not_updated(type_: str) -> str | None:
-    """The reason why a document of this type may not be changed here; None if it may."""
+    """Why a document of this type may not be changed here, or None."""
     if not why_not_stored(type_) and not may_write(UPDATED, type_, 2):
         return f"a {type_} is changed by its own service: {DOORS[type_]}"
     return why_not_stored(type_)

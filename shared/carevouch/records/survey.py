@@ -1,8 +1,8 @@
-"""A survey of a Bundle: everything that its entries need from the store, found in one pass.
+"""The survey of a Bundle finds, in one pass, everything that its entries need from the store.
 
-Each distinct reference is sorted once: to an entry beside it, to a document of this server, or by identifier.
-A fault that no lookup could mend is refused here, with the place of the element and never its content.
-Standard: http://hl7.org/fhir/R4/http.html#trules.
+Each distinct reference is sorted once: to another entry, to a document here, or by identifier. Faults that no
+lookup could mend are refused here. The refusal names the element, never its content. Standard:
+http://hl7.org/fhir/R4/http.html#trules.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ MAX_LOOKUPS = 2_500
 
 @dataclass(frozen=True, slots=True)
 class BundleSurvey:
-    """The entries of a Bundle, and what must be looked up before they can be placed.
+    """The entries of a Bundle, and the lookups that they need.
 
     `links` maps the names of the entries (fullUrl or `Type/id`) to their indices. `places` maps each distinct
     reference to the first element that holds it. `queries` are the conditional references, `local` the
@@ -57,7 +57,7 @@ class BundleSurvey:
         return {one.index: Doc(one.type, one.id) for one in self.entries if one.method == "PUT" and one.id}
 
     def person(self, documents: Mapping[Identifier, Doc]) -> str | None:
-        """The existing person that the entries are about; None for a new person, or for nobody.
+        """The existing person of the entries; None for a new person, or nobody.
 
         `documents` are those that the identifiers lead to. Raises `Unprocessable` for several people, and
         `Conflict` where a Patient's identifiers lead to several.
@@ -90,7 +90,7 @@ class BundleSurvey:
     def rank(self, entry: Entry) -> tuple[int, int]:
         """The place of an entry in the act: the Patient, creations, updates, conditional creations.
 
-        A retry must find the first document of the act again, so one comes first that is surely stored.
+        A retry must find the first document again, so a document comes first that is surely stored.
         """
         if entry.index == self.patient:
             return 0, entry.index
@@ -99,7 +99,7 @@ class BundleSurvey:
         return (1 if entry.index not in self.conditions else 3), entry.index
 
     def first(self) -> Entry:
-        """The entry whose document is the first of the act, unless its Patient turns out to be known."""
+        """The entry of the first document of the act, unless its Patient is known already."""
         return min(self.entries, key=self.rank)
 
     def without_patient(self) -> "BundleSurvey":
@@ -111,9 +111,9 @@ class BundleSurvey:
 def survey(
     entries: Sequence[Entry], links: Mapping[str, int], base: str, place: str | None = None
 ) -> BundleSurvey:
-    """Find what must be looked up for the entries; `place` is that of a resource sent without a Bundle.
+    """Find the lookups that the entries need. `place` is that of a resource without a Bundle.
 
-    Raises `Unprocessable` for faults that no lookup could mend, and `TooLarge` for too many identifiers or
+    Raises `Unprocessable` for faults that no lookup could mend. Raises `TooLarge` for too many identifiers or
     lookups.
     """
     where = {entry.index: place or f"Bundle.entry[{entry.index}].resource" for entry in entries}
@@ -147,7 +147,7 @@ def survey(
 
 
 def own_identifiers(entry: Entry) -> list[Identifier]:
-    """The identifiers that no other document may have, if the entry's type is found by identifier."""
+    """The identifiers of the entry that no other document of its type may have."""
     if not has_identifiers(entry.type):
         return []
     return [(entry.type, system, value) for system, value in identifiers_of(entry.resource or {})]

@@ -2,8 +2,8 @@
 
 A version counts from the time of the block that holds its event. A producer's time is a claim and decides
 nothing. With several strands a later version may be sealed before an earlier one. The highest sealed version
-is the current one, so the earlier version never was. Times are instants, whose text order is time order; None
-is a version that is not sealed.
+is the current one, so the earlier version never was. Times are instants, whose text order is time order. None
+is an unsealed version.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def current_at(times: Times, at: str) -> int | None:
 
 
 def current_between(times: Times, start: str, end: str) -> list[int]:
-    """The indices of the versions that were current at some instant from `start` on and before `end`."""
+    """The indices of the versions that were current at some instant of [`start`, `end`)."""
     current, until = [], NEVER
     for index in range(len(times) - 1, -1, -1):
         # `until` is the first time at which a version that follows this one was sealed.

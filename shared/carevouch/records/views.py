@@ -1,9 +1,8 @@
-"""A revision as the ledger shows it: the committed view that users of Amazon QLDB know, and a short line.
+"""The ledger's views of a revision: the committed view of Amazon QLDB, and a short line.
 
-A reader can recompute all of it from the document's openings and a mirror of the log. `txTime` is block time;
-`time` is the producer's claim. The body is added as the stored bytes and never serialised again: the opening
-proves them byte by byte. A view says that a document exists, so it goes out only under the document's own
-rule of access.
+Openings and a mirror of the log are enough to recompute a view. `txTime` is block time; `time` is the
+producer's claim. The body is added as the stored bytes, since the opening proves them byte by byte. A view
+shows that a document exists. So it goes out only under the rule of access of the document.
 """
 
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ ACCEPTED, SEALED, PUBLISHED = "accepted", "sealed", "published"
 
 @dataclass(frozen=True, slots=True)
 class SealPlace:
-    """The place of a sealed event: entry `index` of `strand`, in `block`, sealed at `time`."""
+    """The place of a sealed event: its strand, entry, block and block time."""
 
     strand: int
     index: int
@@ -32,9 +31,10 @@ class SealPlace:
 def committed_view(
     revision: Revision, event: Event, index: int, sealing: SealPlace | None, base_url: str
 ) -> JsonObject:
-    """A revision's address, hash and metadata; `index` is its place in the act, `sealing` None if unsealed.
+    """A revision's address, hash and metadata. `index` is its place in the act; `sealing` is None if
+    unsealed.
 
-    Links to a proof and a block are there only once the event is published.
+    Only a published event has links to its proof and block.
     """
     document = f"{base_url}/ledger/documents/{revision.doc}/{revision.version}"
     links: JsonObject = {"revision": document, "opening": f"{document}/opening"}
@@ -66,7 +66,7 @@ def committed_view(
 
 
 def ledger_line(revision: Revision, event: Event, index: int) -> JsonObject:
-    """One version of a document as the log holds it; `index` is its place in the act."""
+    """One version of a document as the log holds it. `index` is its place in the act."""
     return {
         "version": revision.version,
         "time": event.time,
@@ -79,5 +79,5 @@ def ledger_line(revision: Revision, event: Event, index: int) -> JsonObject:
 
 
 def with_data(view: JsonObject, body: bytes) -> bytes:
-    """The view as JSON with `body`, itself JSON, as its last member `data`, byte for byte."""
+    """The view as JSON, with the JSON `body` byte for byte as its last member `data`."""
     return render(view)[:-1] + b',"data":' + body + b"}"
