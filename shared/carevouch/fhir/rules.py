@@ -33,10 +33,10 @@ def rule_issues(resource: Resource, survey: ResourceSurvey, root: str) -> Iterat
             yield finding(path, root, "a period must not end before it starts (per-1)")
     for path, range_ in survey.ranges:
         quantities = [_object(range_.get(name)) for name in ("low", "high")]
-        low, high = (quantity.get("value") for quantity in quantities)
-        is_comparable = isinstance(low, Decimal | int | float) and isinstance(high, Decimal | int | float)
+        amounts = [quantity.get("value") for quantity in quantities]
+        numbers = [Decimal(amount) for amount in amounts if isinstance(amount, Decimal | int | float)]
         units = [(quantity.get("system"), quantity.get("code")) for quantity in quantities]
-        if is_comparable and units[0] == units[1] and Decimal(low) > Decimal(high):
+        if len(numbers) == 2 and units[0] == units[1] and numbers[0] > numbers[1]:
             yield finding(path, root, "low must not be greater than high (rng-2)")
     for path, div in survey.narratives:
         fault = narrative.fault(div)

@@ -115,8 +115,8 @@ def _presence(element: Element) -> list[Schema]:
         message = f"only one of the forms of {element.name}[x] may be there"
         rules.append(_rule("structure", f"{element.name}[x]", message, {"oneOf": [none, *map(has, names)]}))
     if element.required:
-        shown = f"{element.name}[x]" if element.choice else element.name
-        rules.append(_rule("required", shown, "this element is required", any_of(*names)))
+        label = f"{element.name}[x]" if element.choice else element.name
+        rules.append(_rule("required", label, "this element is required", any_of(*names)))
     return rules
 
 

@@ -35,10 +35,6 @@ class Condition:
     values: tuple[str, ...]
     base_url: str | None = None
 
-    def holds(self, resource: Mapping[str, Any]) -> bool:
-        """Whether the resource meets the condition."""
-        return any(meets(resource, self.parameter, wanted, self.base_url) for wanted in self.values)
-
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -53,7 +49,8 @@ class Query:
     def matches(self, resource: Mapping[str, Any]) -> bool:
         """Whether a resource has the type and meets every condition."""
         return resource.get("resourceType") == self.type and all(
-            one.holds(resource) for one in self.conditions
+            any(meets(resource, one.parameter, wanted, one.base_url) for wanted in one.values)
+            for one in self.conditions
         )
 
     def values_of(self, name: str) -> tuple[str, ...]:
@@ -134,13 +131,13 @@ def _parameter(type_: str, name: str) -> Parameter:
     if parameter:
         return parameter
     plain = re.split(r"[:.]", name)[0]
-    shown = name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_:.\-]{0,63}", name, re.ASCII) else "?"
+    label = name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_:.\-]{0,63}", name, re.ASCII) else "?"
     if plain != name and (plain in COMMON or plain in PARAMETERS.get(type_, {})):
         raise _refusal(
-            f"modifiers and chains are not served: {shown}; ask for {plain} alone", "not-supported"
+            f"modifiers and chains are not served: {label}; ask for {plain} alone", "not-supported"
         )
     known = ", ".join(sorted(search_parameters(type_)))
-    raise _refusal(f"{type_} is not searched by {shown}; its parameters are {known}", "not-supported")
+    raise _refusal(f"{type_} is not searched by {label}; its parameters are {known}", "not-supported")
 
 
 def _refusal(message: str, code: str = "value") -> Invalid:

@@ -161,8 +161,8 @@ def _schema_issues(plain: dict[str, Any], type_: str, root: str, is_large: bool)
 
         try:
             validator(type_).validate(plain)
-        except jsonschema_rs.ValidationError as error:
-            errors = [error]
+        except jsonschema_rs.ValidationError as first:
+            errors = [first]
     else:
         errors = validator(type_).iter_errors(plain)
     yielded: set[Issue] = set()

@@ -67,8 +67,8 @@ class BinaryReader:
         self._data = data
         self._symbols: list[str | None] = list(_SYSTEM)
         self._at = 0
+        # By type, from 1: type 0 is null or padding.
         self._readers: tuple[Callable[[int, int, int], Any], ...] = (
-            self._padding,
             self._bool,
             self._int,
             self._int,
@@ -76,7 +76,7 @@ class BinaryReader:
             self._decimal,
             self._timestamp,
             self._symbol,
-            self._string,
+            self._octets,
             self._octets,
             self._octets,
             self._sequence,
@@ -123,7 +123,10 @@ class BinaryReader:
             raise _damaged()
         if low == _NULL:
             return ion.IonPyNull(_TYPES[kind])
-        return self._readers[kind](kind, low, stop)
+        if kind == 0:
+            self._at = stop
+            return None
+        return self._readers[kind - 1](kind, low, stop)
 
     def _annotated(self, low: int, stop: int) -> Any:
         length = self._varuint(stop) if 3 <= low <= _LONG else 0
@@ -176,9 +179,6 @@ class BinaryReader:
 
     def _token(self, sid: int) -> Any:
         return SymbolToken(self._text_of(sid), sid)
-
-    def _padding(self, _: int, __: int, stop: int) -> None:
-        self._at = stop
 
     def _bool(self, _: int, low: int, __: int) -> Any:
         if low > 1:
@@ -243,11 +243,11 @@ class BinaryReader:
         sid = int.from_bytes(self._rest(stop), "big")
         return ion.IonPySymbol(self._text_of(sid), sid)
 
-    def _string(self, _: int, __: int, stop: int) -> Any:
-        return ion.IonPyText(self._rest(stop).decode("utf-8"))
-
     def _octets(self, kind: int, _: int, stop: int) -> Any:
-        value = ion.IonPyBytes(self._rest(stop))
+        octets = self._rest(stop)
+        if _TYPES[kind] is IonType.STRING:
+            return ion.IonPyText(octets.decode("utf-8"))
+        value = ion.IonPyBytes(octets)
         value.ion_type = _TYPES[kind]
         return value
 

@@ -119,11 +119,11 @@ def _timestamp(value: Any, _: Digest) -> bytes:
     fields += [(TimestampPrecision.SECOND, utc.second)]
     moment += b"".join(_varuint(field) for needed, field in fields if precision >= needed)
     if precision >= TimestampPrecision.SECOND:
-        _, digits, exponent = Decimal(value.fractional_seconds).as_tuple()
-        coefficient = int(Decimal((0, digits, 0)))
+        fraction = Decimal(value.fractional_seconds).as_tuple()
+        coefficient, exponent = int(Decimal((0, fraction.digits, 0))), int(fraction.exponent)
         # No fraction, and a zero with an exponent of zero or more, are the same instant and precision.
-        if coefficient or int(exponent) < 0:
-            moment += _varint(int(exponent)) + _signed(0, coefficient)
+        if coefficient or exponent < 0:
+            moment += _varint(exponent) + _signed(0, coefficient)
     return _enclosed(_TQ[IonType.TIMESTAMP], moment)
 
 

@@ -2,8 +2,8 @@
 
 A version counts from the time of the block that holds its event. A producer's time is a claim and decides
 nothing. With several strands a later version may be sealed before an earlier one. The highest sealed version
-is the current one, so the earlier version never was. Times are instants, whose text order is time order. None
-is an unsealed version.
+is the current one, so the earlier version never was. Times are instants, whose text order is time order. An
+unsealed version has no time (None).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Small valid resources to start from, each with no more than its rules need; a test changes one thing."""
+"""Small valid resources with no more than their rules need. A test changes one thing."""
 
 import copy
 import gzip
@@ -92,7 +92,7 @@ def valid(type_: str) -> Resource:
 
 
 def changed(type_: str, path: str, value: Any) -> Resource:
-    """The sample with one element set (dotted path, integers are indexes), or removed for None."""
+    """The sample with the element at a dotted path set, or removed for None."""
     resource: Any = valid(type_)
     *way, last = (int(step) if step.isdigit() else step for step in path.split("."))
     target = resource
@@ -106,11 +106,11 @@ def changed(type_: str, path: str, value: Any) -> Resource:
 
 
 def real_bundles() -> Iterator[tuple[str, Resource]]:
-    """Every Bundle of real-shaped patients that this clone can see; skips where there is none."""
+    """Every Bundle of real-shaped patients that this clone has; skips without one."""
     for path in sorted(shared_path("data/synthea").glob("*.json.gz")):
         yield path.name, parse(gzip.decompress(path.read_bytes()))
 
 
 def as_text(value: Any) -> str:
-    """All that a list of issues says, to look for what it must not say."""
+    """The whole text of a list of issues, to search it for forbidden words."""
     return json.dumps([[issue.message, issue.where] for issue in value])

@@ -1,4 +1,4 @@
-"""Whatever arrives, `check` answers; it never raises and never changes its input."""
+"""`check` answers any input. It never raises and never changes the input."""
 
 import copy
 import random
@@ -67,7 +67,7 @@ def test_bundles_in_bundles_end() -> None:
     assert [issue.code for issue in check(value)] == ["too-costly"]
 
 
-def test_what_json_cannot_spell_is_refused() -> None:
+def test_a_value_that_json_cannot_hold_is_refused() -> None:
     for value in ("\ud800", b"x", object(), {1, 2}):
         assert [issue.code for issue in check({**valid("Patient"), "language": value})] == ["structure"]
     assert [issue.code for issue in check({**valid("Patient"), 1: "x"})] == ["structure"]
@@ -89,7 +89,7 @@ PRIMITIVES: dict[str, Any] = {
 
 
 def least(type_: str) -> dict[str, Any]:
-    """Only what is required, from the table."""
+    """The required elements of a type, from the table."""
     made = {
         name: value for element in elements(type_) if element.required for name, value in [first(element)]
     }
@@ -115,8 +115,8 @@ def test_each_required_element_of_the_common_types_is_required() -> None:
         for element in elements(type_):
             if element.required:
                 missing = {key: value for key, value in resource.items() if key not in element.names()}
-                shown = f"{type_}.{element.name}{'[x]' if element.choice else ''}"
-                assert [(issue.where, issue.code) for issue in check(missing)] == [(shown, "required")]
+                place = f"{type_}.{element.name}{'[x]' if element.choice else ''}"
+                assert [(issue.where, issue.code) for issue in check(missing)] == [(place, "required")]
 
 
 @pytest.mark.parametrize("odd", [None, 1, "x", [], {}, [[]], [None], {"a": 1}, True])

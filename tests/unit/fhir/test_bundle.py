@@ -1,4 +1,4 @@
-"""Bundles in and out: what is asked is read strictly, what is answered is valid FHIR itself."""
+"""Bundles in both directions: requests are read strictly, and our answers are valid FHIR."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ TIME = "2024-02-15T10:00:00.000Z"
 
 
 def post(n: int, resource: dict[str, Any], **request: str) -> dict[str, Any]:
-    asked = {"method": "POST", "url": resource["resourceType"], **request}
-    return {"fullUrl": UUIDS[n], "resource": resource, "request": asked}
+    details = {"method": "POST", "url": resource["resourceType"], **request}
+    return {"fullUrl": UUIDS[n], "resource": resource, "request": details}
 
 
 def bundle(*entries: dict[str, Any], kind: str = "transaction") -> dict[str, Any]:
@@ -63,7 +63,7 @@ def test_an_empty_bundle_asks_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("value", [None, [], "x", {}, {"resourceType": "Patient", "type": "transaction"}])
-def test_what_is_no_bundle_is_refused(value: Any) -> None:
+def test_a_value_that_is_no_bundle_is_refused(value: Any) -> None:
     refused(value, "Bundle", "structure")
 
 

@@ -1,4 +1,4 @@
-"""The table of facts is what its sources say, and has the properties the code relies on."""
+"""The table of facts agrees with its sources and has the properties that the code needs."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ def test_the_generator_makes_exactly_the_table() -> None:
     try:
         made = fhir_facts.build()
     except fhir_facts.Unobtainable as error:
-        pytest.skip(f"the packages that the table is made from cannot be had: {error}")
+        pytest.skip(f"the packages that the table is made from cannot be fetched: {error}")
     assert made == fhir_facts.TABLE.read_bytes()
 
 
@@ -38,14 +38,14 @@ def test_every_resource_type_has_a_schema_that_compiles() -> None:
 
 
 def all_types() -> list[str]:
-    seen: set[str] = set()
+    types: set[str] = set()
     waiting = sorted(resource_types())
     while waiting:
         type_ = waiting.pop()
-        if type_ not in seen:
-            seen.add(type_)
+        if type_ not in types:
+            types.add(type_)
             waiting += [k.type for e in elements(type_) for k in e.kinds if not k.primitive]
-    return sorted(seen)
+    return sorted(types)
 
 
 def owners(name: str, primitive: str) -> set[str]:
@@ -53,8 +53,8 @@ def owners(name: str, primitive: str) -> set[str]:
         type_
         for type_ in all_types()
         for element in elements(type_)
-        for shown, kind in element.names().items()
-        if (shown, kind.type) == (name, primitive)
+        for property_, kind in element.names().items()
+        if (property_, kind.type) == (name, primitive)
     }
 
 

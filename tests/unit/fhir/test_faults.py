@@ -1,4 +1,4 @@
-"""Each kind of fault is caught at its exact place, and its nearest valid neighbour is not."""
+"""Each kind of fault is found at its place, and its nearest valid neighbour passes."""
 
 from typing import Any
 
@@ -118,7 +118,7 @@ def test_null_beside_an_extension_holds_its_place_and_alone_does_not() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", [], {}, True, [{}], {"resourceType": ["Patient"]}])
-def test_what_is_no_resource_is_said_to_be_none(value: Any) -> None:
+def test_a_value_that_is_no_resource_is_a_fault_of_structure(value: Any) -> None:
     assert [issue.code for issue in check(value)] == ["structure"]
 
 

@@ -54,7 +54,7 @@ def test_formatting_is_accepted(text: str) -> None:
         div("\ud800"),
     ],
 )
-def test_anything_else_is_refused_with_a_reason(text: str) -> None:
+def test_all_other_markup_is_refused_with_a_reason(text: str) -> None:
     message = fault(text)
     assert message
     assert "example.org" not in message

@@ -1,4 +1,4 @@
-"""Whole patients made by others are valid, and one fault in them is found at its place."""
+"""Whole patients made by others are valid. One fault in them is found at its place."""
 
 from functools import partial
 
@@ -68,8 +68,8 @@ def _new(ids: dict[str, str], text: str) -> str:
 def test_search_by_code_finds_what_a_plain_count_finds(bundles: dict[str, Resource]) -> None:
     for bundle in bundles.values():
         resources = [entry["resource"] for entry in bundle["entry"]]
-        seen = [one for one in resources if one["resourceType"] == "Observation"]
-        for coding in {one["code"]["coding"][0]["code"] for one in seen}:
+        observations = [one for one in resources if one["resourceType"] == "Observation"]
+        for coding in {one["code"]["coding"][0]["code"] for one in observations}:
             query = parse_query("Observation", {"code": [f"http://loinc.org|{coding}"]})
-            expected = [one for one in seen if one["code"]["coding"][0]["code"] == coding]
+            expected = [one for one in observations if one["code"]["coding"][0]["code"] == coding]
             assert [one for one in resources if query.matches(one)] == expected

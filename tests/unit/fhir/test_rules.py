@@ -1,4 +1,4 @@
-"""Each invariant: the resource that keeps it is valid, its nearest neighbour breaks exactly that one."""
+"""Invariants: a resource that keeps one is valid, and its nearest neighbour breaks only that one."""
 
 import re
 from typing import Any
@@ -74,8 +74,8 @@ def test_a_broken_invariant_is_named_at_its_place(
     if key == "age-1":
         where = "Condition.abatementAge"
         del resource["abatementDateTime"]
-    found = [(issue.where, issue.code) for issue in check(resource) if f"({key})" in issue.message]
-    assert found == [(where, "invariant")]
+    findings = [(issue.where, issue.code) for issue in check(resource) if f"({key})" in issue.message]
+    assert findings == [(where, "invariant")]
     assert len(check(resource)) == 1
 
 

@@ -1,4 +1,4 @@
-"""Search: what matches and what does not, one neighbour apart; what is not served is refused by name."""
+"""Search: matches and their nearest neighbours. A query that is not served is refused by name."""
 
 from typing import Any
 
@@ -156,7 +156,9 @@ def test_names_begin_with_the_text_in_any_case() -> None:
         ("Observatory", {}, "resource type"),
     ],
 )
-def test_what_is_not_served_is_refused(type_: str, params: dict[str, list[str]], message: str) -> None:
+def test_a_query_that_is_not_served_is_refused(
+    type_: str, params: dict[str, list[str]], message: str
+) -> None:
     with pytest.raises(Invalid, match=message) as caught:
         parse_query(type_, params)
     assert "yesterday" not in caught.value.message
@@ -210,17 +212,17 @@ def test_the_patient_of_a_search_is_known_only_when_it_is_one(
 
 
 def test_the_table_names_elements_that_r4_has() -> None:
-    def found(type_: str, path: list[str]) -> bool:
+    def has_element(type_: str, path: list[str]) -> bool:
         kinds = [kind for e in elements(type_) for name, kind in e.names().items() if name == path[0]]
         return bool(kinds) and (
-            not path[1:] or any(found(kind.type, path[1:]) for kind in kinds if not kind.primitive)
+            not path[1:] or any(has_element(kind.type, path[1:]) for kind in kinds if not kind.primitive)
         )
 
     assert set(PARAMETERS) <= resource_types()
     for type_, known in PARAMETERS.items():
         for name, parameter in {**COMMON, **known}.items():
             for path in parameter.paths:
-                assert found(type_, path.split(".")), f"{type_}?{name}: {path}"
+                assert has_element(type_, path.split(".")), f"{type_}?{name}: {path}"
         assert search_parameters(type_)
 
 
@@ -235,10 +237,10 @@ def test_a_partial_date_contains_what_it_begins(text: str, cut: int) -> None:
 
 
 @given(DAYS, DAYS, st.sampled_from(["eq", "gt", "lt", "sa", "eb"]))
-def test_prefixes_agree_with_the_order_of_instants(found: str, wanted: str, prefix: str) -> None:
-    resource = {"resourceType": "Observation", "effectiveDateTime": found}
-    expected = {"eq": found == wanted, "gt": found > wanted, "lt": found < wanted,
-                "sa": found > wanted, "eb": found < wanted}[prefix]  # fmt: skip
+def test_prefixes_agree_with_the_order_of_instants(present: str, wanted: str, prefix: str) -> None:
+    resource = {"resourceType": "Observation", "effectiveDateTime": present}
+    expected = {"eq": present == wanted, "gt": present > wanted, "lt": present < wanted,
+                "sa": present > wanted, "eb": present < wanted}[prefix]  # fmt: skip
     assert parse_query("Observation", {"date": [prefix + wanted]}).matches(resource) is expected
 
 
@@ -247,7 +249,7 @@ NO_DATES = ["", "24", "2024-13", "2024-02-30", "2024-02-03T25:00:00Z", "2024-02-
 
 
 @pytest.mark.parametrize("text", NO_DATES)
-def test_what_is_no_date_has_no_interval(text: str) -> None:
+def test_a_text_that_is_no_date_has_no_interval(text: str) -> None:
     with pytest.raises(Malformed):
         interval(text)
 

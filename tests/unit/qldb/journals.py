@@ -1,7 +1,7 @@
-"""An honest QLDB in memory: it chains blocks as AWS describes them, and exports them as text or binary.
+"""An honest QLDB in memory. It chains blocks as AWS describes and exports text or binary.
 
-It hashes with the product's own `ion_hash` and `dot`; that these are QLDB's is for the published blocks to
-show (`published`). What QLDB does not explain (its own entries) is here a hash of nothing in particular.
+It hashes with the product's own `ion_hash` and `dot`. The published blocks (`published`) show that these are
+QLDB's. An entry of QLDB's own, which it does not explain, is here an arbitrary hash.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ def blob(octets: bytes) -> str:
 
 @dataclass
 class Ledger:
-    """Its blocks as Ion text, and by block its hash, and those of its revisions and of its entries."""
+    """The blocks as Ion text, and the hashes of each block, its revisions and its entries."""
 
     strand: str = STRAND
     blocks: list[str] = field(default_factory=list)
@@ -41,7 +41,10 @@ class Ledger:
     entries: list[list[bytes]] = field(default_factory=list)
 
     def commit(self, rows: Sequence[str | None], *, redact: int | None = None, **extra: str) -> None:
-        """One transaction: a revision of each row, None for a deleted document; `redact` is one of them."""
+        """One transaction with a revision of each row, None for a deleted document.
+
+        `redact` is the index of a redacted one.
+        """
         number = len(self.blocks)
         address = f'{{strandId:"{self.strand}",sequenceNo:{number}}}'
         transaction, time = f"tx{number:020}", f"2019-10-25T17:20:{number % 60:02}.009Z"
@@ -53,7 +56,7 @@ class Ledger:
             for at, row in enumerate(rows)
         ]
         own = sha256(f"revision of QLDB's own {number}".encode())
-        shown = [text for text, _ in revisions] + [f"{{hash:{blob(own)}}}"]
+        texts = [text for text, _ in revisions] + [f"{{hash:{blob(own)}}}"]
         hashes = [hash_ for _, hash_ in revisions] + [own]
         entries = [sha256(f"own {number}".encode()), root(hashes)]
         entries += [ion_hash(read(info)) for info in infos.values()]
@@ -70,7 +73,7 @@ class Ledger:
             "previousBlockHash": blob(previous),
             "entriesHashList": f"[{','.join(map(blob, entries))}]",
             **infos,
-            "revisions": f"[{','.join(shown)}]",
+            "revisions": f"[{','.join(texts)}]",
             **extra,
         }
         self.blocks.append("{" + ",".join(f"{name}:{value}" for name, value in members.items()) + "}")
@@ -89,19 +92,20 @@ class Ledger:
 
     def revision(self, number: int, at: int = 0) -> str:
         """A revision's text, as its block has it."""
-        shown = self.blocks[number].partition("revisions:[")[2]
+        revisions = self.blocks[number].partition("revisions:[")[2]
         return (
-            "{blockAddress" + shown.split("{blockAddress")[at + 1].removesuffix(",").partition(",{hash:")[0]
+            "{blockAddress"
+            + revisions.split("{blockAddress")[at + 1].removesuffix(",").partition(",{hash:")[0]
         )
 
     def objects(self, width: int, *, binary: bool = False) -> dict[str, bytes]:
         """The blocks as an export would write them, `width` to an object."""
-        found = {}
+        objects = {}
         for first in range(0, len(self.blocks), width):
             blocks = self.blocks[first : first + width]
             name = f"{self.strand}.{first}-{first + len(blocks) - 1}.ion"
-            found[f"2019/10/25/17/{name}"] = joined(blocks, binary=binary)
-        return found
+            objects[f"2019/10/25/17/{name}"] = joined(blocks, binary=binary)
+        return objects
 
 
 def joined(blocks: Iterable[str], *, binary: bool = False) -> bytes:
@@ -152,10 +156,10 @@ def _revision(
     metadata = f'{{id:"doc{at}",version:{at},txTime:{time},txId:"{transaction}"}}'
     data = b"" if row is None else ion_hash(read(row))
     hash_ = dot(ion_hash(read(metadata)), data)
-    shown = "" if row is None else f"data:{row},"
+    data_text = "" if row is None else f"data:{row},"
     if redacted:
-        shown = f"dataHash:{blob(data)},"
-    return f"{{blockAddress:{address},hash:{blob(hash_)},{shown}metadata:{metadata}}}", hash_
+        data_text = f"dataHash:{blob(data)},"
+    return f"{{blockAddress:{address},hash:{blob(hash_)},{data_text}metadata:{metadata}}}", hash_
 
 
 def _path(row: Sequence[bytes], at: int) -> list[bytes]:

@@ -1,7 +1,7 @@
-"""What AWS published of real ledgers, for known answers: hashes and addresses, and one block whole.
+"""Known answers that AWS published of real ledgers: hashes and addresses, and one whole block.
 
-The block, its proof and its digest are the example of `aws qldb get-block`, `get-revision` and `get-digest`
-(aws-cli, awscli/examples/qldb). The names and numbers in it are AWS's invented ones.
+The block, proof and digest are the example of `aws qldb get-block`, `get-revision` and `get-digest` (aws-cli,
+awscli/examples/qldb). The names and numbers in it are AWS's invented ones.
 """
 
 import json
@@ -42,7 +42,7 @@ BLOCK_PROOF, REVISION_PROOF = ("[" + _UP).replace("\n", ""), (_OUT + _UP).replac
 
 
 def answer(**texts: str) -> bytes:
-    """What the API answers: Ion as text in JSON."""
+    """An answer of the API: Ion as text in JSON."""
     return json.dumps({name: {"IonText": text} for name, text in texts.items()}).encode()
 
 

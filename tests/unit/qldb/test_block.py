@@ -1,4 +1,4 @@
-"""A block and its revisions: what AWS published verifies, and the nearest other thing does not."""
+"""A block and its revisions: the published one verifies, its nearest neighbours do not."""
 
 from base64 import b64decode
 
@@ -17,7 +17,7 @@ def block_of(text: str) -> QldbBlock:
     return read_block(read(text))
 
 
-def found(text: str) -> list[str]:
+def codes(text: str) -> list[str]:
     return [finding.code for finding in findings_in(block_of(text))]
 
 
@@ -57,24 +57,24 @@ def test_the_published_revision_verifies() -> None:
 def test_the_published_block_with_one_thing_changed_is_named(old: str, new: str, code: str) -> None:
     assert known.BLOCK.count(old) >= 1
     text = known.BLOCK.replace(old, new, 1)
-    assert code in found(text)
+    assert code in codes(text)
     with pytest.raises(IntegrityFault):
         check_block(block_of(text))
 
 
 def test_entries_in_another_order_have_another_root_beyond_a_pair() -> None:
-    """Inside a pair nothing tells left from right: that is QLDB's, and said where it is verified."""
+    """In QLDB's tree a pair has no left and right."""
     listed = known.BLOCK.partition("entriesHashList:[")[2].partition("]")[0]
     one, two, three, four = listed.split(",")
     swapped = known.BLOCK.replace(listed, ",".join((two, one, three, four)))
     assert swapped != known.BLOCK
-    assert found(swapped) == []
-    assert found(known.BLOCK.replace(listed, ",".join((one, three, two, four)))) == ["entries"]
+    assert codes(swapped) == []
+    assert codes(known.BLOCK.replace(listed, ",".join((one, three, two, four)))) == ["entries"]
 
 
 @pytest.mark.parametrize("number", range(6))
 def test_an_honest_block_verifies(number: int) -> None:
-    assert found(ledger().blocks[number]) == []
+    assert codes(ledger().blocks[number]) == []
 
 
 def test_redacted_deleted_and_hash_only_revisions_are_told_apart() -> None:
@@ -94,11 +94,11 @@ def test_a_redacted_revision_hashes_as_it_did_before() -> None:
     text = known.REVISION.replace("mHVex/yjHAWjFPpwhBuH2GKXmKJjK2FBa9faqoUVNtg=", blob(hash_)[2:-2])
     before, _, rest = text.partition("data:")
     metadata = rest[rest.index("metadata:") :]
-    for shown in ('data:{name:"Ada Example"}', f"dataHash:{blob(ion_hash(data))}"):
-        check_revision(read_revision(read(f"{before}{shown},{metadata}")))
-    for shown in ('data:{name:"Eve Example"}', f"dataHash:{blob(hash_)}", "data:null.struct", "note:1"):
+    for member_text in ('data:{name:"Ada Example"}', f"dataHash:{blob(ion_hash(data))}"):
+        check_revision(read_revision(read(f"{before}{member_text},{metadata}")))
+    for member_text in ('data:{name:"Eve Example"}', f"dataHash:{blob(hash_)}", "data:null.struct", "note:1"):
         with pytest.raises(IntegrityFault):
-            check_revision(read_revision(read(f"{before}{shown},{metadata}")))
+            check_revision(read_revision(read(f"{before}{member_text},{metadata}")))
 
 
 @pytest.mark.parametrize("data", ["", "data:null,", "data:null.struct,"])
@@ -124,14 +124,14 @@ def test_data_beside_a_hash_in_its_place_is_refused() -> None:
         check_revision(read_revision(read(text)))
 
 
-def test_what_is_taken_out_whole_looks_like_qldbs_own_and_is_counted() -> None:
-    """The limit of the format: nothing says which entries ought to be explained."""
+def test_a_part_removed_whole_looks_like_qldbs_own_and_is_counted() -> None:
+    """The limit of the format: no part says which entries ought to be explained."""
     text = ledger().blocks[2]
     info = text[text.index("transactionInfo:") : text.index("revisions:")]
-    assert found(text.replace(info, "")) == []
+    assert codes(text.replace(info, "")) == []
     assert opaque(block_of(text.replace(info, ""))) == opaque(block_of(text)) + 1
     without = text[: text.index(",revisions:")] + "}"
-    assert found(without) == []
+    assert codes(without) == []
 
 
 def test_a_system_block_without_transaction_or_revisions_verifies() -> None:
@@ -147,7 +147,7 @@ def test_one_of_two_revisions_cannot_be_left_out() -> None:
     ours.commit(["{a:1}", "{a:2}"])
     text = ours.blocks[0]
     second = text[text.index(",{blockAddress", text.index("revisions:")) : text.rindex(",{hash:")]
-    assert found(text.replace(second, "")) == ["revisions"]
+    assert codes(text.replace(second, "")) == ["revisions"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Ion as it comes in: what amazon-ion wrote is read as it was meant, and damage is an error, never a hang."""
+"""Ion in text and binary: values of amazon-ion are read back, and damage is an error, never a hang."""
 
 import pytest
 from amazon.ion import simpleion  # type: ignore[import-untyped]
@@ -18,7 +18,7 @@ def one(source: bytes) -> object:
 
 
 @given(st.lists(ions(), max_size=4))
-def test_what_amazon_ion_writes_is_read_as_it_reads_the_text(texts: list[str]) -> None:
+def test_binary_of_amazon_ion_is_read_as_it_reads_the_text(texts: list[str]) -> None:
     meant = list(values(" ".join(texts).encode(), exact=True))
     written = simpleion.dumps(meant, binary=True, sequence_as_stream=True)
     assert [ion_hash(value) for value in values(written)] == [ion_hash(value) for value in meant]
@@ -99,7 +99,7 @@ def test_the_exact_parser_keeps_the_zeros_that_the_fast_one_drops() -> None:
 
 
 @pytest.mark.parametrize("source", [b"", b"1 2", b"{", b"{{not base64}}", b"\xff", b"2020-13-01"])
-def test_what_is_not_one_value_is_refused_under_its_name(source: bytes) -> None:
+def test_a_source_without_exactly_one_value_is_refused_under_its_name(source: bytes) -> None:
     for exact in (False, True):
         with pytest.raises(Malformed, match="the thing"):
             only_value(source, "the thing", exact=exact)

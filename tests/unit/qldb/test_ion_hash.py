@@ -195,7 +195,7 @@ def test_the_statement_of_a_published_block_has_its_published_digest() -> None:
         ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00.0Z"),
     ],
 )
-def test_what_differs_in_ion_differs_in_its_hash(one: str, other: str) -> None:
+def test_values_that_differ_in_ion_differ_in_their_hash(one: str, other: str) -> None:
     assert ion_hash(only_value(one.encode(), "it")) != ion_hash(only_value(other.encode(), "it"))
 
 
@@ -219,7 +219,7 @@ def test_a_symbol_whose_text_is_elsewhere_is_refused() -> None:
         ion_hash(only_value(imported, "it", exact=True))
 
 
-def test_what_nests_too_deep_is_refused_and_no_crash() -> None:
+def test_a_value_that_nests_too_deep_is_refused_and_no_crash() -> None:
     value = only_value(b"[]", "it")
     for _ in range(5_000):
         outer = only_value(b"[]", "it")

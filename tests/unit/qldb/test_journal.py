@@ -1,4 +1,4 @@
-"""A whole journal: an honest one passes, in text and in binary, and each way to tamper with it is named."""
+"""Whole journals: an honest one passes in text and binary, and each way to tamper is named."""
 
 import pytest
 from hypothesis import given, settings
@@ -155,18 +155,18 @@ def test_a_revision_with_a_new_hash_of_its_own_is_missed_by_its_block() -> None:
 
 
 def _meaning(data: bytes) -> list[bytes]:
-    """What an object says, but for the times of blocks, which no hash covers."""
-    found = []
+    """The content of an object without the times of blocks, which no hash covers."""
+    hashes = []
     for value in values(data):
         fields = [(name, item) for name, item in value.iteritems() if name != "blockTimestamp"]
-        found.append(b"".join(sorted(ion_hash(item) + repr(name).encode() for name, item in fields)))
-    return found
+        hashes.append(b"".join(sorted(ion_hash(item) + repr(name).encode() for name, item in fields)))
+    return hashes
 
 
 @pytest.mark.soak
 @FORMS
 def test_each_byte_flipped_is_found_or_changes_nothing_but_a_blocks_time(binary: bool) -> None:
-    """A text has other spellings of the same blob; a block's time is bound by nothing, and said so."""
+    """A text has other spellings of the same blob. No hash covers a block's time."""
     small = Ledger()
     small.commit(["{paid:1.50,tags:[a,b::c]}"])
     data = joined(small.blocks, binary=binary)
@@ -214,15 +214,15 @@ def test_an_object_under_another_name_is_named(name: str) -> None:
 
 @pytest.mark.parametrize(("true", "lie"), [(".00", ".0"), (".0", ".00"), (".50", ".5"), (".5", ".500")])
 def test_a_zero_that_the_fast_parser_drops_is_part_of_the_hash(true: str, lie: str) -> None:
-    """Beyond 34 digits the parser in C drops zeros: by it, both would have the same hash."""
+    """Beyond 34 digits the parser in C drops zeros, so both would have the same hash."""
     whole, digits = Ledger(), "123456789012345678901234567890123"
     whole.commit([f"{{paid:{digits}{true}}}"])
     assert verified(whole.objects(1)).findings == []
-    told, untold = (f"{digits}{fraction}}}".encode() for fraction in (true, lie))
-    assert codes(verified({named(0, 0): joined(whole.blocks).replace(told, untold)})) == ["revision"]
+    written, changed = (f"{digits}{fraction}}}".encode() for fraction in (true, lie))
+    assert codes(verified({named(0, 0): joined(whole.blocks).replace(written, changed)})) == ["revision"]
 
 
-def test_what_only_the_exact_parser_reads_is_no_finding() -> None:
+def test_a_text_that_only_the_exact_parser_reads_is_no_finding() -> None:
     """More annotations than the parser in C has room for."""
     whole = Ledger()
     whole.commit([f"{{a:{'::'.join('abcdefghijkl')}::1}}"])
@@ -239,7 +239,7 @@ def test_a_block_far_away_is_a_gap_and_no_wait() -> None:
     assert codes(verified({named(0, 1): joined(blocks)})) == ["shape"]
 
 
-def test_what_is_broken_everywhere_is_told_a_hundred_times() -> None:
+def test_a_fault_in_every_block_is_listed_a_hundred_times() -> None:
     blocks = [block.replace("entriesHash:{{", "entriesHash:{{AAAA", 1) for block in ledger(120).blocks]
     journal = verified({named(0, 119): joined(blocks)})
     assert len([one for one in journal.findings if one.code == "shape"]) == 100
@@ -249,20 +249,20 @@ def test_what_is_broken_everywhere_is_told_a_hundred_times() -> None:
 def test_revisions_are_kept_where_they_were_asked_for_and_nowhere_else() -> None:
     whole = ledger(6)
     journal = verified(whole.objects(6), watch={Address(STRAND, 5)})
-    kept = {
+    watched = {
         number: link.revisions for number, link in journal.strands[STRAND].links.items() if link.revisions
     }
-    assert kept == {5: tuple(whole.revisions[5])}
+    assert watched == {5: tuple(whole.revisions[5])}
     assert journal.link(Address(STRAND, 6)) is journal.link(Address(OTHER, 0)) is None
 
 
 def test_progress_is_told_of_each_object() -> None:
-    told: list[tuple[int, int]] = []
-    verified(ledger(6).objects(2), progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    calls: list[tuple[int, int]] = []
+    verified(ledger(6).objects(2), progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_what_cannot_be_read_is_not_swallowed() -> None:
+def test_an_error_of_reading_is_raised() -> None:
     def refuse() -> bytes:
         raise PermissionError
 

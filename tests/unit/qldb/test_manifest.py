@@ -1,4 +1,4 @@
-"""The manifests of an export: what they list must be there, and what is there they must list."""
+"""The manifests of an export: listed objects must be there, and all objects must be listed."""
 
 import pytest
 from amazon.ion import simpleion  # type: ignore[import-untyped]
@@ -22,7 +22,7 @@ def completed(names: list[str] = NAMES, prefix: str = "journalExport/") -> bytes
 
 
 def codes(names: list[str], manifests: dict[str, bytes]) -> list[tuple[str, str]]:
-    return [(found.code, found.where) for found in findings_in_manifests(names, manifests)]
+    return [(finding.code, finding.where) for finding in findings_in_manifests(names, manifests)]
 
 
 def test_a_whole_export_has_no_findings() -> None:
@@ -44,9 +44,9 @@ def test_objects_without_their_folders_are_found() -> None:
 
 
 def test_a_listed_object_that_is_not_there_is_named() -> None:
-    found = list(findings_in_manifests(NAMES[:2], {COMPLETED: completed()}))
-    assert [(item.code, item.where) for item in found] == [("missing", COMPLETED)]
-    assert f"{STRAND}.10-14.ion" in found[0].message
+    findings = list(findings_in_manifests(NAMES[:2], {COMPLETED: completed()}))
+    assert [(item.code, item.where) for item in findings] == [("missing", COMPLETED)]
+    assert f"{STRAND}.10-14.ion" in findings[0].message
 
 
 def test_an_object_in_no_manifest_is_named() -> None:

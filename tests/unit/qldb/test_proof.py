@@ -1,4 +1,4 @@
-"""Digests and proofs that QLDB gave while it ran: AWS's published ones, and those of an honest journal."""
+"""Digests and proofs of QLDB: those that AWS published, and those of an honest journal."""
 
 import json
 
@@ -42,9 +42,9 @@ def journal(*watch: Address) -> Journal:
     return verified(WHOLE.objects(4), watch=set(watch))
 
 
-def told(proof: Proof, against: Digest | None = None, of: Journal | None = None) -> list[str]:
-    found = findings_in_proof("file", proof, against or digest(), of or journal(proof.address))
-    return [item.message for item in found]
+def messages(proof: Proof, against: Digest | None = None, of: Journal | None = None) -> list[str]:
+    findings = findings_in_proof("file", proof, against or digest(), of or journal(proof.address))
+    return [item.message for item in findings]
 
 
 def test_the_published_proofs_lead_to_the_published_digest() -> None:
@@ -79,7 +79,7 @@ def test_the_journal_has_its_digest_at_every_tip(tip: int) -> None:
 
 
 def test_a_digest_shows_a_journal_made_anew() -> None:
-    """All hashes of the other journal are true; only what was kept elsewhere tells."""
+    """All hashes of the other journal are true; only a digest kept elsewhere shows the change."""
     other = Ledger()
     for number in range(9):
         other.commit([f"{{a:{number}}}"])
@@ -104,36 +104,36 @@ def test_a_digest_that_cannot_be_compared_is_a_finding() -> None:
 @pytest.mark.parametrize("tip", [7, 8])
 @pytest.mark.parametrize(("number", "at"), [(1, 0), (2, 0), (2, 1), (4, 0), (4, 1), (5, 1), (7, 0)])
 def test_each_revisions_proof_leads_to_the_digest(number: int, at: int, tip: int) -> None:
-    assert told(read_proof(revision_file(WHOLE, number, at, tip)), digest(tip)) == []
+    assert messages(read_proof(revision_file(WHOLE, number, at, tip)), digest(tip)) == []
 
 
 @pytest.mark.parametrize("number", range(8))
 def test_each_blocks_proof_leads_to_the_digest(number: int) -> None:
-    assert told(read_proof(block_file(WHOLE, number, 7))) == []
+    assert messages(read_proof(block_file(WHOLE, number, 7))) == []
 
 
 def test_a_proof_of_another_tip_does_not_lead_to_the_digest() -> None:
-    assert ["does not lead" in said for said in told(read_proof(block_file(WHOLE, 3, 8)))] == [True]
+    assert ["does not lead" in message for message in messages(read_proof(block_file(WHOLE, 3, 8)))] == [True]
 
 
 def test_a_proof_of_a_later_block_is_none_of_the_digest() -> None:
-    said = told(read_proof(block_file(WHOLE, 8, 8)))
-    assert "is not among the blocks" in said[0]
-    assert "does not lead" in said[1]
+    texts = messages(read_proof(block_file(WHOLE, 8, 8)))
+    assert "is not among the blocks" in texts[0]
+    assert "does not lead" in texts[1]
 
 
 def test_a_revision_that_is_not_in_the_export_is_named() -> None:
     proof = read_proof(revision_file(WHOLE, 1, 0, 7))
     later = verified({f"{STRAND}.2-8.ion": joined(WHOLE.blocks[2:])}, watch={proof.address})
-    assert told(proof, of=later) == [f"block {STRAND}/1 is not in the export"]
+    assert messages(proof, of=later) == [f"block {STRAND}/1 is not in the export"]
 
 
 def test_a_revision_at_another_address_than_its_block_is_named() -> None:
-    """The address is in no hash: the proof is true still, and only the journal knows better."""
+    """No hash covers the address: the proof is still true, and only the journal shows the error."""
     file = revision_file(WHOLE, 1, 0, 7).replace(b"sequenceNo:1", b"sequenceNo:2")
     proof = read_proof(file)
     assert proof.address.number == 2
-    assert told(proof) == [f"block {STRAND}/2 of the export does not hold this revision"]
+    assert messages(proof) == [f"block {STRAND}/2 of the export does not hold this revision"]
 
 
 def test_a_changed_revision_or_block_is_refused() -> None:

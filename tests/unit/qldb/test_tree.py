@@ -29,7 +29,7 @@ def test_a_published_proof_climbs_to_its_published_digest() -> None:
 
 
 def test_published_proofs_are_as_long_as_a_tree_from_block_0_to_the_tip_asks_for() -> None:
-    """Two hashes lead out of four entries, one is the block before; the way up from there is the rest."""
+    """Two hashes lead out of four entries, and one is the block before. The rest lead up from there."""
     tree = Ledger(hashes=[bytes([at]) * 32 for at in range(177)])
     assert len(known.OTHER_PROOF) == 3 + len(tree.way_up(known.OTHER_NUMBER, known.OTHER_TIP))
     assert known.REVISION_PROOF.count("{{") == 3 + len(tree.way_up(known.NUMBER, known.TIP))

@@ -1,4 +1,4 @@
-"""Scope AND (self OR author OR named party OR directory OR consent): each rule alone, and no rule at all."""
+"""Scope AND (self OR author OR named party OR directory OR consent): each alone, and none."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -148,7 +148,7 @@ def test_the_parties_of_a_claim_and_of_a_consent_are_read_from_their_elements() 
     assert parties_of({**claim, "resourceType": "Observation"}) == frozenset()
 
 
-def test_whom_a_consent_permits_is_its_party_and_whom_it_denies_is_not() -> None:
+def test_a_permitted_actor_is_a_party_of_the_consent_and_a_denied_one_is_not() -> None:
     def parties(provision: Any, rule: str | None = None) -> frozenset[str]:
         policy = {"policyRule": {"coding": [{"code": rule}]}} if rule else {}
         return parties_of({"resourceType": "Consent", "provision": provision, **policy})

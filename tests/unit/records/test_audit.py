@@ -1,4 +1,4 @@
-"""The AuditEvent is valid R4, says who, why and with which outcome, and holds references only."""
+"""The AuditEvent is valid R4. It says who, why and with which outcome, by references only."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_it_is_found_by_its_person_and_by_who_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "audited"),
     [
         ({"name": ["Quillfeather"], "birthdate": ["1970-01-01"]}, "birthdate=…&name=…"),
         ({"identifier": ["https://clinic.example|T-1"]}, "identifier=…"),
@@ -72,5 +72,5 @@ def test_it_is_found_by_its_person_and_by_who_asked() -> None:
         ({}, ""),
     ],
 )
-def test_what_a_caller_typed_is_not_kept(query: dict[str, list[str]], told: str) -> None:
-    assert audited_query(query) == told
+def test_a_callers_own_words_are_not_kept(query: dict[str, list[str]], audited: str) -> None:
+    assert audited_query(query) == audited

@@ -58,10 +58,10 @@ def new_patient() -> BundleSurvey:
 
 def test_a_new_person_and_their_documents_get_ids_of_one_partition() -> None:
     placed = place(new_patient(), world(), STAMP)
-    patient, seen = placed.writes
+    patient, document = placed.writes
     assert (patient.doc, placed.person, placed.new_person) == (Doc("Patient", part(0)), part(0), True)
-    assert seen.doc == Doc("Observation", f"{part(0)}.{part(1)}")
-    assert parse(seen.body, "x")["subject"] == {"reference": f"Patient/{part(0)}"}
+    assert document.doc == Doc("Observation", f"{part(0)}.{part(1)}")
+    assert parse(document.body, "x")["subject"] == {"reference": f"Patient/{part(0)}"}
     assert placed.identifiers == ((IDENTIFIER, patient.doc),)
     assert placed.event_type == "records.stored"
 
@@ -94,10 +94,10 @@ def test_a_reference_under_our_own_address_is_our_own() -> None:
 
 
 def test_a_reference_elsewhere_and_into_itself_stay() -> None:
-    kept = [{"reference": "https://elsewhere.test/fhir/Practitioner/1"}, {"reference": "#inside"}]
-    bundle = surveyed(post(0, observation(f"Patient/{PERSON}", performer=kept)))
+    performers = [{"reference": "https://elsewhere.test/fhir/Practitioner/1"}, {"reference": "#inside"}]
+    bundle = surveyed(post(0, observation(f"Patient/{PERSON}", performer=performers)))
     placed = place(bundle, world(PERSON, existing={Doc("Patient", PERSON)}), STAMP)
-    assert parse(placed.writes[0].body, "x")["performer"] == kept
+    assert parse(placed.writes[0].body, "x")["performer"] == performers
 
 
 def test_two_people_in_one_act_are_refused_however_they_are_named() -> None:
@@ -136,7 +136,7 @@ def test_identifiers_of_two_people_are_a_conflict() -> None:
         observation("   "),
     ],
 )
-def test_what_no_lookup_could_mend_is_refused_first(resource: dict[str, Any]) -> None:
+def test_a_fault_that_no_lookup_could_mend_is_refused_first(resource: dict[str, Any]) -> None:
     with pytest.raises(Unprocessable) as refusal:
         surveyed(post(3, resource))
     assert all(issue.where.startswith("Bundle.entry[3].resource") for issue in refusal.value.issues)
@@ -168,7 +168,7 @@ def test_an_update_keeps_its_document_and_counts_on() -> None:
 
 
 @pytest.mark.parametrize("type_", ["Consent", "Coverage", "Organization", "AuditEvent", "BoundDevice"])
-def test_what_another_service_changes_is_not_changed_here(type_: str) -> None:
+def test_types_that_another_service_changes_are_not_changed_here(type_: str) -> None:
     with pytest.raises(Unprocessable):
         surveyed(Entry(0, "PUT", type_, f"{PERSON}.{part(1)}", {"resourceType": type_}))
 

@@ -33,8 +33,8 @@ def test_without_dates_it_is_the_year_up_to_now() -> None:
     ],
 )
 def test_dates_name_their_months(dates: tuple[str, ...], first: str, last: str) -> None:
-    found = months(*dates)
-    assert (found[0], found[-1]) == (first, last)
+    listed = months(*dates)
+    assert (listed[0], listed[-1]) == (first, last)
 
 
 def test_the_future_has_no_audit() -> None:

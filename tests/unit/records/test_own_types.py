@@ -1,4 +1,4 @@
-"""Documents of our own types: a person sees theirs, an organisation what it did or was decided for it."""
+"""Documents of our own types: a person sees theirs, an organisation those that name it."""
 
 import pytest
 
@@ -22,11 +22,11 @@ def test_a_person_sees_what_lies_with_them_and_with_nobody_else(type_: str) -> N
     assert isinstance(may_read_own(PERSON, type_, OTHER, {}), ReadRefused)
 
 
-@pytest.mark.parametrize(("status", "seen"), [("asked", True), ("granted", True), ("refused", False)])
-def test_an_asker_cannot_tell_a_refusal_from_silence(status: str, seen: bool) -> None:
-    asked = {"asker": "Organization/d.asker", "status": status}
-    assert isinstance(may_read_own(ASKER, "ConsentRequest", PATIENT, asked), ReadAllowed) is seen
-    assert isinstance(may_read_own(STRANGER, "ConsentRequest", PATIENT, asked), ReadRefused)
+@pytest.mark.parametrize(("status", "is_visible"), [("asked", True), ("granted", True), ("refused", False)])
+def test_an_asker_cannot_tell_a_refusal_from_silence(status: str, is_visible: bool) -> None:
+    content = {"asker": "Organization/d.asker", "status": status}
+    assert isinstance(may_read_own(ASKER, "ConsentRequest", PATIENT, content), ReadAllowed) is is_visible
+    assert isinstance(may_read_own(STRANGER, "ConsentRequest", PATIENT, content), ReadRefused)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_an_organisation_sees_what_names_it_and_a_stranger_does_not(
 
 
 @pytest.mark.parametrize("type_", ["BoundDevice", "Accumulator", "Erasure"])
-def test_what_names_nobody_else_is_the_persons_alone(type_: str) -> None:
+def test_a_document_without_another_party_is_the_persons_alone(type_: str) -> None:
     assert isinstance(may_read_own(ASKER, type_, PATIENT, {"organization": "d.asker"}), ReadRefused)
 
 

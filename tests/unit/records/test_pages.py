@@ -1,4 +1,4 @@
-"""Pages: everything once, in order, none too large; cursors that say nothing and take no other form."""
+"""Pages hold every item once and are never too large. Cursors take only their own forms."""
 
 import pytest
 from hypothesis import given

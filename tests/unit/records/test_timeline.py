@@ -16,7 +16,7 @@ def text(second: int) -> str:
 
 
 def naive(times: list[int | None], at: int) -> int | None:
-    """The current version at second `at`: going through the seals one by one, as they happened."""
+    """The current version at second `at`, by replaying the seals one by one."""
     current = None
     for now in range(at + 1):
         for index, time in enumerate(times):

@@ -1,4 +1,4 @@
-"""Which types are stored, created and changed here, against the write matrix and FHIR's own list."""
+"""Types that are stored, created and changed here, against the write matrix and FHIR's list."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from carevouch.records.resource import (
 
 
 @pytest.mark.parametrize("type_", sorted(resource_types() | OWN_TYPES))
-def test_nothing_is_stored_that_the_matrix_forbids(type_: str) -> None:
+def test_no_type_is_stored_that_the_matrix_forbids(type_: str) -> None:
     if why_not_stored(type_) is None:
         assert may_write(STORED, type_, 1)
         assert is_served(type_)
