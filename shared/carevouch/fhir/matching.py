@@ -29,7 +29,11 @@ def meets(resource: Mapping[str, Any], parameter: Parameter, wanted: str, base_u
     if parameter.kind == "string":
         start = unescape(wanted).casefold()
         return any(isinstance(item, str) and item.casefold().startswith(start) for item in present)
-    return _has_token(present, wanted)
+    parts = [unescape(part) for part in split(wanted, "|")]
+    tokens = [token for item in present for token in _tokens(item)]
+    if len(parts) == 1:
+        return any(code == parts[0] for _, code in tokens)
+    return any((parts[0] or None) == system and parts[1] in ("", code) for system, code in tokens)
 
 
 def rank(parameter: Parameter, descending: bool, resource: Mapping[str, Any]) -> tuple[int, int]:
@@ -63,18 +67,6 @@ def split(text: str, mark: str) -> list[str]:
 def unescape(text: str) -> str:
     r"""The value without its escapes: `\,` is a comma (http://hl7.org/fhir/R4/search.html#escaping)."""
     return re.sub(r"\\([\\,|$])", r"\1", text)
-
-
-def _has_token(present: Sequence[Any], wanted: str) -> bool:
-    parts = [unescape(part) for part in split(wanted, "|")]
-    for item in present:
-        for system, code in _tokens(item):
-            if len(parts) == 1:
-                if code == parts[0]:
-                    return True
-            elif (parts[0] or None) == system and parts[1] in ("", code):
-                return True
-    return False
 
 
 def _tokens(item: Any) -> Iterator[tuple[str | None, str | None]]:

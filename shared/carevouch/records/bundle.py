@@ -9,12 +9,14 @@ http://hl7.org/fhir/R4/http.html#transaction.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from carevouch.consent.signature import body_of
 from carevouch.fhir.bundle import Entry
 from carevouch.fhir.compartment import subjects
 from carevouch.fhir.references import rewrite
 from carevouch.kernel.errors import Conflict, Issue, Malformed
 from carevouch.kernel.ids import Doc, about, directory, parse_reference
-from carevouch.records.resource import STORED, UPDATED, is_directory, stamped, stored_body
+from carevouch.kernel.jsontext import render
+from carevouch.records.resource import STORED, UPDATED, is_directory, stamped
 from carevouch.records.survey import PATIENT, BundleSurvey, Identifier, own_identifiers, raise_issues
 
 
@@ -106,7 +108,10 @@ def place(survey: BundleSurvey, facts: StoreFacts, stamp: Stamp) -> Placement:
         author = facts.authors.get(outcome.doc) if is_update else stamp.author
         writer = stamp.author if is_update else None
         whole = stamped(resource, outcome.doc.id, outcome.version, stamp.time, author, writer)
-        writes.append(Write(outcome.doc, outcome.version, stored_body(whole)))
+        body = render(whole)
+        if entry.type == "Consent":  # Without a device's signature here, so it permits nothing.
+            body = body_of(body, None)
+        writes.append(Write(outcome.doc, outcome.version, body))
     return Placement(
         tuple(writes),
         tuple(tied.items()),

@@ -5,13 +5,13 @@ enrolment link are decided elsewhere, with the store at hand. Refusals name type
 of a resource.
 """
 
-from carevouch.consent.signature import body_of, parse_body
+from carevouch.consent.signature import parse_body
 from carevouch.events.catalogue import DIRECTORY_TYPES, OWN_TYPES, OWNED, may_write
 from carevouch.fhir.compartment import is_personal
 from carevouch.fhir.definitions import resource_types
 from carevouch.fhir.meta import with_meta
 from carevouch.kernel.canonical import JsonObject
-from carevouch.kernel.jsontext import parse, render
+from carevouch.kernel.jsontext import parse
 
 WRITTEN_BY = "https://carevouch.org/fhir/StructureDefinition/written-by"
 STORED, UPDATED = "records.stored", "record.updated"
@@ -32,12 +32,6 @@ def resource_of(type_: str, body: bytes) -> JsonObject:
     content = parse_body(body)[0] if type_ == "Consent" else body
     resource: JsonObject = parse(content, "a stored body")
     return resource
-
-
-def stored_body(resource: JsonObject) -> bytes:
-    """The body of a revision. A Consent gets no device signature here, so it permits nothing."""
-    content = render(resource)
-    return body_of(content, None) if resource["resourceType"] == "Consent" else content
 
 
 def author_of(resource: JsonObject) -> str | None:
