@@ -1,12 +1,11 @@
-"""The money of one line, and what a member and a family have used: steps 7 to 12 and 17 of the pipeline.
+"""The amounts of one line, and the use by a member and a family: steps 8 to 12 and 17 of the pipeline.
 
 `shares` splits the allowed amount into copay, deductible and coinsurance, in the contract's order. `cap` cuts
-these shares to the out-of-pocket limit, again in the contract's order. Two amounts are rounded, both half up:
-the coinsurance, and the fee for a fraction of a unit.
+these shares to the out-of-pocket limit, again in the contract's order. The coinsurance is rounded half up.
 
-Accumulators are values. Each line yields new ones, and the claim's last ones are written on condition that
-the versions read are still the newest. A counter exists only where the contract limits its category. This
-file must never decide whether a line is paid; `line.py` does.
+Accumulators are values. Each line yields new ones. The claim's last ones are written only if the versions
+read are still the newest. A counter exists only where the contract limits its category. This file must never
+decide whether a line is paid; `line.py` does.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """The fixed pipeline from a claim to a balanced answer: steps 0 to 13 and 15 to 17.
 
-Step 14, second payers, is refused. A line's own steps are in `line.py`. This is a pure function: instant,
-history and accumulators are arguments, so recorded inputs give the same bytes on any machine on any day.
-Lines are taken in the claim's order. Each sees the accumulators that the one before it left.
+Step 14, second payers, is refused. A line's own steps are in `line.py`. Instant, history and accumulators
+are arguments. Recorded inputs thus give the same bytes on any machine on any day. Lines are taken in the
+claim's order, and each sees the accumulators that the one before it left.
 
 This file must never take a claim that it does not understand for an original claim to a first payer. It
 refuses replacements, voids and foreign contracts by name.
@@ -61,7 +61,7 @@ def adjudicate(
 
     `history_keys` are the `Adjudication.keys` of the patient's earlier claims, paid or pending.
     `now_instant` is when the claim was received. Raises `Unprocessable` for what this engine does not
-    adjudicate, `Invalid` for a claim without sense, and `BalanceBroken` for a bug of ours.
+    adjudicate, and `Invalid` for a claim without sense. `BalanceBroken` is a bug of ours.
     """
     _refuse_unsupported(claim, coverage, contract, accumulators, now_instant)
     history, claim_keys = frozenset(history_keys), set[str]()

@@ -2,7 +2,7 @@
 
 `validation` asks whether the coverage is in force, `discovery` which coverages are. `benefits` asks for the
 contract's limits and their use, `auth-requirements` for the services that need an authorisation. An answer
-must never promise more than the accumulators it was given: a claim received in between may use them up.
+must never promise more than its accumulators: a claim received in between may use them up.
 """
 
 from collections.abc import Iterator, Sequence

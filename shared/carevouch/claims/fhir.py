@@ -95,7 +95,7 @@ def family_of(resource: JsonObject) -> str | None:
     """The payer's name for the family that a Coverage counts with: its `class` of type `family`, or None.
 
     R4's coverage classes have no code for a family, but the binding is extensible. A subscriber's number
-    would not do: a member insured alone has one too, and an aggregate limit would then be the family's.
+    would not do: a member insured alone has one too. An aggregate limit would then be the family's.
     """
     return _class_value(resource, "family")
 

@@ -65,7 +65,7 @@ _SHARE_RULES = (
 class LineCase:
     """One line and all that its rules may read.
 
-    `received` is the day on which the claim came. `is_repeat` says that an earlier line has the same key.
+    `received` is the day on which the claim came. `is_repeat`: an earlier line, in this claim or another, has the same key.
     `used` is what the member and the family have used before this line.
     """
 
