@@ -10,10 +10,10 @@ from carevouch.kernel.ids import Key
 from carevouch.ledger.logkeys import LogSigner
 from carevouch.ledger.note import Ed25519InMemory
 from carevouch.sealing.marks import Mark
-from carevouch.store.documents.model import home_of, unpack_keys
-from carevouch.store.log.places import SealedFacts, Wanted
-from carevouch.store.log.ports import EventRow, IndexRow
-from carevouch.store.log.rows import REJECTED_SUFFIX, may_carry_event
+from carevouch.store.documents.model import REJECTED_SUFFIX, home_of, unpack_keys
+from carevouch.store.log.places import SealedFacts
+from carevouch.store.log.ports import EventRow, IndexRow, StrandMark
+from carevouch.store.log.rows import may_carry_event
 from carevouch.store.rows import Row, Rows
 from services.sealer.log import LogStores as LedgerWorld
 from services.sealer.strand import Sealer
@@ -33,7 +33,7 @@ class WorldLog:
     def __post_init__(self) -> None:
         self.heads, self.marks = MemoryHeads(self.faults), MemoryMarks(self.faults)
         self.objects, self.notes = MemoryObjects(self.faults), MemoryNotes(self.faults)
-        self.sealed = SealedFacts(self, self._read, lambda: self.world.genesis)
+        self.sealed = SealedFacts(self.find, self._read, lambda: self.world.genesis)
 
     def seal(self, *strands: int, publish: bool = True) -> None:
         """Seal whatever has been written for these strands; for all, if none is named."""
@@ -51,8 +51,8 @@ class WorldLog:
             above.append(range(genesis.strand_count))
             above.publish()
 
-    def find(self, wanted: Sequence[Wanted]) -> Mapping[Wanted, Mark]:
-        """`sealed.Marks`."""
+    def find(self, wanted: Sequence[StrandMark]) -> Mapping[StrandMark, Mark]:
+        """The marks that exist, as `places.Find` asks for them."""
         return {key: self.marks.rows[key] for key in wanted if key in self.marks.rows}
 
     def _read(self, name: str) -> bytes | None:

@@ -4,7 +4,6 @@ Paths, content types and caching are those of C2SP tlog-tiles; what is not a fil
 """
 
 from contextlib import suppress
-from pathlib import Path
 
 from carevouch.door.http import FRESH, TEXT, HttpRequest, Reply
 from carevouch.events.position import page_limit, parse_position, render_position
@@ -17,8 +16,8 @@ from carevouch.ledger.proof import render
 from carevouch.ledger.tiles import parse_path
 from carevouch.store.log.library import EntryWithProof, Library, PublishedCheckpoint
 from services.ledger.feed import read_feed
+from services.ledger.page.join import verify_page
 
-PAGE = Path(__file__).with_name("verify.html")
 IMMUTABLE = {"Cache-Control": "public, max-age=604800, immutable"}
 
 
@@ -35,7 +34,7 @@ def epochs(_request: HttpRequest, library: Library) -> Reply:
 
 def page(_request: HttpRequest, _library: Library) -> Reply:
     """The page on which a person checks proofs and openings; it needs this door for nothing else."""
-    return Reply(200, PAGE.read_text("utf-8"), FRESH, "text/html; charset=utf-8")
+    return Reply(200, verify_page(), FRESH, "text/html; charset=utf-8")
 
 
 def digest(_request: HttpRequest, library: Library) -> Reply:

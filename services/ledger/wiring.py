@@ -1,4 +1,4 @@
-"""The ledger door's only reader of the environment, read when first needed, never at import."""
+"""Reads the environment of the ledger door: when first needed, and never at import."""
 
 import os
 from functools import cache
@@ -9,17 +9,17 @@ from botocore.config import Config
 
 from carevouch.store.log.genesis import GenesisReader
 from carevouch.store.log.library import Library
+from carevouch.store.log.marks import DynamoMarks
 from carevouch.store.log.objects import S3Objects
-from carevouch.store.log.rows import DynamoLedger
 
 _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 4, "mode": "standard"})
 
 
 @cache
 def library() -> Library:
-    """The door's reader."""
+    """Reads the published log from the bucket, and the marks from the ledger's table."""
     objects = S3Objects(_client("s3"), os.environ["LEDGER_BUCKET"])
-    marks = DynamoLedger(_client("dynamodb"), os.environ["LEDGER_TABLE"])
+    marks = DynamoMarks(_client("dynamodb"), os.environ["LEDGER_TABLE"])
     return Library(objects, marks, GenesisReader(objects))
 
 

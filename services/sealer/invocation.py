@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from carevouch.kernel.errors import Busy, IntegrityFault, Malformed
 from carevouch.kernel.ids import Key
+from carevouch.kernel.telemetry import Telemetry
 from carevouch.kernel.times import moment
 from carevouch.store.log.ports import EventRow, HeadWentBack
 from carevouch.store.log.rows import may_carry_event
@@ -30,16 +31,6 @@ MAX_SEAL = 4_000
 SQS = "aws:sqs"
 
 Answer = dict[str, list[dict[str, str]]]
-
-
-class Tell(Protocol):
-    """Where facts go: structured log lines and metrics, never anything about a person."""
-
-    def count(self, name: str, value: float) -> None:
-        """A metric."""
-
-    def error(self, message: str, **facts: str) -> None:
-        """A line for whoever is woken by an alarm."""
 
 
 class StrandSealer(Protocol):
@@ -98,7 +89,7 @@ class Ports:
     epochs: EpochOpener
     clock: Callable[[], str]
     salt: Callable[[], str]
-    tell: Tell
+    tell: Telemetry
 
 
 def handle(event: Mapping[str, Any], ports: Ports) -> Answer | None:
@@ -194,7 +185,9 @@ def _forward(keys: Sequence[Key], ports: Ports) -> None:
         ports.inbox.send(pack(found, ports.salt()))
 
 
-def _received(records: Sequence[Any], tell: Tell) -> tuple[dict[int, list[InboxMessage]], list[InboxMessage]]:
+def _received(
+    records: Sequence[Any], tell: Telemetry
+) -> tuple[dict[int, list[InboxMessage]], list[InboxMessage]]:
     """The messages of each strand, and those for the super-log; what cannot be read is the sweep's."""
     hints: dict[int, list[InboxMessage]] = {}
     wakes: list[InboxMessage] = []
@@ -213,7 +206,7 @@ def _received(records: Sequence[Any], tell: Tell) -> tuple[dict[int, list[InboxM
     return hints, wakes
 
 
-def _tried(work: Callable[[], object], tell: Tell) -> bool:
+def _tried(work: Callable[[], object], tell: Telemetry) -> bool:
     """Whether it went well; a fault of the world is told."""
     try:
         work()
@@ -269,7 +262,7 @@ def _rise(wakes: Sequence[InboxMessage], ports: Ports) -> None:
     ports.above()
 
 
-def _set_aside(tell: Tell, _key: Key, bug: Exception) -> None:
+def _set_aside(tell: Telemetry, _key: Key, bug: Exception) -> None:
     tell.error("a row was set aside", fault=type(bug).__name__)
     tell.count("RowsSetAside", 1)
 
@@ -290,13 +283,13 @@ def _sequence_number(record: Any) -> str:
     return str(record.get("dynamodb", {}).get("SequenceNumber", ""))
 
 
-def _tell_sealed(sealed: SealCounts, tell: Tell) -> None:
+def _tell_sealed(sealed: SealCounts, tell: Telemetry) -> None:
     tell.count("EventsSealed", sealed.events)
     tell.count("EventsRejected", sealed.rejected)
     tell.count("EventsWaiting", sealed.waiting)
 
 
-def _tell_fault(fault: BaseException, tell: Tell) -> None:
+def _tell_fault(fault: BaseException, tell: Telemetry) -> None:
     said = fault.message if isinstance(fault, IntegrityFault) else type(fault).__name__
     tell.error("the sealer stopped", fault=type(fault).__name__, what=said)
     if isinstance(fault, IntegrityFault):

@@ -16,14 +16,14 @@ from carevouch.kernel.ids import Doc
 from carevouch.ledger.merkle import leaf_hash, node_hash, root
 
 NONCE_BYTES = 32
-_COMMIT_TAG = b"carevouch.body.v1\n"
+COMMIT_TAG = b"carevouch.body.v1\n"
 
 
 def commit(nonce: bytes, body: bytes) -> bytes:
     """The 32-byte commitment to `body`."""
     if len(nonce) != NONCE_BYTES:
         raise ValueError("the nonce of a body has 32 bytes")
-    return sha256(_COMMIT_TAG + nonce + body)
+    return sha256(COMMIT_TAG + nonce + body)
 
 
 def leaf(doc: Doc, version: int, prev: bytes | None, commitment: bytes) -> bytes:

@@ -32,7 +32,7 @@ from carevouch.kernel.times import moment
 
 CERT_TYP = "carevouch-cert+jws"
 _LOOKED_AT = ("crv", "d", "kty", "x", "y")
-_MEMBERS = frozenset(["v", "kid", "jwk", "service", "types", "epoch", "nbf", "exp"])
+MEMBERS = frozenset(["v", "kid", "jwk", "service", "types", "epoch", "nbf", "exp"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def parse_certificate(text: str) -> Certificate:
     """The certificate that `text` spells, unverified; raises `Malformed`."""
     signed = take_apart(text)
     body = signed.payload
-    if signed.typ != CERT_TYP or set(body) != _MEMBERS or not is_whole(body["v"], 1, 1):
+    if signed.typ != CERT_TYP or set(body) != MEMBERS or not is_whole(body["v"], 1, 1):
         raise Malformed("not a certificate with exactly the members of version 1")
     key = public_key(body["jwk"])
     if body["kid"] != thumbprint(body["jwk"]) or body["service"] not in SERVICES:

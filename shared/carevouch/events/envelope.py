@@ -28,9 +28,7 @@ TAG_BYTES = 32
 MAX_COUNT = 5_000
 # An act concerns a person, rarely a few; the limit keeps an entry far below the log's 65,535 bytes.
 MAX_TAGS = 16
-_MEMBERS = frozenset(
-    ["v", "id", "type", "producer", "n", "epoch", "time", "seal_by", "count", "root", "tags"]
-)
+MEMBERS = frozenset(["v", "id", "type", "producer", "n", "epoch", "time", "seal_by", "count", "root", "tags"])
 _HASH = re.compile(r"[0-9a-f]{64}")
 # Base64url of 32 bytes: 43 characters, of which the last has two bits to spare, and they are zero.
 _B64U_32 = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
@@ -162,7 +160,7 @@ def parse_general(text: str) -> Event:
     if signed.typ != EVENT_TYP:
         raise Malformed("not an event: typ is another one")
     payload = signed.payload
-    if set(payload) - {"contract"} != _MEMBERS or not is_whole(payload["v"], 1, 1):
+    if set(payload) - {"contract"} != MEMBERS or not is_whole(payload["v"], 1, 1):
         raise Malformed("the event does not have exactly the members of version 1")
     _check(payload)
     return Event(

@@ -19,7 +19,7 @@ from carevouch.kernel.times import moment
 from carevouch.ledger.checkpoint import MAX_STRANDS
 
 EPOCH_TYP = "carevouch-epoch+jws"
-_MEMBERS = frozenset(["v", "origin", "epoch", "strands", "prev", "from"])
+MEMBERS = frozenset(["v", "origin", "epoch", "strands", "prev", "from"])
 _HASH = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -52,7 +52,7 @@ def parse_order(text: str) -> Order:
     """The order that `text` spells, unverified; raises `Malformed`."""
     signed = take_apart(text)
     payload = signed.payload
-    if signed.typ != EPOCH_TYP or set(payload) != _MEMBERS or not is_whole(payload["v"], 1, 1):
+    if signed.typ != EPOCH_TYP or set(payload) != MEMBERS or not is_whole(payload["v"], 1, 1):
         raise Malformed("not an order to open an epoch, with exactly the members of version 1")
     if not is_whole(payload["epoch"], 2, 2**53) or not is_whole(payload["strands"], 1, MAX_STRANDS):
         raise Malformed(f"an epoch is numbered from 2 and has 1 to {MAX_STRANDS} strands")

@@ -19,8 +19,8 @@ from carevouch.ledger.checkpoint import MAX_STRANDS
 from carevouch.ledger.cosignature import MLDSA44_PUBLIC
 from carevouch.ledger.logkeys import LogKeys
 
-_FIRST_LINES = {1: "carevouch.org/genesis/v1", 2: "carevouch.org/genesis/v2"}
-_MEMBERS = frozenset(
+FIRST_LINES = {1: "carevouch.org/genesis/v1", 2: "carevouch.org/genesis/v2"}
+MEMBERS = frozenset(
     ["v", "deployment", "origin", "operator", "roots", "seal", "log", "strands", "seal_by_seconds", "time"]
 )
 
@@ -109,17 +109,17 @@ def genesis_text(genesis: Genesis) -> str:
     }
     if genesis.mldsa is not None:
         body["mldsa"] = b64u(genesis.mldsa)
-    return f"{_FIRST_LINES[genesis.version]}\n{jcs(body).decode('utf-8')}\n"
+    return f"{FIRST_LINES[genesis.version]}\n{jcs(body).decode('utf-8')}\n"
 
 
 def parse_genesis(text: str) -> Genesis:
     """Genesis from the text of its note, the note's signature having been verified; raises `Malformed`."""
     lines = text.split("\n")
-    version = next((number for number, line in _FIRST_LINES.items() if line == lines[0]), None)
+    version = next((number for number, line in FIRST_LINES.items() if line == lines[0]), None)
     if len(lines) != 3 or version is None or lines[2]:
         raise Malformed("genesis is not two lines, the first of them its format's name")
     body = parse_jcs(lines[1].encode("utf-8"), "genesis")
-    members = _MEMBERS if version == 1 else _MEMBERS | {"mldsa"}
+    members = MEMBERS if version == 1 else MEMBERS | {"mldsa"}
     good = set(body) == members and is_whole(body["v"], version, version)
     if not good or not isinstance(body["roots"], dict):
         raise Malformed(f"genesis does not have exactly the members of version {version}")

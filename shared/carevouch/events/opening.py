@@ -24,9 +24,9 @@ from carevouch.kernel.jws import Jwk, public_key
 from carevouch.ledger.merkle import HASH_LENGTH, MAX_PATH, InclusionFault, leaf_hash, root_from_inclusion
 from carevouch.ledger.note import Verifier, open_note
 
-_MEMBERS = frozenset(["event", "certificate", "index", "path", "leaf", "nonce", "body"])
+MEMBERS = frozenset(["event", "certificate", "index", "path", "leaf", "nonce", "body"])
 _CONSENT_MEMBERS = frozenset(["device", "provider"])
-_LEAF_MEMBERS = frozenset(["v", "doc", "version", "prev", "commit"])
+LEAF_MEMBERS = frozenset(["v", "doc", "version", "prev", "commit"])
 # A revision's row is at most 400 KB; its opening a little more, in base64, with the device's beside it.
 MAX_OPENING = 4_000_000
 
@@ -165,7 +165,7 @@ def _revision(opening: Opening, event: Event) -> ProvedRevision:
 
 def _leaf(data: bytes) -> tuple[Doc, int, bytes | None, bytes]:
     members = parse_jcs(data, "the leaf")
-    if set(members) != _LEAF_MEMBERS or jcs(members["v"]) != b"1" or type(members["version"]) is not int:
+    if set(members) != LEAF_MEMBERS or jcs(members["v"]) != b"1" or type(members["version"]) is not int:
         raise Malformed("the leaf does not have exactly the members of version 1")
     type_, slash, id_ = str(members["doc"]).partition("/")
     if not slash or members["version"] < 1:
@@ -181,7 +181,7 @@ def _leaf(data: bytes) -> tuple[Doc, int, bytes | None, bytes]:
 
 def _opening(members: Mapping[str, Any], *, nested: bool) -> Opening:
     extra = frozenset() if nested else _CONSENT_MEMBERS
-    if not _MEMBERS <= set(members) <= _MEMBERS | extra:
+    if not MEMBERS <= set(members) <= MEMBERS | extra:
         raise Malformed("the opening does not have exactly its members")
     event, certificate, index, path = (members[name] for name in ("event", "certificate", "index", "path"))
     if not isinstance(event, str) or not isinstance(certificate, str | None):

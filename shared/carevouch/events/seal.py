@@ -17,7 +17,7 @@ SEAL_TYP = "carevouch-seal+jws"
 BLOCK_SEALED, EVENT_REJECTED, EPOCH = "block.sealed", "event.rejected", "epoch"
 
 
-_SEAL_MEMBERS = frozenset(["v", "type", "time", "data"])
+SEAL_MEMBERS = frozenset(["v", "type", "time", "data"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def parse_seal(text: str) -> Seal:
     """The seal that `text` spells, unverified; raises `Malformed`."""
     signed = take_apart(text)
     payload = signed.payload
-    if signed.typ != SEAL_TYP or set(payload) != _SEAL_MEMBERS or jcs(payload["v"]) != b"1":
+    if signed.typ != SEAL_TYP or set(payload) != SEAL_MEMBERS or jcs(payload["v"]) != b"1":
         raise Malformed("not a seal with exactly the members of version 1")
     if payload["type"] not in (BLOCK_SEALED, EVENT_REJECTED, EPOCH):
         raise Malformed("the seal is of no known type")

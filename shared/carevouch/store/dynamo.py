@@ -1,7 +1,7 @@
-"""The two tables on DynamoDB, through PynamoDB: every promise of `rows`, nothing more.
+"""The documents table and the keys table on DynamoDB, through PynamoDB, as `rows` promises them.
 
-Models are built from table names when a service is wired, never at import. Conditions that fail are told
-apart from calls whose outcome nobody knows: a time-out or a 5xx may have written.
+Models are built when a service is wired, never at import. A failed condition wrote nothing. After a time-out
+or a 5xx the write may have happened, and the caller gets `OutcomeUnknown`.
 """
 
 from collections.abc import Sequence
@@ -29,10 +29,10 @@ from carevouch.kernel.errors import OutcomeUnknown
 from carevouch.kernel.ids import Key
 from carevouch.store.rows import Contended, KeyRow, Row, RowExists, TransactionRefused, Value
 
-# A request must answer well within API Gateway's 29 s; a put that takes longer than this is repeated.
+# A request must answer well within API Gateway's 29 s. A put that takes longer than this is repeated.
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 2, 5, 3
 _FAILED = "ConditionalCheckFailed"
-# Refused before anything was written; trying again may help.
+# DynamoDB refused before it wrote anything. Trying again may help.
 _CONTENDED = frozenset(
     {
         "TransactionConflict",
@@ -44,7 +44,7 @@ _CONTENDED = frozenset(
         "ProvisionedThroughputExceededException",
     }
 )
-# No code at all: the connection broke, or the answer never came.
+# The empty code: the connection broke, or the answer never came.
 _UNKNOWN = frozenset(
     {"", "InternalServerError", "InternalFailure", "ServiceUnavailable", "TransactionInProgressException"}
 )
@@ -53,14 +53,10 @@ BATCH_WRITE = 25
 
 
 def document_model(table: str, region: str) -> type[Model]:
-    """The model of the documents table."""
+    """The model of the documents table: every attribute that a row may have."""
 
     class DocumentRow(Model):
-        class Meta:
-            table_name = table
-            read_timeout_seconds = READ_SECONDS
-            connect_timeout_seconds = CONNECT_SECONDS
-            max_retry_attempts = RETRIES
+        Meta = _meta(table, region)
 
         pk = UnicodeAttribute(hash_key=True)
         sk = UnicodeAttribute(range_key=True)
@@ -79,19 +75,14 @@ def document_model(table: str, region: str) -> type[Model]:
         rows: ListAttribute[Any] = ListAttribute(null=True)
         doc = UnicodeAttribute(null=True)
 
-    _place(DocumentRow, region)
     return DocumentRow
 
 
 def key_model(table: str, region: str) -> type[Model]:
-    """The model of the keys table."""
+    """The model of the keys table: a person's wrapped key, or the tombstone in its place."""
 
     class PersonKeyRow(Model):
-        class Meta:
-            table_name = table
-            read_timeout_seconds = READ_SECONDS
-            connect_timeout_seconds = CONNECT_SECONDS
-            max_retry_attempts = RETRIES
+        Meta = _meta(table, region)
 
         pk = UnicodeAttribute(hash_key=True)
         wrapped = BinaryAttribute(null=True, legacy_encoding=False)
@@ -99,29 +90,19 @@ def key_model(table: str, region: str) -> type[Model]:
         erased = UnicodeAttribute(null=True)
         identifiers: ListAttribute[Any] = ListAttribute(null=True)
 
-    _place(PersonKeyRow, region)
     return PersonKeyRow
 
 
-def mark_model(table: str, region: str) -> type[Model]:
-    """The model of the marks in the ledger's table, as its store writes them; for reading."""
-
-    class MarkRow(Model):
-        class Meta:
-            table_name = table
-            read_timeout_seconds = READ_SECONDS
-            connect_timeout_seconds = CONNECT_SECONDS
-            max_retry_attempts = RETRIES
-
-        pk = UnicodeAttribute(hash_key=True)
-        sk = UnicodeAttribute(range_key=True)
-        index = NumberAttribute()
-        leaf = BinaryAttribute(legacy_encoding=False)
-        block = NumberAttribute(null=True)
-        time = UnicodeAttribute(null=True)
-
-    _place(MarkRow, region)
-    return MarkRow
+def _meta(table: str, region: str) -> Any:
+    """The class `Meta` from which PynamoDB takes a model's table, region and time-outs."""
+    settings = {
+        "table_name": table,
+        "region": region,
+        "read_timeout_seconds": READ_SECONDS,
+        "connect_timeout_seconds": CONNECT_SECONDS,
+        "max_retry_attempts": RETRIES,
+    }
+    return type("Meta", (), settings)
 
 
 class DynamoRows:
@@ -130,7 +111,17 @@ class DynamoRows:
     def __init__(self, documents: type[Model], keys: type[Model], region: str) -> None:
         self._documents = documents
         self._keys = keys
-        self._connection = _shared_connection(region, documents, keys)
+        # Left alone, each model makes a client of its own, and a client costs a cold start 0.1 s.
+        self._connection = Connection(
+            region=region,
+            read_timeout_seconds=READ_SECONDS,
+            connect_timeout_seconds=CONNECT_SECONDS,
+            max_retry_attempts=RETRIES,
+        )
+        for model in (documents, keys):
+            table: Any = model._get_connection()  # noqa: SLF001 - PynamoDB takes a connection no other way
+            self._connection.add_meta_table(table.get_meta_table())
+            table.connection = self._connection
 
     def get(self, key: Key) -> Row | None:
         """The row, strongly consistent."""
@@ -140,7 +131,7 @@ class DynamoRows:
             return None
 
     def get_many(self, keys: Sequence[Key]) -> dict[Key, Row]:
-        """Those of the rows that exist."""
+        """The rows that exist, by key."""
         if not keys:
             return {}
         found = self._documents.batch_get(
@@ -170,7 +161,7 @@ class DynamoRows:
         except PutError as error:
             if _code(error).startswith(_FAILED):
                 raise RowExists from None
-            raise _open(error) from error
+            raise _write_fault(error) from error
 
     def stage(self, rows: Sequence[Row]) -> None:
         """Write rows whose keys nobody else can know, 25 a call."""
@@ -180,7 +171,7 @@ class DynamoRows:
                     for row in rows[at : at + BATCH_WRITE]:
                         batch.save(self._item(row))
         except PynamoDBException as error:
-            raise _open(error) from error
+            raise _write_fault(error) from error
 
     def transact(self, rows: Sequence[Row], *, alive: Sequence[str] = ()) -> None:
         """Write all rows or none."""
@@ -195,7 +186,7 @@ class DynamoRows:
                     transaction.condition_check(keys, pk, condition=living)
         except TransactWriteError as error:
             reasons = [reason.code if reason else None for reason in error.cancellation_reasons]
-            # PynamoDB sends the condition checks before the puts, whatever the order of our calls.
+            # PynamoDB sends all condition checks before the puts, in whichever order we add them.
             checks, puts = reasons[: len(alive)], reasons[len(alive) :]
             taken = [row.key for row, code in zip(rows, puts, strict=False) if code == _FAILED]
             dead = [pk for pk, code in zip(alive, checks, strict=False) if code == _FAILED]
@@ -203,14 +194,14 @@ class DynamoRows:
                 raise TransactionRefused(taken, dead) from None
             if set(reasons) & _CONTENDED:
                 raise Contended("another transaction was at work on the same rows") from error
-            raise _open(error) from error
+            raise _write_fault(error) from error
 
     def delete(self, key: Key) -> None:
         """Remove a row."""
         try:
             self._documents(key.pk, key.sk).delete()
         except DeleteError as error:
-            raise _open(error) from error
+            raise _write_fault(error) from error
 
     def _sk(self) -> Any:
         documents: Any = self._documents
@@ -242,10 +233,10 @@ class DynamoKeyRows:
         except PutError as error:
             if _code(error).startswith(_FAILED):
                 raise RowExists from None
-            raise _open(error) from error
+            raise _write_fault(error) from error
 
     def close(self, pk: str) -> None:
-        """Mark a living key row as closing."""
+        """Mark a living key row as closing; repeating is harmless."""
         self._update(pk, [self._keys.closing.set(True)], self._keys.wrapped.exists())
 
     def entomb(self, pk: str, time: str, identifiers: Sequence[str]) -> None:
@@ -266,51 +257,28 @@ class DynamoKeyRows:
             self._keys(pk).update(actions, condition=condition, add_version_condition=False)
         except UpdateError as error:
             if not _code(error).startswith(_FAILED):
-                raise _open(error) from error
-
-
-def _shared_connection(region: str, *models: type[Model]) -> Connection:
-    # Left alone, each model makes a client of its own, and a client costs a cold start 0.1 s.
-    connection = Connection(
-        region=region,
-        read_timeout_seconds=READ_SECONDS,
-        connect_timeout_seconds=CONNECT_SECONDS,
-        max_retry_attempts=RETRIES,
-    )
-    for model in models:
-        table: Any = model._get_connection()  # noqa: SLF001 - PynamoDB has no door to hand a connection in
-        connection.add_meta_table(table.get_meta_table())
-        table.connection = connection
-    return connection
-
-
-def _place(model: Any, region: str) -> None:
-    model.Meta.region = region
+                raise _write_fault(error) from error
 
 
 def _row(item: Any) -> Row:
     values: dict[str, Value] = {}
     for name in item.get_attributes():
         value = getattr(item, name)
-        if value is not None and name not in ("pk", "sk"):
-            values[name] = _plain(value)
+        if value is None or name in ("pk", "sk"):
+            continue
+        if isinstance(value, list | tuple):
+            values[name] = [str(element) for element in value]
+        else:
+            values[name] = value if isinstance(value, bytes | str) else int(value)
     return Row(Key(item.pk, item.sk), values)
-
-
-def _plain(value: Any) -> Value:
-    if isinstance(value, list | tuple):
-        return [str(item) for item in value]
-    if isinstance(value, bytes | str):
-        return value
-    return int(value)
 
 
 def _code(error: PynamoDBException) -> str:
     return error.cause_response_code or ""
 
 
-def _open(error: PynamoDBException) -> Exception:
-    """What to raise for a failed write: was nothing written, does nobody know, or is it our own bug?"""
+def _write_fault(error: PynamoDBException) -> Exception:
+    """The error to raise for a failed write: `Contended`, `OutcomeUnknown`, or our own bug as it came."""
     code = _code(error)
     if code in _CONTENDED:
         return Contended(f"DynamoDB wrote nothing: {code}")

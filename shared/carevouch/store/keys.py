@@ -1,9 +1,8 @@
-"""A person's key and secret: made with the person, wrapped by KMS, read on every request, gone for ever on
-erasure.
+"""Each person's key and secret: made with the person, wrapped by KMS, and gone for ever on erasure.
 
-Each request reads the key row consistently, so an erasure counts at once; only the unwrapping is cached,
-keyed by the wrapped bytes, so a KMS call happens once per person and execution environment. The deployment
-has a key row of its own, for documents about nobody, blind indexes and the ids of retried acts.
+Every request reads the key row consistently, so an erasure counts at once. Only the unwrapping is cached, by
+the wrapped bytes, so KMS is called once per person and execution environment. The deployment has a key row
+of its own, for documents about nobody, blind indexes and the ids of retried acts.
 """
 
 import contextlib
@@ -11,6 +10,7 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -24,20 +24,20 @@ from carevouch.store.rows import KeyRows, RowExists, repeat
 
 KEY_BYTES = 32
 DEPLOYMENT_PK = "D#deployment"
-# One entry is about 300 bytes; a warm environment meets few people more than once an hour.
+# One entry takes about 300 bytes. A warm environment meets few people more than once an hour.
 MAX_CACHED = 2_048
 
 Entropy = Callable[[int], bytes]
 
 
 class Wrapper(Protocol):
-    """What wraps key material (KMS, or a key in memory for tests); `context` must be the same both ways."""
+    """Wraps key material: KMS, or a key in memory for tests. `context` must be the same both ways."""
 
     def wrap(self, material: bytes, context: str) -> bytes:
         """The wrapped material."""
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes:
-        """The material; raises when it was wrapped under another context."""
+        """The material. Raises when it was wrapped under another context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class DeploymentKey:
     index: bytes
 
     def blind(self, *values: str) -> str:
-        """The key of an identifier row: nobody without this deployment's key can tell whose it is."""
+        """The key of an identifier row. Without this deployment's key, nobody can tell whose row it is."""
         return f"I#{b64u(hmac.digest(self.index, jcs(list(values)), 'sha256'))}"
 
     def derive(self, *values: object) -> bytes:
@@ -66,7 +66,7 @@ class DeploymentKey:
 
 
 class KeyRing:
-    """Opens the keys that requests need."""
+    """Reads and unwraps the keys of people and of the deployment, and makes those that are missing."""
 
     def __init__(self, rows: KeyRows, wrapper: Wrapper, entropy: Entropy) -> None:
         self._rows = rows
@@ -76,7 +76,7 @@ class KeyRing:
         self._deployment: DeploymentKey | None = None
 
     def person(self, patient: str) -> PersonKey:
-        """The living key of a person; raises `Erased` at a tombstone, `NotFound` if there never was."""
+        """The living key of a person. Raises `Erased` at a tombstone, `NotFound` if there never was a key."""
         row = self._rows.get(f"P#{patient}")
         if row is None:
             raise NotFound("no such person, or they may not be read")
@@ -93,25 +93,24 @@ class KeyRing:
         try:
             repeat(lambda: self._rows.put_new(pk, wrapped))
         except RowExists:
-            # Of an earlier try, or of this one with its answer lost: what is stored counts.
+            # An earlier try stored it, or this one did and its answer was lost. The stored key counts.
             return self.person(patient)
         return PersonKey(material[:KEY_BYTES], material[KEY_BYTES:])
 
     def deployment(self) -> DeploymentKey:
-        """The deployment's key, made by whoever needs it first. It never ends, so it is kept."""
-        if self._deployment is None:
-            self._deployment = self._read_deployment()
+        """The deployment's key, made by the first request that needs it. It never ends, so it is cached."""
+        while self._deployment is None:
+            row = self._rows.get(DEPLOYMENT_PK)
+            if row is None or row.wrapped is None:
+                wrapped = self._wrapper.wrap(self._entropy(3 * KEY_BYTES), DEPLOYMENT_PK)
+                # Of two requests at once one is first. Both go on with the key that is stored.
+                with contextlib.suppress(RowExists):
+                    repeat(partial(self._rows.put_new, DEPLOYMENT_PK, wrapped))
+                continue
+            material = self._open(row.wrapped, DEPLOYMENT_PK)
+            parts = [material[at : at + KEY_BYTES] for at in range(0, 3 * KEY_BYTES, KEY_BYTES)]
+            self._deployment = DeploymentKey(*parts)
         return self._deployment
-
-    def _read_deployment(self) -> DeploymentKey:
-        row = self._rows.get(DEPLOYMENT_PK)
-        if row is None or row.wrapped is None:
-            wrapped = self._wrapper.wrap(self._entropy(3 * KEY_BYTES), DEPLOYMENT_PK)
-            with contextlib.suppress(RowExists):
-                repeat(lambda: self._rows.put_new(DEPLOYMENT_PK, wrapped))
-            return self._read_deployment()
-        material = self._open(row.wrapped, DEPLOYMENT_PK)
-        return DeploymentKey(*(material[at : at + KEY_BYTES] for at in range(0, 3 * KEY_BYTES, KEY_BYTES)))
 
     def _open(self, wrapped: bytes, context: str) -> bytes:
         known = self._cache.get(wrapped)
@@ -126,19 +125,19 @@ IV_BYTES = 12
 
 
 def associated_data(deployment: str, key: Key, *more: str) -> bytes:
-    """What a ciphertext is bound to: its deployment and row, so that none can be moved."""
+    """The associated data that binds a ciphertext to its deployment and row, so that it cannot be moved."""
     return jcs([deployment, key.pk, key.sk, *more])
 
 
 def encrypt(data_key: bytes, iv: bytes, plaintext: bytes, bound_to: bytes) -> bytes:
-    """iv, ciphertext and tag in one."""
+    """AES-256-GCM of the plaintext: IV, ciphertext and tag, in this order."""
     if len(iv) != IV_BYTES:
-        raise ValueError("the IV has 12 bytes")
+        raise ValueError("the IV must have 12 bytes")
     return iv + AESGCM(data_key).encrypt(iv, plaintext, bound_to)
 
 
 def decrypt(data_key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
-    """The plaintext; raises `IntegrityFault` if the bytes, the key or the row are not those of `encrypt`."""
+    """The plaintext. Raises `IntegrityFault` if the bytes, the key or the row are not those of `encrypt`."""
     try:
         return AESGCM(data_key).decrypt(sealed[:IV_BYTES], sealed[IV_BYTES:], bound_to)
     except (InvalidTag, ValueError) as error:

@@ -1,4 +1,4 @@
-"""KMS as a wrapper of keys and as a signer. Never called per event."""
+"""KMS as a wrapper of keys and as a signer. It must never be called per event: it is slow and costs money."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,14 +22,14 @@ class KmsWrapper:
         self._deployment = deployment
 
     def wrap(self, material: bytes, context: str) -> bytes:
-        """The wrapped material."""
+        """The material under the KMS key, bound to `context`."""
         answer = self._client.encrypt(
             KeyId=self._key_id, Plaintext=material, EncryptionContext=self._context(context)
         )
         return answer["CiphertextBlob"]
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes:
-        """The material."""
+        """The material. KMS refuses it under another `context`."""
         answer = self._client.decrypt(
             KeyId=self._key_id, CiphertextBlob=wrapped, EncryptionContext=self._context(context)
         )
@@ -40,7 +40,7 @@ class KmsWrapper:
 
 
 class KmsSigner:
-    """An ES256 signer whose P-256 key never leaves KMS; its public key is fetched once."""
+    """An ES256 signer whose P-256 key never leaves KMS. Its public key is fetched once."""
 
     def __init__(self, client: "KMSClient", key_id: str) -> None:
         self._client = client
@@ -48,7 +48,7 @@ class KmsSigner:
 
     @cached_property
     def jwk(self) -> Jwk:
-        """The public key."""
+        """The public key, as KMS tells it."""
         key = load_der_public_key(self._client.get_public_key(KeyId=self._key_id)["PublicKey"])
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise TypeError("the KMS key for signing is not an ECC_NIST_P256 key")
@@ -56,11 +56,11 @@ class KmsSigner:
 
     @cached_property
     def kid(self) -> str:
-        """The thumbprint."""
+        """The thumbprint of the public key (RFC 7638)."""
         return thumbprint(self.jwk)
 
     def sign(self, message: bytes) -> bytes:
-        """64 bytes, r and s."""
+        """The signature as JWS has it: 64 bytes, r and s."""
         answer = self._client.sign(
             KeyId=self._key_id,
             Message=sha256(message),

@@ -1,8 +1,8 @@
 """The seam between the document store and DynamoDB: few verbs, each with the promise it makes.
 
-Everything read through it is strongly consistent; nothing is ever overwritten. Two implementations keep the
-same contract suite: `dynamo.DynamoRows` and the fake of the tests. Outcomes that a network can leave open
-have a name of their own (`OutcomeUnknown`), because a signed number hangs on them.
+Every read is strongly consistent, and no row is ever overwritten. `dynamo.DynamoRows` and the fake of the
+tests pass the same contract suite. A write whose answer was lost raises `OutcomeUnknown`. The caller then
+must not use the signed number of that act for another one.
 """
 
 import time
@@ -14,11 +14,11 @@ from carevouch.kernel.errors import OutcomeUnknown
 from carevouch.kernel.ids import Key
 
 Value = str | int | bytes | list[str]
-# DynamoDB's limit per item is 400 KB; the rest is left for keys, paths and the event.
+# DynamoDB takes 400 KB per item. The rest is left for keys, paths and the event.
 MAX_ROW_BYTES = 380_000
 # DynamoDB takes 100 items a transaction, condition checks included.
 MAX_TRANSACTION = 100
-# Seconds before an open write is tried again: each try already waits for the SDK's own time-out.
+# Seconds before a write of unknown outcome is tried again. Each try already waits for the SDK's time-out.
 PAUSES = (0.02, 0.1, 0.3, 0.0)
 
 
@@ -51,11 +51,14 @@ class Row:
 
 
 class RowExists(Exception):
-    """A conditional put met an existing row: nothing was written."""
+    """A conditional put met an existing row, and wrote nothing."""
 
 
 class TransactionRefused(Exception):
-    """A transaction met an existing row or a person that is not alive: nothing was written."""
+    """A transaction met an existing row or a person that is not alive, and wrote nothing.
+
+    `taken` are the keys that exist already, `dead` the key rows of people who are not alive.
+    """
 
     def __init__(self, taken: Sequence[Key], dead: Sequence[str]) -> None:
         super().__init__("the transaction was refused")
@@ -64,15 +67,15 @@ class TransactionRefused(Exception):
 
 
 class Contended(OutcomeUnknown):
-    """Others were at work on the same rows, or the table was throttled: nothing was written."""
+    """Others were at work on the same rows, or the table was throttled. DynamoDB wrote nothing."""
 
 
 def repeat(write: Callable[[], None]) -> None:
     """Do the write, and the same write again while nobody knows whether it happened.
 
-    Only for writes that may be repeated: conditional ones, and rows that nobody else knows. Raises what the
-    write raises; after an open try `RowExists` may so be our own row. Raises `Contended` only when each try
-    is known to have written nothing.
+    Use it only for writes that may be repeated: conditional ones, and rows that nobody else knows. It raises
+    what the write raises. After a try of unknown outcome, `RowExists` may mean our own row. `Contended` means
+    that no try wrote anything.
     """
     worst: OutcomeUnknown = Contended()
     for seconds in PAUSES:
@@ -91,7 +94,7 @@ class Rows(Protocol):
         """The row, strongly consistent."""
 
     def get_many(self, keys: Sequence[Key]) -> dict[Key, Row]:
-        """Those of the rows that exist, strongly consistent each, not as one snapshot."""
+        """The rows that exist, by key: each strongly consistent, all together no snapshot."""
 
     def query(
         self, pk: str, prefix: str = "", *, newest_first: bool = False, limit: int | None = None
@@ -99,27 +102,27 @@ class Rows(Protocol):
         """The rows of a partition whose sk starts with `prefix`, in key order, strongly consistent."""
 
     def put_new(self, row: Row) -> None:
-        """Write the row if no row has its key; raises `RowExists`, `OutcomeUnknown`."""
+        """Write the row if no row has its key. Raises `RowExists`, `OutcomeUnknown`."""
 
     def stage(self, rows: Sequence[Row]) -> None:
-        """Write rows whose keys nobody else can know; raises `OutcomeUnknown`."""
+        """Write rows whose keys nobody else can know. Raises `OutcomeUnknown`."""
 
     def transact(self, rows: Sequence[Row], *, alive: Sequence[str] = ()) -> None:
-        """Write all rows or none: none may exist, every person key row in `alive` must be alive.
+        """Write all rows, if no row of them exists and every key row in `alive` is alive; else write none.
 
         Raises `TransactionRefused`, `OutcomeUnknown`.
         """
 
     def delete(self, key: Key) -> None:
-        """Remove a row: only identifier rows and the notes of a finished erasure ever are."""
+        """Remove an identifier row, or the note of a finished erasure. No other row is ever removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
     """A person's key row: `wrapped` while alive, `erased` (an instant) once it is a tombstone.
 
-    `closing` is set first when an erasure begins: from then on nothing new is tied to the person.
-    `identifiers` are the identifier rows still to be removed after the tombstone.
+    An erasure first sets `closing`, and from then on nothing new is tied to the person. `identifiers` are
+    the identifier rows that are still to be removed after the tombstone.
     """
 
     pk: str
@@ -130,13 +133,13 @@ class KeyRow:
 
 
 class KeyRows(Protocol):
-    """The keys table. It has no stream and no point-in-time recovery: what is erased is gone."""
+    """The keys table. It has no stream and no point-in-time recovery, so an erased key is gone."""
 
     def get(self, pk: str) -> KeyRow | None:
         """The key row, strongly consistent."""
 
     def put_new(self, pk: str, wrapped: bytes) -> None:
-        """Write a living key row; raises `RowExists`, `OutcomeUnknown`."""
+        """Write a living key row. Raises `RowExists`, `OutcomeUnknown`."""
 
     def close(self, pk: str) -> None:
         """Mark a living key row as closing; repeating is harmless."""

@@ -1,9 +1,9 @@
 """The key an execution environment signs with: made in memory, certified once by KMS, numbered densely.
 
-The certificate's row is stored before the first event that uses the key. One act is in flight per key: the
-lock is held from taking a number until the act's fate is known, so that a number is either stored or used
-again, and a gap in the log proves an omission. If an outcome stays unknown, the key is retired with its
-number open: its gap is then settled by whoever finds the row.
+The certificate's row is stored before the first event that uses the key. A key has one act in flight. The
+lock is held from taking a number until the act's fate is known, so the number is either stored or used
+again. A gap in the log therefore proves an omission. If an outcome stays unknown, the key is retired and its
+number stays open. The sweep settles that number if the row turns out to be stored.
 """
 
 import threading
@@ -21,9 +21,9 @@ from carevouch.kernel.jws import KeyInMemory, Signer, sign
 from carevouch.kernel.times import later, moment
 from carevouch.store.rows import Row, RowExists, Rows, repeat
 
-# An environment seldom lives longer; a day bounds what a stolen key could sign.
+# An environment seldom lives longer, and a day bounds what a stolen key could sign.
 LIFE_SECONDS = 24 * 3600
-# Clocks of environments differ a little; a certificate is valid from a minute before it was made.
+# Clocks of environments differ a little, so a certificate is valid from a minute before it was made.
 SKEW_SECONDS = 60
 CERT_ROW = "cert"
 
@@ -31,12 +31,12 @@ Clock = Callable[[], str]
 
 
 class NotStored(Exception):
-    """An attempt ended with nothing stored under its number."""
+    """An attempt stored no row under its number, which may be used again."""
 
 
 @dataclass(slots=True)
 class SessionKey:
-    """A certified key and the next number it will sign."""
+    """A certified key, its certificate's epoch and expiry (an instant), and the next number it will sign."""
 
     signer: KeyInMemory
     certificate: str
@@ -47,7 +47,7 @@ class SessionKey:
 
 
 class Session:
-    """The signing side of one service in one execution environment."""
+    """Signs for one service in one execution environment."""
 
     def __init__(
         self, service: str, root: Signer, rows: Rows, genesis: Callable[[], Genesis], clock: Clock
@@ -64,11 +64,14 @@ class Session:
     def numbered(self) -> Iterator[SessionKey]:
         """The key, with `next_n` free. On leaving normally the number counts as used.
 
-        Leaving by a `DomainError` or `NotStored` means that nothing was stored: the number is used again.
-        Leaving by anything else leaves its fate open, and the key is retired.
+        Leaving by a `DomainError` or `NotStored` means that no row was stored, and the number is used again.
+        Any other exception leaves the number's fate open, and the key is retired.
         """
         with self._lock:
-            key = self._current()
+            now = self.clock()
+            if self._key is None or later(now, SKEW_SECONDS) > self._key.exp:
+                self._key = self._certified(now)
+            key = self._key
             try:
                 yield key
             except (DomainError, NotStored):
@@ -78,12 +81,6 @@ class Session:
                 raise
             key.next_n += 1
 
-    def _current(self) -> SessionKey:
-        now = self.clock()
-        if self._key is None or later(now, SKEW_SECONDS) > self._key.exp:
-            self._key = self._certified(now)
-        return self._key
-
     def _certified(self, now: str) -> SessionKey:
         signer = KeyInMemory(ec.generate_private_key(ec.SECP256R1()))
         exp = later(now, LIFE_SECONDS)
@@ -91,14 +88,14 @@ class Session:
         payload = certificate_payload(signer.jwk, self.service, genesis.epoch, later(now, -SKEW_SECONDS), exp)
         certificate = sign(payload, CERT_TYP, self._root)
         row = certificate_row(signer.kid, self.service, certificate, now)
-        # A row that is there already is our own, from a put whose answer was lost: nobody else has this key.
+        # Nobody else has this key. A row that exists is our own, from a put whose answer was lost.
         with suppress(RowExists):
             repeat(lambda: self._rows.put_new(row))
         return SessionKey(signer, certificate, exp, genesis.epoch, genesis.seal_by_seconds)
 
 
 def certificate_row(kid: str, service: str, certificate: str, now: str) -> Row:
-    """The row of a certificate; its index entry lists the keys of a service by the time they were made."""
+    """The row of a certificate. Its index entry lists a service's keys by the time they were made."""
     return Row(
         Key(f"K#{kid}", CERT_ROW),
         {"event": certificate, "kid": f"certs#{service}", "n": listed_at(now)},
@@ -106,5 +103,5 @@ def certificate_row(kid: str, service: str, certificate: str, now: str) -> Row:
 
 
 def listed_at(made: str) -> int:
-    """Under which number the index lists a key that was made at this instant: milliseconds."""
+    """The number under which the index lists a key made at this instant: milliseconds since 1970."""
     return int(moment(made).timestamp() * 1000)

@@ -1,7 +1,7 @@
-"""From an environment to a store: what every service's `wiring.py` shares.
+"""Builds a service's store from its settings; every `wiring.py` uses it.
 
-The mapping of settings is handed in; only a `wiring.py` reads the process's environment, and late. Clients
-are built once per execution environment, when the first request needs them.
+Only a `wiring.py` reads the process's environment, and it hands the settings in. Clients are built once per
+execution environment, when the first request needs them.
 """
 
 import os
@@ -22,17 +22,17 @@ from carevouch.store.documents import Reader, Writer
 from carevouch.store.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
 from carevouch.store.keys import KeyRing
 from carevouch.store.kms import KmsSigner, KmsWrapper
+from carevouch.store.log.names import EPOCHS, GENESIS
 from carevouch.store.rows import KeyRows, Rows
 from carevouch.store.session import Session
 
-GENESIS_OBJECT, EPOCHS_OBJECT = "genesis", "epochs"
-# A request answers within API Gateway's 29 s; a KMS or S3 call that takes longer than this is repeated.
+# A request answers within API Gateway's 29 s. A call of KMS or S3 that takes longer than this is repeated.
 CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """What a service works with."""
+    """The stored documents and keys as a service uses them, its clock and its randomness."""
 
     deployment: str
     base_url: str
@@ -46,12 +46,12 @@ class Store:
 
 
 def system_clock() -> str:
-    """The instant now."""
+    """The instant now, by the machine's clock."""
     return instant(datetime.now(UTC))
 
 
 def build_store(service: str, env: Mapping[str, str]) -> Store:
-    """The store of `service`, from its settings."""
+    """The store of `service`, from its settings. Raises `KeyError` for a setting that is missing."""
     region = env["AWS_REGION"]
     kms = boto3.client("kms", region_name=region, config=CONFIG)
     documents = document_model(env["DOCUMENTS_TABLE"], region)
@@ -79,23 +79,23 @@ def build_store(service: str, env: Mapping[str, str]) -> Store:
 def genesis_source(bucket: str, region: str, service: str, root: KmsSigner) -> Callable[[], Genesis]:
     """Genesis and the epochs opened since, read once from the ledger's bucket.
 
-    A service believes it only if it names the service's own KMS root; whoever could write the bucket could
-    thus not make this service accept another one's keys unnoticed by the verifiers, who pin the log's key.
+    A service believes a genesis only if it names the service's own KMS root key. The service does not check
+    the log's signature on it, but the verifiers do: they pin the log's key, and would notice a forgery.
     """
 
     @cache
     def read() -> Genesis:
         s3 = boto3.client("s3", region_name=region, config=CONFIG)
         try:
-            note = s3.get_object(Bucket=bucket, Key=GENESIS_OBJECT)["Body"].read().decode("utf-8")
+            note = s3.get_object(Bucket=bucket, Key=GENESIS)["Body"].read().decode("utf-8")
         except s3.exceptions.NoSuchKey as error:
-            raise Busy("the ledger has no genesis yet; it is made within a minute of deployment") from error
+            raise Busy("the ledger has no genesis yet; try again in a minute, the sealer makes it") from error
         genesis = parse_genesis(note.split("\n\n", 1)[0] + "\n")
         if genesis.roots.get(service) != root.jwk:
-            raise IntegrityFault(f"genesis names another root key for {service}")
-        # Read once: an environment certifies its keys for the epoch in which it began, and that stays good.
+            raise IntegrityFault(f"genesis names another root key for {service} than ROOT_KEY is")
+        # Read once. An environment certifies its keys for the epoch in which it began, which stays valid.
         with suppress(s3.exceptions.NoSuchKey):
-            epochs = s3.get_object(Bucket=bucket, Key=EPOCHS_OBJECT)["Body"].read()
+            epochs = s3.get_object(Bucket=bucket, Key=EPOCHS)["Body"].read()
             genesis = read_epochs(epochs, genesis)
         return genesis
 

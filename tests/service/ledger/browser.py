@@ -18,10 +18,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from carevouch.cli.app import main
 from carevouch.ledger.cosignature import MLDSA44_SIGNATURE
-from tests.oracles import ROOT
 from tests.service.ledger.evidence import Case
 
-PAGE = ROOT / "services" / "ledger" / "verify.html"
 CHROMIUM = Path("/usr/bin/chromium")
 # Bytes flipped in each file, at places that the seed draws.
 PLACES, SEED = 64, 3

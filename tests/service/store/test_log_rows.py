@@ -13,7 +13,8 @@ from carevouch.kernel.jws import take_apart
 from carevouch.ledger.merkle import leaf_hash
 from carevouch.sealing.marks import Head, Mark
 from carevouch.store.documents.model import SignedAct, event_attributes
-from carevouch.store.log import rows as store
+from carevouch.store.log import items
+from carevouch.store.log.marks import DynamoMarks
 from carevouch.store.log.objects import S3Objects
 from carevouch.store.log.ports import (
     Events,
@@ -197,7 +198,7 @@ def test_what_waits_is_remembered_until_forgotten(ports: Ports) -> None:
 def test_all_that_waits_is_told_however_many_pages_it_fills(
     ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "PAGE", 2)
+    monkeypatch.setattr(items, "PAGE", 2)
     keys = [Key("P#a", f"Observation#{number}#v#0000000001") for number in range(5)]
     for key in keys:
         ports.notes.remember(Retry(key))
@@ -263,7 +264,7 @@ def test_event_rows_are_found_by_key_and_by_number(suffix: str) -> None:
 def test_all_rows_under_a_number_are_found_however_many_pages_they_fill(
     suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "PAGE", 2)
+    monkeypatch.setattr(items, "PAGE", 2)
     events, producer = DynamoEvents(client("dynamodb"), DOCUMENTS + suffix), Producer(House())
     keys = set()
     for number in range(1, 6):
@@ -309,6 +310,18 @@ def test_a_key_longer_than_dynamodb_takes_has_no_certificate_and_no_mark(suffix:
     assert DynamoEvents(counting, DOCUMENTS + suffix).certificates(["k" + longest, longest]) == {}
     assert DynamoLedger(counting, LEDGER + suffix).get(0, [f"cert#{longest}"]) == {}
     assert (len(counting.asked), "k" + longest in counting.asked[0]) == (1, False)
+
+
+def test_marks_of_several_strands_are_found_in_one_call(suffix: str) -> None:
+    counting: Any = Counting()
+    ledger = DynamoLedger(client("dynamodb"), LEDGER + suffix)
+    marks = {(strand, "event#a"): Mark("event#a", strand, leaf_hash(b"%d" % strand)) for strand in (0, 7, 63)}
+    for (strand, _), mark in marks.items():
+        ledger.put(strand, [mark])
+    found = DynamoMarks(counting, LEDGER + suffix).find([*marks, (1, "event#a"), (0, "event#none")])
+    assert found == marks
+    assert len(counting.asked) == 1
+    assert DynamoMarks(counting, LEDGER + suffix).find([]) == {}
 
 
 def test_a_rejection_is_put_beside_the_rows_of_its_own_act_only(suffix: str) -> None:

@@ -1,6 +1,6 @@
-"""Genesis: made once, by whoever comes first, and from then on only read.
+"""Genesis in the log's bucket: the first sealer makes it, and from then on it is only read.
 
-What it says never changes: a setting that differs from it later is a mistake in the settings, not in genesis.
+It never changes. A setting that differs from it later is a mistake in the settings, not in genesis.
 """
 
 from carevouch.events.epoch import read_epochs
@@ -12,7 +12,7 @@ from carevouch.store.log.ports import ObjectDiffers, Objects
 
 
 def ensure_genesis(objects: Objects, wanted: Genesis, log: NoteSigner) -> Genesis:
-    """The deployment's genesis; made from `wanted` if there is none. Idempotent, also for two at once."""
+    """The deployment's genesis, made from `wanted` if there is none. Two sealers at once get the same one."""
     verifier = Verifier(wanted.origin, log.public)
     found = objects.get(GENESIS)
     if found is None:
@@ -23,30 +23,23 @@ def ensure_genesis(objects: Objects, wanted: Genesis, log: NoteSigner) -> Genesi
     return wanted if found is None else open_genesis(found.data, verifier)
 
 
-def read_genesis(objects: Objects) -> Genesis | None:
-    """The stored genesis, None before it is made; for the door, which pins no key.
-
-    It trusts the bucket for the key, and serves nothing that its own readers do not verify again.
-    """
-    stored = objects.get(GENESIS)
-    if stored is None:
-        return None
-    claimed = parse_genesis(parse_note(stored.data).text)
-    return open_genesis(stored.data, Verifier(claimed.origin, claimed.log))
-
-
 class GenesisReader:
-    """Reads genesis, which is kept once it was found, and the epochs that are open now."""
+    """Reads genesis for the door, which pins no key: once for genesis itself, each time for its epochs.
+
+    It trusts the bucket for the log's key. The door's own readers verify again everything that it serves.
+    """
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._found: Genesis | None = None
+        self._genesis: Genesis | None = None
 
     def __call__(self) -> Genesis | None:
-        """Genesis with its epochs; None before it is made."""
-        if self._found is None:
-            self._found = read_genesis(self._objects)
-        if self._found is None:
-            return None
+        """Genesis with the epochs that are open now; None before it is made."""
+        if self._genesis is None:
+            stored = self._objects.get(GENESIS)
+            if stored is None:
+                return None
+            claimed = parse_genesis(parse_note(stored.data).text)
+            self._genesis = open_genesis(stored.data, Verifier(claimed.origin, claimed.log))
         epochs = self._objects.get(EPOCHS)
-        return self._found if epochs is None else read_epochs(epochs.data, self._found)
+        return self._genesis if epochs is None else read_epochs(epochs.data, self._genesis)

@@ -1,11 +1,11 @@
-"""What the door can say about the published log: where an event stands, with its proof; blocks; the digest.
+"""Reads the published log for the door: where an event stands, with its proof; blocks; checkpoints.
 
-Only what the published checkpoint covers is said, but for the super-log's tiles, which its witnesses read
-before they cosign. Every proof is verified here before it is handed out, so a damaged tile becomes an alarm
-of ours and never a proof that fails at somebody else's.
+It serves only entries that the published checkpoint covers. The super-log's tiles are the exception, because
+witnesses read them before they cosign. Every proof is verified here first. A damaged tile so becomes an
+alarm of ours, and never a proof that fails at a client.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -56,73 +56,70 @@ class EntryWithProof:
 
 
 class Library:
-    """Reads the published log."""
+    """Reads files, entries and proofs of the published log, and verifies each before it hands it out."""
 
     def __init__(self, objects: Objects, marks: MarkReader, genesis: Callable[[], Genesis | None]) -> None:
         self._objects = objects
         self._marks = marks
         self._genesis = genesis
-        # Published sizes that were seen: they only grow, so what one of them has stays published.
-        self._seen: dict[LogName, int] = {}
+        # Published sizes only grow, so a tile that one of these sizes covers stays published.
+        self._published_sizes: dict[LogName, int] = {}
 
     def genesis(self) -> Genesis:
-        """Genesis; raises `NotFound` before it is made."""
+        """Genesis with its epochs. Raises `NotFound` before it is made."""
         genesis = self._genesis()
         if genesis is None:
             raise NotFound("there is no genesis yet; the sealer makes it within a minute of the deployment")
         return genesis
 
     def epochs(self) -> bytes:
-        """The file of epochs; empty before the first is opened."""
+        """The file of epochs; empty before the first one is opened."""
         self.genesis()
         found = self._objects.get(EPOCHS)
         return b"" if found is None else found.data
 
     def file(self, name: str) -> bytes:
-        """A stored file; raises `NotFound`."""
+        """The bytes of a public file. Raises `NotFound`."""
         found = self._objects.get(name)
         if found is None:
             raise NotFound("there is no such file in the log; see the checkpoint for its size")
         return found.data
 
     def strand(self, number: int) -> int:
-        """`number`, if there is such a strand."""
+        """`number`, if there is such a strand. Raises `NotFound`."""
         if not 0 <= number < self.genesis().strand_count:
             raise NotFound("there is no such strand; genesis and epochs say how many there are")
         return number
 
     def log(self, name: LogName) -> LogName:
-        """`name`, if there is such a log: a strand, or the super-log."""
+        """`name`, if there is such a log: a strand, or the super-log. Raises `NotFound`."""
         return self.strand(name) if isinstance(name, int) else SUPER
 
     def published(self, log: LogName) -> PublishedCheckpoint:
-        """The log's checkpoint; raises `NotFound` before the first."""
+        """The log's checkpoint. Raises `NotFound` before the first."""
         note = self.file(f"{self.log(log)}/checkpoint")
         return PublishedCheckpoint(log, self.keys.open(note, self.origin(log)), note)
 
     def tile(self, log: LogName, tile: Tile) -> tuple[bytes, bool]:
         """A tile or a bundle, and whether it is of the published tree, whose bytes never change.
 
-        The beginning of a wider one there is of it too: who reads under an older checkpoint asks for it. Of a
-        strand nothing else is told; of the super-log it is, for its witnesses read what they are asked to
-        cosign, which is before it is published. Raises `NotFound`.
+        A partial tile whose wider one is published counts as published: readers under an older checkpoint
+        ask for it. A strand serves no other tile. The super-log does, because its witnesses read what they
+        are about to cosign, before it is published. Raises `NotFound`.
         """
-        published = self._has_published(log, tile)
+        if not is_within(tile, self._published_sizes.get(log, 0)):
+            with suppress(NotFound):
+                self._published_sizes[log] = self.published(log).checkpoint.size
+        published = is_within(tile, self._published_sizes.get(log, 0))
         if not published and log != SUPER:
             raise NotFound(
                 "there is no such tile in the published log (yet); see the checkpoint for its size"
             )
         return self.file(f"{log}/{tile.path}"), published
 
-    def _has_published(self, log: LogName, tile: Tile) -> bool:
-        if not is_within(tile, self._seen.get(log, 0)):
-            with suppress(NotFound):
-                self._seen[log] = self.published(log).checkpoint.size
-        return is_within(tile, self._seen.get(log, 0))
-
     @property
     def keys(self) -> LogKeys:
-        """The keys of every log's checkpoints."""
+        """The keys that sign the checkpoints of every log."""
         return self.genesis().keys
 
     def origin(self, log: LogName) -> str:
@@ -138,12 +135,13 @@ class Library:
         return found
 
     def event(self, event_id: str) -> EntryWithProof:
-        """Where an event stands; raises `NotFound` if it is not in the published log (yet).
+        """The entry of an event with its proof. Raises `NotFound` if it is not in the published log (yet).
 
-        Under a checkpoint that is in the super-log, if one covers it already; else under the newest.
+        The proof is under a checkpoint that is in the super-log, if one covers the entry; else under the
+        newest.
         """
         missing, key = "no such event in the published log (yet)", event_mark(event_id)
-        # Its epoch is not known before it is found: as many places as there are numbers of strands.
+        # An id does not tell its epoch, so look in one strand for each number of strands there ever was.
         strands = dict.fromkeys(strand_of(event_id, epoch.strands) for epoch in self.genesis().known[::-1])
         for strand in strands:
             if key in self._marks.get(strand, [key]):
@@ -151,7 +149,7 @@ class Library:
         raise NotFound(missing)
 
     def receipt(self, event_id: str) -> bytes:
-        """The COSE receipt of an event, under the newest signed head of its strand; raises `NotFound`."""
+        """The COSE receipt of an event, under the newest signed head of its strand. Raises `NotFound`."""
         placed = self.event(event_id)
         strand, index = int(placed.published.log), placed.proof.index
         head = parse_head(self.file(f"{strand}/{SIGNED_HEAD}"))
@@ -162,18 +160,18 @@ class Library:
         return receipt
 
     def checkpoint(self, strand: int, size: int) -> EntryWithProof:
-        """Where the checkpoint of this strand and size stands in the super-log; raises `NotFound`."""
+        """The super-log's entry for the checkpoint of this strand and size. Raises `NotFound`."""
         missing = "no such checkpoint in the published super-log (yet)"
         return self._found(self.published(SUPER), head_mark(self.strand(strand), size), missing)
 
     def block(self, strand: int, number: int) -> tuple[Block, EntryWithProof]:
-        """A block and its seal; raises `NotFound` if it is not in the published log (yet)."""
+        """A block and its seal. Raises `NotFound` if it is not in the published log (yet)."""
         missing = "no such block in the published log (yet)"
         placed = self._placed(self.strand(strand), block_mark(number), missing)
         return parse_block(parse_seal(placed.entry.decode("ascii")).data), placed
 
     def place(self, published: PublishedCheckpoint, index: int) -> EntryWithProof:
-        """The entry at `index` with its proof."""
+        """The entry at `index` with its proof under this checkpoint."""
         size = published.checkpoint.size
         bundle = tile_at(ENTRIES, index // WIDTH, size)
         entry = split_bundle(self._tile(published.log, bundle), bundle.path)[index % WIDTH]
@@ -182,13 +180,13 @@ class Library:
         return EntryWithProof(entry, proof, published)
 
     def reader(self, published: PublishedCheckpoint) -> TileReader:
-        """The hashes of the published tree; what is computed from them is verified by whoever asks."""
+        """The hashes of the published tree, not verified: callers verify what they compute from them."""
         return self._reader(published.log, published.checkpoint.size)
 
     def bundle(self, published: PublishedCheckpoint, number: int) -> list[bytes]:
-        """All entries of a bundle, each of them shown to stand under the published root.
+        """All entries of a bundle, verified under the published root.
 
-        One path does it: that of the last entry, whose lower hashes are made here, out of all the others.
+        One path proves them all: that of the last entry, whose lower hashes are computed from the others.
         """
         size, root = published.checkpoint.size, published.checkpoint.root
         tile = tile_at(ENTRIES, number, size)
@@ -207,13 +205,13 @@ class Library:
         return entries
 
     def certificates(self, strand: int, kids: Iterable[str]) -> dict[str, int]:
-        """Where in the strand the certificates of these keys stand; the operator's key has none."""
-        marks = {certificate_mark(kid): kid for kid in kids}
-        found = self._marks.get(strand, sorted(marks))
-        return {marks[key]: mark.index for key, mark in found.items()}
+        """The indices of these keys' certificates in the strand, by kid. The operator's key has none."""
+        kid_of = {certificate_mark(kid): kid for kid in kids}
+        marks = self._marks.get(strand, sorted(kid_of))
+        return {kid_of[key]: mark.index for key, mark in marks.items()}
 
     def _placed(self, strand: int, key: str, missing: str) -> EntryWithProof:
-        # The checkpoint first: a mark read after it may be newer than it, never the other way round.
+        # Read the checkpoint first. A mark read later may be newer than it, and never the other way round.
         published = self.published(strand)
         placed = self._found(published, key, missing)
         above = self._above(published, placed.proof.index)
@@ -226,7 +224,8 @@ class Library:
     def _above(self, published: PublishedCheckpoint, index: int) -> EntryWithProof | None:
         """A published entry of the super-log that is a checkpoint of this strand over entry `index`.
 
-        An idle strand's newest checkpoint is found by its mark; a busy one's is among the latest entries.
+        The mark finds the newest checkpoint of an idle strand. A busy strand has one among the super-log's
+        latest entries: those of its last two bundles are searched, newest first.
         """
         if self._objects.get(f"{SUPER}/checkpoint") is None:
             return None
@@ -235,20 +234,16 @@ class Library:
         mark = self._marks.get(SUPER, [key]).get(key)
         if mark is not None and mark.index < upper.checkpoint.size:
             return self.place(upper, mark.index)
-        for at, entry in self._latest(upper):
-            head = parse_super_entry(entry, self.genesis().origin, self.keys)
-            if head.strand == strand and head.checkpoint.size > index:
-                return self.place(upper, at)
-        return None
-
-    def _latest(self, upper: PublishedCheckpoint) -> Iterator[tuple[int, bytes]]:
-        """The super-log's last entries with their indices, newest first: those of its last two bundles."""
         size = upper.checkpoint.size
-        for number in sorted({max(size - 1, 0) // WIDTH, max(size - 1 - WIDTH, 0) // WIDTH}, reverse=True):
-            if size:
-                bundle = tile_at(ENTRIES, number, size)
-                entries = split_bundle(self._tile(SUPER, bundle), bundle.path)
-                yield from reversed(list(enumerate(entries, number * WIDTH)))
+        last = (size - 1) // WIDTH  # -1 of an empty log, which has no bundle.
+        for number in range(last, max(last - 2, -1), -1):
+            bundle = tile_at(ENTRIES, number, size)
+            entries = split_bundle(self._tile(SUPER, bundle), bundle.path)
+            for at, entry in reversed(list(enumerate(entries, number * WIDTH))):
+                head = parse_super_entry(entry, self.genesis().origin, self.keys)
+                if head.strand == strand and head.checkpoint.size > index:
+                    return self.place(upper, at)
+        return None
 
     def _found(self, published: PublishedCheckpoint, key: str, missing: str) -> EntryWithProof:
         mark = self._marks.get(published.log, [key]).get(key)
@@ -260,7 +255,7 @@ class Library:
         return placed
 
     def _reader(self, log: LogName, size: int) -> TileReader:
-        # The edge saves reading the tiles at the end of the tree; what is read without it is the same.
+        # The edge saves reading the tiles at the end of the tree. Without it the hashes are the same.
         found = self._objects.get(f"{log}/{edge_name(size)}")
         edge = None if found is None else edge_of(size, found.data)
         return TileReader(size, lambda tiles: [self._tile(log, tile) for tile in tiles], edge)

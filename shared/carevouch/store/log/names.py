@@ -1,4 +1,4 @@
-"""The names of the log's public files in its bucket, as the C2SP tlog-tiles paths leave them open."""
+"""The names of the log's public files in its bucket, beside the tiles that C2SP tlog-tiles names."""
 
 GENESIS = "genesis"
 EPOCHS = "epochs"
@@ -8,5 +8,5 @@ SIGNED_HEAD = "checkpoint.cose"
 
 
 def edge_name(size: int) -> str:
-    """The file that holds the hashes of a published tree's edge, in their order: who proves reads it."""
+    """The file with the hashes of a published tree's edge, in their order. It saves reading tiles."""
     return f"edge/{size}"

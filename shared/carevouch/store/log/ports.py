@@ -1,7 +1,7 @@
-"""What the sealer asks of the world, split by the promise each keeps; fakes and real stores keep the same.
+"""The log's storage as small protocols, one for each promise; fakes and real stores pass the same tests.
 
-`Heads` is trusted and atomic: whoever could write it could fork the log. `Objects` is not trusted: everything
-read from it is checked against a head or a signature. `Events` may lag where it says so.
+`Heads` is trusted and atomic: somebody who could write it could fork the log. `Objects` is not trusted, and
+everything read from it is checked against a head or a signature. `Events` may lag where it says so.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,22 +15,22 @@ from carevouch.sealing.marks import Head, Mark
 
 
 class HeadMoved(Exception):
-    """Somebody else moved the head first: nothing was written."""
+    """Another sealer moved the head first, and this one wrote nothing."""
 
 
 class ObjectMoved(Exception):
-    """The object is not the one that was read: nothing was written."""
+    """The object is not the one that was read, and was not replaced."""
 
 
 class HeadWentBack(IntegrityFault):
-    """The stored head is behind what was already committed or published, and cannot be rolled forward.
+    """The stored head is behind a committed or published one, and cannot be rolled forward.
 
     Sealing from it would fork the log. A person has to look.
     """
 
 
 class ObjectDiffers(IntegrityFault):
-    """An object that is written once exists with other bytes: two histories met, or storage was touched."""
+    """A write-once object exists with other bytes: two histories met, or somebody changed storage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class StoredHead:
         return StoredHead(head, self.version + 1, manifest)
 
     def applied(self) -> "StoredHead":
-        """The same head once its batch is applied."""
+        """The same head after its batch is applied."""
         return replace(self, version=self.version + 1, pending=None)
 
 
@@ -87,18 +87,22 @@ class Heads(Protocol):
         """Replace exactly `before`; raises `HeadMoved`, or `OutcomeUnknown` if no answer came."""
 
 
+# A strand and the key of a mark in it.
+StrandMark = tuple[int, str]
+
+
 class MarkReader(Protocol):
-    """What was sealed, by mark key."""
+    """Reads the marks of a log: which entry was sealed under a key, and at which index."""
 
     def get(self, log: LogName, keys: Sequence[str]) -> Mapping[str, Mark]:
-        """Those that exist, strongly consistent."""
+        """The marks that exist among these keys, strongly consistent."""
 
 
 class Marks(MarkReader, Protocol):
-    """The same for whoever seals; a mark is written again with the same values without harm."""
+    """Reads and writes marks, for the sealer."""
 
     def put(self, log: LogName, marks: Sequence[Mark]) -> None:
-        """Write them."""
+        """Write the marks; the same values again are harmless."""
 
 
 class Objects(Protocol):
@@ -108,29 +112,29 @@ class Objects(Protocol):
         """The object, or None."""
 
     def create(self, name: str, data: bytes) -> None:
-        """Write once; the same bytes again are fine, others raise `ObjectDiffers`."""
+        """Write once. The same bytes again are fine; others raise `ObjectDiffers`."""
 
     def swap(self, name: str, before: StoredObject | None, data: bytes) -> None:
-        """Replace exactly the state that was read (None: create); raises `ObjectMoved`."""
+        """Replace exactly the state that was read (None: create). Raises `ObjectMoved`."""
 
 
 class Events(Protocol):
     """The rows of the documents table that carry events and certificates."""
 
     def fetch(self, keys: Sequence[Key]) -> list[EventRow]:
-        """Those of the rows that carry an event, strongly consistent; rows of other kinds are passed over."""
+        """The rows among these that carry an event, strongly consistent."""
 
     def certificates(self, kids: Iterable[str]) -> Mapping[str, str]:
-        """The texts of these keys' certificates, of those that have one, strongly consistent."""
+        """The texts of these keys' certificates by kid, strongly consistent; a key may have none."""
 
     def after(self, kid: str, n: int) -> Iterable[IndexRow]:
-        """All rows under `kid` with a number above `n`, ascending. May lag, and says what anybody wrote."""
+        """All rows under `kid` with a number above `n`, ascending. May lag, and may be forged."""
 
     def own_rows(self, row: EventRow) -> list[Key]:
-        """The revision rows that really belong to this event's row, and nobody else's."""
+        """The revision rows of this event's act, each of which names this row as its event's home."""
 
     def answer(self, key: Key, seal: str) -> None:
-        """Put the signed rejection beside the row; again, without harm."""
+        """Put the signed rejection beside the row; repeating is harmless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,25 +146,25 @@ class Retry:
 
 
 class Notes(Protocol):
-    """The sweeper's memory; losing it costs reads, never events."""
+    """The sweep's memory. Losing it costs reads, never events."""
 
     def cursor(self, name: str) -> int:
-        """All numbers up to this one are settled; 0 at first."""
+        """The number up to which all numbers are settled; 0 at first."""
 
     def advance(self, name: str, low: int, high: int) -> None:
-        """Numbers low to high are settled: moves the cursor if everything below `low` is. Never back."""
+        """Note that `low` to `high` are settled: moves the cursor if all below `low` is, and never back."""
 
     def retries(self) -> Iterable[Retry]:
-        """All events that wait."""
+        """All events that wait for their certificate."""
 
     def remember(self, retry: Retry) -> None:
-        """Wait for this one."""
+        """Note an event that waits."""
 
     def forget(self, key: Key) -> None:
-        """It is settled."""
+        """Remove the note of an event that is settled."""
 
     def stopped(self) -> str:
-        """The key that the last sweep came to which ran out of time; empty at first."""
+        """The key at which the last sweep ran out of time; empty if none did."""
 
     def stop(self, kid: str) -> None:
-        """A sweep runs out of time at this key."""
+        """Note the key at which a sweep runs out of time."""

@@ -1,7 +1,7 @@
 """The keys that sign checkpoints: Ed25519 and ML-DSA-44, each in KMS or as a software key that KMS wraps.
 
-A software key is for clouds whose KMS lacks the kind. Its seed lies wrapped in the ledger's own table, is
-made once, and is in clear only in the memory of the function that signs with it.
+A software key serves clouds whose KMS lacks the kind. Its seed is made once and lies wrapped in the ledger's
+own table. It is in clear only in the memory of the function that signs with it.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,13 @@ MLDSA_CONTEXT = "log-key-mldsa"
 
 
 class WriteOnceStore(Protocol):
-    """Small things that are written once."""
+    """Stores small secrets by name, each written once."""
 
     def keep_once(self, name: str, data: bytes) -> bytes:
-        """Store `data` under `name` unless something is there; returns what is stored."""
+        """Store `data` under `name` unless there is an item already; returns the stored data."""
 
     def kept(self, name: str) -> bytes | None:
-        """What is stored under `name`."""
+        """The data stored under `name`; None if there is none."""
 
 
 class KmsNoteSigner:
@@ -43,7 +43,7 @@ class KmsNoteSigner:
         return self._client.get_public_key(KeyId=self._key_id)["PublicKey"][-32:]
 
     def sign(self, message: bytes) -> bytes:
-        """A pure Ed25519 signature; the pre-hashed kind is not what signed notes take."""
+        """A pure Ed25519 signature. Signed notes do not take the pre-hashed kind."""
         answer = self._client.sign(
             KeyId=self._key_id, Message=message, MessageType="RAW", SigningAlgorithm="ED25519_SHA_512"
         )
@@ -63,7 +63,7 @@ class KmsMldsaSigner:
         return self._client.get_public_key(KeyId=self._key_id)["PublicKey"][-MLDSA44_PUBLIC:]
 
     def sign(self, message: bytes) -> bytes:
-        """A pure ML-DSA-44 signature, with an empty context as tlog-cosignature has it."""
+        """A pure ML-DSA-44 signature, with the empty context that tlog-cosignature asks for."""
         answer = self._client.sign(
             KeyId=self._key_id, Message=message, MessageType="RAW", SigningAlgorithm="ML_DSA_SHAKE_256"
         )
@@ -73,19 +73,19 @@ class KmsMldsaSigner:
 def software_key(
     keep: WriteOnceStore, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str = CONTEXT
 ) -> Ed25519InMemory:
-    """The deployment's wrapped Ed25519 key of that name, made on first use."""
+    """The wrapped Ed25519 key stored under `context`, made on first use."""
     return Ed25519InMemory(_seed(keep, wrapper, entropy, context))
 
 
 def software_mldsa_key(
     keep: WriteOnceStore, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str = MLDSA_CONTEXT
 ) -> Mldsa44InMemory:
-    """The deployment's wrapped ML-DSA-44 key of that name, made on first use."""
+    """The wrapped ML-DSA-44 key stored under `context`, made on first use."""
     return Mldsa44InMemory(_seed(keep, wrapper, entropy, context))
 
 
 def _seed(keep: WriteOnceStore, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str) -> bytes:
-    """The seed kept under `context`; two who make it at once end with the same one."""
+    """The seed stored under `context`. Two environments that make it at once end with the same one."""
     wrapped = keep.kept(context)
     if wrapped is None:
         wrapped = keep.keep_once(context, wrapper.wrap(entropy(SEED_BYTES), context))
