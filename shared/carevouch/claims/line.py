@@ -65,8 +65,8 @@ _SHARE_RULES = (
 class LineCase:
     """One line and all that its rules may read.
 
-    `received` is the day on which the claim came. `is_repeat`: an earlier line, in this claim or another, has the same key.
-    `used` is what the member and the family have used before this line.
+    `received` is the day on which the claim came. `is_repeat` is true if an earlier line, of this claim or of
+    another, has the same duplicate key. `used` is the use by the member and the family before this line.
     """
 
     line: Line
@@ -116,7 +116,7 @@ def answer_line(case: LineCase) -> LineAnswer:
             denial = _adjustment(objection, line.billed_cents, rule, reads)
             return LineAnswer(_result(line, 0, Shares(), [denial], denied=True), case.used, tuple(trace))
 
-    # Step 7. Never more than was billed; in the network, the provider writes off what lies above the fee.
+    # Step 7. Never more than was billed. A fraction of a unit rounds half up.
     fee = terms.fees.schedule(in_network=case.in_network)[line.token]
     allowed = min(line.billed_cents, round_half_up(fee * line.units_thousandths, UNIT))
     reads = {"line.billed": line.billed_cents, "fee": fee, "line.units": line.units_thousandths}
