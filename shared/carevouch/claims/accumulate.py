@@ -35,7 +35,7 @@ from carevouch.kernel.money import round_half_up
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """The member's shares of one line, in cents. Its field names stand in stored traces: never rename them."""
+    """The member's shares of one line, in cents. Its field names stand in stored traces and never change."""
 
     copay: int = 0
     deductible: int = 0
