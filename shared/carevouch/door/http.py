@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from chalice.app import Chalice, Response
 
 from carevouch.fhir.outcome import from_issues
@@ -138,7 +138,8 @@ class Door:
         # `_Bytes` marks the bodies that are bytes.
         self.chalice.api.binary_types[:] = []
         self.logger = Logger(service=service)
-        self.metrics = Metrics(namespace="Carevouch", service=service)
+        # Powertools' `Metrics` is one set for the whole process; two doors in one would write each other's.
+        self.metrics = EphemeralMetrics(namespace="Carevouch", service=service)
 
     def route(self, method: str, path: str, handler: Handler, *, takes: str = "json") -> None:
         """Serve `method path` by `handler`, which takes JSON of both names, or a form or any body too."""

@@ -2,16 +2,19 @@
 
 import json
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 
 class EmfTell:
-    """`handlers.Tell` with powertools: log lines as JSON, metrics in CloudWatch's embedded format."""
+    """`Telemetry` with Powertools: log lines as JSON, metrics in CloudWatch's embedded format.
+
+    Each has metrics of its own: those of Powertools' `Metrics` are one set for the whole process.
+    """
 
     def __init__(self, service: str) -> None:
         self._logger = Logger(service=service)
-        self._metrics = Metrics(namespace="Carevouch", service=service)
+        self._metrics = EphemeralMetrics(namespace="Carevouch", service=service)
 
     def count(self, name: str, value: float) -> None:
         """A metric."""

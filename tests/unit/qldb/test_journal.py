@@ -1,7 +1,7 @@
 """Whole journals: an honest one passes in text and binary, and each way to tamper is named."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from carevouch.qldb.ion import values
@@ -155,10 +155,15 @@ def test_a_revision_with_a_new_hash_of_its_own_is_missed_by_its_block() -> None:
 
 
 def _meaning(data: bytes) -> list[bytes]:
-    """The content of an object without the times of blocks, which no hash covers."""
+    """The content of an object without the parts that no hash covers.
+
+    These are a block's time, and the transaction's id of a block that shows no revision.
+    """
     hashes = []
     for value in values(data):
-        fields = [(name, item) for name, item in value.iteritems() if name != "blockTimestamp"]
+        shows_revisions = any("metadata" in revision for revision in value["revisions"])
+        unbound = {"blockTimestamp"} if shows_revisions else {"blockTimestamp", "transactionId"}
+        fields = [(name, item) for name, item in value.iteritems() if name not in unbound]
         hashes.append(b"".join(sorted(ion_hash(item) + repr(name).encode() for name, item in fields)))
     return hashes
 
@@ -180,7 +185,21 @@ def test_each_byte_flipped_is_found_or_changes_nothing_but_a_blocks_time(binary:
     assert silent < len(turned) // 20
 
 
+@FORMS
+@pytest.mark.parametrize(("rows", "expected"), [([], []), (["{a:1}"], ["revision"])], ids=["hidden", "shown"])
+def test_a_transactions_id_is_bound_only_by_a_revision_that_is_shown(
+    rows: list[str], expected: list[str], binary: bool
+) -> None:
+    made = Ledger()
+    made.commit(rows)
+    old = 'transactionId:"tx'
+    assert made.blocks[0].count(old) == 1
+    blocks = [made.blocks[0].replace(old, 'transactionId:"ty')]
+    assert codes(verified({named(0, 0): joined(blocks, binary=binary)})) == expected
+
+
 @settings(max_examples=60, deadline=None)
+@example(b"\0", 350, 1)
 @given(st.binary(max_size=60), st.integers(0), st.integers(0))
 def test_any_bytes_put_anywhere_are_findings_and_never_a_crash(put: bytes, at: int, width: int) -> None:
     data = joined(ledger(3).blocks, binary=True)
