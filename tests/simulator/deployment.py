@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from carevouch.events.envelope import event_of
 from carevouch.events.genesis import strand_for
 from carevouch.store.log.ports import Heads
+from services.sealer.checkpoint_interval import CheckpointInterval
 from services.sealer.epochs import Epochs
 from services.sealer.invocation import Ports
 from services.sealer.log import LogStores
-from services.sealer.schedule import Pace
 from services.sealer.strand import Sealer
 from services.sealer.super_log import SuperLog
 from services.sealer.sweep import Sweep
@@ -93,7 +93,7 @@ class Deployment:
             sweep=self.plan.sweep(genesis, world, list(sealers.values())),
             above=above,
             inbox=SteppedInbox(self.schedule, self.inbox),
-            pace=Pace(lambda: 0.0, self.clock.advance),
+            interval=CheckpointInterval(lambda: 0.0, self.clock.advance),
             epochs=Epochs(genesis, world, seal=self.house.seal, log=log),
             clock=self.clock,
             salt=self._salt,

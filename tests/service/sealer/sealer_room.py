@@ -7,8 +7,8 @@ from typing import Any
 from carevouch.events.envelope import event_of, strand_of
 from carevouch.kernel.ids import Key
 from carevouch.verifier.strand import audit_strand
+from services.sealer.checkpoint_interval import CheckpointInterval
 from services.sealer.invocation import Ports, StrandSealer, handle
-from services.sealer.schedule import Pace
 from tests.fakes import Faults
 from tests.service.sealer.fakes import Cloud
 from tests.service.sealer.queues import MemoryInbox
@@ -59,7 +59,7 @@ class Room:
             above=lambda: self.risen.append(self.cloud.clock()),
             inbox=self.inbox,
             epochs=self.cloud.epochs(),
-            pace=Pace(lambda: self.seconds, self.pass_),
+            interval=CheckpointInterval(lambda: self.seconds, self.pass_),
             clock=self.cloud.clock,
             salt=self.salt,
             tell=self.told,

@@ -240,7 +240,7 @@ def test_a_row_that_our_code_stumbles_over_keeps_no_other_from_being_sealed() ->
     sound = cloud.events.rows[bad]
     cloud.events.rows[bad] = replace(sound, text=12345)  # type: ignore[arg-type]
     swept = cloud.sweep().run()
-    assert (swept.sealed.events, swept.stumbled) == (4, ("AttributeError",))
+    assert (swept.sealed.events, swept.quarantined) == (4, ("AttributeError",))
     # Its key's cursor waits before it, so that a later sweep, with better code, seals it.
     assert cloud.notes.cursor(producer.signer.kid) == cloud.events.rows[good].n
     cloud.events.rows[bad] = sound
@@ -259,5 +259,5 @@ def test_a_row_that_sealing_stumbles_over_is_found_among_the_others() -> None:
 
     cloud.events.fetch = stumbling  # type: ignore[method-assign, assignment]
     swept = cloud.sweep().run()
-    assert (swept.sealed.events, swept.stumbled) == (3, ("KeyError",))
+    assert (swept.sealed.events, swept.quarantined) == (3, ("KeyError",))
     assert cloud.notes.cursor(producer.signer.kid) == 1
