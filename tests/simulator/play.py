@@ -1,4 +1,4 @@
-"""One seed, from the first act to the calm after the last: who acts, what is stored, and then the verdict."""
+"""One seed, from the first act to the calm after the last: the actors, their acts, and the verdict."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ CALM_ROUNDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What came of a seed."""
+    """The result of a seed."""
 
     seed: int
     hash: str
@@ -54,7 +54,7 @@ class Failed(AssertionError):
 
 
 def play(seed: int, plan: Plan = HONEST, planted: str = "") -> Played:
-    """Play one seed; raises `Failed` where a promise does not hold."""
+    """Play one seed. Raises `Failed` where a promise does not hold."""
     stage = Stage(Deployment(seed, plan))
     try:
         stage.act()
@@ -88,7 +88,7 @@ class Stage:
         self.restored = False
 
     def act(self) -> None:
-        """Everybody at once, until all have ended; in some seeds twice, with a restore in between."""
+        """Run all actors until they have ended; in some seeds twice, with a restore in between."""
         chance = self._chance
         for turn in range(chance.pick((1, 1, 2))):
             if turn:
@@ -112,7 +112,7 @@ class Stage:
             schedule.spawn("restorer", self._restore, held=True)
 
     def settle(self) -> bool:
-        """Calm: what the index hid is shown, and the sweep does the rest. Whether a restore left it stuck."""
+        """Show all rows in the index, and sweep until calm. Returns whether a restore left the log stuck."""
         deployment = self.deployment
         deployment.schedule.calm_down()
         deployment.events.hidden.clear()
@@ -161,7 +161,7 @@ class Stage:
         self._put(session, n, kind, event(session, n, time, kind, name), name)
 
     def _deface(self, session: Session) -> None:
-        """Somebody with the table puts an event again, its signature spelled the other way."""
+        """Store an event again, with the other spelling of its signature."""
         true = [
             said for said in self.deployment.watch.said if said.session == session and said.kind is Kind.TRUE
         ]
@@ -171,7 +171,7 @@ class Stage:
             self._put(session, said.n, Kind.TWIN, respelled(said.text), said.id, index=index)
 
     def _lie(self, session: Session) -> None:
-        """Somebody with the table has the index say what is not so of a number of this key."""
+        """Let the index say something false about a number of this key."""
         chance, said = self._chance, [said for said in self.deployment.watch.said if not said.hostile]
         n = chance.pick((self._numbers[session] + 1, HUGE))
         match chance.below(3):
@@ -185,7 +185,7 @@ class Stage:
                 self.deployment.events.lies.append((session.kid, IndexRow(Key("P#someone", "nothing"), n)))
 
     def _list_nobody(self, session: Session) -> None:
-        """Somebody has the index list a certificate that is none, as if all others were made before it."""
+        """Let the index list a false certificate, as if all others were made before it."""
         row = IndexRow(Key(f"K#{'A' * 43}", "cert"), session.made_n + HUGE)
         self.deployment.events.lies.append((CERTIFICATES + session.service, row))
 
@@ -199,7 +199,7 @@ class Stage:
         *,
         index: tuple[str, int] | None = None,
     ) -> None:
-        """Store a row; `index` is what a hostile one says there."""
+        """Store a row. `index` holds the index attributes of a hostile one."""
         deployment, hostile = self.deployment, index is not None
         number = len(deployment.watch.said)
         key = Key("P#someone", f"Observation#{number}#v#0000000001")
@@ -236,7 +236,7 @@ class Stage:
                 inbox.answer(records, said or {"batchItemFailures": everything})
 
     def _invoke(self, invocation: Mapping[str, Any]) -> Any:
-        """One invocation in an environment of its own; None if it died or failed."""
+        """One invocation in an environment of its own. None if it died or failed."""
         return _survived(lambda: handle(invocation, self.deployment.environment()))
 
     # --- an operator who restores a backup of the ledger's table
@@ -246,9 +246,10 @@ class Stage:
         self._backups.append(self.deployment.table.copy("backup"))
 
     def _restore(self) -> None:
-        """While others write, which no operator should do: the log may stop then, and must not fork.
+        """Restore a backup while others write, which no operator should do.
 
-        DynamoDB restores into a new table: who was at work goes on with the old one.
+        The log may stop then, and must not fork. DynamoDB restores into a new table, and the actors at work
+        go on with the old one.
         """
         self._back_up()
         self.deployment.schedule.pause("the table is restored", idle=self._chance.below(200))
@@ -256,7 +257,7 @@ class Stage:
         self.deployment.table = self._chance.pick(self._backups).copy("a restored table")
 
     def _restore_in_quiet(self) -> None:
-        """While nobody writes: everything must go on as if nothing had been."""
+        """Restore a backup while no actor writes. All must go on as if nothing had happened."""
         self.deployment.schedule.note("the table is restored while nobody writes")
         self.deployment.table = self._chance.pick(self._backups).copy("a restored table")
 

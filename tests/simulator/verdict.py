@@ -1,4 +1,4 @@
-"""What must hold in the end, read from the public files alone, as anybody could."""
+"""The rules that must hold at the end, read from the public files alone, as anybody could."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -29,9 +29,10 @@ class Final:
 
 
 def judge(deployment: Deployment, *, stuck: bool) -> int:
-    """Raise `Broken` where a promise does not hold; how many events are sealed.
+    """Raise `Broken` where a promise does not hold; returns how many events are sealed.
 
-    `stuck`: a restore left a log that stops with an alarm. Then events may wait, and nothing else is wrong.
+    `stuck` says that a restore left a log that stops with an alarm. Then events may wait, but all else must
+    hold.
     """
     finals = [_final(deployment, strand) for strand in range(deployment.strands)]
     upper = _final(deployment, SUPER)
@@ -81,7 +82,7 @@ def _check_marks(deployment: Deployment, finals: list[Final], *, stuck: bool) ->
 
 
 def _check_super(deployment: Deployment, upper: Final) -> None:
-    """Each head once, sizes growing, and true of its strand."""
+    """The super-log has each head once, in growing sizes, and true of its strand."""
     last: dict[int, int] = {}
     for entry in upper.entries:
         head = parse_super_entry(entry, ORIGIN, deployment.house.genesis.keys)
@@ -133,7 +134,7 @@ def _rejected(text: str) -> str | None:
 
 @cache
 def _typ(header: str) -> object:
-    """What kind of entry this header begins: a few headers begin thousands of entries."""
+    """The kind of entry that this header begins. A few headers begin thousands of entries."""
     return parse(unb64u(header), "the header")["typ"]
 
 

@@ -1,7 +1,7 @@
-"""Attacks with more of the operator's keys, and on what lies above the strands.
+"""Attacks with more of the operator's keys, and on the logs above the strands.
 
-The super-log may leave out a strand, or say something else of it; checkpoints may be shown for one another;
-epochs may be others than the operator ordered; the sealer may seal as if an event had never come.
+The super-log may leave out a strand, or lie about it. Checkpoints may stand for one another. Epochs may
+differ from the operator's orders. The sealer may seal as if an event had never come.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ def schemes() -> list[Attack]:
 
 
 def head(honest: Honest, strand: int, size: int, root: bytes | None = None) -> bytes:
-    """The super-log's entry for a strand at a size: the true one, or of another root."""
+    """The super-log's entry for a strand at a size, with the true root or another one."""
     entries = entries_of(honest.files, strand)[:size] if strand < 2 else []
     true = Edge().extended(leaf_hashes(entries)).root()
     note = honest.house.logs.sign(Checkpoint(origin_of(strand), size, true if root is None else root))

@@ -1,7 +1,6 @@
-"""A headless Chromium with the page in it, and the command beside it: what each says of the same files.
+"""The page in a headless Chromium, and the command beside it, asked about the same files.
 
-Playwright drives the browser that Debian packages and never downloads one. Where there is none, tests skip
-and say so.
+Playwright drives the browser that Debian packages and never downloads one. Without it, tests skip and say so.
 """
 
 import base64
@@ -46,7 +45,10 @@ _JUDGE = """async ([base, key, changes]) => {
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The page's answer: `refused` and `held` are (file, sentence), `words` what the accounts say."""
+    """The page's answer.
+
+    `refused` and `held` are (file, sentence), and `words` the sentences of the accounts.
+    """
 
     verdict: str
     missing: list[str]
@@ -89,7 +91,7 @@ def all_judged(page: Page, case: Case, changes: Sequence[dict[str, bytes | str]]
 
 
 def agreed(page: Page, case: Case, folder: Path) -> str:
-    """The page's verdict, once it is certain that the command accepts just what the page verifies."""
+    """The page's verdict, after asserting that the command accepts exactly what the page verifies."""
     said = judged(page, case)
     assert (said.verdict == "verified") == accepted(case, folder), said
     return said.verdict
@@ -108,7 +110,7 @@ def accepted(case: Case, folder: Path) -> bool:
 
 
 def flips(data: bytes, *, blind: bool = False) -> list[bytes]:
-    """The data with one byte changed, where the seed says; only, or never, in what a browser is blind for."""
+    """The data with one byte changed at seeded places: never, or only if `blind`, in unchecked bytes."""
     unseen = {at for found in _MLDSA.finditer(data) for at in range(*found.span(1))}
     drawn, broken = random.Random(SEED), []  # noqa: S311 - places to try, no secret
     for at in drawn.sample([at for at in range(len(data)) if (at in unseen) == blind], PLACES):

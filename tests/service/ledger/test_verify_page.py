@@ -1,6 +1,6 @@
-"""`verify.html` in headless Chromium: what it accepts, what it refuses and what it says, beside the command.
+"""The page in headless Chromium: accepted files, refused files and words, compared with the command.
 
-It stands among the tests of a door because the page needs no cloud: files go in, words come out. The heart is
+It stands among the tests of a door because the page needs no cloud: files go in, words come out. The aim is
 parity: for every case here, true or broken, page and `carevouch verify` give the same verdict.
 """
 
@@ -161,7 +161,7 @@ def test_a_flipped_character_of_the_key_is_refused(page: Page, tmp_path: Path) -
 
 
 def chained(entry: bytes, name: str = f"{ORIGIN}/super") -> File:
-    """The proof, in a super-log of that name, of an entry made wrong."""
+    """The proof, in a super-log of that name, of a wrongly made entry."""
     return File("super.tlog-proof", "super", Strand(name, [b"first", entry]).proof(entry))
 
 
@@ -177,7 +177,7 @@ def elsewhere(strand: int) -> Case:
 
 
 def consenting(**more: object) -> Case:
-    """A log of one consent, something about it untrue."""
+    """A log of one consent, about which something is untrue."""
     opening = consent_opening(**more)  # type: ignore[arg-type]
     return Log([opening]).case()
 
@@ -198,7 +198,7 @@ def untrue(**members: object) -> Case:
 
 
 def without_strand_line() -> Case:
-    """A proof whose checkpoint a witness signed and the log did not."""
+    """A proof whose checkpoint a witness signed, but not the log."""
     text = Checkpoint(f"{ORIGIN}/strand/0", len(LOG.strand.leaves), root(LOG.strand.leaves)).text
     note = W1.cosigned(f"{text}\n".encode() + b"\xe2\x80\x94 x AAAAAAA=\n")
     return LOG.case("genesis", "0.tlog-proof", "0.opening.json", head=note).plus(LOG.chained())

@@ -1,6 +1,6 @@
-"""`verify.html` and later epochs: what the file of epochs opens, what is missing without it, what is none.
+"""The page and later epochs: proofs under the file of epochs, without it, and under a false one.
 
-Page and `carevouch verify` accept the same; where the page finds a file missing, the command refuses.
+Page and `carevouch verify` accept the same. If the page finds a file missing, the command refuses.
 """
 
 from dataclasses import replace
@@ -135,7 +135,7 @@ def text_of(*orders: str) -> bytes:
 
 
 def signed(by: KeyInMemory = HOUSE.operator, start: str = START, **members: object) -> str:
-    """The order that is true but for these members, and for who signed it."""
+    """The order with these members changed, by this signer."""
     said = {"v": 1, "origin": ORIGIN, "epoch": 2, "strands": GROWN, "prev": None, "from": start}
     return sign({**said, **members}, EPOCH_TYP, by)
 

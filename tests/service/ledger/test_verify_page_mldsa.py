@@ -1,7 +1,7 @@
-"""`verify.html` and signatures no browser can check: an ML-DSA-44 line is told, asked for and never counted.
+"""The page and ML-DSA-44 lines, which no browser can check: shown and required, but never counted.
 
-The command does check them, so page and command part in one thing alone: of a line whose signature is wrong
-the page says that it was not checked, the command refuses it.
+The command does check them. So page and command differ in one thing only. The page says of a line with a
+wrong signature that it was not checked, and the command refuses it.
 """
 
 from pathlib import Path
@@ -50,7 +50,7 @@ def headed(head: bytes) -> Case:
 
 
 def with_second(line: SignatureLine | None) -> bytes:
-    """The strand's checkpoint with another second line, and a witness's so that it is no entry above."""
+    """The strand's checkpoint with another second line, and a witness's, so that it is no super-log entry."""
     note = parse_note(LOG.strand.head)
     lines = [note.lines[0], *([] if line is None else [line])]
     return W1.cosigned(render_note(type(note)(note.text, tuple(lines))))
@@ -154,7 +154,7 @@ def test_a_quorum_that_lacks_another_witness_too_is_refused(page: Page, tmp_path
 
 
 def genesis_of(old: str, new: str, house: object = HOUSE) -> File:
-    """Genesis with one text in it changed, signed nevertheless."""
+    """Genesis with one text in it changed, and signed nevertheless."""
     text = parse_note(genesis_file(house).data).text  # type: ignore[arg-type]
     assert text.count(old) == 1
     return File("genesis", "genesis", sign_note(text.replace(old, new), ORIGIN, HOUSE.log))

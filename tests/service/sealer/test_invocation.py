@@ -1,4 +1,4 @@
-"""The sealer's entry point: duplicates, poison, faults of the world, strands, and what is told about them."""
+"""The sealer's entry point: duplicates, poison, faults of the world, and the metrics about them."""
 
 from dataclasses import replace
 from typing import Any

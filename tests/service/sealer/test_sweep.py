@@ -1,4 +1,4 @@
-"""The sweep finds what the stream lost, and moves its cursors only over what is settled."""
+"""The sweep finds lost events, and moves its cursors only over settled numbers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -81,7 +81,7 @@ def test_a_rejected_number_is_settled() -> None:
 
 
 def lied_to(*, replayed: bool = False, signature: str | None = None) -> tuple[Cloud, Producer, EventRow]:
-    """A key whose first event is sealed, long ago, and a row that says to be its number of 10^9."""
+    """A key whose first event was sealed long ago, and a row that pretends to be its number 10^9."""
     cloud, producer = Cloud(), Producer(House())
     victim = cloud.events.rows[cloud.act(producer, 1)]
     cloud.sweep().run()

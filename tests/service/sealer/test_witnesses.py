@@ -1,4 +1,4 @@
-"""The log asks its witnesses: over real HTTP, against real witnesses, and against all kinds of bad ones."""
+"""The log asks its witnesses over real HTTP: real witnesses, and all kinds of bad ones."""
 
 import threading
 from collections.abc import Callable, Iterator
