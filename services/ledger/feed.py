@@ -43,7 +43,7 @@ def read_feed(library: Library, position: Position, limit: int) -> FeedPage:
     sizes |= {strand: item.checkpoint.size for strand, item in published.items()}
     check_within(position, sizes)
     if any(place.part for place in position.values()):
-        raise Invalid("this position is of a document's feed, inside an act; use a `next` of this feed")
+        raise Invalid("this feed takes no position inside an act; use a `next` of this feed")
     starts = {strand: position[strand].index if strand in position else 0 for strand in published}
     ahead = [item for item in published.values() if starts[int(item.log)] < item.checkpoint.size]
     share = max(1, limit // max(1, len(ahead)))

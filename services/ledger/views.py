@@ -139,7 +139,7 @@ def _log(request: HttpRequest) -> LogName:
 def _once(request: HttpRequest, name: str) -> str | None:
     given = request.query.get(name, [])
     if len(given) > 1:
-        raise Invalid(f"give {name} only once")
+        raise Invalid(f"{name} must be given only once")
     return given[0] if given else None
 
 

@@ -178,7 +178,7 @@ def handle_inbox(records: Sequence[Any], ports: Ports) -> Answer:
 
 
 def handle_sweep(ports: Ports) -> None:
-    """Publish what is sealed, seal what was lost, and publish that. A fault of the world is told and raised.
+    """Publish all that is sealed, seal lost events, and publish these. Raises the faults of the world.
 
     Publishing comes first, because a sweep may take long or fail. If it fails, the sweep seals nevertheless.
     """

@@ -52,7 +52,7 @@ class Session:
     @property
     def kid(self) -> str:
         """The thumbprint of the key."""
-        return _kid(self)
+        return _producer(self).signer.kid
 
     @property
     def made_n(self) -> int:
@@ -61,7 +61,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Deed:
     """An event as it was stored in a row, and its possible fates.
 
     Somebody with access to the table put `hostile` rows there. Their index attributes lie. `session` and `n`
@@ -132,8 +132,3 @@ def _producer(session: Session) -> Producer:
 
 
 _respelled = cache(respelled)
-
-
-@cache
-def _kid(session: Session) -> str:
-    return _producer(session).signer.kid

@@ -44,9 +44,9 @@ class Stream:
         self.waiting += [record for record in batch if self.chance.happens(TWICE)]
         return batch
 
-    def answer(self, batch: list[dict[str, Any]], said: Any) -> None:
+    def answer(self, batch: list[dict[str, Any]], response: Any) -> None:
         """Bring a batch again from the lowest reported record, or all of it if no answer came."""
-        failed = None if said is None else said["batchItemFailures"]
+        failed = None if response is None else response["batchItemFailures"]
         if failed == []:
             return
         numbers = [record["dynamodb"]["SequenceNumber"] for record in batch]

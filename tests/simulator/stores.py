@@ -129,7 +129,7 @@ class SteppedObjects:
             if name.endswith("/checkpoint"):
                 self._watch.published(name, data)
 
-        size = _size(data) if name.endswith("/checkpoint") else ""
+        size = data.split(b"\n")[1].decode() if name.endswith("/checkpoint") else ""
         self._schedule.write(Write(f"objects.swap {name} {size}".rstrip(), effect, CLIENT))
 
 
@@ -197,7 +197,3 @@ def _short(name: str) -> str:
     """The name of a staged batch without its hashes but for the start of the last, which tells enough."""
     head, dash, hash_ = name.rpartition("-")
     return f"{head.partition('-')[0]}-{hash_[:6]}" if dash else name
-
-
-def _size(data: bytes) -> str:
-    return data.split(b"\n")[1].decode()

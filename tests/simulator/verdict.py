@@ -39,7 +39,7 @@ def judge(deployment: Deployment, *, stuck: bool) -> int:
     for final in [*finals, upper]:
         _check_history(deployment, final)
     for final in finals:
-        report = audit_strand(deployment.house.genesis, int(final.name), _reader(deployment, final.name))
+        report = audit_strand(deployment.house.genesis, int(final.name), _Reader(deployment, final.name))
         if report.findings and final.entries:
             raise Broken(f"the audit of strand {final.name} finds {report.findings[0]}")
     _check_marks(deployment, [*finals, upper], stuck=stuck)
@@ -106,19 +106,19 @@ def _check_events(deployment: Deployment, finals: list[Final], *, stuck: bool) -
             answered = _rejected(text)
             if answered is not None:
                 rejected[answered] = rejected.get(answered, 0) + 1
-    twins = {said.id for said in deployment.watch.said if said.kind is Kind.TWIN and not said.hostile}
-    for said in deployment.watch.said:
-        times = sum(sealed.get(text, 0) for text in said.spellings), rejected.get(b64u(said.hash), 0)
-        where = f"number {said.n} of {said.session.name} ({said.kind})"
+    twins = {deed.id for deed in deployment.watch.deeds if deed.kind is Kind.TWIN and not deed.hostile}
+    for deed in deployment.watch.deeds:
+        times = sum(sealed.get(text, 0) for text in deed.spellings), rejected.get(b64u(deed.hash), 0)
+        where = f"number {deed.n} of {deed.session.name} ({deed.kind})"
         if sum(times) > 1:
             raise Broken(f"{where} is sealed {times[0]} and rejected {times[1]} times")
-        if sum(times) == 0 and not stuck and not said.hostile:
+        if sum(times) == 0 and not stuck and not deed.hostile:
             raise Broken(f"{where} is neither sealed nor rejected")
-        if said.kind is Kind.TRUE and times[1] and said.id not in twins:
+        if deed.kind is Kind.TRUE and times[1] and deed.id not in twins:
             raise Broken(f"{where} is true and was rejected")
-        if said.kind in FALSE and times[0]:
+        if deed.kind in FALSE and times[0]:
             raise Broken(f"{where} is false and was sealed")
-    return sum(said.text in sealed for said in deployment.watch.said)
+    return sum(deed.text in sealed for deed in deployment.watch.deeds)
 
 
 def _rejected(text: str) -> str | None:
@@ -136,10 +136,6 @@ def _rejected(text: str) -> str | None:
 def _typ(header: str) -> object:
     """The kind of entry that this header begins. A few headers begin thousands of entries."""
     return parse(unb64u(header), "the header")["typ"]
-
-
-def _reader(deployment: Deployment, name: LogName) -> "_Reader":
-    return _Reader(deployment, name)
 
 
 @dataclass

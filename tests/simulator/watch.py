@@ -18,7 +18,7 @@ from carevouch.sealing.marks import Mark, event_mark, rejection_mark
 from carevouch.store.log.ports import StoredHead
 from services.sealer.sweep import CERTIFICATES
 from tests.service.sealer.fakes import MemoryObjects
-from tests.simulator.deeds import Said, Session
+from tests.simulator.deeds import Deed, Session
 from tests.simulator.schedule import Broken
 from tests.unit.sealing.acts import ORIGIN, House
 
@@ -29,7 +29,7 @@ class Watch:
     def __init__(self, house: House, objects: MemoryObjects) -> None:
         self.signed: dict[tuple[str, int], bytes] = {}
         self.published_notes: dict[str, list[bytes]] = {}
-        self.said: list[Said] = []
+        self.deeds: list[Deed] = []
         self.sessions: list[Session] = []
         self.faults: list[IntegrityFault] = []
         # Somebody restored the table while others were writing: the ledger may stop now, but never fork.
@@ -77,35 +77,33 @@ class Watch:
         if applied != root:
             raise Broken(f"a tree of {checkpoint.size} entries was signed and is not committed and applied")
 
-    def stored(self, said: Said, cursors: Mapping[str, int]) -> None:
+    def stored(self, deed: Deed, cursors: Mapping[str, int]) -> None:
         """Remember a row with an event."""
-        self.said.append(said)
-        if not said.hostile and cursors.get(said.session.kid, 0) >= said.n:
-            raise Broken(f"the cursor of {said.session.name} is past {said.n}, which is stored only now")
-        certificates = CERTIFICATES + said.session.service
-        if not said.hostile and cursors.get(certificates, 0) >= said.session.made_n:
-            raise Broken(f"the key {said.session.name} was left behind before its number {said.n}")
+        self.deeds.append(deed)
+        if not deed.hostile and cursors.get(deed.session.kid, 0) >= deed.n:
+            raise Broken(f"the cursor of {deed.session.name} is past {deed.n}, which is stored only now")
+        certificates = CERTIFICATES + deed.session.service
+        if not deed.hostile and cursors.get(certificates, 0) >= deed.session.made_n:
+            raise Broken(f"the key {deed.session.name} was left behind before its number {deed.n}")
 
     def advanced(self, name: str, cursor: int) -> None:
         """Check the move of a cursor."""
         if self._cursors.get(name) == cursor:
             return
         self._cursors[name] = cursor
-        for said in [said for said in self.said if not said.hostile]:
-            passed = name == said.session.kid and said.n <= cursor
-            service = CERTIFICATES + said.session.service
-            left = name == service and said.session.made_n <= cursor
-            if (passed or left) and not self.is_settled(said):
-                raise Broken(f"the cursor {name[:13]} moved past number {said.n} of {said.session.name}")
+        for deed in [deed for deed in self.deeds if not deed.hostile]:
+            passed = name == deed.session.kid and deed.n <= cursor
+            service = CERTIFICATES + deed.session.service
+            left = name == service and deed.session.made_n <= cursor
+            if (passed or left) and not self.is_settled(deed):
+                raise Broken(f"the cursor {name[:13]} moved past number {deed.n} of {deed.session.name}")
 
-    def is_settled(self, said: Said) -> bool:
+    def is_settled(self, deed: Deed) -> bool:
         """Whether the very event was sealed, or the very text rejected."""
-        leaves = {leaf_hash(text.encode()) for text in said.spellings}
-        return any(mark.key.startswith("rejected#") or mark.leaf in leaves for mark in self._marks_of(said))
-
-    def _marks_of(self, said: Said) -> list[Mark]:
-        keys = [rejection_mark(said.hash)] + ([] if said.id is None else [event_mark(said.id)])
-        return [mark for (_, key), mark in self._marks.items() if key in keys]
+        leaves = {leaf_hash(text.encode()) for text in deed.spellings}
+        keys = [rejection_mark(deed.hash)] + ([] if deed.id is None else [event_mark(deed.id)])
+        marks = [mark for (_, key), mark in self._marks.items() if key in keys]
+        return any(mark.key.startswith("rejected#") or mark.leaf in leaves for mark in marks)
 
     # --- what is told
 

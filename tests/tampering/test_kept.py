@@ -47,7 +47,7 @@ def test_a_second_history_of_a_document_is_named_though_all_keys_signed_it(tmp_p
     twin = Producer(honest.house, name="twin", epoch=2, made=honest.deployment.producer.made)
     revision = Revision(DOC, 2, sha256(b"another"), sha256(b"nonce"), b'{"version":"another"}')
     text = twin.event(61_000, [revision])
-    strand = next(one for one in (0, 1) if _belongs(text, one))
+    strand = strand_of(parse_event(text).id, 2)
     blocks, times = unsealed(entries_of(honest.files, strand))
     added = [twin.certificate.encode(), text.encode()]
     files = fitted(honest, resigned(honest, strand, resealed(honest, [*blocks, added], [*times, times[-1]])))
@@ -58,10 +58,6 @@ def test_a_second_history_of_a_document_is_named_though_all_keys_signed_it(tmp_p
     assert status == 1
     (found,) = [line for line in said.splitlines() if line.startswith("version: ")]
     assert f"third.opening: {DOC} has another version 2 as well" in found
-
-
-def _belongs(text: str, strand: int) -> bool:
-    return strand_of(parse_event(text).id, 2) == strand
 
 
 def test_an_opening_whose_event_was_dropped_is_named(tmp_path: Path) -> None:

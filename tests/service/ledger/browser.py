@@ -29,7 +29,7 @@ _MLDSA = re.compile(rb"\xe2\x80\x94 [^ \n]+ [A-Za-z0-9+/]{5}([A-Za-z0-9+/=]{%d})
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 FLAGS = {kind: f"--{kind}" for kind in ("opening", "entry", "certificate", "policy", "epochs")}
 _JUDGE = """async ([base, key, changes]) => {
-  const said = [];
+  const answers = [];
   for (const change of changes) {
     const files = base.map(({ name, data }) => ({ name, bytes: unb64(change[name] ?? data, name) }));
     const { verdict, findings, missing, accounts } = await judge(files, change.key ?? key);
@@ -37,14 +37,14 @@ _JUDGE = """async ([base, key, changes]) => {
       accountWords(one, "log").flatMap(([, lines]) => lines.filter(isText)));
     const of = (wanted) =>
       findings.filter(({ state }) => state === wanted).map((one) => [one.file, one.sentence]);
-    said.push({ verdict, missing, refused: of(REFUSED), held: of(HELD), words: words.flat() });
+    answers.push({ verdict, missing, refused: of(REFUSED), held: of(HELD), words: words.flat() });
   }
-  return said;
+  return answers;
 }"""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PageAnswer:
     """The page's answer.
 
     `refused` and `held` are (file, sentence), and `words` the sentences of the accounts.
@@ -68,18 +68,18 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def judged(page: Page, case: Case) -> Said:
+def judged(page: Page, case: Case) -> PageAnswer:
     """The page's verdict on a case."""
     return all_judged(page, case, [{}])[0]
 
 
-def all_judged(page: Page, case: Case, changes: Sequence[dict[str, bytes | str]]) -> list[Said]:
+def all_judged(page: Page, case: Case, changes: Sequence[dict[str, bytes | str]]) -> list[PageAnswer]:
     """The verdict on the case with each of these changes: other bytes by file name, another key as `key`."""
     base = [{"name": file.name, "data": _text(file.data)} for file in case.files]
     texts = [{name: _text(data) for name, data in change.items()} for change in changes]
     answers: list[dict[str, Any]] = page.evaluate(_JUDGE, [base, case.key, texts])
     return [
-        Said(
+        PageAnswer(
             one["verdict"],
             one["missing"],
             [(name, sentence) for name, sentence in one["refused"]],
@@ -92,9 +92,9 @@ def all_judged(page: Page, case: Case, changes: Sequence[dict[str, bytes | str]]
 
 def agreed(page: Page, case: Case, folder: Path) -> str:
     """The page's verdict, after asserting that the command accepts exactly what the page verifies."""
-    said = judged(page, case)
-    assert (said.verdict == "verified") == accepted(case, folder), said
-    return said.verdict
+    answer = judged(page, case)
+    assert (answer.verdict == "verified") == accepted(case, folder), answer
+    return answer.verdict
 
 
 def accepted(case: Case, folder: Path) -> bool:

@@ -232,10 +232,10 @@ def test_a_wrapped_key_is_made_once_and_is_the_same_for_all() -> None:
     kept: dict[str, bytes] = {}
 
     class Keep:
-        def keep_once(self, name: str, data: bytes) -> bytes:
+        def store_secret(self, name: str, data: bytes) -> bytes:
             return kept.setdefault(name, data)
 
-        def kept(self, name: str) -> bytes | None:
+        def read_secret(self, name: str) -> bytes | None:
             return kept.get(name)
 
     wrapper = MemoryWrapper()

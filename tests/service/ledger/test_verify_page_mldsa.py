@@ -67,7 +67,7 @@ def test_an_ml_dsa_line_is_told_and_not_counted(page: Page, tmp_path: Path) -> N
     words = " ".join(judged(page, CASE.plus(LOG.chained())).words)
     assert "The log's own Ed25519 signature was checked and holds" in words
     assert "Not checked, and counted for nothing: 2 lines by the ML-DSA-44 key that genesis names" in words
-    assert "could not be checked here" not in words  # that is said of strangers' lines
+    assert "could not be checked here" not in words  # those words are about strangers' lines
 
 
 def test_under_genesis_of_version_1_no_word_is_lost_on_ml_dsa(page: Page, tmp_path: Path) -> None:
@@ -81,12 +81,12 @@ def test_a_flip_in_an_ml_dsa_line_is_refused_by_the_command_and_never_counted_by
 ) -> None:
     broken = flips(CASE["0.tlog-proof"].data, blind=True)
     verdicts = set()
-    for data, said in zip(
+    for data, answer in zip(
         broken, all_judged(page, CASE, [{"0.tlog-proof": one} for one in broken]), strict=True
     ):
-        verdicts.add(said.verdict)
-        assert said.verdict == "refused" or any(
-            "Not checked, and counted for nothing: 1 line" in word for word in said.words
+        verdicts.add(answer.verdict)
+        assert answer.verdict == "refused" or any(
+            "Not checked, and counted for nothing: 1 line" in word for word in answer.words
         )
         assert not accepted(CASE.changed("0.tlog-proof", data), tmp_path)
     assert verdicts == {"refused", "verified"}  # refused where it is no base64 any more
@@ -142,9 +142,9 @@ def test_a_policy_whose_witness_needs_ml_dsa_is_not_met_without_its_line(page: P
 def test_a_quorum_that_hangs_on_an_ml_dsa_line_is_left_to_the_command(page: Page, tmp_path: Path) -> None:
     head = W1.cosigned(LOG.strand.head) + POST.line(parse_note(LOG.strand.head).text).text.encode()
     case = headed(head).plus(POST_POLICY)
-    said = judged(page, case)
-    assert (said.verdict, said.refused) == ("incomplete", [])
-    assert "carevouch verify can" in said.missing[0]
+    answer = judged(page, case)
+    assert (answer.verdict, answer.refused) == ("incomplete", [])
+    assert "carevouch verify can" in answer.missing[0]
     assert accepted(case, tmp_path)
 
 

@@ -15,7 +15,7 @@ from tests.service.sealer.queues import MemoryInbox
 from tests.unit.sealing.acts import House, Producer, event_id
 
 
-class Told:
+class TellRecorder:
     """Remembers metrics and log lines."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Room:
     """A deployment, its inbox, and an entry point in one warm environment."""
 
     strands: int = 1
-    told: Told = field(default_factory=Told)
+    tell: TellRecorder = field(default_factory=TellRecorder)
     risen: list[str] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
 
@@ -62,7 +62,7 @@ class Room:
             interval=CheckpointInterval(lambda: self.seconds, self.pass_),
             clock=self.cloud.clock,
             salt=self.salt,
-            tell=self.told,
+            tell=self.tell,
         )
 
     def place(self, text: str) -> int:
