@@ -10,11 +10,11 @@ import importlib
 import json
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from carevouch import __version__
 from carevouch.door.api import Operation, Schema
 from carevouch.door.routes import Route
 from infra import capabilities, openapi
@@ -87,7 +87,6 @@ def _between(text: str, name: str, lines: Iterable[str]) -> str:
 
 def descriptions() -> dict[str, bytes]:
     """The CapabilityStatement and the OpenAPI document, by file name, for a base URL that stands for any."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     base = BASE.decode()
     all_described = [one for service in DOORS for one in described(service)]
     schemas: dict[str, Schema] = {}
@@ -98,9 +97,9 @@ def descriptions() -> dict[str, bytes]:
         schemas |= own
     made = {
         METADATA: capabilities.statement(
-            [one.route for one in all_described], base_url=base, version=version
+            [one.route for one in all_described], base_url=base, version=__version__
         ),
-        OPENAPI: openapi.document(all_described, schemas, base_url=base, version=version),
+        OPENAPI: openapi.document(all_described, schemas, base_url=base, version=__version__),
     }
     return {name: json.dumps(value, separators=(",", ":")).encode() for name, value in made.items()}
 

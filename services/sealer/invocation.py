@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from carevouch.kernel.errors import Busy, IntegrityFault, Malformed
 from carevouch.kernel.ids import Key
+from carevouch.kernel.telemetry import Telemetry
 from carevouch.kernel.times import moment
 from carevouch.store.log.ports import EventRow, HeadWentBack
 from carevouch.store.log.rows import may_carry_event
@@ -29,16 +30,6 @@ MAX_SEAL = 4_000
 SQS = "aws:sqs"
 
 Answer = dict[str, list[dict[str, str]]]
-
-
-class Tell(Protocol):
-    """Where facts for operators go: structured log lines and metrics, never about a person."""
-
-    def count(self, name: str, value: float) -> None:
-        """Add to a metric."""
-
-    def error(self, message: str, **facts: str) -> None:
-        """Write a line for the person whom an alarm calls."""
 
 
 class StrandSealer(Protocol):
@@ -100,7 +91,7 @@ class Ports:
     epochs: EpochOpener
     clock: Callable[[], str]
     salt: Callable[[], str]
-    tell: Tell
+    tell: Telemetry
 
 
 def handle(event: Mapping[str, Any], ports: Ports) -> Answer | None:
@@ -222,7 +213,9 @@ def _forward(keys: Sequence[Key], ports: Ports) -> None:
         ports.inbox.send(pack(by_strand, ports.salt()))
 
 
-def _received(records: Sequence[Any], tell: Tell) -> tuple[dict[int, list[InboxMessage]], list[InboxMessage]]:
+def _received(
+    records: Sequence[Any], tell: Telemetry
+) -> tuple[dict[int, list[InboxMessage]], list[InboxMessage]]:
     """The messages of each strand, and those for the super-log. An unreadable one is left to the sweep."""
     hints: dict[int, list[InboxMessage]] = {}
     wakes: list[InboxMessage] = []
@@ -275,18 +268,18 @@ def _failures(ids: Sequence[str]) -> Answer:
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in ids]}
 
 
-def _tell_quarantine(bug: Exception, tell: Tell) -> None:
+def _tell_quarantine(bug: Exception, tell: Telemetry) -> None:
     tell.error("a row was set aside", fault=type(bug).__name__)
     tell.count("RowsSetAside", 1)
 
 
-def _tell_sealed(sealed: SealCounts, tell: Tell) -> None:
+def _tell_sealed(sealed: SealCounts, tell: Telemetry) -> None:
     tell.count("EventsSealed", sealed.events)
     tell.count("EventsRejected", sealed.rejected)
     tell.count("EventsWaiting", sealed.waiting)
 
 
-def _tell_fault(fault: BaseException, tell: Tell) -> None:
+def _tell_fault(fault: BaseException, tell: Telemetry) -> None:
     what = fault.message if isinstance(fault, IntegrityFault) else type(fault).__name__
     tell.error("the sealer stopped", fault=type(fault).__name__, what=what)
     if isinstance(fault, IntegrityFault):

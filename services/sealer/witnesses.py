@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
 from carevouch.kernel.errors import Busy, IntegrityFault, Unreachable
+from carevouch.kernel.telemetry import Telemetry
 from carevouch.kernel.urls import require_http_address
 from carevouch.ledger.checkpoint import Checkpoint
 from carevouch.ledger.merkle import HashReader, consistency_proof
@@ -27,7 +28,6 @@ from carevouch.ledger.note import (
 from carevouch.ledger.policy import Policy, QuorumFault, QuorumReport, satisfied
 from carevouch.remote.http import Post, post
 from carevouch.witness.request import SIZE, CheckpointRequest, render_request
-from carevouch.witness.witness import Tell
 from services.sealer.quarantine import WORLD
 
 # How long to wait for all witnesses together: two requests of three seconds each.
@@ -56,7 +56,7 @@ class Witnesses:
         policy: Policy,
         keys: Sequence[NoteKey],
         reader: Callable[[int], HashReader],
-        tell: Tell,
+        tell: Telemetry,
         post_: Post = post,
     ) -> None:
         """`keys` are the log's, and `reader` reads the hashes of its tree at a size.

@@ -1,4 +1,4 @@
-"""What a witness remembers, in a DynamoDB table of its own: one conditional put per origin decides.
+"""The memory of a witness, in a DynamoDB table of its own: one conditional put per origin decides.
 
 Every read is strongly consistent. A call that may or may not have happened raises `OutcomeUnknown`; a failed
 condition may also mean that an earlier try of the client library won, so that `Witness` reads again. Keys:

@@ -1,7 +1,7 @@
 """The answers of a witness: C2SP tlog-witness under `/ledger`, all without a token.
 
-Submission prefix `/ledger`, monitoring prefix `/ledger/witness` (https://c2sp.org/tlog-witness). Whoever asks
-is known by the log's signature in what is posted, and by nothing else.
+Submission prefix `/ledger`, monitoring prefix `/ledger/witness` (https://c2sp.org/tlog-witness). The log's
+signature in the posted checkpoint identifies the caller, and nothing else does.
 """
 
 from carevouch.door.http import FRESH, TEXT, HttpRequest, Reply

@@ -1,7 +1,7 @@
 """The witness's only reader of the environment, read when first needed, never at import.
 
-The same zip and template serve any organisation: it names its witness and the logs that it knows, and says
-per signature line whether KMS keeps the key or wraps a software key.
+The same zip and template serve any organisation. It names its witness and the logs that it knows. For each
+signature line it says whether KMS keeps the key or wraps a software key.
 
 | variable | meaning |
 |---|---|

@@ -194,3 +194,32 @@ def test_a_browser_may_use_every_method() -> None:
     said = PATHS["/fhir/{type}"]["options"][INTEGRATION]["responses"]["default"]["responseParameters"]
     allowed = str(said["method.response.header.Access-Control-Allow-Methods"]).strip("'").split(",")
     assert {method for method, _ in ALL} <= set(allowed)
+
+
+# Written out here, apart from the tables: a door that opens by mistake is seen.
+WITHOUT_TOKEN = {
+    ("GET", "/.well-known/jwks.json"),
+    ("GET", "/fhir/.well-known/smart-configuration"),
+    ("GET", "/fhir/metadata"),
+    ("GET", "/ledger/blocks/{strand}/{n}"),
+    ("GET", "/ledger/checkpoints/{strand}/{n}/proof"),
+    ("GET", "/ledger/digest"),
+    ("GET", "/ledger/epochs"),
+    ("GET", "/ledger/events/{id}"),
+    ("GET", "/ledger/events/{id}/proof"),
+    ("GET", "/ledger/events/{id}/receipt"),
+    ("GET", "/ledger/feed"),
+    ("GET", "/ledger/genesis"),
+    ("GET", "/ledger/verify"),
+    ("GET", "/ledger/{strand}/checkpoint"),
+    ("GET", "/ledger/{strand}/tile/{path+}"),
+    ("GET", "/openapi.json"),
+    ("POST", "/auth/token"),
+    ("POST", "/fhir/Organization"),
+    ("POST", "/identity/devices"),
+}
+
+
+def test_only_the_listed_routes_need_no_token() -> None:
+    is_open = {route for route, said in ALL.items() if said.get("Auth", {}).get("Authorizer") == "NONE"}
+    assert is_open == WITHOUT_TOKEN

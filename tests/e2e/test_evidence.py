@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from carevouch.cli import app
+from carevouch.cli.app import main
+from carevouch.cli.frame import BAD_INPUT, NEGATIVE, OK
 from infra.story.evidence import Evidence, verify, verify_command
 from tests.e2e.played import Played
 from tests.flips import flipped, places
@@ -46,13 +47,13 @@ def test_any_flipped_byte_is_refused_with_what_does_not_match(
     act: str, which: str, played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = Files(played, act, tmp_path)
-    assert files.verify() == app.OK
+    assert files.verify() == OK
     whole = files.read(which)
     capsys.readouterr()
     # Some bytes of each word: in a soak tests/unit/cli/log/test_verify.py turns every byte of such files.
     for at in places(whole, MOST_FLIPS):
         files.write(which, flipped(whole, at))
-        assert files.verify() in (app.NEGATIVE, app.BAD_INPUT), f"byte {at} of the {which}"
+        assert files.verify() in (NEGATIVE, BAD_INPUT), f"byte {at} of the {which}"
         said = capsys.readouterr()
         assert said.out == ""
         assert said.err.startswith("carevouch verify: ")
@@ -67,7 +68,7 @@ def test_the_installed_command_refuses_a_flipped_byte(which: str, played: Played
         files.write(which, flipped(whole, int(share * (len(whole) - 1))))
         command = [sys.executable, "-m", "carevouch.cli.app", *files.words()]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode in (app.NEGATIVE, app.BAD_INPUT)
+        assert done.returncode in (NEGATIVE, BAD_INPUT)
         assert "Traceback" not in done.stderr
         assert done.stderr.startswith("carevouch verify: ")
 
@@ -94,4 +95,4 @@ class Files:
         return ["verify", proof, "--key", self._vkey, "--genesis", genesis, "--opening", opening]
 
     def verify(self) -> int:
-        return app.main(self.words())
+        return main(self.words())

@@ -108,12 +108,12 @@ class Watch:
     # --- what is told
 
     def count(self, name: str, value: float) -> None:
-        """A metric of `invocation.Tell`."""
+        """A metric of `Telemetry`."""
         if value and name in ("HeadWentBack", "LedgerFaults", "RowsSetAside") and not self.restored:
             raise Broken(f"{name} {value:g}, and nothing was restored")
 
     def error(self, message: str, **facts: str) -> None:
-        """A log line of `invocation.Tell`."""
+        """A log line of `Telemetry`."""
 
 
 class Keys(LogKeys):

@@ -4,16 +4,13 @@ These are the commands as they are typed, and the audits behind them. Where a th
 flipped byte would cost too much, it is the check of a file that audit and mirror make.
 """
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from carevouch.cli.log import audit, mirror, verify
-from carevouch.cli.witness import witness
+from carevouch.cli.app import main
 from carevouch.events.epoch import read_epochs
 from carevouch.events.genesis import Genesis
 from carevouch.kernel.errors import IntegrityFault
@@ -132,9 +129,8 @@ def commanded(folder: Path, name: str, *words: str) -> Look:
 def run(verb: str, *words: str) -> tuple[int, str]:
     """A command as it is typed, with the pinned key. Returns its status and its output."""
     said = StringIO()
-    chosen = _parser().parse_args([verb, *words, "--key", VKEY])
     with redirect_stdout(said), redirect_stderr(said):
-        status: int = chosen.run(chosen)
+        status = main([verb, *words, "--key", VKEY])
     return status, said.getvalue()
 
 
@@ -152,12 +148,3 @@ def told(honest: Honest) -> tuple[Genesis, dict[int, list[KnownRoot]]]:
     """Genesis with the epochs, and the super-log's heads of each strand."""
     above = audit_super(honest.genesis, below(honest.files, SUPER))
     return read_epochs(honest.files["epochs"], honest.genesis), above.heads
-
-
-@cache
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser()
-    verbs = parser.add_subparsers()
-    for verb in (audit, mirror, verify, witness):
-        verb.add_parser(verbs)
-    return parser

@@ -1,13 +1,12 @@
-"""What the verbs read: files that must hold text, the pinned key, and the address of a log.
+"""The files that the verbs read: they must hold text, and one of them the pinned key.
 
-Every file that a verb takes is text. What is not there, empty or binary is bad input (exit 2), told in one
-sentence that names the file; only what could be read can fail to verify (exit 1).
+A file that is missing, empty or binary is bad input (exit 2), told in one sentence that names the file.
+Only a file that could be read can fail to verify (exit 1).
 """
 
-from pathlib import Path
+import os
 
-from carevouch.kernel.errors import Invalid, Malformed
-from carevouch.kernel.urls import is_http_address
+from carevouch.kernel.errors import Malformed
 from carevouch.ledger.note import Verifier, parse_vkey
 
 
@@ -23,7 +22,8 @@ def read_text(name: str) -> bytes:
 
 def read_bytes(name: str) -> bytes:
     """The bytes of a file; raises `OSError`, or `Malformed` for an empty one."""
-    data = Path(name).read_bytes()
+    with open(name, "rb") as file:
+        data = file.read()
     if not data.strip():
         raise Malformed(f"{name} is empty")
     return data
@@ -31,13 +31,6 @@ def read_bytes(name: str) -> bytes:
 
 def read_vkey(text: str) -> Verifier:
     """The pinned key, from the command line or from the file of that name; raises `Malformed`, `OSError`."""
-    if "+" not in text or Path(text).is_file():
+    if "+" not in text or os.path.isfile(text):
         text = read_text(text).decode("utf-8").strip()
     return parse_vkey(text)
-
-
-def address(url: str, what: str, example: str) -> str:
-    """`url`, if it is an http(s) address; raises `Invalid`, which calls it `what` and gives the example."""
-    if not is_http_address(url):
-        raise Invalid(f"{what} is not an http(s) address, such as {example}")
-    return url

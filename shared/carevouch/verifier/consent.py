@@ -1,14 +1,16 @@
-"""Whether a consent was given by a device of the person it is about, as `verify_opening` wants to know it."""
+"""Whether a consent was given by a device of the person it is about, as `verify_opening` asks for it."""
 
-from carevouch.consent.signature import parse_body, verify_grant
 from carevouch.events.opening import ProvedRevision
-from carevouch.identity.links import parse_device, verify_binding
 from carevouch.kernel.errors import IntegrityFault
 from carevouch.kernel.jws import Jwk
 
 
 def check_consent(consent: ProvedRevision, device: ProvedRevision, provider: Jwk) -> None:
     """Raise unless the consent is signed by a device that was bound to its person by then."""
+    # Loaded for consents alone: most openings are of other documents.
+    from carevouch.consent.signature import parse_body, verify_grant
+    from carevouch.identity.links import parse_device, verify_binding
+
     posted, status = parse_device(device.body)
     binding = verify_binding(posted, provider, device.event.time)
     if device.event.type != "device.bound" or status != "active":

@@ -1,8 +1,8 @@
 """An export of blocks, checked by anyone: no network, no bucket, no account; only the pinned key.
 
-It shows that the objects hold exactly the blocks of each strand whose block time is in the span, entry for
-entry as the log's own signed checkpoint has them, and that no block was left out at either end. Whether each
-event is true is a question for `audit`, which reads a whole log: its certificate may stand before the span.
+The objects must hold exactly the blocks of each strand whose block time is in the span. Their entries must be
+those of the log's own signed checkpoint, and no block may be left out at either end. Whether each event is
+true is a question for `audit`, which reads a whole log: its certificate may stand before the span.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ Read = Callable[[str], bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class ExportedStrand:
-    """What an export holds of a strand; `closed`: a later block shows that the span is over.
+    """The part of an export that is of one strand; `closed`: a later block shows that the span is over.
 
     If not, the checkpoint ends within the span's last blocks, and blocks sealed later may belong to it.
     """

@@ -1,8 +1,8 @@
 """A whole log, checked by anyone: its super-log, each strand, what witnesses say, and what must fit together.
 
-Everything is read once, through one function, and believed as far as the keys of genesis reach. What the
-super-log says of the strands is looked at before the strands, so that one that grows meanwhile does no harm.
-The policy says which witnesses count; without one, time is what the blocks of every strand say.
+Everything is read once, through one function, and believed as far as the keys of genesis reach. The
+super-log is read before the strands, so that a strand that grows meanwhile does no harm. The policy says
+which witnesses count. Without one, time is the time of the blocks of every strand.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ Progresses = Callable[[LogName], Progress | None]
 
 @dataclass
 class Audit:
-    """What an audit of a whole log saw; `findings` are those that concern more than one of its logs.
+    """The result of auditing a whole log; `findings` are those that concern more than one of its logs.
 
     `time` is the log's own: that of its witnesses where a policy is met, else that of the strands' blocks.
     It is empty, and nothing is due, where a strand has no block or is not whole.

@@ -1,11 +1,12 @@
-"""What proofs prove: each is matched with the event it is about, its strand, and its place in the super-log.
+"""Proofs, each matched with the event it is about, its strand, and its place in the super-log.
 
-Everything is verified under one genesis. Nothing is taken from what a file says of itself: which file belongs
-to which is found by hash, which log a proof is of by the checkpoint's signature.
+Everything is verified under one genesis. No file is believed about itself: files are matched by hash, and the
+checkpoint's signature tells the log that a proof is of.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from carevouch.events.catalogue import OPERATOR
 from carevouch.events.certificate import (
@@ -22,15 +23,16 @@ from carevouch.events.opening import ProvedRevision, parse_opening, verify_openi
 from carevouch.events.seal import EPOCH, parse_seal, verify_seal
 from carevouch.kernel.errors import IntegrityFault, Malformed
 from carevouch.kernel.jws import take_apart
-from carevouch.ledger import cose
 from carevouch.ledger.chain import entry_above, matching
 from carevouch.ledger.checkpoint import SUPER, Checkpoint, log_origin, parse_checkpoint, strand_of_origin
 from carevouch.ledger.merkle import InclusionFault, leaf_hash, verify_inclusion
 from carevouch.ledger.note import parse_note
-from carevouch.ledger.policy import Policy, QuorumFault, QuorumReport, satisfied
 from carevouch.ledger.proof import TlogProof, parse
 from carevouch.verifier.consent import check_consent
 from carevouch.verifier.mismatch import Mismatch, naming
+
+if TYPE_CHECKING:
+    from carevouch.ledger.policy import QuorumReport
 
 # How a COSE receipt begins (CBOR tag 18), and no text does.
 COSE_START = b"\xd2"
@@ -70,7 +72,7 @@ class ProvedEntry:
     entry: str
     openings: tuple[tuple[str, ProvedRevision], ...]
     above: tuple[SuperLogPlace, ...] = ()
-    witnessed: QuorumReport | None = None
+    witnessed: "QuorumReport | None" = None
 
     @property
     def checkpoints(self) -> list[tuple[str, Checkpoint, TlogProof]]:
@@ -80,7 +82,7 @@ class ProvedEntry:
 
 
 def prove(files: ProofFiles, genesis: Genesis) -> list[ProvedEntry]:
-    """What each proof shows; raises `Mismatch` for the first thing that does not match."""
+    """The entry that each proof proves; raises `Mismatch` for the first thing that does not match."""
     entries = read_entries(files, genesis)
     shown: list[ProvedEntry] = []
     above: list[tuple[str, TlogProof]] = []
@@ -99,14 +101,6 @@ def prove(files: ProofFiles, genesis: Genesis) -> list[ProvedEntry]:
             shown = _chained(name, proof, genesis, shown)
     _check_all_used(shown, entries)
     return shown
-
-
-def witness(shown: Sequence[ProvedEntry], genesis: Genesis, policy: Policy, file: str) -> list[ProvedEntry]:
-    """With what the policy says of each: its quorum is met by the strand's checkpoint or one above it.
-
-    Raises `Mismatch`: of the policy's `file` where its quorum is not met, of a proof with a bad cosignature.
-    """
-    return [replace(one, witnessed=_witnessed(one, genesis, policy, file)) for one in shown]
 
 
 def read_entries(files: ProofFiles, genesis: Genesis) -> Entries:
@@ -129,7 +123,7 @@ def read_entries(files: ProofFiles, genesis: Genesis) -> Entries:
 
 
 def _by_proof(name: str, proof: TlogProof, genesis: Genesis, entries: Entries) -> ProvedEntry:
-    """What a proof in a strand shows."""
+    """The entry that a proof in a strand proves."""
     origin = parse_checkpoint(parse_note(proof.checkpoint).text).origin
     strand = _strand(origin, genesis)
     head = _opened(proof.checkpoint, origin, genesis)
@@ -152,7 +146,10 @@ def _opened(note: bytes, origin: str, genesis: Genesis) -> Checkpoint:
 
 
 def _by_receipt(name: str, data: bytes, genesis: Genesis, entries: Entries) -> ProvedEntry:
-    """What a COSE receipt of inclusion in a strand shows."""
+    """The entry that a COSE receipt of inclusion in a strand proves."""
+    # Its CBOR is loaded for receipts alone.
+    from carevouch.ledger import cose
+
     strand = _strand(cose.parse_receipt(data).statement.origin, genesis)
     texts = _texts(entries)
     for text in texts:
@@ -181,24 +178,6 @@ def _chained(
         raise IntegrityFault("it is about another checkpoint than those of the proofs given")
     place = SuperLogPlace(name, proof.index, head, proof)
     return [replace(one, above=(*one.above, place)) if one in proved else one for one in shown]
-
-
-def _witnessed(one: ProvedEntry, genesis: Genesis, policy: Policy, file: str) -> QuorumReport:
-    """What the policy says of the first checkpoint that meets its quorum; all cosignatures must be good."""
-    met: list[QuorumReport] = []
-    unmet: list[str] = []
-    for name, head, proof in one.checkpoints:
-        with naming(name):
-            try:
-                verifier = genesis.keys.verifier(head.origin)
-                met.append(satisfied(policy, proof.checkpoint, logs=[verifier]))
-            except QuorumFault as fault:
-                unmet.append(f"{head.origin}: {fault.message}")
-    if not met:
-        why = "; ".join(unmet) or "a COSE receipt has no cosignatures, give the .tlog-proof"
-        hint = "" if one.above else " (the super-log's checkpoint may have more: give its proof too)"
-        raise Mismatch(f"{file}: {one.file} is not witnessed as it asks: {why}{hint}")
-    return met[0]
 
 
 def _strand(origin: str, genesis: Genesis) -> int:

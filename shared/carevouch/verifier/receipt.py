@@ -1,8 +1,8 @@
-"""Receipts: what a caller keeps of an act that was accepted, and what the log says of it afterwards.
+"""Receipts, which a caller keeps of an accepted act, and the standing of their events in the log.
 
 A receipt is the event and its key's certificate (FORMATS.md, 7). It proves that the service took the act and
-promised to have it in the log by `seal_by`. Once the log's own time is past that, and no strand has the event
-or its rejection, the receipt and the log together are evidence against the operator. Nothing here guesses: a
+promised to have it in the log by `seal_by`. The promise is broken once the log's own time is past that, and
+no strand has the event or its rejection. Then receipt and log together are evidence against the operator. A
 log whose audit has findings, or whose time is not past, is no ground for that.
 """
 
@@ -87,7 +87,7 @@ def verify_receipt(receipt: Receipt, genesis: Genesis) -> Event:
 
 
 def standing(event: Event, seen: Sequence[WatchedEntry], now: str) -> Standing:
-    """What the log says of an accepted event: `seen` are all its entries about the id, `now` is its time."""
+    """The standing of an accepted event: `seen` are all its entries about the id, `now` is its time."""
     events = [one for one in seen if take_apart(one.text).typ == EVENT_TYP]
     for one in events:
         # An ECDSA signature has two spellings, so what was signed is compared, and by which key.
@@ -101,3 +101,24 @@ def standing(event: Event, seen: Sequence[WatchedEntry], now: str) -> Standing:
     for one, data in sorted(answers, key=lambda answer: answer[1]["hash"] != hash_):
         return EventRejected(one.strand, one.index, data["reason"], exact=data["hash"] == hash_)
     return PromiseBroken(now) if now > event.seal_by else EventWaiting(now)
+
+
+def standing_words(event: Event, place: Standing) -> str:
+    """The log's answer about an accepted event, for people."""
+    match place:
+        case EventSealed():
+            return f"the event {event.id} is entry {place.index} of strand {place.strand}"
+        case EventReplaced():
+            return f"entry {place.index} of strand {place.strand} is another event under the id {event.id}"
+        case EventRejected():
+            what = "was rejected" if place.exact else "has an id of which another text was rejected"
+            entry = f"entry {place.index} of strand {place.strand}"
+            return f"the event {event.id} {what} by {entry}: {place.reason}"
+        case EventWaiting():
+            now = f"the log's time is {place.now}" if place.now else "the log states no time of every strand"
+            return f"the event {event.id} is not in the log and has until {event.seal_by}; {now}"
+        case PromiseBroken():
+            return (
+                f"the event {event.id} was due by {event.seal_by}, the log's time is {place.now}, "
+                "and no strand has it or its rejection"
+            )

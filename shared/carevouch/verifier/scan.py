@@ -1,16 +1,29 @@
-"""Finding the events about oneself in the public log, also those that nobody told one of (FORMATS.md, 7).
+"""Finding the events about oneself in the public log, also those that nobody reported (FORMATS.md, 7).
 
-An event bears a tag for each person concerned, which only their secret makes. What a scan finds is there.
-What it does not find may have been tagged with other bytes by whoever signed: that is shown by an opening of
-an event that lacks the tag, and by nothing else. A secret is an argument here, never part of what comes out.
+An event bears a tag for each person concerned, which only their secret makes. An event that a scan finds is
+there. An event that it does not find may bear other bytes as its tag: only an opening of that event shows so.
+The secret is an argument here, never part of a result.
 """
 
 import hmac
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from carevouch.events.envelope import Event, event_of, tag
-from carevouch.events.opening import ProvedRevision
+from carevouch.events.epoch import read_epochs
+from carevouch.events.genesis import Genesis, parse_genesis
+from carevouch.events.opening import ProvedRevision, open_genesis
+from carevouch.kernel.errors import NotFound
+from carevouch.ledger.checkpoint import parse_checkpoint, strand_origin
+from carevouch.ledger.mirror import SignedTree
+from carevouch.ledger.note import Verifier, parse_note
+from carevouch.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, split_bundle, tile_at
+from carevouch.ledger.walk import Finding, Progress
+from carevouch.verifier.mismatch import unpublished
+from carevouch.verifier.opened import ReadMany
+
+# Bundles that are read at a time.
+WINDOW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +52,78 @@ def scan(strand: int, entries: Iterable[tuple[int, bytes]], secret: bytes) -> It
             yield EventAbout(strand, index, event)
 
 
-def untagged(
-    openings: Sequence[tuple[str, ProvedRevision]], secret: bytes
-) -> list[tuple[str, ProvedRevision]]:
-    """Openings of documents about a person, by file, whose events lack the tag: a fault of whoever signed.
+def mirror_genesis(read_many: ReadMany, key: Verifier | None) -> Genesis:
+    """The genesis of a mirror, knowing its epochs; verified if there is a key."""
+    note, epochs = read_many(["genesis", "epochs"])
+    if note is None:
+        raise NotFound("genesis: there is none: is this a mirror of the log?")
+    genesis = parse_genesis(parse_note(note).text) if key is None else open_genesis(note, key)
+    return read_epochs(epochs or b"", genesis)
+
+
+def scan_mirror(
+    read_many: ReadMany,
+    genesis: Genesis,
+    secret: bytes,
+    *,
+    verified: bool,
+    progress: Callable[[int], Progress],
+) -> Iterator[EventAbout]:
+    """The events about the person in every strand of a mirror.
+
+    If `verified`, each checkpoint and each bundle is checked under the keys of genesis.
+    """
+    for strand in range(genesis.strand_count):
+        origin = strand_origin(genesis.origin, strand)
+        (note,) = read_many([f"{strand}/checkpoint"])
+        if note is None:
+            raise unpublished(origin)
+        head = genesis.keys.open(note, origin) if verified else parse_checkpoint(parse_note(note).text)
+        bundles = _MirrorStrand(strand, read_many)
+        tree = SignedTree(head, bundles.fetch) if verified else None
+        yield from scan(strand, bundles.entries(head.size, tree, progress(strand)), secret)
+
+
+class _MirrorStrand:
+    """The tiles of one strand of a mirror."""
+
+    def __init__(self, strand: int, read_many: ReadMany) -> None:
+        self._strand = strand
+        self._read_many = read_many
+
+    def fetch(self, tiles: Sequence[Tile]) -> list[bytes]:
+        """These tiles; raises `TileFault` for a missing one."""
+        paths = [f"{self._strand}/{tile.path}" for tile in tiles]
+        files = []
+        for path, data in zip(paths, self._read_many(paths), strict=True):
+            if data is None:
+                raise TileFault(f"{path} is missing in the mirror")
+            files.append(data)
+        return files
+
+    def entries(self, size: int, tree: SignedTree | None, show: Progress) -> Iterator[tuple[int, bytes]]:
+        """Each entry with its index; raises `TileFault` for a bundle that is not of the tree."""
+        bundles = [tile_at(ENTRIES, at, size) for at in range(-(-size // WIDTH))]
+        for at in range(0, len(bundles), WINDOW):
+            window = bundles[at : at + WINDOW]
+            for tile, data in zip(window, self.fetch(window), strict=True):
+                if tree is not None:
+                    tree.check(tile, data)
+                entries = split_bundle(data, tile.path)
+                if len(entries) != tile.width:
+                    raise TileFault(f"{tile.path} holds {len(entries)} entries, its tree {tile.width}")
+                yield from enumerate(entries, tile.index * WIDTH)
+                show(tile.index * WIDTH + tile.width, size)
+
+
+def find_untagged(openings: Sequence[tuple[str, ProvedRevision]], secret: bytes) -> list[Finding]:
+    """Openings of documents about the person, by file, whose events lack the tag: a fault of the signer.
 
     A document about nobody (an organisation's, a contract) needs no tag.
     """
+    message = "its event lacks your tag: whoever signed it kept it from you"
     return [
-        (file, proved)
+        Finding("untagged", file, f"{proved.doc} version {proved.version}: {message}")
         for file, proved in openings
         if proved.doc.subject is not None and not is_about(proved.event, secret)
     ]

@@ -1,9 +1,9 @@
 """A strand, checked by anyone: every tile against every entry, every block, certificate and signature.
 
-The audit reads the public files of a strand (from a folder or a URL), believes only the pinned key, and
-returns its findings as data: one that goes on after a fault tells more than one that stops. What it cannot
-see is said elsewhere: a revision's bytes need its opening, a dropped last event needs a receipt. A log whole,
-with its super-log and its witnesses, is for `audit_log`.
+The audit reads the public files of a strand and believes only the pinned key. Its findings are data: an
+audit that goes on after a fault tells more than one that stops. It cannot see a revision's bytes, which need
+an opening, nor a dropped last event, which needs a receipt. `audit_log` audits a whole log, with its
+super-log and its witnesses.
 """
 
 from collections.abc import Collection, Sequence
@@ -51,7 +51,7 @@ class WatchedEntry:
 
 @dataclass
 class Report(Findings):
-    """What an audit of one strand saw; `numbers` are its events by signing key, for `find_gaps`.
+    """The result of auditing one strand; `numbers` are its events by signing key, for `find_gaps`.
 
     `epochs` are those that strand 0 opened: the other strands are audited with genesis knowing them. `ids`
     are its events with their indices, `seen` all entries about the events that were watched for. `whole`:
@@ -130,7 +130,7 @@ def open_published(to: Findings, note: bytes | None, keys: LogKeys, origin: str)
 
 
 def open_older(to: Findings, notes: Sequence[bytes], keys: LogKeys, head: Checkpoint) -> list[KnownRoot]:
-    """What the log said of itself in older checkpoints, each of which the one it shows must continue."""
+    """The roots of older checkpoints of the log, each of which the one it shows must continue."""
     older = []
     for note in notes:
         try:
@@ -177,7 +177,7 @@ def find_gaps(reports: Sequence[Report], now: str | None = None) -> list[Finding
 
 
 class _Entries:
-    """What each entry says, in order: certificates before use, true events, blocks that follow."""
+    """Checks each entry in order: certificates before use, true events, blocks that follow."""
 
     def __init__(self, report: Report, genesis: Genesis, watch: Collection[str], told_size: int) -> None:
         self._report = report

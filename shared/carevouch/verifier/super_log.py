@@ -1,7 +1,7 @@
 """The super-log, checked by anyone: each entry is a head that its strand really had, each strand only grows.
 
-It goes before the audit of the strands: what the super-log says of a strand at a size, the strand is then
-recomputed to, so that an operator who shows one history above and another below is found out.
+It goes before the audit of the strands, which are then recomputed to every size that the super-log lists. So
+an operator who shows one history above and another below is found out.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from carevouch.verifier.strand import Report, open_older, open_published
 
 @dataclass
 class SuperReport(Findings):
-    """What an audit of the super-log saw; `heads` are what it says of each strand, in its order."""
+    """The result of auditing the super-log; `heads` are its checkpoints of each strand, in its order."""
 
     size: int = 0
     root: bytes = b""

@@ -1,8 +1,8 @@
 """The versions of documents, as far as openings show them: dense from 1, each once, each linked to the last.
 
 Order within a document comes from its versions and the hashes of previous leaves, never from a position in
-the log. What is missing here may only be missing among the openings given; that two different revisions bear
-one version, or that one does not follow the one before it, is a fault of whoever signed.
+the log. A version that is missing here may only be missing among the openings given. Two different revisions
+of one version are a fault of their signer, and so is one that does not follow the one before it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from carevouch.ledger.walk import Finding
 
 
 def find_version_faults(openings: Sequence[tuple[str, ProvedRevision]]) -> list[Finding]:
-    """What is wrong with the order of each document's versions; each opening comes with its file's name."""
+    """The faults in the order of each document's versions; each opening comes with its file's name."""
     ordered = sorted(openings, key=lambda one: (one[1].doc, one[1].version, one[0]))
     return [
         finding

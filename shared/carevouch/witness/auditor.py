@@ -1,16 +1,18 @@
 """The auditing cosigner: before a super-log's checkpoint is cosigned, every strand's growth is checked.
 
-It is the `Audit` of a witness. The looking itself is `carevouch.witness.watch`; here it is bounded (an audit
-that is behind answers 503 until it caught up, a little more with every request), its progress is stored by
-compare-and-swap, and a finding becomes a refusal, a log line and a metric that an alarm waits for. Nothing
-is forgiven: progress stops before a finding, so that the next request meets it again. Only files that were
-missing can come back; what a log has signed cannot be unsaid.
+It is the `Audit` of a witness; `carevouch.witness.watch` does the looking. Here it is bounded: an audit that
+is behind answers 503, and catches up a little with every request. Its progress is stored by
+compare-and-swap. A finding becomes a refusal, a log line and a metric that an alarm waits for.
+
+No finding is forgiven: progress stops before it, so that the next request meets it again. Only files that
+were missing can come back. A log can never unsay what it has signed.
 """
 
 from collections.abc import Callable
 from typing import Protocol
 
 from carevouch.kernel.errors import OutcomeUnknown, Unreachable
+from carevouch.kernel.telemetry import Telemetry
 from carevouch.ledger.checkpoint import Checkpoint
 from carevouch.ledger.logkeys import LogKeys
 from carevouch.witness.logs import audited_origin
@@ -25,7 +27,7 @@ from carevouch.witness.watch import (
     parse_watch,
     render_watch,
 )
-from carevouch.witness.witness import Progress, StateMoved, Tell, WatchedLog
+from carevouch.witness.witness import Progress, StateMoved, WatchedLog
 
 # The metric of a finding.
 FAULTS = "AuditFaults"
@@ -34,7 +36,7 @@ BEHIND = "AuditBehind"
 
 
 class Audits(Protocol):
-    """What the cosigner needs of a `WitnessStore`."""
+    """The part of a `WitnessStore` that the cosigner needs."""
 
     def audited(self, origin: str) -> Progress:
         """How far the audit has come, strongly consistent."""
@@ -49,18 +51,18 @@ class Cosigner:
     def __init__(
         self,
         store: Audits,
-        tell: Tell,
+        telemetry: Telemetry,
         spell: Callable[[], Enough],
         open_: Callable[[str], Read],
     ) -> None:
         """`spell` begins a step and returns what says that it was long enough; `open_` reads below a URL."""
         self._store = store
-        self._tell = tell
+        self._telemetry = telemetry
         self._spell = spell
         self._open = open_
 
     def __call__(self, log: WatchedLog, checkpoint: Checkpoint) -> Refusal | None:
-        """None where all that the checkpoint covers was followed and nothing speaks against it."""
+        """A refusal, unless all that the checkpoint covers was followed without a finding."""
         if not log.audit:
             return None
         before = self._store.audited(log.origin)
@@ -73,7 +75,7 @@ class Cosigner:
             return Refusal(503, f"the log's files cannot be read: {fault.message}\n")
         self._keep(log.origin, before, after)
         left = checkpoint.size - after.above.size
-        self._tell.count(BEHIND, max(left, 0))
+        self._telemetry.count(BEHIND, max(left, 0))
         if left > 0:
             return Refusal(503, f"the audit has {left} entries of the super-log to go; come again\n")
         return None
@@ -90,11 +92,11 @@ class Cosigner:
             self._store.advance(origin, before, data)
         except (StateMoved, OutcomeUnknown):
             # What was verified is verified, whoever stores it; at worst it is looked at once more.
-            self._tell.count("AuditsRepeated", 1)
+            self._telemetry.count("AuditsRepeated", 1)
 
     def _refused(self, log: WatchedLog, checkpoint: Checkpoint, fault: AuditFault) -> Refusal:
-        self._tell.count(FAULTS, 1)
-        self._tell.error(
+        self._telemetry.count(FAULTS, 1)
+        self._telemetry.error(
             "the audit of a log found a fault",
             origin=log.origin,
             size=str(checkpoint.size),

@@ -1,7 +1,7 @@
 """The logs that a witness knows, as its operator writes them: lines, or JSON.
 
-A line is `<vkey> [<url>] [audit]`; blank ones and those that begin with # are passed over, and several lines
-of one origin are its several keys. JSON is a list of objects with `vkey` and, if wanted, `origin` (for logs
+A line is `<vkey> [<url>] [audit]`. Blank lines and those that begin with # are passed over. Several lines of
+one origin are its several keys. JSON is a list of objects with `vkey`, and optionally `origin` (for logs
 whose key has another name), `url` and `audit`. The URL is where the files of a deployment are served (the
 folder that holds `super/` and the strands); only an audit reads it.
 """

@@ -1,10 +1,10 @@
-"""What a witness decides: C2SP tlog-witness, `add-checkpoint` (https://c2sp.org/tlog-witness). Pure.
+"""The decision of a witness: C2SP tlog-witness, `add-checkpoint` (https://c2sp.org/tlog-witness). Pure.
 
 A witness cosigns a checkpoint only if it continues the last one that it cosigned of that log. `admit` reads
 a request and judges what needs no memory; `judge` compares it with the state kept for the log, the size and
 root that were cosigned last. Both answer with a value: a refusal is an answer too, with the status that the
-protocol gives it. Whoever acts on `Cosign` must first replace exactly `before` by `after` where the state is
-kept, and only then sign: else two requests that meet could roll a log back.
+protocol gives it. The caller that acts on `Cosign` must first replace exactly `before` by `after` where the
+state is kept, and only then sign. Otherwise two requests that meet could roll a log back.
 """
 
 import re
@@ -47,7 +47,7 @@ _OLD = re.compile(r"old (0|[1-9][0-9]{0,18})")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a witness keeps of a log: size and root of the last checkpoint it cosigned; at first, nothing."""
+    """The state of a log: size and root of the last checkpoint that the witness cosigned; at first, empty."""
 
     size: int = 0
     root: bytes = EMPTY_ROOT
@@ -118,7 +118,7 @@ class WitnessSigner:
 
 
 def origin_hash(origin: str) -> str:
-    """What a log is called where its cosigned checkpoints are read: SHA-256 of its origin in hex."""
+    """The name of a log where its cosigned checkpoints are read: SHA-256 of its origin in hex."""
     return sha256(origin.encode("utf-8")).hex()
 
 

@@ -1,13 +1,13 @@
-"""What an auditing cosigner has seen of a deployment, and how it goes on from there. Pure.
+"""The edges of the logs that an auditing cosigner has followed, and how it goes on from there. Pure.
 
-A witness knows that the super-log only grew. This one also reads what the super-log says: each strand
-checkpoint must be signed by its strand, never be smaller than one before it, never have another root for the
-same size, and its entries must be there and lead from the tree seen last to the signed root. So whoever
-relies on its cosignature knows that no strand was rewritten, and that every entry could be had.
+A witness knows that the super-log only grew. This one also reads the strand checkpoints in it. Each must be
+signed by its strand, never be smaller than one before it, and never have another root for the same size. Its
+entries must be there, and lead from the tree seen last to the signed root. So its cosignature means that no
+strand was rewritten, and that every entry could be had.
 
-All that is kept is an edge per log: a few hundred bytes each, 2 KB at most, so that all fit into one row of a
-table. Every edge that `follow` returns was verified under a signed checkpoint, also if it stopped half-way:
-it may be stored and continued later. What the entries say is not looked at; that is `carevouch audit`.
+The watch keeps an edge per log: a few hundred bytes each, 2 KB at most, so that all fit into one row of a
+table. `follow` verifies every edge that it returns under a signed checkpoint, also if it stopped half-way: it
+may be stored and continued later. The content of entries is a question for `carevouch audit`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

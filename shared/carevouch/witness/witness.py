@@ -1,9 +1,10 @@
 """A witness for other people's logs: C2SP tlog-witness, the use case behind `add-checkpoint`.
 
-It reads what it cosigned last, judges the request (`carevouch.witness.request`), has the log audited where
-that is asked for, moves its state by one compare-and-swap, and only then signs. So a cosignature never
-leaves before the state that forbids its contradiction is stored, and of two requests that meet one is told
-of the other. It never signs for a log that its operator did not name, and says nothing about anybody.
+It reads its last state of the log and judges the request (`carevouch.witness.request`). It has the log
+audited where that is asked for, moves its state by one compare-and-swap, and only then signs. So a
+cosignature never leaves before the state that forbids its contradiction is stored. Of two requests that
+meet, one is told of the other. It never signs for a log that its operator did not name, and says nothing
+about anybody.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Protocol
 
 from carevouch.kernel.encoding import b64
 from carevouch.kernel.errors import OutcomeUnknown
+from carevouch.kernel.telemetry import Telemetry
 from carevouch.ledger.checkpoint import Checkpoint
 from carevouch.ledger.note import Note, NoteKey, render_note
 from carevouch.witness.request import (
@@ -44,7 +46,7 @@ class Progress:
 
 
 class WitnessStore(Protocol):
-    """What a witness remembers, by origin. Trusted: who can turn it back can have a fork cosigned."""
+    """The memory of a witness, by origin. Trusted: anybody who can turn it back can have a fork cosigned."""
 
     def read(self, origin: str) -> State:
         """The state, strongly consistent; of a log never cosigned, the empty one."""
@@ -65,16 +67,6 @@ class WitnessStore(Protocol):
         """Replace exactly `before`; raises `StateMoved`, `OutcomeUnknown`."""
 
 
-class Tell(Protocol):
-    """Where facts go: log lines and metrics."""
-
-    def count(self, name: str, value: float) -> None:
-        """A metric."""
-
-    def error(self, message: str, **facts: str) -> None:
-        """A line for whoever is woken by an alarm."""
-
-
 @dataclass(frozen=True, slots=True)
 class WatchedLog:
     """A log that the witness knows: its keys, where its files are, and whether it is audited first."""
@@ -91,7 +83,7 @@ Audit = Callable[[WatchedLog, Checkpoint], Refusal | None]
 
 @dataclass(frozen=True, slots=True)
 class WitnessAnswer:
-    """What goes back over HTTP."""
+    """The answer that goes back over HTTP."""
 
     status: int
     body: str
@@ -108,14 +100,14 @@ class Witness:
         store: WitnessStore,
         signer: WitnessSigner,
         clock: Callable[[], int],
-        tell: Tell,
+        telemetry: Telemetry,
         audit: Audit = lambda _log, _checkpoint: None,
     ) -> None:
         self._logs = {log.origin: log for log in logs}
         self._store = store
         self._signer = signer
         self._clock = clock
-        self._tell = tell
+        self._telemetry = telemetry
         self._audit = audit
 
     @property
@@ -139,7 +131,7 @@ class Witness:
         if isinstance(answer, Refusal):
             headers = {"Retry-After": RETRY_AFTER} if answer.status == 503 else {}
             return WitnessAnswer(answer.status, answer.body, answer.content_type, headers)
-        self._tell.count("Cosigned", 1)
+        self._telemetry.count("Cosigned", 1)
         return answer
 
     def checkpoint(self, name: str) -> bytes | None:
@@ -156,7 +148,7 @@ class Witness:
         time = self._clock()
         decision = judge(admitted, state)
         if isinstance(decision, Refusal):
-            self._tell_conflict(admitted, state)
+            self._report_conflict(admitted, state)
             return decision
         refusal = self._audit(self._logs[origin], decision.checkpoint) or self._move(origin, decision)
         return refusal or self._cosign(admitted, time)
@@ -181,12 +173,12 @@ class Witness:
         self._store.keep(admitted.checkpoint.origin, admitted.checkpoint.size, render_note(note))
         return WitnessAnswer(200, "".join(line.text for line in lines))
 
-    def _tell_conflict(self, admitted: KnownRequest, state: State) -> None:
+    def _report_conflict(self, admitted: KnownRequest, state: State) -> None:
         """Two trees of one size, both signed by the log: what witnesses are for. Both roots are evidence."""
         new = admitted.checkpoint
         if new.size == state.size and new.root != state.root:
-            self._tell.count("TwoTrees", 1)
-            self._tell.error(
+            self._telemetry.count("TwoTrees", 1)
+            self._telemetry.error(
                 "a log signed two trees of one size",
                 origin=new.origin,
                 size=str(new.size),

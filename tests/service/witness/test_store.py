@@ -1,4 +1,4 @@
-"""What a witness's store promises, kept alike by the fake, by moto, by the local cloud, and by a folder."""
+"""The promises of a witness's store, kept alike by the fake, by moto, by the local cloud, and by a folder."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from carevouch.cli import app
+from carevouch.cli.app import main
+from carevouch.cli.frame import BAD_INPUT, OK
 from carevouch.kernel.jws import private_jwk
 from carevouch.ledger.note import Ed25519InMemory, Verifier
 
@@ -19,7 +20,7 @@ VERBS = (*LOG_VERBS, "decide", "adjudicate", "key", "admit", "epoch", "assertion
 
 
 def test_without_a_verb_it_teaches(capsys: pytest.CaptureFixture[str]) -> None:
-    assert app.main([]) == app.BAD_INPUT
+    assert main([]) == BAD_INPUT
     told = capsys.readouterr().err
     assert tuple(re.findall(r"^    ([a-z]+)\b", told, re.MULTILINE)) == VERBS
     assert "exit status" in told
@@ -28,7 +29,7 @@ def test_without_a_verb_it_teaches(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_teaches_itself_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
-        app.main([verb, "--help"])
+        main([verb, "--help"])
     assert left.value.code == 0
     told = capsys.readouterr().out
     assert told.startswith(f"usage: carevouch {verb}")
@@ -39,8 +40,8 @@ def test_each_verb_teaches_itself_with_an_example(verb: str, capsys: pytest.Capt
 @pytest.mark.parametrize("words", [["nonsense"], ["assertion"], ["admit", "--role", "king"]])
 def test_words_it_does_not_know_are_bad_input(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
-        app.main(words)
-    assert left.value.code == app.BAD_INPUT
+        main(words)
+    assert left.value.code == BAD_INPUT
     assert "usage: carevouch" in capsys.readouterr().err
 
 
@@ -51,7 +52,7 @@ def test_a_bad_file_is_one_sentence_and_exit_2(
     file = tmp_path / "key.json"
     if content is not None:
         file.write_bytes(content)
-    assert app.main(["assertion", "--key", str(file), "--aud", "https://x.example"]) == app.BAD_INPUT
+    assert main(["assertion", "--key", str(file), "--aud", "https://x.example"]) == BAD_INPUT
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.startswith("carevouch assertion: ")
@@ -66,7 +67,7 @@ def test_a_key_file_that_holds_no_text_is_one_sentence_and_exit_2(
     file = tmp_path / "key.txt"
     file.write_bytes(content)
     words = [verb, str(tmp_path), "--key", str(file), "--genesis", str(file)]
-    assert app.main(words) == app.BAD_INPUT
+    assert main(words) == BAD_INPUT
     _one_sentence(capsys, verb, "key.txt is")
 
 
@@ -75,7 +76,7 @@ def test_a_key_file_that_is_not_there_is_said_to_be_missing(
     verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [verb, str(tmp_path), "--key", "nofile", "--genesis", "x"]
-    assert app.main(words) == app.BAD_INPUT
+    assert main(words) == BAD_INPUT
     _one_sentence(capsys, verb, "nofile: No such file")
 
 
@@ -94,7 +95,7 @@ def test_a_key_file_that_is_not_there_is_said_to_be_missing(
     ],
 )
 def test_what_is_no_address_is_one_sentence_and_exit_2(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert app.main(["audit", url, "--key", VKEY]) == app.BAD_INPUT
+    assert main(["audit", url, "--key", VKEY]) == BAD_INPUT
     _one_sentence(capsys, "audit", "")
 
 
@@ -107,7 +108,7 @@ def test_an_assertion_for_no_address_is_not_signed(
     file = tmp_path / "key.json"
     key = private_jwk(ec.generate_private_key(ec.SECP256R1()))
     file.write_text(json.dumps({**key, "client_id": "d.x"}))
-    assert app.main(["assertion", "--key", str(file), "--aud", audience]) == app.BAD_INPUT
+    assert main(["assertion", "--key", str(file), "--aud", audience]) == BAD_INPUT
     _one_sentence(capsys, "assertion", "--aud")
 
 
@@ -117,9 +118,9 @@ def test_a_zone_that_is_none_is_bad_input_with_cases_too(
 ) -> None:
     file = tmp_path / "cases.jsonl"
     file.write_text(json.dumps({"n": "a", "consents": [], "rq": {}, "rs": {}, "exp": "deny"}))
-    assert app.main(["decide", "--cases", str(file)]) == app.OK
+    assert main(["decide", "--cases", str(file)]) == OK
     capsys.readouterr()
-    assert app.main(["decide", "--cases", str(file), "--zone", zone]) == app.BAD_INPUT
+    assert main(["decide", "--cases", str(file), "--zone", zone]) == BAD_INPUT
     _one_sentence(capsys, "decide", "--zone")
 
 

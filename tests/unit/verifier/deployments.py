@@ -68,7 +68,7 @@ class Deployed:
 
     @property
     def deployment(self) -> Deployment:
-        """What a watch follows."""
+        """The deployment that a watch follows."""
         return Deployment(ORIGIN, SIGNER.keys, self.read)
 
 

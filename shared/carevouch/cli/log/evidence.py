@@ -1,10 +1,8 @@
-"""What was proved, in words for people and as JSON for programs. Nothing is verified here."""
+"""The results of proofs, in words for people and as JSON for programs. This module verifies nothing."""
 
-from carevouch.cli.log.quorum import witness_json, witness_words
 from carevouch.events.certificate import CERT_TYP
 from carevouch.events.envelope import EVENT_TYP
 from carevouch.events.opening import ProvedRevision
-from carevouch.identity.links import parse_device
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.encoding import b64, b64u
 from carevouch.kernel.jws import take_apart
@@ -13,20 +11,25 @@ from carevouch.verifier.proofs import ProvedEntry
 
 
 def proof_json(shown: ProvedEntry) -> JsonObject:
-    """What one proof shows, for programs."""
+    """The result of one proof, for programs."""
+    report = None
+    if shown.witnessed is not None:
+        from carevouch.cli.log.quorum import witness_json
+
+        report = witness_json(shown.witnessed)
     return {
         "proof": shown.file,
         "kind": "COSE receipt" if shown.proof is None else "tlog-proof",
         "place": {**_place(shown.index, shown.checkpoint), "strand": shown.strand},
         "super": [{"proof": above.file, **_place(above.index, above.checkpoint)} for above in shown.above],
-        "witnessed": None if shown.witnessed is None else witness_json(shown.witnessed),
+        "witnessed": report,
         "entry": _entry_json(shown.entry),
         "revisions": [{"opening": file, **_revision_json(proved)} for file, proved in shown.openings],
     }
 
 
 def proof_words(shown: ProvedEntry) -> list[str]:
-    """What one proof shows, for people."""
+    """The result of one proof, for people."""
     head = shown.checkpoint
     signed = "root" if shown.proof is not None else "root, by the sealer's key"
     lines = [
@@ -44,7 +47,7 @@ def proof_words(shown: ProvedEntry) -> list[str]:
 
 
 def event_words(text: str) -> list[str]:
-    """What an event is, and who signed it."""
+    """The event and its signer, for people."""
     signed = take_apart(text)
     payload = signed.payload
     return [
@@ -67,6 +70,8 @@ def _above_words(shown: ProvedEntry) -> list[str]:
             f"            in {head.origin}, as {above.file} shows",
         ]
     if shown.witnessed is not None:
+        from carevouch.cli.log.quorum import witness_words
+
         head = shown.witnessed.checkpoint
         lines.append(f"  witnesses {head.origin} with {head.size} entries is")
         lines += [f"            {line}" for line in witness_words(shown.witnessed)]
@@ -108,6 +113,8 @@ def _revision_words(file: str, proved: ProvedRevision) -> list[str]:
         f"            exactly as in {file}; signed by the {proved.service} service",
     ]
     if proved.device is not None:
+        from carevouch.identity.links import parse_device
+
         posted, _ = parse_device(proved.device.body)
         key = take_apart(posted["binding"]).kid
         lines.append(

@@ -1,61 +1,13 @@
-"""Policies as the command takes them: the key that one pins, whose logs it is about, and what it says.
-
-What a policy means is decided in `carevouch.ledger.policy`. A policy that names logs lends its quorum to
-these alone; as all logs of a deployment have one key, and a policy names a key once, one log of it stands
-for all.
-"""
+"""The report of a quorum, in words and as JSON."""
 
 from datetime import UTC, datetime
 
-from carevouch.cli.files import read_text, read_vkey
 from carevouch.kernel.canonical import JsonObject
-from carevouch.kernel.errors import IntegrityFault, Invalid
-from carevouch.ledger.checkpoint import SUPER
-from carevouch.ledger.note import Verifier
-from carevouch.ledger.policy import Policy, QuorumReport, parse_policy, shown
-
-
-def key_and_policy(vkey: str | None, file: str | None) -> tuple[Verifier, Policy | None]:
-    """The deployment's key, pinned by itself or by a policy's logs, and the policy if there is one.
-
-    Raises `Malformed`, `Invalid` or `OSError` for what is bad input, `IntegrityFault` for a policy that is
-    about other logs than the key's.
-    """
-    policy = None if file is None else parse_policy(read_text(file))
-    if vkey is not None:
-        key = read_vkey(vkey)
-    elif policy is not None:
-        key = pinned(policy)
-    else:
-        raise Invalid("give the log's --key, or a --policy whose log lines pin it")
-    if policy is not None:
-        check_logs(policy, key)
-    return key, policy
-
-
-def pinned(policy: Policy) -> Verifier:
-    """The deployment's key, by the log lines of a policy; raises `Invalid` unless there is exactly one."""
-    keys = [log.key for log in policy.logs if isinstance(log.key, Verifier)]
-    found = {key.named(_deployment(key.name)) for key in keys}
-    if len(found) != 1:
-        raise Invalid("the policy's log lines do not pin the Ed25519 key of one deployment; give its --key")
-    return found.pop()
-
-
-def check_logs(policy: Policy, key: Verifier) -> None:
-    """Raise `IntegrityFault` if the policy names logs, and none of this deployment."""
-    listed = any(
-        isinstance(log.key, Verifier)
-        and log.key.public == key.public
-        and (log.key.name == key.name or log.key.name.startswith(f"{key.name}/"))
-        for log in policy.logs
-    )
-    if policy.logs and not listed:
-        raise IntegrityFault("the policy is about other logs than that of the key")
+from carevouch.ledger.policy import QuorumReport, shown
 
 
 def witness_words(witnessed: QuorumReport) -> list[str]:
-    """Who cosigned when, who did not, and what that makes of the quorum."""
+    """The cosigners with their times, the absent ones, and whether the quorum is met."""
     by = [f"{shown(one.witness)} at {at(one.time)}" for one in witnessed.by]
     lines = [f"cosigned by {', '.join(by)}" if by else "cosigned by no witness of the policy"]
     if witnessed.absent:
@@ -86,9 +38,3 @@ def at(seconds: int) -> str:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     except (ValueError, OverflowError, OSError):
         return f"second {seconds}, which no calendar has"
-
-
-def _deployment(origin: str) -> str:
-    """The deployment's own name out of the origin of one of its logs."""
-    head, _, digits = origin.rpartition("/strand/")
-    return head if head and digits.isdecimal() else origin.removesuffix(f"/{SUPER}")

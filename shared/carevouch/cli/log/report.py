@@ -1,38 +1,49 @@
-"""What an audit saw, in words and as JSON: a section for each log, then what people hold, findings last."""
+"""The report of an audit, in words and as JSON: each log, then the holdings, then the findings."""
 
 from collections import Counter
 from collections.abc import Sequence
 
-from carevouch.cli.log.holdings import Holdings, standing_json, standing_words
 from carevouch.cli.log.quorum import witness_json, witness_words
+from carevouch.cli.progress import progress
+from carevouch.events.envelope import Event
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.encoding import b64u
 from carevouch.ledger.checkpoint import LogName
-from carevouch.ledger.walk import Finding
+from carevouch.ledger.walk import Finding, Progress
+from carevouch.verifier.holdings import Holdings
 from carevouch.verifier.log import Audit
+from carevouch.verifier.receipt import (
+    EventRejected,
+    EventReplaced,
+    EventSealed,
+    EventWaiting,
+    PromiseBroken,
+    Standing,
+    standing_words,
+)
 from carevouch.verifier.strand import Report
 from carevouch.verifier.super_log import SuperReport
 
-# A finding, with the log it is in; None where it concerns several, or what somebody holds.
-Found = tuple[LogName | None, Finding]
+# A finding, with the log it is in; None where it concerns several logs, or a receipt or opening.
+LocatedFinding = tuple[LogName | None, Finding]
 
 
-def words_of(audit: Audit, held: Holdings, findings: Sequence[Found]) -> list[str]:
+def words_of(audit: Audit, holdings: Holdings, findings: Sequence[LocatedFinding]) -> list[str]:
     """The report for people."""
     lines = ["super-log: none"] if audit.above is None else _above_words(audit, audit.above)
     for report in audit.strands:
         lines += _strand_words(report, audit.above)
     if audit.time:
         lines.append(f"the log's time is {audit.time}")
-    lines += [f"{file}: {standing_words(event, said)}" for file, event, said in held.judged(audit)]
-    if held.openings:
-        documents = Counter(str(proved.doc) for _, proved in held.openings)
-        lines.append(f"openings: {len(held.openings)} revisions of {len(documents)} documents")
+    lines += [f"{file}: {standing_words(event, place)}" for file, event, place in holdings.standings(audit)]
+    if holdings.openings:
+        documents = Counter(str(proved.doc) for _, proved in holdings.openings)
+        lines.append(f"openings: {len(holdings.openings)} revisions of {len(documents)} documents")
     lines += [f"{item.code}: {where_of(log, item)}: {item.message}" for log, item in findings]
     return [*lines, f"{len(findings)} findings" if findings else "nothing is wrong"]
 
 
-def json_of(audit: Audit, held: Holdings, findings: Sequence[Found]) -> JsonObject:
+def json_of(audit: Audit, holdings: Holdings, findings: Sequence[LocatedFinding]) -> JsonObject:
     """The report for programs."""
     above, witnessed = audit.above, audit.witnessed
     return {
@@ -40,8 +51,8 @@ def json_of(audit: Audit, held: Holdings, findings: Sequence[Found]) -> JsonObje
         "strands": [_strand_json(report) for report in audit.strands],
         "witnesses": None if witnessed is None else witness_json(witnessed),
         "time": audit.time or None,
-        "receipts": [standing_json(*judged) for judged in held.judged(audit)],
-        "openings": len(held.openings),
+        "receipts": [standing_json(*standing) for standing in holdings.standings(audit)],
+        "openings": len(holdings.openings),
         "findings": [
             {"log": log, "code": item.code, "where": item.where, "message": item.message}
             for log, item in findings
@@ -96,3 +107,33 @@ def _strand_json(report: Report) -> JsonObject:
 
 def _log_json(report: Report | SuperReport) -> JsonObject:
     return {"size": report.size, "root": b64u(report.root), "old_sizes": list(report.old_sizes)}
+
+
+def standing_json(file: str, event: Event, standing: Standing) -> JsonObject:
+    """The log's answer about an accepted event, for programs."""
+    names = {
+        EventSealed: "sealed",
+        EventReplaced: "replaced",
+        EventRejected: "rejected",
+        EventWaiting: "waiting",
+        PromiseBroken: "broken",
+    }
+    place: JsonObject = {}
+    if isinstance(standing, EventSealed | EventReplaced | EventRejected):
+        place = {"strand": standing.strand, "index": standing.index}
+    if isinstance(standing, EventRejected):
+        place |= {"reason": standing.reason, "exact": standing.exact}
+    if isinstance(standing, EventWaiting | PromiseBroken):
+        place = {"time": standing.now}
+    return {
+        "receipt": file,
+        "event": event.id,
+        "seal_by": event.seal_by,
+        "standing": names[type(standing)],
+        **place,
+    }
+
+
+def log_progress(log: LogName) -> Progress:
+    """Shows how far the reading of one of the logs has come."""
+    return progress(f"strand {log}" if isinstance(log, int) else "super-log", "entries")

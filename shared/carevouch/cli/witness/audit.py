@@ -1,28 +1,30 @@
 """`carevouch witness audit`: follow a deployment's log once, up to its checkpoint, and cosign it if asked.
 
-What an auditing witness does behind `add-checkpoint`, for whoever runs it from a schedule instead of a
-server: the same watch, the same folder, the same order (stored before signed).
+It does the work of an auditing witness behind `add-checkpoint`, from a schedule instead of a server: the same
+watch, the same folder, the same order (stored before signed).
 """
 
-import argparse
 import sys
 import time
+from argparse import Namespace
+from functools import partial
+from itertools import repeat
 from pathlib import Path
-from typing import TextIO
 
 from carevouch.cli.files import read_vkey
+from carevouch.cli.frame import OK
+from carevouch.cli.log.source import read_log
 from carevouch.cli.witness.files import WitnessFiles, read_key
 from carevouch.kernel.encoding import b64
 from carevouch.kernel.errors import IntegrityFault, NotFound
 from carevouch.ledger.checkpoint import SUPER, Checkpoint, log_origin, open_checkpoint
 from carevouch.ledger.logkeys import LogKeys
 from carevouch.ledger.note import Verifier
-from carevouch.remote.http import reading
+from carevouch.verifier.mismatch import Mismatch
 from carevouch.witness.request import CheckpointRequest, WitnessSigner, render_request
 from carevouch.witness.watch import (
     AuditFault,
     Deployment,
-    Enough,
     Read,
     Watch,
     follow,
@@ -32,55 +34,47 @@ from carevouch.witness.watch import (
 )
 from carevouch.witness.witness import WatchedLog, Witness
 
-SOUND, FAULTY = 0, 1
 # After so many questions whether it is enough (a bundle or a checkpoint each), progress is stored and shown.
 STEP = 200
 
 
 class TerminalTelemetry:
-    """`witness.Tell` for a person at a terminal: errors on standard error, metrics nowhere."""
+    """`Telemetry` for a person at a terminal: errors on standard error, metrics nowhere."""
 
     def count(self, name: str, value: float) -> None:
         """Nobody counts here."""
 
     def error(self, message: str, **facts: str) -> None:
         """One line."""
-        told = " ".join(f"{name}={value}" for name, value in facts.items())
-        print(f"{message}: {told}", file=sys.stderr)
+        words = " ".join(f"{name}={value}" for name, value in facts.items())
+        print(f"{message}: {words}", file=sys.stderr)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Follow, say what was found, and print cosignature lines where a witness's key is given."""
+def run(args: Namespace) -> int:
+    """Follow the log, print its state, and cosignature lines where a witness's key is given."""
     key = read_vkey(args.key)
     origin = key.name.removesuffix(f"/{SUPER}")
-    deployment = Deployment(origin, LogKeys(key.public), files_of(args.log))
+    deployment = Deployment(origin, LogKeys(key.public), read_log(args.log, patient=False))
     verifier = key.named(log_origin(origin, SUPER))
-    signer = None if args.witness_key is None else read_key(args.witness_key)
+    signer = None if args.witness_key is None else read_key(Path(args.witness_key))
     note = super_checkpoint(deployment.read)
-    with WitnessFiles(args.state) as store:
+    lines = None
+    with WitnessFiles(Path(args.state)) as store:
         try:
             checkpoint = open_checkpoint(note, verifier)
-            watch = _followed(checkpoint, deployment, store)
-            lines = (
-                None if signer is None else _cosigned(checkpoint, note, verifier, deployment, store, signer)
-            )
+            watch = _follow_stored(checkpoint, deployment, store)
+            if signer is not None:
+                lines = _cosign(checkpoint, note, verifier, deployment, store, signer)
         except AuditFault as fault:
-            return _stop(f"{fault.code}: {fault.message}")
+            raise Mismatch(f"{fault.code}: {fault.message}") from fault
         except IntegrityFault as fault:
-            return _stop(f"checkpoint: {fault.message}")
-    _say(checkpoint, watch, sys.stdout if lines is None else sys.stderr)
+            raise Mismatch(f"checkpoint: {fault.message}") from fault
+    out = sys.stdout if lines is None else sys.stderr
+    print(f"{checkpoint.origin}: followed, {checkpoint.size} entries, root {b64(checkpoint.root)}", file=out)
+    for number, edge in sorted(watch.strands.items()):
+        print(f"  strand {number}: {edge.size} entries, root {b64(edge.root())}", file=out)
     sys.stdout.write(lines or "")
-    return SOUND
-
-
-def files_of(log: str) -> Read:
-    """Reads a deployment's public files, from a folder or from below a URL."""
-    if log.startswith(("http://", "https://")):
-        return reading(log)
-    folder = Path(log)
-    if not folder.is_dir():
-        raise NotADirectoryError(20, "is no folder and no http(s) address", log)
-    return lambda paths: [_file(folder / path) for path in paths]
+    return OK
 
 
 def super_checkpoint(read: Read) -> bytes:
@@ -96,25 +90,25 @@ def clock() -> int:
     return int(time.time())
 
 
-def _followed(checkpoint: Checkpoint, deployment: Deployment, store: WitnessFiles) -> Watch:
+def _follow_stored(checkpoint: Checkpoint, deployment: Deployment, store: WitnessFiles) -> Watch:
     """The watch after the checkpoint; stored after every step, so that an interruption costs one."""
+    shows = sys.stderr.isatty()
     while True:
         before = store.audited(checkpoint.origin)
         watch = Watch() if before.data is None else parse_watch(before.data)
-        after = follow(watch, checkpoint, deployment, _steps(STEP))
+        left = repeat(False, STEP)
+        after = follow(watch, checkpoint, deployment, partial(next, left, True))
         if after != watch:
             store.advance(checkpoint.origin, before, render_watch(after))
-        if sys.stderr.isatty():
-            print(
-                f"\r{after.above.size} of {checkpoint.size} entries of the super-log", end="", file=sys.stderr
-            )
-        if after.above.size >= checkpoint.size:
-            if sys.stderr.isatty():
-                print(file=sys.stderr)
+        done = after.above.size >= checkpoint.size
+        if shows:
+            line = f"\r{after.above.size} of {checkpoint.size} entries of the super-log"
+            print(line, end="\n" if done else "", file=sys.stderr)
+        if done:
             return after
 
 
-def _cosigned(
+def _cosign(
     checkpoint: Checkpoint,
     note: bytes,
     verifier: Verifier,
@@ -130,24 +124,3 @@ def _cosigned(
     if answer.status != 200:
         raise AuditFault("fork", answer.body.rstrip("\n"))
     return answer.body
-
-
-def _steps(count: int) -> Enough:
-    """Enough after so many questions."""
-    left = iter(range(count))
-    return lambda: next(left, None) is None
-
-
-def _say(checkpoint: Checkpoint, watch: Watch, out: TextIO) -> None:
-    print(f"{checkpoint.origin}: followed, {checkpoint.size} entries, root {b64(checkpoint.root)}", file=out)
-    for number, edge in sorted(watch.strands.items()):
-        print(f"  strand {number}: {edge.size} entries, root {b64(edge.root())}", file=out)
-
-
-def _file(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
-
-
-def _stop(said: str) -> int:
-    print(f"carevouch witness audit: refused: {said}", file=sys.stderr)
-    return FAULTY

@@ -1,4 +1,4 @@
-"""What a witness on one machine keeps: its key in one file, what it cosigned in a folder of its own.
+"""The memory of a witness on one machine: its key in one file, its state in a folder of its own.
 
 Everything is written atomically and reaches the disk before it is relied on: a new file beside the old one,
 flushed, renamed, the folder flushed. One process at a time holds the folder by a lock. A file that cannot be

@@ -4,11 +4,13 @@ A TLS proxy stands before it where others are to reach it. Requests are bounded 
 answered was written to the disk before.
 """
 
-import argparse
 import time
+from argparse import Namespace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from carevouch.cli.files import read_text
+from carevouch.cli.frame import OK
 from carevouch.cli.witness.audit import TerminalTelemetry, clock
 from carevouch.cli.witness.files import WitnessFiles, read_key
 from carevouch.remote.http import reading
@@ -26,19 +28,20 @@ AUDIT_SECONDS = 2.0
 ADD, CHECKPOINT = "/add-checkpoint", "/checkpoint"
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Namespace) -> int:
     """Serve until interrupted."""
-    logs, signer = parse_logs(read_text(args.logs).decode("utf-8")), read_key(args.key)
-    with WitnessFiles(args.state) as store:
-        tell = TerminalTelemetry()
-        witness = Witness(logs, store, signer, clock, tell, Cosigner(store, tell, spell, reading))
+    logs, signer = parse_logs(read_text(args.logs).decode("utf-8")), read_key(Path(args.key))
+    with WitnessFiles(Path(args.state)) as store:
+        telemetry = TerminalTelemetry()
+        auditor = Cosigner(store, telemetry, spell, reading)
+        witness = Witness(logs, store, signer, clock, telemetry, auditor)
         with WitnessServer(witness, args.port) as server:
             print(f"{signer.name} cosigns {len(logs)} logs at {server.url}", flush=True)
             try:
                 server.serve_forever()
             except KeyboardInterrupt:
                 print("stopped")
-    return 0
+    return OK
 
 
 def spell() -> Enough:

@@ -1,13 +1,12 @@
 """The command: FHIR files in, JSON out, 0 / 1 / 2."""
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from carevouch.claims.decision import replay
-from carevouch.cli.decisions.adjudicate import add_parser
+from carevouch.cli.app import main
 from carevouch.kernel.canonical import jcs
 from carevouch.kernel.jsontext import Number, parse, render
 from tests.unit.claims.cases import terms
@@ -17,11 +16,7 @@ AT = "2026-04-01T10:00:00.000Z"
 
 
 def call(*words: str) -> int:
-    parser = argparse.ArgumentParser(prog="carevouch")
-    add_parser(parser.add_subparsers())
-    args = parser.parse_args(["adjudicate", *words])
-    status: int = args.run(args)
-    return status
+    return main(["adjudicate", *words])
 
 
 def files(folder: Path, **contents: Any) -> list[str]:

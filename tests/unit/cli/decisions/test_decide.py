@@ -1,13 +1,12 @@
 """`carevouch decide` from the outside: files in, JSON and an exit status out."""
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from carevouch.cli.decisions import decide
+from carevouch.cli.app import main
 from tests.oracles import shared_path
 from tests.unit.consent.bench import OBSERVATION, OWN_CASES, consent
 
@@ -15,11 +14,7 @@ ABSENT: dict[str, Any] = {}
 
 
 def carevouch(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    decide.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["decide", *words])
-    status: int = args.run(args)
-    return status
+    return main(["decide", *words])
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`carevouch admit`: the door takes the body it prints, and no number is spent on a mistake."""
 
-import argparse
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,17 +9,19 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from carevouch.cli.keys import admit
+from carevouch.cli.keys import verbs
 from carevouch.events.act import Revision, assemble
 from carevouch.events.certificate import verify_event
 from carevouch.events.envelope import EVENT_TYP, parse_event
 from carevouch.events.genesis import genesis_text
+from carevouch.identity import caller
 from carevouch.identity.admit import Standing, read_request
 from carevouch.identity.caller import parse_admission
 from carevouch.kernel.encoding import unb64u
 from carevouch.kernel.errors import DomainError, Invalid, Malformed
 from carevouch.kernel.ids import parse_reference
 from carevouch.kernel.jws import KeyInMemory, private_jwk, sign, take_apart
+from tests.unit.cli.bare import run_bare
 from tests.world import World, memory_world, new_key
 
 CLIENT = new_key()
@@ -57,12 +58,8 @@ class Desk:
         return self.run("--change", str(self.folder / before), *words)
 
     def run(self, *words: str) -> int:
-        parser = argparse.ArgumentParser()
-        admit.add_parser(parser.add_subparsers())
         files = ["--key", str(self.folder / "operator.jwk.json"), "--genesis", str(self.folder / "genesis")]
-        chosen = parser.parse_args(["admit", *files, *words])
-        status: int = chosen.run(chosen)
-        return status
+        return run_bare("admit", *files, *words)
 
 
 @pytest.fixture
@@ -263,3 +260,8 @@ def test_an_organisation_may_be_admitted_suspended(desk: Desk, capsys: pytest.Ca
     words = ["--organization", str(desk.folder / "org.json"), "--jwks", str(desk.folder / "keys.json")]
     desk.run(*words, "--role", "payer", "--status", "suspended")
     assert _standing(desk, capsys.readouterr().out).terms.status == "suspended"
+
+
+def test_the_help_knows_every_role_and_status() -> None:
+    assert verbs.ROLES == caller.ROLES
+    assert verbs.STATUSES == (caller.ACTIVE, caller.SUSPENDED)

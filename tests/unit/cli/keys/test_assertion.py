@@ -1,6 +1,5 @@
 """`carevouch assertion`: what it prints is exchanged for a token, once, and by nobody else."""
 
-import argparse
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,6 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from carevouch.cli.keys import assertion
 from carevouch.door.access import Access
 from carevouch.door.http import Door
 from carevouch.door.routes import serve
@@ -26,6 +24,7 @@ from services.identity.tokens import ASSERTION_TYPE
 from tests.api import Api
 from tests.people import admit
 from tests.service.identity.conftest import MemoryAssertions, seconds_of
+from tests.unit.cli.bare import run_bare
 from tests.world import World, memory_world, new_key
 
 AUDIENCE = "https://carevouch.test/auth/token"
@@ -39,10 +38,7 @@ FORM = {
 def _assertion(folder: Path, content: Any, capsys: pytest.CaptureFixture[str]) -> str:
     file = folder / "key.jwk.json"
     file.write_text(json.dumps(content))
-    parser = argparse.ArgumentParser()
-    assertion.add_parser(parser.add_subparsers())
-    chosen = parser.parse_args(["assertion", "--key", str(file), "--aud", AUDIENCE])
-    assert chosen.run(chosen) == 0
+    assert run_bare("assertion", "--key", str(file), "--aud", AUDIENCE) == 0
     return capsys.readouterr().out.strip()
 
 

@@ -1,6 +1,5 @@
 """`carevouch sign`: a request in, the signature that grants it out; anything else signs nothing."""
 
-import argparse
 import io
 import json
 import sys
@@ -10,10 +9,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from carevouch.cli.keys import sign
 from carevouch.consent.signature import grant_payload, verify_grant
 from carevouch.kernel.errors import Invalid, Malformed
 from carevouch.kernel.jws import KeyInMemory, private_jwk
+from tests.unit.cli.bare import run_bare
 from tests.world import new_key
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -27,11 +26,7 @@ def _sign(
     file = folder / "device.jwk.json"
     file.write_text(json.dumps(key or private_jwk(KEY)))
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(request)))
-    parser = argparse.ArgumentParser()
-    sign.add_parser(parser.add_subparsers())
-    chosen = parser.parse_args(["sign", "--key", str(file)])
-    status: int = chosen.run(chosen)
-    return status
+    return run_bare("sign", "--key", str(file))
 
 
 def test_the_signature_grants_exactly_what_was_asked(

@@ -1,6 +1,5 @@
 """`carevouch audit`: over a folder and over a URL, in words and as JSON."""
 
-import argparse
 import json
 import socket
 import threading
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from carevouch.cli.log import audit
+from carevouch.cli.app import main
 from carevouch.events.genesis import genesis_text
 from carevouch.ledger.note import Ed25519InMemory, Verifier, sign_note
 from tests.unit.cli.log.logs import carevouch
@@ -41,11 +40,7 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def run(*arguments: str, key: str = VKEY) -> int:
-    parser = argparse.ArgumentParser()
-    audit.add_parser(parser.add_subparsers())
-    parsed = parser.parse_args(["audit", *arguments, "--no-super", "--key", key])
-    status: int = parsed.run(parsed)
-    return status
+    return main(["audit", *arguments, "--no-super", "--key", key])
 
 
 def test_a_sound_log_is_counted_and_nothing_is_wrong(mirror: Path, capsys: Capture) -> None:

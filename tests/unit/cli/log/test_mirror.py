@@ -1,7 +1,7 @@
 """`carevouch mirror`: what it keeps is the log, whatever happens on the way; what is not, it refuses."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from carevouch.cli.log.folder import MirrorFolder
 from carevouch.cli.log.mirror import mirror
-from carevouch.cli.log.source import reader
+from carevouch.cli.log.source import read_log
 from carevouch.ledger.checkpoint import parse_checkpoint
 from carevouch.ledger.note import Note, parse_note, parse_vkey, render_note
 from carevouch.ledger.tiles import all_tiles
@@ -39,20 +39,15 @@ def test_a_second_run_reads_only_what_is_new(tmp_path: Path) -> None:
     source = deployment.write(tmp_path / "log")
     assert copy(source, tmp_path / "copy") == 0
     deployment.grow(10).write(source)
-    asked: list[str] = []
+    requested: list[str] = []
 
-    def asking(path: str) -> bytes | None:
-        asked.append(path)
-        return reader(str(source))(path)
+    def read_noted(paths: Sequence[str]) -> list[bytes | None]:
+        requested.extend(paths)
+        return read_log(str(source))(paths)
 
-    mirror(
-        asking,
-        lambda paths: [asking(path) for path in paths],
-        MirrorFolder(tmp_path / "copy"),
-        parse_vkey(VKEY),
-    )
-    assert "0/tile/entries/000" not in asked
-    assert "0/tile/entries/001" not in asked
+    mirror(read_noted, MirrorFolder(tmp_path / "copy"), parse_vkey(VKEY))
+    assert "0/tile/entries/000" not in requested
+    assert "0/tile/entries/001" not in requested
     assert carevouch("audit", tmp_path / "copy") == 0
 
 
@@ -109,8 +104,7 @@ class Frail(MirrorFolder):
 
 
 def run(source: Path, kept: MirrorFolder) -> None:
-    read_one = reader(str(source))
-    mirror(read_one, lambda paths: [read_one(path) for path in paths], kept, parse_vkey(VKEY))
+    mirror(read_log(str(source)), kept, parse_vkey(VKEY))
 
 
 def test_a_copy_cut_off_at_any_write_is_always_a_whole_log_and_is_finished_by_the_next(

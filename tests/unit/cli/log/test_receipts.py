@@ -217,7 +217,7 @@ def test_an_entry_that_is_served_but_not_signed_clears_nobody(case: Case, capsys
     assert carevouch(*words) == 1
     said = capsys.readouterr().out
     assert "is entry" not in said
-    assert "this clears nobody: what is wrong with the log touches it (" in said
+    assert "this clears nobody: a fault of the log touches it (" in said
     assert ": strand 1, " in said
     assert "proof against the operator" not in said
     assert carevouch(*words, "--json") == 1

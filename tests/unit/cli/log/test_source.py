@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.error import HTTPError, URLError
 
 import pytest
 
-from carevouch.cli.log.source import MAX_WAIT, WAITS, fetch, readers
+from carevouch.kernel.errors import Unreachable
+from carevouch.remote.http import MAX_WAIT, PATIENT, get, reading
 from tests.unit.cli.log.logs import Deployment, carevouch, read
 
 # What a server answers next: a status, headers, and the body.
@@ -52,49 +52,61 @@ def test_a_busy_server_is_asked_again_after_the_time_it_names() -> None:
     waited: list[float] = []
     busy = [(429, {"Retry-After": "7"}, b""), (503, {}, b""), (502, {"Retry-After": "a date"}, b"")]
     with answering([*busy, (200, {}, b"a tile")]) as url:
-        assert fetch(url, waited.append) == b"a tile"
-    assert waited == [7, WAITS[1], WAITS[2]]
+        assert get(url, PATIENT, waited.append) == b"a tile"
+    assert waited == [7, PATIENT.waits[1], PATIENT.waits[2]]
 
 
 def test_patience_has_an_end_and_no_server_asks_for_hours() -> None:
     waited: list[float] = []
-    with answering([(429, {"Retry-After": "86400"}, b"")]) as url, pytest.raises(HTTPError, match="429"):
-        fetch(url, waited.append)
-    assert waited == [MAX_WAIT] * len(WAITS)
+    with (
+        answering([(429, {"Retry-After": "86400"}, b"")]) as url,
+        pytest.raises(Unreachable, match="answered 429"),
+    ):
+        get(url, PATIENT, waited.append)
+    assert waited == [MAX_WAIT] * len(PATIENT.waits)
 
 
 def test_an_answer_that_breaks_off_is_asked_for_again_and_never_taken_for_the_file() -> None:
     waited: list[float] = []
     with answering([(200, {"Content-Length": "9"}, b"half"), (200, {}, b"the whole")]) as url:
-        assert fetch(url, waited.append) == b"the whole"
+        assert get(url, PATIENT, waited.append) == b"the whole"
     with (
         answering([(200, {"Content-Length": "9"}, b"half")]) as url,
-        pytest.raises(URLError, match="ends too early"),
+        pytest.raises(Unreachable, match="ends too early"),
     ):
-        fetch(url, waited.append)
-    assert waited == [WAITS[0], *WAITS]
+        get(url, PATIENT, waited.append)
+    assert waited == [PATIENT.waits[0], *PATIENT.waits]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 501])
 def test_a_refusal_is_not_asked_again(status: int) -> None:
     waited: list[float] = []
-    with answering([(status, {}, b"")]) as url, pytest.raises(HTTPError):
-        fetch(url, waited.append)
+    with answering([(status, {}, b"")]) as url, pytest.raises(Unreachable, match=f"answered {status}"):
+        get(url, PATIENT, waited.append)
     assert waited == []
 
 
 def test_what_is_not_there_is_none_and_nobody_listening_is_said_at_once() -> None:
     waited: list[float] = []
     with answering([(404, {}, b"")]) as url:
-        assert fetch(url, waited.append) is None
-    with pytest.raises(URLError):
-        fetch(url, waited.append)
+        assert get(url, PATIENT, waited.append) is None
+    with pytest.raises(Unreachable, match="cannot be reached"):
+        get(url, PATIENT, waited.append)
     assert waited == []
 
 
 def test_several_are_read_in_the_order_asked_for() -> None:
-    with readers(lambda path: path.encode()) as read_many:
-        assert read_many([f"{at}" for at in range(50)]) == [b"%d" % at for at in range(50)]
+    class Echo(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.path[1:].encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            return
+
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Echo)) as url:
+        assert reading(url, PATIENT)([f"{at}" for at in range(50)]) == [b"%d" % at for at in range(50)]
 
 
 def test_a_log_behind_a_url_is_mirrored_over_its_hiccups(tmp_path: Path) -> None:

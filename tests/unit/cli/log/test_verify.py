@@ -1,6 +1,5 @@
 """`carevouch verify`: what it says of true files, and that any flipped byte of any of them is refused."""
 
-import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from carevouch.cli.log import verify
+from carevouch.cli.app import main
 from carevouch.consent.signature import body_of, grant_payload, sign_grant
 from carevouch.events.act import Revision, assemble
 from carevouch.events.genesis import genesis_text
@@ -91,12 +90,8 @@ class Folder:
         (self.path / name).write_bytes(data)
 
     def verify(self, *arguments: str, key: str = VKEY) -> int:
-        parser = argparse.ArgumentParser()
-        verify.add_parser(parser.add_subparsers())
         named = [str(self.path / word) if (self.path / word).exists() else word for word in arguments]
-        parsed = parser.parse_args(["verify", *named, "--key", key, "--genesis", str(self.path / "genesis")])
-        status: int = parsed.run(parsed)
-        return status
+        return main(["verify", *named, "--key", key, "--genesis", str(self.path / "genesis")])
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ MOST_FLIPS = 150
 
 
 class Held:
-    """What somebody holds of one event: files in a folder, and a command over them."""
+    """The files of one event in a folder, and a command over them."""
 
     def __init__(self, folder: Path, deployment: Deployment, number: int = 0) -> None:
         self.folder, self.deployment = folder, deployment
