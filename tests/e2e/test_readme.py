@@ -75,8 +75,8 @@ def test_the_story_in_curl_comes_true(played: Played, tmp_path: Path) -> None:
         pytest.skip("the README's story is typed with curl, which this machine lacks")
     # The commands are typed in a checkout after `make run`; this folder looks like one to them. The last
     # patient plays the part of the first, so that what other tests look at stays as the story left it.
-    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
-    (tmp_path / "infra").symlink_to(ROOT / "infra")
+    for folder in (".venv", "infra", "services", "shared"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     (tmp_path / ".carevouch").symlink_to(played.folder)
     typed = "\n".join(block for block in BLOCKS if "make run" not in block)
     told = subprocess.run(

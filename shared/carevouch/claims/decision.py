@@ -1,8 +1,8 @@
 """The recorded decision: canonical bytes with all that a replay needs, and the replay itself.
 
-Inputs are named as the openings that show them (event id and commitment); the values read from them stand
-beside the names, so that whoever holds the body and the contract re-runs the engine and compares bytes.
-The bytes must never depend on a clock, a dictionary's order or a machine. Members are pinned by `v`; a
+Inputs are named as their openings show them, by event id and commitment. The values read from them stand
+beside these names. With the body and the contract, anyone runs the engine again and compares bytes. The
+bytes must never depend on a clock, a dictionary's order or a machine. Their members are pinned by `v`; a
 change is a new version.
 """
 
@@ -24,11 +24,7 @@ def decision_body(
     coverage: CoverageInput,
     inputs: Mapping[str, Mapping[str, str]],
 ) -> bytes:
-    """RFC 8785 bytes of the decision.
-
-    `inputs` maps a name (claim, coverage, accumulator, contract…) to `{"event": id, "commit": b64u}`, as an
-    opening shows them. Raises `Invalid` for an input of another form.
-    """
+    """The decision's RFC 8785 bytes; see `decision_object`."""
     return jcs(decision_object(result, claim, coverage, inputs))
 
 
@@ -38,10 +34,14 @@ def decision_object(
     coverage: CoverageInput,
     inputs: Mapping[str, Mapping[str, str]],
 ) -> JsonObject:
-    """The decision as a JSON object; see `decision_body`."""
+    """The decision as a JSON object.
+
+    `inputs` maps a name (coverage, accumulator, contract…) to `{"event": id, "commit": b64u}`, as an opening
+    shows them. Raises `Invalid` for an input of another form.
+    """
     for name, source in inputs.items():
         if set(source) != {"event", "commit"} or not all(isinstance(item, str) for item in source.values()):
-            raise Invalid(f"the input {name} is not named by exactly event and commit")
+            raise Invalid(f"the input {name} must be named by exactly event and commit")
     return {
         "v": 1,
         "kind": KIND,
@@ -62,59 +62,48 @@ def decision_object(
     }
 
 
-def trace_digest(result: Adjudication) -> str:
-    """SHA-256, in hex, of the canonical trace: what a ClaimResponse names."""
-    return sha256(jcs(encode(result.trace))).hex()
-
-
 def replay(body: bytes, contract: bytes) -> Adjudication:
-    """Re-run a recorded decision under its contract and compare bytes.
+    """Re-run a recorded decision under its contract, and compare bytes.
 
-    Returns the adjudication; raises `IntegrityFault` naming the first member that differs, `Malformed` or
+    Returns the adjudication. Raises `IntegrityFault` with the first member that differs, and `Malformed` or
     `Invalid` for a body that is not a decision.
     """
-    given = parse_jcs(body, "the decision")
-    if given.get("kind") != KIND or given.get("v") != 1 or given.get("engine") != ENGINE:
+    recorded = parse_jcs(body, "the decision")
+    if recorded.get("kind") != KIND or recorded.get("v") != 1 or recorded.get("engine") != ENGINE:
         raise Invalid(f"the decision is not one that {ENGINE['name']} {ENGINE['version']} can replay")
     terms = parse_contract(contract)
-    if given.get("contract") != terms.hash:
+    if recorded.get("contract") != terms.hash:
         raise IntegrityFault("the decision was made under another contract")
-    claim, coverage, before = _inputs(given)
-    result = adjudicate(claim, coverage, terms, before, _texts(given, "history"), str(given.get("at")))
-    again = decision_object(result, claim, coverage, _sources(given))
-    for name in sorted({*given, *again}):
-        if given.get(name) != again.get(name):
+    claim = decode(ClaimInput, recorded.get("claim"), "claim")
+    coverage = decode(CoverageInput, recorded.get("coverage"), "coverage")
+    states = recorded.get("accumulators")
+    state = states.get("before") if isinstance(states, dict) else None
+    before = decode(Accumulators, state, "accumulators.before")
+    history = decode(tuple[str, ...], recorded.get("history"), "history")
+
+    result = adjudicate(claim, coverage, terms, before, history, str(recorded.get("at")))
+
+    inputs = recorded.get("inputs")
+    if not isinstance(inputs, dict) or not all(isinstance(source, dict) for source in inputs.values()):
+        raise Invalid("the decision's inputs must be objects by name")
+    repeated = decision_object(result, claim, coverage, inputs)
+    for name in sorted({*recorded, *repeated}):
+        if recorded.get(name) != repeated.get(name):
             raise IntegrityFault(f"the replay differs from the recorded decision in {name}")
     return result
 
 
+def trace_digest(result: Adjudication) -> str:
+    """SHA-256 of the canonical trace, in hex. A ClaimResponse names it."""
+    return sha256(jcs(encode(result.trace))).hex()
+
+
 def accumulators_body(used: Accumulators) -> JsonObject:
     """The JSON object of accumulators, as they are stored and shown."""
-    value: JsonObject = encode(used)
-    return value
+    body: JsonObject = encode(used)
+    return body
 
 
-def parse_accumulators(value: JsonObject) -> Accumulators:
-    """The inverse of `accumulators_body`; raises `Invalid` naming the field that does not fit."""
-    return decode(Accumulators, value, "accumulators")
-
-
-def _inputs(given: JsonObject) -> tuple[ClaimInput, CoverageInput, Accumulators]:
-    states = given.get("accumulators")
-    before = states.get("before") if isinstance(states, dict) else None
-    return (
-        decode(ClaimInput, given.get("claim"), "claim"),
-        decode(CoverageInput, given.get("coverage"), "coverage"),
-        decode(Accumulators, before, "accumulators.before"),
-    )
-
-
-def _sources(given: JsonObject) -> Mapping[str, Mapping[str, str]]:
-    sources = given.get("inputs")
-    if not isinstance(sources, dict) or not all(isinstance(item, dict) for item in sources.values()):
-        raise Invalid("the decision's inputs are not objects by name")
-    return sources
-
-
-def _texts(given: JsonObject, name: str) -> tuple[str, ...]:
-    return decode(tuple[str, ...], given.get(name), name)
+def parse_accumulators(body: JsonObject) -> Accumulators:
+    """The inverse of `accumulators_body`; raises `Invalid` with the path of what does not fit."""
+    return decode(Accumulators, body, "accumulators")

@@ -1,7 +1,12 @@
-"""The values that adjudication reads and returns.
+"""The values that adjudication reads and returns, and the outcomes that reduce a line.
 
-Amounts are integer cents of one currency, units are thousandths (1500 is one and a half), dates are
-YYYY-MM-DD, codes are text. Nothing here knows FHIR, X12 or a table; nothing is ever changed in place.
+Amounts are integer cents of one currency. Units are thousandths: 1500 is one and a half. Dates are YYYY-MM-DD
+and codes are text. This file must never know FHIR or a table, and no value is changed in place. The field
+names of these classes are the members of stored decisions, so renaming one changes hashed bytes.
+
+An outcome is a group, a CARC and a RARC by number, with a sentence of our own. X12 holds the copyright of its
+descriptions, so they are not repeated here. CO: the provider writes it off. PR: the patient owes it. A number
+marked (*) is from general knowledge: verify it at x12.org/codes before production use.
 """
 
 from collections.abc import Mapping
@@ -11,12 +16,13 @@ from carevouch.claims.contract import Range
 
 Scalar = str | int | bool
 Reads = Mapping[str, Scalar]
+# Thousandths in one unit.
 UNIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One billed service. `sequence` is the claim's own number for it; modifiers keep their order."""
+    """One billed service. `sequence` is its number in the claim; modifiers keep their order."""
 
     sequence: int
     system: str
@@ -30,7 +36,7 @@ class Line:
 
     @property
     def token(self) -> str:
-        """`system|code`, as contracts write it."""
+        """The code as contracts write it: `system|code`."""
         return f"{self.system}|{self.code}"
 
 
@@ -38,7 +44,8 @@ class Line:
 class ClaimInput:
     """A claim as adjudication reads it.
 
-    `frequency`: 1 original, 7 replacement, 8 void. `payer_order`: our place among the payers the claim names.
+    `frequency` is 1 for an original, 7 for a replacement, 8 for a void. `payer_order` is our place among the
+    payers of the claim; 1 is the first.
     """
 
     patient: str
@@ -52,7 +59,7 @@ class ClaimInput:
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """A prior authorisation that the payer gave: for which codes, dates, and how many units in all."""
+    """A prior authorisation by the payer: its codes, its dates, and its units in all."""
 
     number: str
     codes: tuple[str, ...]
@@ -62,7 +69,7 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class CoverageInput:
-    """The member's coverage as read. An open start or end is None; `order` 1 is the first payer."""
+    """The member's coverage. An open start or end is None; `order` 1 is the first payer."""
 
     status: str
     beneficiary: str
@@ -73,10 +80,17 @@ class CoverageInput:
     order: int = 1
     authorizations: tuple[Authorization, ...] = ()
 
+    def covers(self, start: str, end: str) -> bool:
+        """Whether the coverage lasts from `start` to `end`, both included."""
+        return (self.start or "") <= start and (not self.end or end <= self.end)
+
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """Use of a category in a period (`plan-year`, `2026-03` or `2026-03-15`): visit dates, allowed cents."""
+    """Use of a category in a period: dates of visits, and allowed cents.
+
+    A period is written `plan-year`, `2026-03` or `2026-03-15`.
+    """
 
     category: str
     period: str
@@ -86,7 +100,7 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationUse:
-    """Units of an authorisation already used."""
+    """The units of an authorisation that are already used."""
 
     number: str
     units_thousandths: int
@@ -94,7 +108,7 @@ class AuthorizationUse:
 
 @dataclass(frozen=True, slots=True)
 class IndividualUse:
-    """What one member has used in a plan year; `version` counts changes, 0 is before the first."""
+    """One member's use in a plan year. `version` counts the changes; 0 is before the first."""
 
     version: int = 0
     deductible_cents: int = 0
@@ -105,7 +119,7 @@ class IndividualUse:
 
 @dataclass(frozen=True, slots=True)
 class FamilyUse:
-    """What a family has used together: amounts only, since several people may read them."""
+    """A family's use together. It holds amounts only, since several people may read them."""
 
     version: int = 0
     deductible_cents: int = 0
@@ -114,7 +128,7 @@ class FamilyUse:
 
 @dataclass(frozen=True, slots=True)
 class Accumulators:
-    """Use of one plan in one plan year. No `family` means the coverage is for one person."""
+    """Use of one plan in one plan year. Without `family` the coverage is for one person."""
 
     plan: str
     period: Range
@@ -124,7 +138,7 @@ class Accumulators:
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """Why cents were not paid: group and CARC (and RARC) by number, the rule, and what the rule read."""
+    """Cents that are not paid, with the reason by number, the rule, and what the rule read."""
 
     group: str
     carc: str
@@ -136,7 +150,7 @@ class Adjustment:
 
 @dataclass(frozen=True, slots=True)
 class RuleStep:
-    """One rule run for one line: what it read and what came out."""
+    """One rule's run for one line: what it read, and its result."""
 
     line: int
     rule: str
@@ -146,7 +160,7 @@ class RuleStep:
 
 @dataclass(frozen=True, slots=True)
 class LineResult:
-    """The answer for one line. billed = paid + the sum of the adjustments."""
+    """The answer for one line. Billed is paid plus the sum of the adjustments."""
 
     sequence: int
     billed_cents: int
@@ -161,7 +175,7 @@ class LineResult:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over the lines; the three groups and what is paid add up to what was billed."""
+    """Sums over the lines. Billed is paid plus contractual, patient and other."""
 
     billed_cents: int
     allowed_cents: int
@@ -176,10 +190,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Adjudication:
-    """The decision: every line with its reasons, the accumulators before and after, and how it came about.
+    """The decision: every line with its reasons, the accumulators before and after, and the trace.
 
-    `keys` are the duplicate keys of the lines that were not denied: what a later claim is compared with.
-    `matched` are those of the given history that this claim met.
+    `keys` are the duplicate keys of the lines that were not denied; later claims are compared with them.
+    `matched` are the keys of the history that this claim repeats.
     """
 
     contract: str
@@ -196,13 +210,13 @@ class Adjudication:
 
     @property
     def denied(self) -> bool:
-        """Whether every line was denied: nothing was shared, nothing was counted."""
+        """Whether every line was denied, so that no accumulator changed."""
         return all(line.denied for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One way in which a line is reduced or denied."""
+    """One reason for which a line is reduced or denied."""
 
     group: str
     carc: str
@@ -211,7 +225,7 @@ class Outcome:
 
     @property
     def code(self) -> str:
-        """Group and CARC as people write them, CO-45."""
+        """Group and CARC as people write them, for instance CO-45."""
         return f"{self.group}-{self.carc}"
 
 
@@ -234,7 +248,7 @@ EXCLUDED = Outcome("PR", "96", "The plan excludes this service.")
 NOT_IN_PLAN = Outcome("PR", "204", "The plan does not list this service.")  # (*)
 BENEFIT_USED = Outcome("PR", "119", "The plan's limit for this kind of service is reached.")  # (*)
 
-ALL = (
+OUTCOMES = (
     DEDUCTIBLE,
     COINSURANCE,
     COPAY,
@@ -254,4 +268,4 @@ ALL = (
     NOT_IN_PLAN,
     BENEFIT_USED,
 )
-WORDS = {(outcome.group, outcome.carc): outcome.words for outcome in ALL}
+OUTCOME_TEXTS = {(outcome.group, outcome.carc): outcome.words for outcome in OUTCOMES}

@@ -2,14 +2,13 @@
 
 import json
 import re
-import tomllib
+from importlib import metadata
 
 from carevouch.events.catalogue import DIRECTORY_TYPES
 from carevouch.fhir.search import search_parameters
 from carevouch.fhir.validate import check
 from infra.routes import DOORS, routes_of
 from tests.contract.template import functions
-from tests.oracles import ROOT
 from tests.service.records.conftest import Json, Scene
 
 
@@ -141,5 +140,4 @@ def test_the_statement_stays_the_same_until_what_is_served_changes(scene: Scene)
 
 
 def test_the_version_is_that_of_the_package(scene: Scene) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert capabilities(scene)["software"]["version"] == project["version"]
+    assert capabilities(scene)["software"]["version"] == metadata.version("carevouch")

@@ -97,7 +97,7 @@ def used(
 
 
 def decide(
-    asked: ClaimInput,
+    submission: ClaimInput,
     plan: Contract | None = None,
     cover: CoverageInput | None = None,
     before: Accumulators | None = None,
@@ -105,7 +105,7 @@ def decide(
     now: str = NOW,
 ) -> Adjudication:
     plan = plan or contract()
-    return adjudicate(asked, cover or coverage(), plan, before or fresh(plan), history, now)
+    return adjudicate(submission, cover or coverage(), plan, before or fresh(plan), history, now)
 
 
 def reasons(result: Adjudication, at: int = 0) -> dict[str, int]:

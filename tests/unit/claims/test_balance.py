@@ -1,4 +1,4 @@
-"""Properties for any plan, claim and history; and that the balance check sees a single lost cent."""
+"""Properties for any plan, claim and history. The balance check sees a single lost cent."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carevouch.claims.accumulate import fresh, left
+from carevouch.claims.accumulate import fresh, remaining_limits
 from carevouch.claims.adjudicate import BalanceBroken, assert_balanced
 from carevouch.claims.contract import Contract, parse_contract
 from carevouch.claims.decision import decision_body, replay
@@ -89,11 +89,11 @@ def before(plan: Contract, history: tuple[IndividualUse, FamilyUse | None]) -> A
 @settings(max_examples=150, deadline=None)
 @given(plans(), claims(), histories())
 def test_every_cent_is_accounted_for_and_no_limit_is_passed(
-    data: dict[str, Any], asked: ClaimInput, history: tuple[IndividualUse, FamilyUse | None]
+    data: dict[str, Any], submission: ClaimInput, history: tuple[IndividualUse, FamilyUse | None]
 ) -> None:
     plan = parse_contract(jcs(data))
-    result = decide(asked, plan, before=before(plan, history))
-    for one, answered in zip(asked.lines, result.lines, strict=True):
+    result = decide(submission, plan, before=before(plan, history))
+    for one, answered in zip(submission.lines, result.lines, strict=True):
         reduced = sum(item.cents for item in answered.adjustments)
         assert (answered.sequence, answered.billed_cents) == (one.sequence, one.billed_cents)
         assert one.billed_cents == answered.paid_cents + reduced
@@ -101,12 +101,12 @@ def test_every_cent_is_accounted_for_and_no_limit_is_passed(
         assert 0 <= answered.paid_cents <= answered.allowed_cents <= one.billed_cents
     totals = result.totals
     groups = totals.contractual_cents + totals.patient_cents + totals.other_cents
-    assert sum(one.billed_cents for one in asked.lines) == totals.paid_cents + groups
+    assert sum(one.billed_cents for one in submission.lines) == totals.paid_cents + groups
     shares = totals.copay_cents + totals.deductible_cents + totals.coinsurance_cents
-    was = left(plan, result.before)
+    was = remaining_limits(plan, result.before)
     assert totals.deductible_cents <= was.deductible
     assert was.oop is None or shares <= was.oop
-    now = left(plan, result.after)
+    now = remaining_limits(plan, result.after)
     assert (was.oop is None) == (now.oop is None)
 
 
@@ -136,13 +136,13 @@ def test_two_claims_in_a_row_never_pass_a_limit_that_one_could_not(
 @settings(max_examples=60, deadline=None)
 @given(plans(), claims(), histories())
 def test_the_recorded_decision_replays_to_the_same_bytes(
-    data: dict[str, Any], asked: ClaimInput, history: tuple[IndividualUse, FamilyUse | None]
+    data: dict[str, Any], submission: ClaimInput, history: tuple[IndividualUse, FamilyUse | None]
 ) -> None:
     plan = parse_contract(jcs(data))
-    result = decide(asked, plan, before=before(plan, history))
-    body = decision_body(result, asked, coverage(), {})
+    result = decide(submission, plan, before=before(plan, history))
+    body = decision_body(result, submission, coverage(), {})
     again = replay(body, jcs(data))
-    assert decision_body(again, asked, coverage(), {}) == body
+    assert decision_body(again, submission, coverage(), {}) == body
 
 
 def test_the_balance_check_sees_one_lost_cent_wherever_it_is() -> None:

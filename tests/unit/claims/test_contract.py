@@ -161,9 +161,9 @@ def test_lint_names_fields_that_cannot_reach_each_other() -> None:
         out_of_pocket=None,
         timely_filing_days=0,
     )
-    found = {finding.code for finding in lint(doubtful)}
+    codes = {finding.code for finding in lint(doubtful)}
     wanted = {"no-fee", "priced-exclusion", "idle-category", "empty-network", "no-oop", "same-day-filing"}
-    assert wanted <= found
+    assert wanted <= codes
 
 
 # The one choice of order

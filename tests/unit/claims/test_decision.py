@@ -1,4 +1,4 @@
-"""The recorded decision: what it holds, and that a replay sees any change."""
+"""The recorded decision holds all that a replay needs, and a replay sees any change."""
 
 import json
 from typing import Any
@@ -19,9 +19,11 @@ from carevouch.kernel.errors import DomainError, IntegrityFault, Invalid
 from tests.unit.claims.cases import claim, contract, coverage, decide, line, terms, token, used
 
 INPUTS = {"claim": {"event": "e1", "commit": "AAAA"}, "accumulator": {"event": "e2", "commit": "BBBB"}}
-ASKED = claim(line(1, "VISIT", 18000), line(2, "LAB", 9500), line(3, "XRAY", 31000), line(4, "CREAM", 3000))
-RESULT = decide(ASKED)
-BODY = decision_body(RESULT, ASKED, coverage(), INPUTS)
+SUBMISSION = claim(
+    line(1, "VISIT", 18000), line(2, "LAB", 9500), line(3, "XRAY", 31000), line(4, "CREAM", 3000)
+)
+RESULT = decide(SUBMISSION)
+BODY = decision_body(RESULT, SUBMISSION, coverage(), INPUTS)
 
 
 def test_the_body_names_its_inputs_contract_engine_and_instant() -> None:
@@ -34,7 +36,7 @@ def test_the_body_names_its_inputs_contract_engine_and_instant() -> None:
 
 
 def test_the_same_inputs_give_the_same_bytes() -> None:
-    assert decision_body(decide(ASKED), ASKED, coverage(), INPUTS) == BODY
+    assert decision_body(decide(SUBMISSION), SUBMISSION, coverage(), INPUTS) == BODY
 
 
 def test_a_replay_agrees_with_the_record() -> None:
@@ -42,8 +44,8 @@ def test_a_replay_agrees_with_the_record() -> None:
 
 
 def test_a_replay_repeats_a_duplicate_that_history_showed() -> None:
-    again = decide(ASKED, history=(*RESULT.keys, "f" * 64))
-    body = decision_body(again, ASKED, coverage(), INPUTS)
+    again = decide(SUBMISSION, history=(*RESULT.keys, "f" * 64))
+    body = decision_body(again, SUBMISSION, coverage(), INPUTS)
     assert json.loads(body)["history"] == sorted(RESULT.keys)
     assert replay(body, jcs(terms())) == again
 
@@ -51,9 +53,9 @@ def test_a_replay_repeats_a_duplicate_that_history_showed() -> None:
 def test_a_replay_uses_the_authorisations_that_were_read() -> None:
     plan = terms(auth_required=[token("LAB")])
     known = Authorization("A1", (token("LAB"),), Range("2026-01-01", "2026-12-31"), 5000)
-    asked, cover = claim(line(1, "LAB", 4000), authorizations=("A1",)), coverage(authorizations=(known,))
-    result = decide(asked, contract(auth_required=[token("LAB")]), cover)
-    assert replay(decision_body(result, asked, cover, {}), jcs(plan)).totals.allowed_cents == 4000
+    submission, cover = claim(line(1, "LAB", 4000), authorizations=("A1",)), coverage(authorizations=(known,))
+    result = decide(submission, contract(auth_required=[token("LAB")]), cover)
+    assert replay(decision_body(result, submission, cover, {}), jcs(plan)).totals.allowed_cents == 4000
 
 
 def forged(**path: Any) -> bytes:
@@ -105,12 +107,12 @@ def test_a_body_of_another_form_is_refused(body: bytes) -> None:
 
 def test_an_input_must_be_named_by_event_and_commit() -> None:
     with pytest.raises(Invalid, match="event and commit"):
-        decision_body(RESULT, ASKED, coverage(), {"claim": {"event": "e1"}})
+        decision_body(RESULT, SUBMISSION, coverage(), {"claim": {"event": "e1"}})
 
 
 def test_the_trace_digest_changes_with_the_trace() -> None:
     assert trace_digest(RESULT) != trace_digest(decide(claim(line(1, "LAB", 4000))))
-    assert trace_digest(RESULT) == trace_digest(decide(ASKED))
+    assert trace_digest(RESULT) == trace_digest(decide(SUBMISSION))
 
 
 def test_accumulators_survive_storage() -> None:

@@ -1,4 +1,4 @@
-"""For each rule that may deny: what it denies with, and the nearest claim that it lets pass."""
+"""Each rule that may deny, with its code, and the nearest claim that it lets pass."""
 
 from dataclasses import replace
 from typing import Any
@@ -32,7 +32,7 @@ def test_a_plain_claim_is_not_denied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "cover", "code"),
+    ("submission", "cover", "code"),
     [
         (claim(LAB, patient="Patient/p2"), coverage(), "PR-31"),
         (claim(LAB), coverage(status="cancelled"), "PR-31"),
@@ -49,9 +49,9 @@ def test_a_plain_claim_is_not_denied() -> None:
     ],
 )
 def test_each_objection_denies_the_whole_line_with_its_code(
-    asked: ClaimInput, cover: CoverageInput, code: str
+    submission: ClaimInput, cover: CoverageInput, code: str
 ) -> None:
-    result = decide(asked, cover=cover)
+    result = decide(submission, cover=cover)
     assert result.denied
     assert reasons(result) == {code: 4000}
     assert result.after == result.before
@@ -78,8 +78,8 @@ def test_filing_on_the_last_day_is_in_time_and_a_day_later_is_not(days: int, den
 
 
 def test_the_first_objection_in_the_fixed_order_is_the_one_given() -> None:
-    asked = claim(line(1, "CREAM", 4000), patient="Patient/p2", provider="Organization/elsewhere")
-    assert reasons(decide(asked)) == {"PR-31": 4000}
+    submission = claim(line(1, "CREAM", 4000), patient="Patient/p2", provider="Organization/elsewhere")
+    assert reasons(decide(submission)) == {"PR-31": 4000}
 
 
 # Duplicates
@@ -126,9 +126,9 @@ def test_the_order_of_modifiers_does_not_make_another_service() -> None:
 
 
 def test_another_member_or_provider_is_another_service() -> None:
-    asked = claim(LAB)
-    assert duplicate_key(asked, LAB) != duplicate_key(claim(LAB, patient="Patient/p2"), LAB)
-    assert duplicate_key(asked, LAB) != duplicate_key(claim(LAB, provider="Organization/o2"), LAB)
+    submission = claim(LAB)
+    assert duplicate_key(submission, LAB) != duplicate_key(claim(LAB, patient="Patient/p2"), LAB)
+    assert duplicate_key(submission, LAB) != duplicate_key(claim(LAB, provider="Organization/o2"), LAB)
 
 
 # Prior authorisation
@@ -166,10 +166,10 @@ def test_a_guarded_service_without_a_fitting_authorisation_is_denied(
 
 
 def test_an_authorisation_is_used_up_unit_by_unit() -> None:
-    asked = claim(
+    submission = claim(
         LAB, line(2, "LAB", 4000, place="11"), line(3, "LAB", 4000, place="22"), authorizations=("A1",)
     )
-    result = decide(asked, GUARDED, coverage(authorizations=(approved(),)))
+    result = decide(submission, GUARDED, coverage(authorizations=(approved(),)))
     assert [item.denied for item in result.lines] == [False, False, True]
     assert reasons(result, 2) == {"CO-198": 4000}
     assert result.after.individual.authorizations[0].units_thousandths == 2000
@@ -215,8 +215,8 @@ def test_the_visit_after_the_last_allowed_one_is_the_patients() -> None:
 
 def test_two_services_on_one_day_are_one_visit() -> None:
     plan = limited(period="plan-year", visits=1)
-    asked = claim(on("2026-03-01", 1), line(2, "LAB", 3000, start="2026-03-01", end="2026-03-01"))
-    assert [item.denied for item in decide(asked, plan).lines] == [False, False]
+    submission = claim(on("2026-03-01", 1), line(2, "LAB", 3000, start="2026-03-01", end="2026-03-01"))
+    assert [item.denied for item in decide(submission, plan).lines] == [False, False]
 
 
 def test_a_monthly_limit_starts_again_with_the_month() -> None:
@@ -238,11 +238,11 @@ def test_a_later_service_does_not_use_up_an_earlier_days_limit() -> None:
     assert not decide(claim(on("2026-03-10")), plan, before=later.after).denied
 
 
-# What is refused rather than denied
+# Claims that are refused rather than denied
 
 
 @pytest.mark.parametrize(
-    ("asked", "cover", "kind", "words"),
+    ("submission", "cover", "kind", "words"),
     [
         (claim(LAB, frequency="7"), coverage(), Unprocessable, "original"),
         (claim(LAB, frequency="8"), coverage(), Unprocessable, "original"),
@@ -257,11 +257,11 @@ def test_a_later_service_does_not_use_up_an_earlier_days_limit() -> None:
         (claim(one(start="2025-12-31")), coverage(start="2025-01-01"), Unprocessable, "apart"),
     ],
 )
-def test_what_cannot_be_adjudicated_is_refused_with_a_sentence(
-    asked: ClaimInput, cover: CoverageInput, kind: type[DomainError], words: str
+def test_a_claim_that_cannot_be_adjudicated_is_refused_with_a_sentence(
+    submission: ClaimInput, cover: CoverageInput, kind: type[DomainError], words: str
 ) -> None:
     with pytest.raises(kind, match=words):
-        decide(asked, cover=cover)
+        decide(submission, cover=cover)
 
 
 def test_accumulators_of_another_plan_year_are_refused() -> None:
@@ -277,8 +277,8 @@ def test_a_contract_corrected_within_the_plan_year_keeps_the_accumulators() -> N
 
 
 def test_every_denied_or_reduced_cent_names_its_rule_and_what_the_rule_read() -> None:
-    asked = claim(line(1, "VISIT", 18000), line(2, "CREAM", 3000), line(3, "XRAY", 31000))
-    for item in decide(asked).lines:
+    submission = claim(line(1, "VISIT", 18000), line(2, "CREAM", 3000), line(3, "XRAY", 31000))
+    for item in decide(submission).lines:
         for adjustment in item.adjustments:
             assert adjustment.rule
             assert adjustment.reads

@@ -1,4 +1,4 @@
-"""The four purposes of an eligibility request, and what is shown of the accumulators."""
+"""The four purposes of an eligibility request, and the part of the accumulators that an answer shows."""
 
 from dataclasses import replace
 from typing import Any
@@ -37,8 +37,8 @@ def insured(before: Accumulators | None = None, **cover: Any) -> MemberCoverage:
     return MemberCoverage("Coverage/v1", coverage(**cover), PLAN, before)
 
 
-def ask(asked: dict[str, Any], *known: MemberCoverage) -> dict[str, Any]:
-    return eligibility_response(asked, known, NOW, request="CoverageEligibilityRequest/r1")
+def ask(question: dict[str, Any], *known: MemberCoverage) -> dict[str, Any]:
+    return eligibility_response(question, known, NOW, request="CoverageEligibilityRequest/r1")
 
 
 def test_validation_says_in_force_and_nothing_more() -> None:
@@ -84,18 +84,18 @@ def test_discovery_of_nothing_has_no_empty_list() -> None:
 
 
 def benefits(answer: dict[str, Any], category: str, unit: str = "individual") -> dict[str, tuple[Any, Any]]:
-    found: dict[str, tuple[Any, Any]] = {}
+    by_type: dict[str, tuple[Any, Any]] = {}
     for one in (item for item in answer["insurance"][0]["item"] if "benefit" in item):
         frame = (one["category"]["coding"][0]["code"], one["unit"]["coding"][0]["code"])
         for benefit in one["benefit"] if frame == (category, unit) else ():
-            found[benefit["type"]["coding"][0]["code"]] = (
-                _shown(benefit, "allowed"),
-                _shown(benefit, "used"),
+            by_type[benefit["type"]["coding"][0]["code"]] = (
+                _side_value(benefit, "allowed"),
+                _side_value(benefit, "used"),
             )
-    return found
+    return by_type
 
 
-def _shown(benefit: dict[str, Any], side: str) -> Any:
+def _side_value(benefit: dict[str, Any], side: str) -> Any:
     value = next((item for name, item in benefit.items() if name.startswith(side)), None)
     return value["value"].text if isinstance(value, dict) else value
 
@@ -164,7 +164,7 @@ def test_the_answer_renders() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "question",
     [
         [],
         {"resourceType": "Claim"},
@@ -181,6 +181,6 @@ def test_the_answer_renders() -> None:
         request("benefits", item=[{"productOrService": concept("LAB")}] * 101),
     ],
 )
-def test_a_request_without_sense_is_refused(asked: Any) -> None:
+def test_a_request_without_sense_is_refused(question: Any) -> None:
     with pytest.raises(Invalid):
-        ask(asked, insured())
+        ask(question, insured())

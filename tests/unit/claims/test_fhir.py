@@ -1,4 +1,4 @@
-"""FHIR Claim and Coverage in, ClaimResponse out; other people's claims; nothing crashes."""
+"""FHIR Claim and Coverage in, ClaimResponse out. No claim of others, and no mutilated one, crashes."""
 
 import gzip
 from collections import Counter
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from carevouch.claims.decision import trace_digest
 from carevouch.claims.fhir import claim_input, coverage_input, focal_coverage
-from carevouch.claims.model import ALL, WORDS, Adjudication
+from carevouch.claims.model import OUTCOME_TEXTS, OUTCOMES, Adjudication
 from carevouch.claims.response import claim_response
 from carevouch.kernel.errors import DomainError, Invalid, Unprocessable
 from carevouch.kernel.jsontext import Number, parse, render
@@ -95,8 +95,10 @@ def test_the_parts_of_an_item_are_read(changes: dict[str, Any], field: str, expe
 
 
 def test_an_item_without_its_own_date_has_the_claims_billable_period() -> None:
-    asked = fhir_claim(item(1, "LAB", "40.00", servicedDate=None), billablePeriod={"start": "2026-03-01"})
-    [read] = claim_input(asked).lines
+    submission = fhir_claim(
+        item(1, "LAB", "40.00", servicedDate=None), billablePeriod={"start": "2026-03-01"}
+    )
+    [read] = claim_input(submission).lines
     assert (read.start, read.end) == ("2026-03-01", "2026-03-01")
 
 
@@ -105,16 +107,16 @@ def test_authorisation_numbers_are_those_of_the_focal_insurance() -> None:
         {"sequence": 2, "focal": True, "coverage": {"reference": "Coverage/b"}, "preAuthRef": ["A1"]},
         {"sequence": 1, "focal": False, "coverage": {"reference": "Coverage/a"}, "preAuthRef": ["A2"]},
     ]
-    asked = fhir_claim(item(1, "LAB", "40.00"), insurance=insurance)
-    assert (claim_input(asked).authorizations, claim_input(asked).payer_order) == (("A1",), 2)
-    assert focal_coverage(asked) == "Coverage/b"
+    submission = fhir_claim(item(1, "LAB", "40.00"), insurance=insurance)
+    assert (claim_input(submission).authorizations, claim_input(submission).payer_order) == (("A1",), 2)
+    assert focal_coverage(submission) == "Coverage/b"
 
 
 LAB = item(1, "LAB", "40.00")
 
 
 @pytest.mark.parametrize(
-    ("asked", "kind", "words"),
+    ("submission", "kind", "words"),
     [
         (fhir_claim(LAB, total=usd("40.01")), Invalid, "total is more than"),
         (fhir_claim(LAB, total=usd("39.99")), Invalid, "total is less than"),
@@ -164,10 +166,10 @@ LAB = item(1, "LAB", "40.00")
     ],
 )
 def test_a_claim_that_cannot_be_read_is_refused_naming_the_element(
-    asked: Any, kind: type[DomainError], words: str
+    submission: Any, kind: type[DomainError], words: str
 ) -> None:
     with pytest.raises(kind, match=words) as refused:
-        claim_input(asked)
+        claim_input(submission)
     assert "Somebody" not in refused.value.message
     assert "LAB" not in refused.value.message
 
@@ -197,12 +199,12 @@ def test_a_coverage_that_cannot_be_read_is_refused(changes: dict[str, Any]) -> N
 # The answer
 
 
-def answer(asked: dict[str, Any]) -> tuple[Adjudication, dict[str, Any]]:
-    result = decide(claim_input(asked))
-    return result, claim_response(asked, result, request="Claim/c1", insurer=PAYER)
+def answer(submission: dict[str, Any]) -> tuple[Adjudication, dict[str, Any]]:
+    result = decide(claim_input(submission))
+    return result, claim_response(submission, result, request="Claim/c1", insurer=PAYER)
 
 
-def shown(adjudications: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def codes_and_amounts(adjudications: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(one["category"]["coding"][0]["code"], one["amount"]["value"].text) for one in adjudications]
 
 
@@ -213,14 +215,14 @@ def test_the_worked_example_leaves_as_a_claim_response() -> None:
         "claim",
         {"reference": "Claim/c1"},
     )
-    assert shown(response["item"][0]["adjudication"]) == [
+    assert codes_and_amounts(response["item"][0]["adjudication"]) == [
         ("submitted", "180.00"),
         ("eligible", "120.00"),
         ("adjustment", "60.00"),
         ("copay", "25.00"),
         ("benefit", "95.00"),
     ]
-    assert shown(response["total"]) == [
+    assert codes_and_amounts(response["total"]) == [
         ("submitted", "615.00"),
         ("eligible", "360.00"),
         ("deductible", "95.00"),
@@ -242,7 +244,7 @@ def test_reasons_are_group_and_carc_by_number_with_words_of_our_own() -> None:
     assert [code["code"] for code in reason] == ["PR", "96"]
     assert reason[1] == {"system": "https://x12.org/codes/claim-adjustment-reason-codes", "code": "96"}
     notes = {note["number"]: note["text"] for note in response["processNote"]}
-    assert notes[excluded["noteNumber"][0]] == WORDS[("PR", "96")]
+    assert notes[excluded["noteNumber"][0]] == OUTCOME_TEXTS[("PR", "96")]
 
 
 def test_every_item_of_the_answer_adds_up_to_what_was_submitted() -> None:
@@ -272,7 +274,7 @@ def test_a_claim_below_the_deductible_is_not_called_denied() -> None:
 
 
 def test_every_reason_has_a_sentence_of_its_own() -> None:
-    assert len(WORDS) == len(ALL) == len(set(WORDS.values()))
+    assert len(OUTCOME_TEXTS) == len(OUTCOMES) == len(set(OUTCOME_TEXTS.values()))
 
 
 # Other people's claims
@@ -288,32 +290,32 @@ def synthea_claims() -> list[dict[str, Any]]:
 def test_synthea_claims_are_refused_for_the_encounter_item_without_an_amount() -> None:
     claims = synthea_claims()
     assert len(claims) == 150
-    for asked in claims:
+    for submission in claims:
         with pytest.raises(Invalid, match=r"Claim.item\[0\] states no amount: give net, or unitPrice"):
-            claim_input(asked)
+            claim_input(submission)
 
 
 def test_synthea_claims_with_every_item_priced_are_adjudicated() -> None:
-    for asked in synthea_claims():
-        priced = [{**one, "net": one.get("net", usd("129.16"))} for one in asked["item"]]
+    for submission in synthea_claims():
+        priced = [{**one, "net": one.get("net", usd("129.16"))} for one in submission["item"]]
         total = sum(one["net"]["value"] for one in priced)
         read = claim_input(
-            {**asked, "item": priced, "total": {"value": Number(str(total)), "currency": "USD"}}
+            {**submission, "item": priced, "total": {"value": Number(str(total)), "currency": "USD"}}
         )
         assert len(read.lines) == len(priced)
 
 
 def test_the_total_that_synthea_states_is_refused_where_it_is_not_the_sum() -> None:
     seen: Counter[str] = Counter()
-    for asked in synthea_claims():
-        free = [{**one, "net": one.get("net", usd("0.00"))} for one in asked["item"]]
+    for submission in synthea_claims():
+        free = [{**one, "net": one.get("net", usd("0.00"))} for one in submission["item"]]
         with pytest.raises(Invalid) as refused:
-            claim_input({**asked, "item": free})
+            claim_input({**submission, "item": free})
         seen[refused.value.message.split(" than ")[0].split(" has ")[0]] += 1
     assert seen == {"Claim.total is more": 134, "Claim.total": 16}  # 16 totals have fractions of a cent
 
 
-# Whatever comes, a sentence comes back
+# A mutilated claim gets an answer or a sentence
 
 junk: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just([]) | st.just({}) | st.just([1])
@@ -359,12 +361,14 @@ FULL = fhir_claim(
 
 @settings(max_examples=300, deadline=None)
 @given(mutilated(FULL), mutilated(fhir_coverage()))
-def test_a_mutilated_claim_or_coverage_is_answered_or_refused_never_a_crash(asked: Any, cover: Any) -> None:
+def test_a_mutilated_claim_or_coverage_is_answered_or_refused_never_a_crash(
+    submission: Any, cover: Any
+) -> None:
     # Anything but a DomainError with its sentence would be a 500, and fails the test.
     with suppress(DomainError):
-        read, known = claim_input(asked), coverage_input(cover)
+        read, known = claim_input(submission), coverage_input(cover)
         result = decide(read, cover=known)
-        render(claim_response(asked, result, request="Claim/c1", insurer=PAYER))
+        render(claim_response(submission, result, request="Claim/c1", insurer=PAYER))
 
 
 def test_the_full_claim_that_is_mutilated_above_is_itself_good() -> None:

@@ -1,19 +1,19 @@
-"""What other people published, recomputed: the worked example and the published lines of the field."""
+"""Figures that others published, recomputed: the worked example, and lines of files and guides."""
 
 from typing import Any
 
 import pytest
 
-from carevouch.claims.accumulate import left
+from carevouch.claims.accumulate import remaining_limits
 from carevouch.kernel.money import round_half_up
 from tests.unit.claims.cases import claim, contract, decide, line, one_code, reasons, used
 
 
 def test_the_worked_example_is_reproduced_to_the_cent() -> None:
-    asked = claim(
+    submission = claim(
         line(1, "VISIT", 18000), line(2, "LAB", 9500), line(3, "XRAY", 31000), line(4, "CREAM", 3000)
     )
-    result = decide(asked)
+    result = decide(submission)
     assert [item.paid_cents for item in result.lines] == [9500, 0, 14500, 0]
     assert [item.allowed_cents for item in result.lines] == [12000, 4000, 20000, 0]
     assert reasons(result, 0) == {"CO-45": 6000, "PR-3": 2500}
@@ -26,18 +26,18 @@ def test_the_worked_example_is_reproduced_to_the_cent() -> None:
 
 
 def test_the_worked_example_leaves_55_of_deductible_and_nothing_of_out_of_pocket() -> None:
-    asked = claim(
+    submission = claim(
         line(1, "VISIT", 18000), line(2, "LAB", 9500), line(3, "XRAY", 31000), line(4, "CREAM", 3000)
     )
-    result = decide(asked)
-    after = left(contract(), result.after)
+    result = decide(submission)
+    after = remaining_limits(contract(), result.after)
     assert (after.deductible, after.oop) == (5500, 0)
     assert result.after.individual.version == result.before.individual.version + 1
 
 
-def test_the_worked_example_tells_what_the_limit_cut() -> None:
-    asked = claim(line(1, "VISIT", 18000), line(2, "LAB", 9500), line(3, "XRAY", 31000))
-    result = decide(asked)
+def test_the_worked_example_shows_the_cut_of_the_out_of_pocket_limit() -> None:
+    submission = claim(line(1, "VISIT", 18000), line(2, "LAB", 9500), line(3, "XRAY", 31000))
+    result = decide(submission)
     capped = [step for step in result.trace if step.rule == "12-out-of-pocket"]
     assert len(capped) == 1
     assert capped[0].reads == {"oop.left": 5500, "copay": 0, "deductible": 11000, "coinsurance": 1800}
@@ -58,9 +58,9 @@ def test_published_lines_come_out_as_published(
     name: str, billed: int, allowed: int, deductible: int, bp: int, expected: tuple[int, int, int, int]
 ) -> None:
     result = decide(claim(line(1, "ALL", billed)), one_code(allowed, deductible, bp))
-    found = reasons(result)
-    written_off = found.get("CO-45", 0)  # the 2010 file says CO-42, which CO-45 has replaced
-    assert (written_off, found["PR-1"], found["PR-2"], result.totals.paid_cents) == expected, name
+    amounts = reasons(result)
+    written_off = amounts.get("CO-45", 0)  # the 2010 file says CO-42, which CO-45 has replaced
+    assert (written_off, amounts["PR-1"], amounts["PR-2"], result.totals.paid_cents) == expected, name
 
 
 def test_hdhp_david_owes_6560_and_the_plan_5440() -> None:
