@@ -32,92 +32,81 @@ HEAD = """\
 """
 
 
-Groups = dict[str, dict[str, object]]  # title of a group -> names and values of its constants
-
-
-def _lengths_and_tags() -> Groups:
-    """The lengths, limits, tags and typs."""
-    return {
-        "Lengths and limits.": {
-            "HASH_LENGTH": merkle.HASH_LENGTH,
-            "NONCE_LENGTH": act.NONCE_BYTES,
-            "TAG_LENGTH": envelope.TAG_BYTES,
-            "MAX_WHOLE": MAX_INTEGER,
-            "MAX_DEPTH": MAX_DEPTH,
-            "MAX_JWS": MAX_LENGTH,
-            "MAX_NOTE": note.MAX_NOTE,
-            "MAX_SIGNATURES": note.MAX_SIGNATURES,
-            "MAX_PATH": merkle.MAX_PATH,
-            "MAX_STRANDS": MAX_STRANDS,
-            "MAX_COUNT": envelope.MAX_COUNT,
-            "MAX_TAGS": envelope.MAX_TAGS,
-            "MAX_OPENING": opening.MAX_OPENING,
-            "MAX_OFFER_SECONDS": MAX_OFFER_SECONDS,
-            "MAX_POLICY": policy.MAX_POLICY,
+GROUPS: dict[str, dict[str, object]] = {
+    "Lengths and limits.": {
+        "HASH_LENGTH": merkle.HASH_LENGTH,
+        "NONCE_LENGTH": act.NONCE_BYTES,
+        "TAG_LENGTH": envelope.TAG_BYTES,
+        "MAX_WHOLE": MAX_INTEGER,
+        "MAX_DEPTH": MAX_DEPTH,
+        "MAX_JWS": MAX_LENGTH,
+        "MAX_NOTE": note.MAX_NOTE,
+        "MAX_SIGNATURES": note.MAX_SIGNATURES,
+        "MAX_PATH": merkle.MAX_PATH,
+        "MAX_STRANDS": MAX_STRANDS,
+        "MAX_COUNT": envelope.MAX_COUNT,
+        "MAX_TAGS": envelope.MAX_TAGS,
+        "MAX_OPENING": opening.MAX_OPENING,
+        "MAX_OFFER_SECONDS": MAX_OFFER_SECONDS,
+        "MAX_POLICY": policy.MAX_POLICY,
+    },
+    "Kinds of keys in signed notes, and the lengths of their keys and signatures.": {
+        "ED25519": note.ED25519,
+        "COSIGNATURE": cosignature.ED25519_COSIGNATURE,
+        "ML_DSA_44": cosignature.MLDSA44_COSIGNATURE,
+        "ED25519_KEY_LENGTH": cosignature.ED25519_PUBLIC,
+        "ML_DSA_44_KEY_LENGTH": cosignature.MLDSA44_PUBLIC,
+        "ED25519_SIGNATURE_LENGTH": cosignature.ED25519_SIGNATURE,
+        "ML_DSA_44_SIGNATURE_LENGTH": cosignature.MLDSA44_SIGNATURE,
+    },
+    "First lines and tags of texts.": {
+        "PROOF_LINE": proof.FIRST_LINE,
+        "GENESIS_VERSIONS": {line: version for version, line in genesis.FIRST_LINES.items()},
+        "COMMIT_TAG": act.COMMIT_TAG.decode("ascii"),
+        "PART_FORM": f"^{PART.pattern}$",
+    },
+    "The typ of each signed object.": {
+        "EVENT_TYP": envelope.EVENT_TYP,
+        "CERT_TYP": certificate.CERT_TYP,
+        "SEAL_TYP": seal.SEAL_TYP,
+        "ORDER_TYP": epoch.EPOCH_TYP,
+        "OFFER_TYP": OFFER_TYP,
+        "BINDING_TYP": BINDING_TYP,
+        "POSSESSION_TYP": POSSESSION_TYP,
+        "GRANT_TYP": GRANT_TYP,
+    },
+    "The members of each format, sorted.": {
+        "EVENT_MEMBERS": sorted(envelope.MEMBERS),
+        "CERT_MEMBERS": sorted(certificate.MEMBERS),
+        "SEAL_MEMBERS": sorted(seal.SEAL_MEMBERS),
+        "ORDER_MEMBERS": sorted(epoch.MEMBERS),
+        "GENESIS_MEMBERS": sorted(genesis.MEMBERS),
+        "OPENING_MEMBERS": sorted(opening.MEMBERS),
+        "LEAF_MEMBERS": sorted(opening.LEAF_MEMBERS),
+    },
+    "The types of seals.": {
+        "BLOCK_SEALED": seal.BLOCK_SEALED,
+        "EVENT_REJECTED": seal.EVENT_REJECTED,
+        "EPOCH_OPENED": seal.EPOCH,
+    },
+    "The catalogue of events: who may sign each type, and which documents it may hold.": {
+        "OPERATOR": catalogue.OPERATOR,
+        "SERVICES": list(catalogue.SERVICES),
+        "ANY_FHIR": catalogue.ANY_FHIR,
+        "OWN_TYPES": sorted(catalogue.OWN_TYPES),
+        "OWNED": sorted(catalogue.OWNED),
+        "CATALOGUE": {
+            name: {"producers": sorted(kind.producers), "writes": sorted(kind.writes)}
+            for name, kind in catalogue.CATALOGUE.items()
         },
-        "Kinds of keys in signed notes, and the lengths of their keys and signatures.": {
-            "ED25519": note.ED25519,
-            "COSIGNATURE": cosignature.ED25519_COSIGNATURE,
-            "ML_DSA_44": cosignature.MLDSA44_COSIGNATURE,
-            "ED25519_KEY_LENGTH": cosignature.ED25519_PUBLIC,
-            "ML_DSA_44_KEY_LENGTH": cosignature.MLDSA44_PUBLIC,
-            "ED25519_SIGNATURE_LENGTH": cosignature.ED25519_SIGNATURE,
-            "ML_DSA_44_SIGNATURE_LENGTH": cosignature.MLDSA44_SIGNATURE,
-        },
-        "First lines and tags of texts.": {
-            "PROOF_LINE": proof.FIRST_LINE,
-            "GENESIS_VERSIONS": {line: version for version, line in genesis.FIRST_LINES.items()},
-            "COMMIT_TAG": act.COMMIT_TAG.decode("ascii"),
-            "PART_FORM": f"^{PART.pattern}$",
-        },
-        "The typ of each signed object.": {
-            "EVENT_TYP": envelope.EVENT_TYP,
-            "CERT_TYP": certificate.CERT_TYP,
-            "SEAL_TYP": seal.SEAL_TYP,
-            "ORDER_TYP": epoch.EPOCH_TYP,
-            "OFFER_TYP": OFFER_TYP,
-            "BINDING_TYP": BINDING_TYP,
-            "POSSESSION_TYP": POSSESSION_TYP,
-            "GRANT_TYP": GRANT_TYP,
-        },
-    }
-
-
-def _members_and_types() -> Groups:
-    """The members of the formats, and the types of seals and events."""
-    return {
-        "The members of each format, sorted.": {
-            "EVENT_MEMBERS": sorted(envelope.MEMBERS),
-            "CERT_MEMBERS": sorted(certificate.MEMBERS),
-            "SEAL_MEMBERS": sorted(seal.SEAL_MEMBERS),
-            "ORDER_MEMBERS": sorted(epoch.MEMBERS),
-            "GENESIS_MEMBERS": sorted(genesis.MEMBERS),
-            "OPENING_MEMBERS": sorted(opening.MEMBERS),
-            "LEAF_MEMBERS": sorted(opening.LEAF_MEMBERS),
-        },
-        "The types of seals.": {
-            "BLOCK_SEALED": seal.BLOCK_SEALED,
-            "EVENT_REJECTED": seal.EVENT_REJECTED,
-            "EPOCH_OPENED": seal.EPOCH,
-        },
-        "The catalogue of events: who may sign each type, and which documents it may hold.": {
-            "OPERATOR": catalogue.OPERATOR,
-            "SERVICES": list(catalogue.SERVICES),
-            "ANY_FHIR": catalogue.ANY_FHIR,
-            "OWN_TYPES": sorted(catalogue.OWN_TYPES),
-            "OWNED": sorted(catalogue.OWNED),
-            "CATALOGUE": {
-                name: {"producers": sorted(kind.producers), "writes": sorted(kind.writes)}
-                for name, kind in catalogue.CATALOGUE.items()
-            },
-        },
-    }
+    },
+}
 
 
 def formats() -> str:
     """The text of `formats.js`."""
     parts = [HEAD]
-    for title, constants in (_lengths_and_tags() | _members_and_types()).items():
+    for title, constants in GROUPS.items():
         parts.append(f"\n// {title}\n")
         parts += [_declaration(name, value) for name, value in constants.items()]
     return "".join(parts)

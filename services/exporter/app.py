@@ -7,6 +7,6 @@ from services.exporter.export import parse_request
 
 
 def exporter(event: dict[str, Any], context: Any) -> Any:
-    """Export the blocks of a span: `{"from", "to", "prefix"?}`; a repeated request continues."""
+    """Export the blocks of a span: `{"from", "to", "prefix"?}`. The same request again continues."""
     request = parse_request(event, wiring.clock())
     return wiring.exporter(context.get_remaining_time_in_millis).run(request)

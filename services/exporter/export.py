@@ -1,9 +1,9 @@
-"""The exporter: writes the blocks of a span of time into a bucket of its own, for whoever asks the operator.
+"""Exports the blocks of a span of time into a bucket of its own, on the operator's request.
 
-It reads the public files of the log and nothing else, and verifies what it reads as any mirror would. What is
-exported is fixed first, in the started manifest, so that a run that stops half way is continued by the next
-one with the same words, object for object; the completed manifest is written last and once. An export that is
-there is never written again. Bytes: `carevouch.events.export`.
+It reads only the public files of the log, and verifies them as any mirror would. The started manifest first
+fixes the scope. After a run that stopped half way, the same request therefore continues, object for object.
+The completed manifest is written last, and only once. A complete export is never written again. Bytes:
+`carevouch.events.export`.
 """
 
 import re
@@ -44,12 +44,13 @@ from carevouch.store.log.library import Library, PublishedCheckpoint
 from carevouch.store.log.names import GENESIS
 from carevouch.store.log.ports import ObjectDiffers, ObjectMoved, Objects
 
-# An object is closed once it has so many bytes: with its last block, of 12 MB at most, it fits the memory of
-# a small function twice.
+# An object is closed once it has so many bytes. Its last block adds 12 MB at most, so that a small function
+# can hold it twice.
 MAX_OBJECT_BYTES = 8_000_000
-# After so many objects a note is made where to go on; what came after it, a crash makes be written again.
+# After so many objects a note says where to go on. After a crash the objects since the last note are written
+# again.
 NOTE_EVERY = 10
-# Two sweeps: what was sealed before has been published by then.
+# Two sweeps, after which every sealed block is published.
 PUBLISHED_AFTER_SECONDS = 120
 # A few bundles of 256 entries, for blocks that begin where others end.
 _BUNDLES = 8
@@ -58,7 +59,7 @@ _PREFIX = re.compile(r"([A-Za-z0-9._=-]{1,60}/){0,8}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """Which span (block time, `start` included, `end` not), and the folder in the bucket."""
+    """The span (of block time, `start` included, `end` not), and the folder in the bucket."""
 
     start: str
     end: str
@@ -66,30 +67,30 @@ class ExportRequest:
 
 
 class NoMarks:
-    """`ports.MarkReader` for who may not read the ledger's table and, going through entries, needs none."""
+    """A `ports.MarkReader` without marks: the exporter may not read the ledger's table, and walks entries."""
 
     def get(self, log: LogName, keys: object) -> Mapping[str, Mark]:
-        """None."""
+        """No mark for any key."""
         return {}
 
 
 def parse_request(event: Mapping[str, object], now: str) -> ExportRequest:
-    """The request `{"from", "to", "prefix"?}`; raises `Invalid`, `Malformed` saying what to mend."""
+    """The request `{"from", "to", "prefix"?}`. Raises `Invalid` or `Malformed`, saying what to mend."""
     if not {"from", "to"} <= set(event) <= {"from", "to", "prefix"}:
-        raise Invalid('an export is asked for by {"from": time, "to": time, "prefix": "folder/"}')
+        raise Invalid('ask for an export with {"from": time, "to": time, "prefix": "folder/"}')
     start, end = (rfc3339(str(event[name]), name) for name in ("from", "to"))
     prefix, newest = str(event.get("prefix", "")), later(now, -PUBLISHED_AFTER_SECONDS)
     if start >= end:
-        raise Invalid("from is not before to")
+        raise Invalid("from must be before to")
     if end > newest:
-        raise Invalid(f"to is at most {newest}: what was sealed later may not be published yet")
+        raise Invalid(f"to must be {newest} at most: later blocks may not be published yet")
     if not _PREFIX.fullmatch(prefix):
-        raise Invalid("prefix is empty, or names of letters, digits and ._=- that each end with a slash")
+        raise Invalid("prefix must be empty, or names of letters, digits and ._=- that each end with a slash")
     return ExportRequest(start, end, prefix)
 
 
 class Exporter:
-    """Exports to `objects`; `has_time` is asked after each object whether to go on."""
+    """Exports to `objects`. After each object, `has_time` says whether there is time for another."""
 
     def __init__(self, library: Library, objects: Objects, has_time: Callable[[], bool]) -> None:
         self._library = library
@@ -97,9 +98,9 @@ class Exporter:
         self._has_time = has_time
 
     def run(self, request: ExportRequest) -> JsonObject:
-        """Export, or go on exporting: `{"id", "status", "manifest", "objects"}`.
+        """Export, or continue an export. Returns `{"id", "status", "manifest"}`.
 
-        The status is `completed`, or `started` if time ran out: ask again for the same then. Raises
+        The status is `completed`, or `started` if time ran out; then the caller repeats the request. Raises
         `NotFound` before genesis and the first checkpoints.
         """
         id_ = export_id(self._library.genesis().origin, request.start, request.end)
@@ -120,48 +121,45 @@ class Exporter:
         return {"id": id_, "status": COMPLETED, "manifest": name}
 
     def _scope(self, request: ExportRequest) -> ExportScope:
-        """The scope that was fixed by whoever began this export; fixed now if nobody did."""
-        id_ = export_id(self._library.genesis().origin, request.start, request.end)
-        name = request.prefix + manifest_name(id_, STARTED)
-        found = self._objects.get(name)
-        if found is None:
-            scope = self._fixed(request)
-            try:
-                self._objects.create(name, render_started(scope))
-            except ObjectDiffers:
-                found = self._objects.get(name)
-            else:
-                return scope
-        if found is None:
-            raise Busy("the export was begun elsewhere and is gone; ask again")
-        return parse_started(found.data)
-
-    def _fixed(self, request: ExportRequest) -> ExportScope:
+        """The scope in the started manifest. Without that manifest, it is fixed and stored now."""
         library = self._library
         genesis = library.genesis()
+        id_ = export_id(genesis.origin, request.start, request.end)
+        name = request.prefix + manifest_name(id_, STARTED)
+        found = self._objects.get(name)
+        if found is not None:
+            return parse_started(found.data)
         strands = []
         for strand in range(genesis.strand_count):
             published = library.published(strand)
             size, bundle = published.checkpoint.size, _bundles(library, published)
             first, end = (first_since(time, size, bundle) for time in (request.start, request.end))
             strands.append(StrandScope(strand, published.note.decode("utf-8"), first, end))
-        note = library.file(GENESIS).decode("utf-8")
-        epochs = library.epochs().decode("utf-8")
-        return ExportScope(genesis.origin, request.start, request.end, note, epochs, tuple(strands))
+        note, epochs = library.file(GENESIS).decode("utf-8"), library.epochs().decode("utf-8")
+        scope = ExportScope(genesis.origin, request.start, request.end, note, epochs, tuple(strands))
+        try:
+            self._objects.create(name, render_started(scope))
+        except ObjectDiffers:
+            # Another run began the same export at the same time: its scope counts.
+            found = self._objects.get(name)
+            if found is None:
+                raise Busy("another run began this export and its manifest is gone; ask again") from None
+            return parse_started(found.data)
+        return scope
 
 
 class _Work:
-    """The objects of one export, those that are noted as written and those to come."""
+    """The objects of one export: those that a note names as written, and those that are still to come."""
 
     def __init__(self, prefix: str, scope: ExportScope, library: Library, objects: Objects) -> None:
         self._prefix = prefix
         self._scope = scope
         self._library = library
         self._objects = objects
-        self._noted = objects.get(self._note_name)
+        self._stored_note = objects.get(self._note_name)
         self._written: dict[int, list[ExportObject]] = defaultdict(list)
-        if self._noted is not None:
-            for strand, items in parse_jcs(self._noted.data, "the export's note").items():
+        if self._stored_note is not None:
+            for strand, items in parse_jcs(self._stored_note.data, "the export's note").items():
                 self._written[int(strand)] = list(parse_objects(items))
 
     @property
@@ -169,7 +167,7 @@ class _Work:
         return f"{self._prefix}{self._scope.id}.note"
 
     def objects(self) -> Iterator[ExportObject]:
-        """Write what is missing, object by object."""
+        """Write the missing objects, and yield each."""
         for strand in self._scope.strands:
             written = self._written[strand.strand]
             start = written[-1].end if written else strand.first
@@ -180,11 +178,11 @@ class _Work:
                 yield item
 
     def note(self) -> None:
-        """Note what is written; where somebody else notes the same export, their note does as well."""
-        said = {str(strand): [object_json(one) for one in items] for strand, items in self._written.items()}
+        """Note the written objects. If another run notes the same export, its note is as good."""
+        note = {str(strand): [object_json(one) for one in items] for strand, items in self._written.items()}
         with suppress(ObjectMoved):
-            self._objects.swap(self._note_name, self._noted, jcs(said))
-        self._noted = self._objects.get(self._note_name)
+            self._objects.swap(self._note_name, self._stored_note, jcs(note))
+        self._stored_note = self._objects.get(self._note_name)
 
     def manifest(self) -> bytes:
         """The completed manifest, each of its proofs verified."""
@@ -199,13 +197,10 @@ class _Work:
             lines.append(block_line(strand.strand, block, entries))
             size += len(lines[-1])
             if size >= MAX_OBJECT_BYTES or block.block.end == strand.end:
-                yield self._put(strand.strand, first, block.block.end, b"".join(lines))
+                data, name = b"".join(lines), object_name(self._scope.id, strand.strand, first)
+                self._objects.create(self._prefix + name, data)
+                yield ExportObject(name, sha256(data).hex(), len(data), first, block.block.end)
                 lines, size, first = [], 0, block.block.end
-
-    def _put(self, strand: int, first: int, end: int, data: bytes) -> ExportObject:
-        name = object_name(self._scope.id, strand, first)
-        self._objects.create(self._prefix + name, data)
-        return ExportObject(name, sha256(data).hex(), len(data), first, end)
 
     def _export(self, strand: StrandScope) -> StrandExport:
         published = self._published(strand)
@@ -234,7 +229,7 @@ class _Work:
         return SealProof(placed.entry.decode("ascii"), placed.proof.path)
 
     def _published(self, strand: StrandScope) -> PublishedCheckpoint:
-        """The checkpoint of the scope, verified: it comes out of the bucket like everything else."""
+        """The checkpoint of the scope, verified: the bucket it comes from is not trusted."""
         note = strand.checkpoint.encode("utf-8")
         origin = self._library.origin(strand.strand)
         return PublishedCheckpoint(strand.strand, self._library.keys.open(note, origin), note)

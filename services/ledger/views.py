@@ -1,6 +1,6 @@
 """The answers of the public ledger: all GET, all without a token, all of bytes that anybody can verify.
 
-Paths, content types and caching are those of C2SP tlog-tiles; what is not a file of the log is JSON.
+Paths, content types and caching of the log's files are those of C2SP tlog-tiles. All other answers are JSON.
 """
 
 from contextlib import suppress
@@ -22,18 +22,18 @@ IMMUTABLE = {"Cache-Control": "public, max-age=604800, immutable"}
 
 
 def genesis(_request: HttpRequest, library: Library) -> Reply:
-    """The signed note that is the root of trust."""
+    """The signed note that every verifier starts from."""
     library.genesis()
     return Reply(200, library.file("genesis").decode("utf-8"), IMMUTABLE, TEXT)
 
 
 def epochs(_request: HttpRequest, library: Library) -> Reply:
-    """The operator's orders to open epochs after genesis, one a line; none at first."""
+    """The operator's orders to open epochs after genesis, one a line; empty at first."""
     return Reply(200, library.epochs().decode("ascii"), FRESH, TEXT)
 
 
 def page(_request: HttpRequest, _library: Library) -> Reply:
-    """The page on which a person checks proofs and openings; it needs this door for nothing else."""
+    """The page on which a person checks proofs and openings. Once loaded, it needs no door."""
     return Reply(200, verify_page(), FRESH, "text/html; charset=utf-8")
 
 
@@ -45,15 +45,15 @@ def digest(_request: HttpRequest, library: Library) -> Reply:
         "vkey": Verifier(known.origin, known.log).vkey,
         "strands": [{"strand": item.log, **_digest(item, library)} for item in strands],
     }
-    with suppress(NotFound):  # There is none before the first checkpoint of a strand.
+    with suppress(NotFound):  # Before the first checkpoint of a strand the super-log has none.
         body["super"] = _digest(library.published(SUPER), library)
     return Reply(200, body, FRESH)
 
 
 def feed(request: HttpRequest, library: Library) -> Reply:
-    """What was sealed and published after a position, and the position after that."""
+    """The records that were sealed and published after a position, and the next position."""
     if not {"position", "limit"}.issuperset(request.query):
-        raise Invalid("the feed takes position and limit only")
+        raise Invalid("the feed takes only position and limit; leave other parameters out")
     limit = page_limit(_once(request, "limit"))
     page = read_feed(library, parse_position(_once(request, "position") or ""), limit)
     return Reply(200, {"records": list(page.records), "next": render_position(page.next)}, FRESH)
@@ -66,14 +66,14 @@ def checkpoint(request: HttpRequest, library: Library) -> Reply:
 
 
 def tile(request: HttpRequest, library: Library) -> Reply:
-    """A tile or an entry bundle; of the published tree it is immutable, and of a strand there is no other."""
+    """A tile or an entry bundle. One of the published tree is immutable; a strand serves no other."""
     log = library.log(_log(request))
     data, published = library.tile(log, parse_path(f"tile/{request.path['path']}"))
     return Reply(200, data, IMMUTABLE if published else FRESH, "application/octet-stream")
 
 
 def block(request: HttpRequest, library: Library) -> Reply:
-    """A block: where it begins, how many entries it has, its seal and the seal's proof."""
+    """A block: its first index, its number of entries, its seal and the seal's proof."""
     found, placed = library.block(_number(request, "strand"), _number(request, "n"))
     return Reply(200, {"block": found.data, **_json(placed)}, FRESH)
 
@@ -139,7 +139,7 @@ def _log(request: HttpRequest) -> LogName:
 def _once(request: HttpRequest, name: str) -> str | None:
     given = request.query.get(name, [])
     if len(given) > 1:
-        raise Invalid(f"{name} is given once")
+        raise Invalid(f"{name} must be given only once")
     return given[0] if given else None
 
 

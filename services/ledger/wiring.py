@@ -29,5 +29,5 @@ def _client(name: Any) -> Any:
 
 
 def cors_origin() -> str:
-    """The origin of the browser apps that may read the answers."""
+    """The origin of the browser apps that may read the answers (CORS)."""
     return os.environ.get("CORS_ORIGIN", "*")

@@ -7,7 +7,7 @@ from services.sealer.invocation import handle
 
 
 def sealer(event: dict[str, Any], _context: object) -> Any:
-    """Seal what the stream or the inbox brings, or sweep."""
+    """Seal the events that the stream or the inbox brings, or sweep."""
     try:
         return handle(event, wiring.sealing())
     finally:

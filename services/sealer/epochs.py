@@ -1,8 +1,8 @@
 """Opening an epoch: the operator's order becomes an entry of strand 0, then a line of the file `epochs`.
 
-The entry decides, the file only tells: it is written after the entry is committed, and finished by the sweep
-if a crash came between. Services take their new keys' epoch from the file, so no event of an epoch exists
-before its entry.
+The entry decides, and the file only announces it. The file is written after the entry is committed; after a
+crash in between, the sweep finishes it. Services take the epoch of their new keys from the file, so no event
+of an epoch exists before its entry.
 """
 
 from carevouch.events.epoch import Order, check_order, opened, parse_epoch_data, parse_order, read_epochs
@@ -22,7 +22,7 @@ from services.sealer.manifest import manifest_of
 
 
 class Epochs:
-    """The epochs of a deployment, whose note is `genesis`."""
+    """Opens the epochs of the deployment that `genesis` founded, and knows those that are open."""
 
     def __init__(self, genesis: Genesis, world: LogStores, *, seal: Signer, log: LogSigner) -> None:
         self._genesis = genesis
@@ -31,15 +31,15 @@ class Epochs:
         self._log = Log(0, log_origin(genesis.origin, 0), world, log)
 
     def known(self) -> Genesis:
-        """Genesis, knowing every epoch that the public file names."""
+        """Genesis with every epoch that the public file names."""
         found = self._world.objects.get(EPOCHS)
         return self._genesis if found is None else read_epochs(found.data, self._genesis)
 
     def open(self, text: str) -> Genesis:
-        """Open the epoch that the operator ordered; the same order again is harmless.
+        """Open the epoch that the operator ordered. The same order again is harmless.
 
-        Raises `Malformed`, `IntegrityFault` or `Invalid` for an order that cannot be carried out, `Conflict`
-        if another one has opened that epoch.
+        Raises `Malformed`, `IntegrityFault` or `Invalid` for an order that cannot be carried out, and
+        `Conflict` if another order has opened that epoch.
         """
         order = parse_order(text)
         self.finish()
@@ -55,7 +55,7 @@ class Epochs:
         return self.finish()
 
     def finish(self) -> Genesis:
-        """Write what the file lacks of the epochs that strand 0 has opened; returns genesis knowing all."""
+        """Write the epochs of strand 0 that the file still lacks. Returns genesis with all of them."""
         for _ in range(MAX_ATTEMPTS):
             found = self._world.objects.get(EPOCHS)
             known = self._genesis if found is None else read_epochs(found.data, self._genesis)

@@ -1,13 +1,13 @@
-"""The inbox: which rows carry events for which strand, as messages in one ordered group a strand. Pure.
+"""The inbox: messages that say which rows carry events for which strand, in one ordered group a strand. Pure.
 
-With more than one strand the stream only forwards here, so that each strand has one sealer at a time: a queue
-that orders by group (Amazon SQS FIFO) hands a group's next messages to nobody before the last ones are
-answered. A message is a hint, like the stream's: it holds keys of rows, never their content; a lost one costs
-time until the sweep, a repeated one a look-up. It decides nothing, for what it names is read again and
-checked, and the compare-and-swap alone commits.
+With more than one strand the stream only forwards to the inbox, so that each strand has one sealer at a time.
+A queue that orders by group (Amazon SQS FIFO) delivers a group's next messages only after the last ones are
+answered. A message is a hint, as a record of the stream is. It holds keys of rows, never their content. A
+lost message costs time until the sweep, and a repeated one a look-up. The rows are read again and checked,
+and only the compare-and-swap commits.
 
-One more group wakes the super-log. Its messages say until when they were collected: whoever sends one within
-that second has published before its end, so the reader waits for the end and sees all of them.
+One more group wakes the super-log. Its messages name the end of a second. Every sender within that second has
+published before its end, so the reader waits for the end and sees all checkpoints.
 """
 
 import json
@@ -22,9 +22,9 @@ from carevouch.kernel.ids import Key
 from carevouch.kernel.jsontext import parse as parse_json
 from carevouch.kernel.times import later, moment
 
-# SQS: ten messages a call, and 256 KiB together where a region still has the old limit.
+# SQS takes ten messages a call, and 256 KiB together where a region still has the old limit.
 MAX_ENTRIES, MAX_CALL_BYTES = 10, 256 * 1024
-# As many as a stream's batch of 1,000 keys fills for one strand; two fit into one call.
+# A stream's batch of 1,000 keys for one strand fits into one body, and two bodies into one call.
 MAX_BODY_BYTES = 120 * 1024
 SUPER_GROUP = "super"
 _STRAND = "strand-"
@@ -33,7 +33,7 @@ _GROUP = re.compile(f"{_STRAND}([0-9]{{1,6}})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent: the ordered group, the body, and the id under which a repeated call is one message."""
+    """A message to send: its ordered group, its body, and the id that makes a repeated call one message."""
 
     group: str
     body: str
@@ -41,13 +41,13 @@ class Message:
 
     @property
     def size(self) -> int:
-        """Bytes that count towards a call's limit."""
+        """The bytes that count towards a call's limit."""
         return len(self.body.encode("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """A received message for the super-log: it was collected until `until`, an instant."""
+    """A received message for the super-log: wake-ups are collected until `until`, an instant."""
 
     until: str
 
@@ -61,42 +61,51 @@ class Hint:
 
 
 class Inbox(Protocol):
-    """Ordered groups of messages; each is delivered at least once, a group's next after the last's answer."""
+    """Ordered groups of messages, each delivered at least once, and the next after the last is answered."""
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Put them all in; raises `OutcomeUnknown` if some may not have been taken."""
+        """Send all messages. Raises `OutcomeUnknown` if the queue may not have taken some."""
 
     def again(self, receipts: Sequence[str]) -> None:
-        """Deliver messages that failed soon, not only when their visibility ends; a best effort."""
+        """Deliver failed messages again soon, before their visibility ends; a best effort."""
 
 
-def pack(found: Mapping[int, Sequence[Key]], salt: str) -> list[Message]:
-    """The messages for the keys found per strand, as many keys in one as fit, in the order given.
+def pack(by_strand: Mapping[int, Sequence[Key]], salt: str) -> list[Message]:
+    """The messages for the keys of each strand, in the order given, with as many keys in each as fit.
 
-    `salt` is new for each delivery of the stream: the client library's repeated call then is one message,
-    while a batch that the stream brings again is sent again. By its content alone it would be dropped for
-    five minutes, also when the first message had ended among the dead letters.
+    `salt` is new for each delivery of the stream. A call that the client library repeats then is one message,
+    but a batch that the stream brings again is sent again. Deduplicated by content alone, that batch would be
+    dropped for five minutes, even after its first message had become a dead letter.
     """
-    return [
-        _message(f"{_STRAND}{strand}", body, salt)
-        for strand, keys in sorted(found.items())
-        for body in _bodies(list(dict.fromkeys(keys)))
-    ]
+    messages = []
+    for strand, keys in sorted(by_strand.items()):
+        bodies: list[list[str]] = [[]]
+        size = 0
+        for key in dict.fromkeys(keys):
+            # ASCII without spaces, so that its length is its size.
+            text = json.dumps([key.pk, key.sk], separators=(",", ":"))
+            size += len(text) + 1
+            if bodies[-1] and size > MAX_BODY_BYTES:
+                bodies.append([])
+                size = len(text) + 1
+            bodies[-1].append(text)
+        messages += [_message(f"{_STRAND}{strand}", _body(texts), salt) for texts in bodies if texts]
+    return messages
 
 
 def nudge(strand: int, salt: str) -> Message:
-    """A message without keys: behind all that the strand's group holds, it only lets the strand publish."""
+    """A message without keys. Behind all others of the strand's group, it only makes the strand publish."""
     return _message(f"{_STRAND}{strand}", _body([]), salt)
 
 
 def wake(now: str) -> Message:
-    """The super-log's message for the second of the instant `now`: all who send it within that send one."""
+    """The wake-up of the super-log for the second of the instant `now`: one message in that second."""
     until = later(now[: len("2026-11-25T20:00:00")] + ".000Z", 1)
     return Message(SUPER_GROUP, json.dumps({"until": until}), until.replace(":", "-"))
 
 
 def calls(messages: Sequence[Message]) -> Iterator[list[Message]]:
-    """The messages in calls of at most ten and 256 KiB, order kept."""
+    """The messages in calls of at most ten and 256 KiB, in their order."""
     call: list[Message] = []
     for message in messages:
         full = len(call) == MAX_ENTRIES or sum(item.size for item in call) + message.size > MAX_CALL_BYTES
@@ -109,7 +118,7 @@ def calls(messages: Sequence[Message]) -> Iterator[list[Message]]:
 
 
 def parse(group: str, body: str) -> Hint | Wake:
-    """What a received message says; raises `Malformed` for what this module did not write."""
+    """The content of a received message. Raises `Malformed` for one that this module did not write."""
     value = parse_json(body.encode("utf-8"), "the message")
     strand = _GROUP.fullmatch(group)
     try:
@@ -119,27 +128,12 @@ def parse(group: str, body: str) -> Hint | Wake:
             moment(value["until"], "the end of a wake-up's second")
             return Wake(value["until"])
     except (KeyError, TypeError, ValueError) as error:
-        raise Malformed(f"a message of the inbox does not say what its group says: {error}") from error
+        raise Malformed(f"the body of an inbox message does not fit its group: {error}") from error
     raise Malformed("the message is in no group of the inbox")
 
 
-def _bodies(keys: Sequence[Key]) -> Iterator[str]:
-    part: list[str] = []
-    size = 0
-    for key in keys:
-        # ASCII without spaces, so that its length is its size.
-        text = json.dumps([key.pk, key.sk], separators=(",", ":"))
-        size += len(text) + 1
-        if part and size > MAX_BODY_BYTES:
-            yield _body(part)
-            part, size = [], len(text) + 1
-        part.append(text)
-    if part:
-        yield _body(part)
-
-
-def _body(part: Sequence[str]) -> str:
-    return f'{{"keys":[{",".join(part)}]}}'
+def _body(keys: Sequence[str]) -> str:
+    return f'{{"keys":[{",".join(keys)}]}}'
 
 
 def _message(group: str, body: str, salt: str) -> Message:
@@ -148,5 +142,5 @@ def _message(group: str, body: str, salt: str) -> Message:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise TypeError("a key's part is no text")
+        raise TypeError("a part of a key is no text, or empty")
     return value

@@ -1,12 +1,12 @@
-"""The life of a log on storage: stage, compare-and-swap, apply, publish; recovery is the same functions.
+"""The life of a log on storage: stage, compare-and-swap, apply, publish. Recovery uses the same functions.
 
-The compare-and-swap of the head is the only commit point. Indices are taken there and nowhere else, so there
-is no gap; marks of one batch are applied before the next commits, so there is no repeat; a checkpoint is
-signed only of a head that is committed and applied, never before. Before each commit and each signature the
-head is compared with the commit records and the published checkpoint: a head that went back (a restore) is
-rolled forward through the manifests, or stops with `HeadWentBack`; it is never sealed from.
+The compare-and-swap of the head is the only commit point. It alone takes indices, so there is no gap. The
+marks of a batch are applied before the next batch commits, so no event is sealed twice. A checkpoint is
+signed only of a head that is committed and applied. Before each commit and each signature the head is
+compared with the commit records and the published checkpoint. A head that went back, after a restore, is
+rolled forward through the manifests, or stops with `HeadWentBack`; no batch is ever sealed from it.
 
-What the entries are is for others to say: `seal` for the events of a strand, `superlog` for checkpoints.
+This module does not know what the entries are: `strand` seals events, `super_log` appends checkpoints.
 """
 
 from collections.abc import Callable
@@ -32,18 +32,18 @@ from carevouch.store.log.ports import (
 from services.sealer import manifest as manifests
 from services.sealer.manifest import Manifest
 
-# A lost race means that another sealer made progress; this many in a row means something else.
+# A lost race means that another sealer made progress. So many in a row mean something else.
 MAX_ATTEMPTS = 8
 # How far a restored head is rolled forward in one go: an hour of one batch a second.
 MAX_ROLL_FORWARD = 3_600
 
-# What a signed checkpoint goes through before it is published: nothing, or witnesses. May refuse by raising.
+# A step between signing a checkpoint and publishing it, such as asking witnesses. It refuses by raising.
 Cosign = Callable[[Checkpoint, bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class LogStores:
-    """Everything outside that the ledger needs, by promise."""
+    """The storage of all logs, one port for each promise, and the clock."""
 
     heads: Heads
     marks: Marks
@@ -54,7 +54,7 @@ class LogStores:
 
 
 class Log:
-    """The log `name` (a strand's number, or the super-log) with the origin that its checkpoints bear."""
+    """The log `name` (a strand's number, or the super-log), with the origin that its checkpoints name."""
 
     def __init__(self, name: LogName, origin: str, world: LogStores, signer: LogSigner) -> None:
         self.name = name
@@ -63,10 +63,17 @@ class Log:
         self._signer = signer
 
     def ready(self) -> StoredHead:
-        """The head to continue from: committed, applied, and not behind what is published."""
+        """The head to continue from: committed, applied, and not behind the published checkpoint.
+
+        Raises `HeadWentBack` if it is behind, or is the head of another tree.
+        """
         published = self.published()
         stored = self.settled()
-        self._check_published(published, stored)
+        edge = stored.head.edge
+        if published is None or published.size < edge.size:
+            return stored
+        if published.size > edge.size or published.root != edge.root():
+            raise HeadWentBack(f"{self.origin} is published at {published.size}, its head is another tree")
         return stored
 
     def settled(self) -> StoredHead:
@@ -74,16 +81,27 @@ class Log:
         for _ in range(MAX_ROLL_FORWARD):
             stored = self._world.heads.read(self.name)
             if stored.pending is not None:
-                self._recover(stored)
+                staged = self._staged(stored.pending)
+                if staged.head != stored.head:
+                    raise HeadWentBack(
+                        f"the staged batch {stored.pending} does not lead to the committed head"
+                    )
+                self._apply(stored, staged)
                 continue
             name = self._committed_at(stored)
             if name is None:
                 return stored
-            self._roll_forward(stored, name)
+            # The head went back behind a committed batch: commit that very batch again.
+            staged = self._staged(name)
+            if staged.before != stored.head.edge or staged.head.block != stored.head.block + 1:
+                raise HeadWentBack(f"the batch {name} does not continue the head of log {self.name}")
+            after = stored.committed(staged.head, name)
+            if self._swapped(stored, after):
+                self._apply(after, staged)
         raise HeadWentBack(f"the head of log {self.name} is more than {MAX_ROLL_FORWARD} batches behind")
 
     def commit(self, stored: StoredHead, staged: Manifest) -> bool:
-        """Stage the batch, move the head from `stored` to it and apply it; False if somebody was faster."""
+        """Stage the batch, move the head from `stored` to it, and apply it. False after a lost race."""
         data = manifests.render(staged)
         name = manifests.name_of(staged, data)
         self._world.objects.create(name, data)
@@ -94,23 +112,26 @@ class Log:
         return True
 
     def published(self) -> Checkpoint | None:
-        """The published checkpoint; raises an `IntegrityFault` if it is not by the log's key."""
+        """The published checkpoint. Raises an `IntegrityFault` if it is not by the log's key."""
         found = self._world.objects.get(self.path(CHECKPOINT))
         return None if found is None else self._signer.keys.open(found.data, self.origin)
 
     def publish(self, cosign: Cosign = lambda _, note: note) -> Checkpoint:
-        """Sign the settled head, if it is newer than what is published; returns what is published then.
+        """Sign the settled head, if it is newer than the published one. Returns what is published then.
 
-        Raises `HeadWentBack` if the published checkpoint is not one that the head continues.
+        Raises `HeadWentBack` or an `IntegrityFault` if the head does not continue the published checkpoint.
         """
         for _ in range(MAX_ATTEMPTS):
-            # Read before the head, which only grows: so an honest head is never found behind it.
+            # Read the checkpoint before the head. The head only grows, so an honest one is never behind it.
             found = self._world.objects.get(self.path(CHECKPOINT))
             edge = self.settled().head.edge
             head = Checkpoint(self.origin, edge.size, edge.root())
             old = None if found is None else self._signer.keys.open(found.data, self.origin)
             if old is not None:
-                self._check_continues(old, head, edge)
+                if old.size > head.size:
+                    raise HeadWentBack(f"log {self.name} is published at {old.size}, its head at {head.size}")
+                proof = consistency_proof(self.reader(head.size, edge), old.size, head.size)
+                verify_consistency(old.size, old.root, head.size, head.root, proof)
                 if old.size == head.size:
                     return old
             if edge.size:
@@ -121,28 +142,28 @@ class Log:
             except ObjectMoved:
                 continue
             return head
-        raise Busy("the checkpoint keeps moving; it is published by somebody else")
+        raise Busy("the checkpoint keeps moving; another sealer is publishing it")
 
     def path(self, name: str) -> str:
         """The name of one of the log's public files in storage."""
         return f"{self.name}/{name}"
 
     def reader(self, size: int, edge: Edge | None = None) -> TileReader:
-        """The hashes of the tree of `size` entries; with its `edge` fewer tiles have to be read."""
+        """The hashes of the tree of `size` entries. With its `edge` it reads fewer tiles."""
         return TileReader(size, lambda tiles: [self.tile(tile) for tile in tiles], edge)
 
     def _swapped(self, before: StoredHead, after: StoredHead) -> bool:
         try:
             self._world.heads.swap(before, after)
         except (HeadMoved, OutcomeUnknown):
-            # A lost answer, also one that a client library repeated, looks like a lost race. A read tells.
+            # A lost answer looks like a lost race, also if the client library repeated the call. Read again.
             now = self._world.heads.read(self.name)
             if now == after:
                 return True
             if now.head != after.head or now.version <= after.version:
                 return False
-            # Another sealer may have committed the very same batch, noting other things beside it: that one
-            # is applied, as the commit record says, and ours lost.
+            # Another sealer may have committed the same entries with another manifest. Then the commit record
+            # names that manifest, which is the one that was applied, and ours lost.
             return after.pending is None or self._committed_at(before) == after.pending
         return True
 
@@ -151,11 +172,8 @@ class Log:
         found = self._world.objects.get(manifests.commit_name(self.name, stored.head.edge.size))
         return None if found is None else found.data.decode("ascii")
 
-    def _recover(self, stored: StoredHead) -> None:
-        self._apply(stored, self._staged(stored))
-
     def _apply(self, stored: StoredHead, staged: Manifest) -> None:
-        """Do what a committed batch implies; every step can be done again."""
+        """Write everything that a committed batch implies. Every step can be repeated."""
         objects = self._world.objects
         record = manifests.commit_name(self.name, staged.before.size)
         objects.create(record, (stored.pending or "").encode("ascii"))
@@ -169,43 +187,15 @@ class Log:
             self._world.notes.advance(settled.kid, settled.low, settled.high)
         self._swapped(stored, stored.applied())
 
-    def _staged(self, stored: StoredHead) -> Manifest:
-        name = stored.pending or ""
+    def _staged(self, name: str) -> Manifest:
+        """The manifest of a committed batch. Raises `HeadWentBack` if it is missing or changed."""
         found = self._world.objects.get(name)
         if found is None:
-            raise HeadWentBack(f"the committed batch {name} is not in storage")
-        staged = manifests.parse(name, found.data)
-        if staged.head != stored.head:
-            raise HeadWentBack(f"the staged batch {name} does not lead to the committed head")
-        return staged
-
-    def _roll_forward(self, stored: StoredHead, name: str) -> None:
-        """The head went back behind a committed batch: commit that very batch again."""
-        found = self._world.objects.get(name)
-        if found is None:
-            raise HeadWentBack(f"log {self.name} went back and the batch {name} is not in storage")
-        staged = manifests.parse(name, found.data)
-        if staged.before != stored.head.edge or staged.head.block != stored.head.block + 1:
-            raise HeadWentBack(f"the batch {name} does not continue the head of log {self.name}")
-        after = stored.committed(staged.head, name)
-        if self._swapped(stored, after):
-            self._apply(after, staged)
-
-    def _check_published(self, published: Checkpoint | None, stored: StoredHead) -> None:
-        edge = stored.head.edge
-        if published is None or published.size < edge.size:
-            return
-        if published.size > edge.size or published.root != edge.root():
-            raise HeadWentBack(f"{self.origin} is published at {published.size}, its head is another tree")
-
-    def _check_continues(self, old: Checkpoint, new: Checkpoint, edge: Edge) -> None:
-        if old.size > new.size:
-            raise HeadWentBack(f"log {self.name} is published at {old.size}, its head at {new.size}")
-        proof = consistency_proof(self.reader(new.size, edge), old.size, new.size)
-        verify_consistency(old.size, old.root, new.size, new.root, proof)
+            raise HeadWentBack(f"the committed batch {name} of log {self.name} is not in storage")
+        return manifests.parse(name, found.data)
 
     def tile(self, tile: Tile) -> bytes:
-        """A stored tile or bundle of the log; raises `TileFault` where it is missing."""
+        """A stored tile or bundle of the log. Raises `TileFault` if it is missing."""
         found = self._world.objects.get(self.path(tile.path))
         if found is None:
             raise TileFault(f"{tile.path} of log {self.name} is missing")

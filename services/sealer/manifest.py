@@ -1,10 +1,10 @@
 """The manifest of a batch: all that applying it needs, staged in one object before the commit. Pure.
 
-Its name holds the size and root it leads to and the hash of its first line, which together say every byte of
-it; its content is not trusted: read back, it must lead from an edge to exactly the head that was committed.
-The bytes are nobody's format but the sealer's own: a line of JSON, then the entries, which the root commits
-to, as a bundle of C2SP tlog-tiles. Two sealers may write the same batch differently; under its own hash each
-is right.
+Its name holds the size and root it leads to and the hash of its first line, which together fix every byte of
+it. Its content is not trusted: read back, it must lead from an edge to exactly the head that was committed.
+Only the sealer reads the format: a line of JSON, then the entries as a bundle of C2SP tlog-tiles, to which
+the root commits. Two sealers may write the same batch differently, and each manifest is right under its own
+hash.
 """
 
 import json
@@ -21,15 +21,15 @@ from carevouch.sealing.marks import Head, Mark, marks_of
 from carevouch.sealing.plan import BatchPlan
 from carevouch.store.log.ports import HeadWentBack
 
-# Of the line; a batch that another version staged is not continued.
+# The version of the line. A batch that another version staged is not continued.
 VERSION = 3
-# A listing by name is a listing by size.
+# With leading zeros, a listing by name is a listing by size.
 _DIGITS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class RejectionAnswer:
-    """A signed rejection and the row it is put beside."""
+    """A signed rejection, and the key of the row that will hold it."""
 
     key: Key
     seal: str
@@ -37,7 +37,7 @@ class RejectionAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SettledNumbers:
-    """Numbers of one key, `low` to `high`, that this batch settles, for the sweeper's cursors."""
+    """Numbers of one key, `low` to `high`, that this batch settles; for the sweep's cursors."""
 
     kid: str
     low: int
@@ -46,9 +46,9 @@ class SettledNumbers:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A staged batch: the edge before, what is appended, what is noted beside it, and the head after.
+    """A staged batch: the edge before, the new entries, the notes beside them, and the head after.
 
-    `keys` are those of the entries' marks, in their order; `growth` is what the entries make of the tree.
+    `keys` are the keys of the entries' marks, in the order of the entries. `growth` is how the tree grows.
     """
 
     before: Edge
@@ -61,7 +61,7 @@ class Manifest:
 
     @property
     def marks(self) -> tuple[Mark, ...]:
-        """What the entries are remembered by."""
+        """The marks of the entries."""
         return marks_of(self.keys, self.growth, self.head)
 
 
@@ -72,7 +72,7 @@ def manifest_of(plan: BatchPlan, answers: Sequence[RejectionAnswer]) -> Manifest
 
 
 def settled_by(events: Sequence[Event]) -> tuple[SettledNumbers, ...]:
-    """The numbers of these events, which stand in the order of an entry: by key, then by number."""
+    """The numbers of these events as runs. The events are in the order of entries: by key and number."""
     runs: list[SettledNumbers] = []
     kid, low, high = "", 0, 0
     for event in events:
@@ -86,16 +86,16 @@ def settled_by(events: Sequence[Event]) -> tuple[SettledNumbers, ...]:
 
 
 def name_of(manifest: Manifest, data: bytes) -> str:
-    """Where the manifest is staged: content-addressed, so that two batches never share a name.
+    """The name under which the manifest is staged. It depends on the content, so two batches never share it.
 
-    All lie below one folder, whose files the bucket lets go after the days in which a table can be restored.
+    All lie below one folder. The bucket deletes its files after the days in which a table can be restored.
     """
     edge, line = manifest.head.edge, data[: data.find(b"\n")]
     return f"staging/{manifest.head.log}/{edge.size:0{_DIGITS}d}-{edge.root().hex()}-{sha256(line).hex()}"
 
 
 def commit_name(log: LogName, first: int) -> str:
-    """The record that says which manifest continued a tree of `first` entries: there is only ever one."""
+    """The record that names the only manifest that ever continued a tree of `first` entries."""
     return f"{log}/commits/{first:0{_DIGITS}d}"
 
 
@@ -124,10 +124,10 @@ def render(manifest: Manifest) -> bytes:
 
 
 def parse(name: str, data: bytes) -> Manifest:
-    """The manifest staged under `name`; raises `HeadWentBack` if it is not what its name says.
+    """The manifest staged under `name`. Raises `HeadWentBack` if its bytes do not match the name.
 
-    Checks that appending its entries to its edge gives its head; whether that head is the committed one is
-    for the caller to compare.
+    It checks that appending the entries to the edge gives the head. The caller must check that this head is
+    the committed one.
     """
     changed = HeadWentBack(f"the staged batch {name} is not what its name says")
     line, _, bundle = data.partition(b"\n")

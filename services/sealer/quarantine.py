@@ -1,7 +1,8 @@
-"""One row that our code stumbles over must not keep the others from being sealed.
+"""Quarantine: a row on which our code fails must not keep the others from being sealed.
 
-A fault of the world (DynamoDB, S3, KMS, a head that went back) is of all rows alike and goes through; any
-other is of one row, which is found by taking the rows one at a time, and set aside for whoever is woken.
+A fault of the world (DynamoDB, S3, KMS, a head that went back) concerns all rows alike and is raised. Any
+other exception is of one row. Taking the rows one at a time finds that row, which is then left out and
+reported.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,20 +19,23 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def each_apart(
+def with_quarantine(
     work: Callable[[Sequence[Item]], Result],
     items: Sequence[Item],
-    set_aside: Callable[[Item, Exception], None],
+    quarantine: Callable[[Item, Exception], None],
 ) -> list[Result]:
-    """The results of `work` for all items together, or for each that it does not stumble over."""
+    """The result of `work` for all items together; if it fails, the results for each item on which it works.
+
+    `quarantine` is called with each other item and its exception. Raises the faults of `WORLD`.
+    """
     if not items:
         return []
     try:
         return [work(items)]
     except WORLD:
         raise
-    except Exception as bug:  # noqa: BLE001 - whatever it is, it is of one row and must not block its shard
+    except Exception as bug:  # noqa: BLE001 - any bug is of one row, and must not block the whole shard
         if len(items) == 1:
-            set_aside(items[0], bug)
+            quarantine(items[0], bug)
             return []
-    return [result for item in items for result in each_apart(work, [item], set_aside)]
+    return [result for item in items for result in with_quarantine(work, [item], quarantine)]

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from carevouch.kernel.errors import OutcomeUnknown
 from services.sealer.inbox import MAX_ENTRIES, Message, calls
 
-# A failed message is seen again after this; its visibility lasts six times the function's timeout.
+# A failed message is delivered again after so long. Its visibility lasts six times the function's timeout.
 AGAIN_SECONDS = 5
 
 
@@ -21,17 +21,26 @@ class SqsInbox:
         self._url = url
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Put them all in; what a call took before another failed stays in, and does no harm there."""
+        """Send all messages. If a later call fails, the messages of earlier calls stay, and do no harm."""
         for call in calls(messages):
+            entries: Any = [
+                {
+                    "Id": str(number),
+                    "MessageBody": message.body,
+                    "MessageGroupId": message.group,
+                    "MessageDeduplicationId": message.dedup,
+                }
+                for number, message in enumerate(call)
+            ]
             try:
-                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=_entries(call))
+                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
             except (ClientError, BotoCoreError) as error:
                 raise OutcomeUnknown(f"the inbox gave no certain answer: {type(error).__name__}") from error
             if answer.get("Failed"):
                 raise OutcomeUnknown("the inbox did not take all messages")
 
     def again(self, receipts: Sequence[str]) -> None:
-        """Show failed messages soon; if that fails too, their visibility ends by itself."""
+        """Deliver failed messages again soon. If this call fails too, their visibility ends by itself."""
         for at in range(0, len(receipts), MAX_ENTRIES):
             entries: Any = [
                 {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": AGAIN_SECONDS}
@@ -39,15 +48,3 @@ class SqsInbox:
             ]
             with contextlib.suppress(ClientError, BotoCoreError):
                 self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
-
-
-def _entries(call: Sequence[Message]) -> Any:
-    return [
-        {
-            "Id": str(number),
-            "MessageBody": message.body,
-            "MessageGroupId": message.group,
-            "MessageDeduplicationId": message.dedup,
-        }
-        for number, message in enumerate(call)
-    ]

@@ -1,10 +1,12 @@
-"""Sealing events into a strand: which rows become which entries, and what is noted beside them.
+"""Seals the events of a strand: which rows become which entries, and what is noted beside them.
 
-`Log` keeps the promises about forks and repeats; here candidates are fetched, planned by the pure
-`carevouch.sealing.plan`, and handed over. Every row ends sealed, rejected, or waiting for its certificate.
+`Log` keeps the promises about forks and repeats. This module fetches the candidates, has the pure
+`carevouch.sealing.plan` plan them, and commits the plan. Every row ends sealed, rejected, or waiting for its
+certificate.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from carevouch.events.envelope import Event, event_of
@@ -14,26 +16,31 @@ from carevouch.kernel.errors import Busy
 from carevouch.kernel.ids import Key
 from carevouch.kernel.jws import Signer
 from carevouch.ledger.checkpoint import Checkpoint, log_origin
+from carevouch.ledger.cose import parse_head, render_head, sign_head, statement_of
 from carevouch.ledger.logkeys import LogSigner
 from carevouch.sealing import plan as sealing
 from carevouch.sealing.marks import Head
 from carevouch.sealing.plan import BatchPlan, Candidate
+from carevouch.store.documents.model import REJECTED_SUFFIX
 from carevouch.store.log.names import SIGNED_HEAD
-from carevouch.store.log.ports import EventRow, Retry, StoredHead
+from carevouch.store.log.ports import EventRow, ObjectMoved, Retry, StoredHead
 from services.sealer.log import MAX_ATTEMPTS, Log, LogStores
 from services.sealer.manifest import RejectionAnswer, manifest_of
-from services.sealer.signed_head import publish_head
-
-REJECTED_SUFFIX = "#rejected"
 
 
 @dataclass(frozen=True, slots=True)
 class SealCounts:
-    """What came of a set of rows: counts, for metrics and tests."""
+    """How many rows of a set were sealed, were rejected, or wait for their certificate."""
 
     events: int = 0
     rejected: int = 0
     waiting: int = 0
+
+    def __add__(self, other: "SealCounts") -> "SealCounts":
+        """The counts of both sets together."""
+        return SealCounts(
+            self.events + other.events, self.rejected + other.rejected, self.waiting + other.waiting
+        )
 
 
 class Sealer:
@@ -49,27 +56,23 @@ class Sealer:
         self._log = Log(strand, log_origin(genesis.origin, strand), world, log)
 
     def takes(self, text: str) -> bool:
-        """Whether an event belongs into this strand; what is no event at all goes into the first."""
-        return self._takes(event_of(text))
-
-    def _takes(self, event: Event | None) -> bool:
-        return self.strand == strand_for(event, self._genesis)
-
-    def _own(self, events: Mapping[str, Event | None]) -> Mapping[str, Event | None]:
-        """Those that belong into this strand: all of them, if it is the only one."""
-        if (self.strand, self._genesis.strand_count) == (0, 1):
-            return events
-        return {text: event for text, event in events.items() if self._takes(event)}
+        """Whether an event belongs into this strand. A text that is no event belongs into the first."""
+        return self.strand == strand_for(event_of(text), self._genesis)
 
     def seal(self, keys: Sequence[Key]) -> SealCounts:
-        """Seal the events in these rows; on return each is sealed, rejected, waiting, or was sealed before.
+        """Seal the events in these rows. On return each is sealed, rejected, waiting, or was sealed before.
 
         Raises `Busy` if other sealers keep winning, `HeadWentBack` or another `IntegrityFault` if sealing
         would fork the log.
         """
-        found = self._world.events.fetch(list(dict.fromkeys(keys)))
-        rows = {row.text: row for row in found}
-        events = self._own({text: event_of(text) for text in rows})
+        rows = {row.text: row for row in self._world.events.fetch(list(dict.fromkeys(keys)))}
+        events = {text: event_of(text) for text in rows}
+        if (self.strand, self._genesis.strand_count) != (0, 1):
+            events = {
+                text: event
+                for text, event in events.items()
+                if self.strand == strand_for(event, self._genesis)
+            }
         if not events:
             return SealCounts()
         for _ in range(MAX_ATTEMPTS):
@@ -79,7 +82,7 @@ class Sealer:
                 self._world.notes.remember(Retry(rows[candidate.text].key))
             if plan is None:
                 return SealCounts(waiting=len(waiting))
-            if self._commit(stored, plan, rows):
+            if self._log.commit(stored, manifest_of(plan, self._answers(plan, rows))):
                 return SealCounts(len(plan.events), len(plan.rejections), len(waiting))
         raise Busy("the head of the strand keeps moving; the batch will be tried again")
 
@@ -89,17 +92,27 @@ class Sealer:
 
     def publish(self) -> Checkpoint:
         """Sign and publish the settled head, if it is newer than what is published."""
-        return self._log.publish(self._with_receipts)
+        return self._log.publish(self._publish_signed_head)
 
-    def _with_receipts(self, head: Checkpoint, note: bytes) -> bytes:
-        if head.size:
-            publish_head(self._world.objects, self._log.path(SIGNED_HEAD), head, self._seal)
+    def _publish_signed_head(self, checkpoint: Checkpoint, note: bytes) -> bytes:
+        """Store the signed head in COSE beside the checkpoint, unless one of this size or larger is there.
+
+        Receipts (RFC 9942) are made of it by the door, which holds no key. It is signed once per checkpoint,
+        just before that is published, and so only of a head that is committed and applied.
+        """
+        if checkpoint.size:
+            name, objects = self._log.path(SIGNED_HEAD), self._world.objects
+            stored = objects.get(name)
+            if stored is None or statement_of(parse_head(stored.data)).size < checkpoint.size:
+                # If another publisher is faster, its head is as good, and the next one is newer anyway.
+                with suppress(ObjectMoved):
+                    objects.swap(name, stored, render_head(sign_head(checkpoint, self._seal)))
         return note
 
     def _plan(
         self, head: Head, events: Mapping[str, Event | None]
     ) -> tuple[BatchPlan | None, tuple[Candidate, ...]]:
-        # The kid in the signed text decides, not the row's attribute, which anybody with the table may write.
+        # Take the kid from the signed text. Anybody who may write the table can set the row's attribute.
         kids = {event.kid for event in events.values() if event is not None}
         certificates = self._world.events.certificates(sorted(kids))
         candidates = [
@@ -109,10 +122,8 @@ class Sealer:
         marks = self._world.marks.get(self.strand, sealing.mark_keys(candidates, head))
         return sealing.plan(head, candidates, marks, self._genesis, self._seal, self._world.clock())
 
-    def _commit(self, stored: StoredHead, plan: BatchPlan, rows: dict[str, EventRow]) -> bool:
-        return self._log.commit(stored, manifest_of(plan, self._answers(plan, rows)))
-
-    def _answers(self, plan: BatchPlan, rows: dict[str, EventRow]) -> list[RejectionAnswer]:
+    def _answers(self, plan: BatchPlan, rows: Mapping[str, EventRow]) -> list[RejectionAnswer]:
+        """The signed rejections with the rows beside which they are put."""
         if not plan.rejections:
             return []
         by_hash = {text_hash(text): row for text, row in rows.items()}

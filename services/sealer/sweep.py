@@ -1,16 +1,17 @@
-"""The sweep: finds every event that the stream lost, and finishes what a crash left. Runs each minute.
+"""The sweep: each minute it finds every event that the stream lost, and finishes what a crash left.
 
-It walks the keys that the certificates name, and under each key the dense numbers above its cursor, all out
-of one sparse index that may lag; what it finds is handed to the same sealer as the stream's. A cursor stops
-at a gap until the gap can no longer fill, and a key is left behind when it has expired and all its numbers
-are settled. The stream is a hint, this is the promise: so what the index says of a row moves no cursor, only
-what the row's own text says and its key has signed. A row that our code stumbles over is left where it is,
-its key's cursor before it, and the sweep goes on with the others. With more keys than it has time for, it
-stops, and the next one begins with those that had no turn.
+It walks the keys that the certificates name, and under each key the dense numbers above its cursor. Both come
+from one sparse index, which may lag. The same sealer seals the events that it finds. A cursor stops at a gap
+until the gap can no longer fill. A key is left behind when it has expired and all its numbers are settled.
+
+The stream is a hint, and the sweep is the promise. The index therefore moves no cursor: only the row's own
+text does, signed by its key. A row on which our code fails is quarantined: it stays where it is, with its
+key's cursor before it, and the sweep goes on with the others. A sweep that runs out of time stops, and the
+next one begins with the keys that had no turn.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -28,31 +29,31 @@ from carevouch.sealing.marks import Mark, event_mark, is_entry, rejection_mark
 from carevouch.store.log.ports import EventRow, IndexRow
 from carevouch.store.session import SKEW_SECONDS, listed_at
 from services.sealer.log import LogStores
-from services.sealer.quarantine import each_apart
+from services.sealer.quarantine import with_quarantine
 from services.sealer.strand import SealCounts, Sealer
 
-# As many as one batch of the sealer takes comfortably: about 1.5 KB an event.
+# One batch of the sealer takes so many comfortably, at about 1.5 KB an event.
 BATCH = 500
-# The sparse index and slow producers are given this long beyond `seal_by` before a gap is passed over.
+# A gap is passed over only so long after `seal_by`, for the sake of a lagging index and slow producers.
 GRACE_SECONDS = 3_600
-# A sweep that has more to do stops in good time before the next, which goes on with the keys behind.
+# A sweep that has more to do stops well before the next one, which goes on with the remaining keys.
 SWEEP_SECONDS = 40
 CERTIFICATES = "certs#"
-# So long is a key's name; under a longer one, that anybody may write, nothing can be asked for.
+# The length of a key's name. Anybody can write a longer one, under which DynamoDB takes no question.
 THUMBPRINT = 43
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What a sweep did, and how old the oldest event was that the stream had not brought.
+    """The counts of a sweep, and the age of the oldest event that the stream had not brought.
 
-    `stumbled` names the kind of fault of each row that was left for a later sweep.
+    `quarantined` names the type of exception of each row that was left for a later sweep.
     """
 
     sealed: SealCounts
     oldest_seconds: float
-    stumbled: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()
 
 
 class Sweep:
@@ -63,46 +64,38 @@ class Sweep:
         self._world = world
         self._sealers = sealers
         self._oldest = ""
-        self._aside: dict[Key, str] = {}
+        self._quarantined: dict[Key, str] = {}
 
     def run(self) -> SweepReport:
-        """Seal what is found; returns counts and the age of the oldest unsealed event that was met."""
-        self._oldest, self._aside = self._world.clock(), {}
+        """Seal the events that are found: first those that waited, then those of each key in its turn."""
+        events, notes = self._world.events, self._world.notes
+        self._oldest, self._quarantined = self._world.clock(), {}
         until = later(self._oldest, SWEEP_SECONDS)
-        total = self._sweep_waiting()
-        listed = {service: self._listed(service) for service in sorted(self._genesis.roots)}
-        for kid in self._in_turn(listed):
-            total = _added(total, self._sweep_key(kid, until))
-            if self._world.clock() > until:
-                self._world.notes.stop(kid)
-                break
-        for service, rows in listed.items():
-            self._leave_behind(service, rows)
-        age = moment(self._world.clock()) - moment(self._oldest)
-        return SweepReport(total, max(0.0, age.total_seconds()), tuple(self._aside.values()))
-
-    def _sweep_waiting(self) -> SealCounts:
-        """Try again what waited for its certificate, or for its epoch, and forget what is settled."""
         total = SealCounts()
-        for waiting in _pages(self._world.notes.retries()):
+        # Events that waited for their certificate, or for their epoch.
+        for waiting in _pages(notes.retries()):
             rows = self._fetched([retry.key for retry in waiting])
-            total = _added(total, self._sealed(rows))
+            total += self._sealed(rows)
             for key in self._settled(rows):
-                self._world.notes.forget(key)
-        return total
-
-    def _listed(self, service: str) -> Sequence[IndexRow]:
-        """The certificates of a service's keys that are not left behind, as the index lists them."""
-        name = CERTIFICATES + service
-        rows = self._world.events.after(name, self._world.notes.cursor(name))
-        return [row for row in rows if len(_kid(row)) == THUMBPRINT]
-
-    def _in_turn(self, listed: Mapping[str, Sequence[IndexRow]]) -> Sequence[str]:
-        """All keys that may have unsettled numbers, beginning behind the one that the last sweep came to."""
-        kids = {_kid(row) for rows in listed.values() for row in rows}
+                notes.forget(key)
+        # The certificates of each service's keys that are not left behind, as the index lists them.
+        listed = {
+            service: [row for row in events.after(name, notes.cursor(name)) if len(_kid(row)) == THUMBPRINT]
+            for service in sorted(self._genesis.roots)
+            for name in (CERTIFICATES + service,)
+        }
+        kids = {_kid(row) for certificates in listed.values() for row in certificates}
         ordered = sorted({thumbprint(self._genesis.operator), *kids})
-        at = bisect_right(ordered, self._world.notes.stopped())
-        return ordered[at:] + ordered[:at]
+        turn = bisect_right(ordered, notes.stopped())
+        for kid in ordered[turn:] + ordered[:turn]:
+            total += self._sweep_key(kid, until)
+            if self._world.clock() > until:
+                notes.stop(kid)
+                break
+        for service, certificates in listed.items():
+            self._leave_behind(service, certificates)
+        age = moment(self._world.clock()) - moment(self._oldest)
+        return SweepReport(total, max(0.0, age.total_seconds()), tuple(self._quarantined.values()))
 
     def _leave_behind(self, service: str, rows: Sequence[IndexRow]) -> None:
         """Move the service's cursor over the finished keys before the first that is not."""
@@ -110,7 +103,7 @@ class Sweep:
         for row in rows:
             certificate = self._certificate(service, row)
             if certificate is None:
-                continue  # Somebody else's row: it says nothing about the keys around it.
+                continue  # A forged row says nothing about the keys around it.
             if not self._is_done(certificate):
                 last = min(last, row.n - 1)
                 break
@@ -120,80 +113,76 @@ class Sweep:
             self._world.notes.advance(name, self._world.notes.cursor(name) + 1, last)
 
     def _certificate(self, service: str, row: IndexRow) -> Certificate | None:
-        """The certificate in an index's row, if it is a true one that the index lists where it belongs."""
+        """The certificate of an index row, if it is verified and the index lists it where it belongs."""
         kid = _kid(row)
         try:
-            found = self._trusted(kid)
+            certificate = self._trusted(kid)
         except (IntegrityFault, Malformed):
             return None
-        is_listed = row.n == listed_at(later(found.nbf, SKEW_SECONDS))
-        return found if is_listed and (found.kid, found.service) == (kid, service) else None
+        is_listed = row.n == listed_at(later(certificate.nbf, SKEW_SECONDS))
+        return certificate if is_listed and (certificate.kid, certificate.service) == (kid, service) else None
 
     def _trusted(self, kid: str) -> Certificate:
-        """The certificate of a key; raises `IntegrityFault` or `Malformed` if it has no true one."""
+        """The verified certificate of a key. Raises `IntegrityFault` or `Malformed` if there is none."""
         text = self._world.events.certificates([kid]).get(kid, "")
         return trusted_certificate(text, self._genesis)
 
     def _is_done(self, certificate: Certificate) -> bool:
-        """Whether the key expired so long ago that nothing can still arrive, and all that did is settled."""
+        """Whether the key expired too long ago for events to arrive, and all its events are settled."""
         end = later(certificate.exp, self._genesis.seal_by_seconds + GRACE_SECONDS)
-        return self._world.clock() > end and not self._has_open(certificate.kid)
-
-    def _has_open(self, kid: str) -> bool:
-        for found in _pages(self._world.events.after(kid, self._world.notes.cursor(kid))):
-            rows = self._fetched([item.key for item in found])
-            if any(item.key in self._aside for item in found) or len(self._settled(rows)) < len(rows):
-                return True
-        return False
+        if self._world.clock() <= end:
+            return False
+        kid = certificate.kid
+        for page in _pages(self._world.events.after(kid, self._world.notes.cursor(kid))):
+            rows = self._fetched([item.key for item in page])
+            if any(item.key in self._quarantined for item in page) or len(self._settled(rows)) < len(rows):
+                return False
+        return True
 
     def _sweep_key(self, kid: str, until: str) -> SealCounts:
-        """Seal what the index shows of a key, but no page of it more once it is later than `until`."""
+        """Seal the events that the index lists under a key; begins no page of them later than `until`."""
         total, moves = SealCounts(), True
-        for found in _pages(self._world.events.after(kid, self._world.notes.cursor(kid))):
-            rows = self._fetched([item.key for item in found])
-            total = _added(total, self._sealed(rows))
-            moves = moves and self._move(kid, found, rows)
+        for page in _pages(self._world.events.after(kid, self._world.notes.cursor(kid))):
+            rows = self._fetched([item.key for item in page])
+            total += self._sealed(rows)
+            moves = moves and self._move(kid, page, rows)
             if self._world.clock() > until:
                 break
         return total
 
     def _fetched(self, keys: Sequence[Key]) -> list[EventRow]:
-        """The rows that can be read; the others are set aside."""
-        fetched = each_apart(self._world.events.fetch, keys, self._set_aside)
+        """The rows that can be read and parsed; the others are quarantined."""
+        fetched = with_quarantine(self._world.events.fetch, keys, self._quarantine)
         rows = [row for part in fetched for row in part]
-        return [
-            row
-            for part in each_apart(_read, rows, lambda row, bug: self._set_aside(row.key, bug))
-            for row in part
-        ]
+        parsed = with_quarantine(_parsed, rows, lambda row, bug: self._quarantine(row.key, bug))
+        return [row for part in parsed for row in part]
 
-    def _set_aside(self, key: Key, bug: Exception) -> None:
-        self._aside[key] = type(bug).__name__
+    def _quarantine(self, key: Key, bug: Exception) -> None:
+        self._quarantined[key] = type(bug).__name__
 
     def _sealed(self, rows: Sequence[EventRow]) -> SealCounts:
-        """Hand what is not settled to the sealers of their strands."""
+        """Hand the rows that are not settled to the sealers of their strands."""
         settled = self._settled(rows)
-        open_ = [row for row in rows if row.key not in settled]
-        self._oldest = min([self._oldest, *filter(None, map(_time, open_))])
+        unsettled = [row for row in rows if row.key not in settled]
+        self._oldest = min([self._oldest, *filter(None, map(_time, unsettled))])
         total = SealCounts()
         for sealer in self._sealers:
-            mine = [row.key for row in open_ if sealer.takes(row.text)]
-            for sealed in each_apart(sealer.seal, mine, self._set_aside):
-                total = _added(total, sealed)
+            keys = [row.key for row in unsettled if sealer.takes(row.text)]
+            total = sum(with_quarantine(sealer.seal, keys, self._quarantine), total)
         return total
 
     def _move(self, kid: str, found: Sequence[IndexRow], rows: Sequence[EventRow]) -> bool:
-        """Move the key's cursor over settled numbers, and over gaps that cannot fill any more.
+        """Move the key's cursor over settled numbers, and over gaps that can no longer fill.
 
-        False if it stopped before one. What an index's row says of itself anybody may have written: a
-        number is settled by an event of that key and number, and where none is seen there is a gap.
+        False if it stopped before one. Anybody may have written a row's number in the index. So a number is
+        settled only by an event of that key and number, and without such an event there is a gap.
         """
         settled, cursor = self._settled(rows), self._world.notes.cursor(kid)
         by_key = {row.key: row for row in rows}
         for n in sorted({item.n for item in found}):
             here = [item.key for item in found if item.n == n]
-            own = [by_key[key] for key in here if key in by_key and _place(by_key[key]) == (kid, n)]
-            if any(key in self._aside for key in here) or any(row.key not in settled for row in own):
+            own = [by_key[key] for key in here if key in by_key and _kid_and_number(by_key[key]) == (kid, n)]
+            if any(key in self._quarantined for key in here) or any(row.key not in settled for row in own):
                 return False
             own = [row for row in own if self._is_by_its_key(row, settled[row.key])]
             if not own:
@@ -205,7 +194,7 @@ class Sweep:
         return True
 
     def _is_by_its_key(self, row: EventRow, mark: Mark) -> bool:
-        """Whether the key that a settled event names signed it: what is sealed is, a rejected one may be."""
+        """Whether the key that a settled event names signed it: true if sealed, perhaps if rejected."""
         event = event_of(row.text)
         if event is None or not _is_rejection(mark):
             return event is not None
@@ -217,7 +206,7 @@ class Sweep:
         return True
 
     def _settled(self, rows: Sequence[EventRow]) -> dict[Key, Mark]:
-        """Those rows whose very event is sealed, or whose very text is rejected, with the mark of that."""
+        """The rows whose very event is sealed, or whose very text is rejected, each with its mark."""
         settled: dict[Key, Mark] = {}
         for sealer in self._sealers:
             wanted = {row.key: _marks_of(row) for row in rows if sealer.takes(row.text)}
@@ -235,8 +224,8 @@ class Sweep:
         return event is not None and self._world.clock() > later(event.seal_by, GRACE_SECONDS)
 
 
-def _read(rows: Sequence[EventRow]) -> Sequence[EventRow]:
-    """The rows, once everything that the sweep asks of them has been asked."""
+def _parsed(rows: Sequence[EventRow]) -> Sequence[EventRow]:
+    """The rows, after parsing all that the sweep reads of them, so that a bug shows here and not later."""
     for row in rows:
         _marks_of(row)
         _time(row)
@@ -250,7 +239,7 @@ def _marks_of(row: EventRow) -> list[str]:
 
 
 def _answers(mark: Mark, row: EventRow) -> bool:
-    """A rejection is by the text's hash; a sealed id counts only for the very event that was sealed."""
+    """Whether the mark settles the row: a rejection of its text, or the entry of this very event."""
     return _is_rejection(mark) or is_entry(mark, row.text)
 
 
@@ -262,14 +251,14 @@ def _kid(certificate: IndexRow) -> str:
     return certificate.key.pk.removeprefix("K#")
 
 
-def _place(row: EventRow) -> tuple[str, int] | None:
+def _kid_and_number(row: EventRow) -> tuple[str, int] | None:
     """Key and number of the row's event, by its own text."""
     event = event_of(row.text)
     return None if event is None else (event.kid, event.n)
 
 
 def _pages(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
-    """The items, as many together as a batch of the sealer takes."""
+    """The items in pages, each as large as a batch of the sealer."""
     rest = iter(items)
     while page := list(islice(rest, BATCH)):
         yield page
@@ -278,7 +267,3 @@ def _pages(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
 def _time(row: EventRow) -> str | None:
     event = event_of(row.text)
     return None if event is None else event.time
-
-
-def _added(one: SealCounts, other: SealCounts) -> SealCounts:
-    return SealCounts(one.events + other.events, one.rejected + other.rejected, one.waiting + other.waiting)

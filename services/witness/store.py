@@ -3,7 +3,7 @@
 Every read is strongly consistent. A call that may or may not have happened raises `OutcomeUnknown`; a failed
 condition may also mean that an earlier try of the client library won, so that `Witness` reads again. Keys:
 `W#<origin>` with `state` (what was cosigned last) and `audit` (how far the audit came); `C#<hash of the
-origin>` the cosigned checkpoint for readers; `N#…` the wrapped keys (`store.DynamoLedger.keep_once`).
+origin>` the cosigned checkpoint for readers; `N#…` the wrapped keys (`store.DynamoLedger.store_secret`).
 """
 
 from typing import TYPE_CHECKING, Any

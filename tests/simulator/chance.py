@@ -1,6 +1,6 @@
-"""Seeded choices, the same on every run and every Python: built on `random()` alone, which is specified so.
+"""Seeded choices, the same on every run and every Python, because `random()` alone is specified so.
 
-Nothing else in the simulator may be random, read a clock, or depend on the order of a set.
+No other code of the simulator may be random, read a clock, or depend on the order of a set.
 """
 
 import random
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class Chance:
-    """A source of choices: the same seed, the same choices."""
+    """A source of choices. The same seed gives the same choices."""
 
     def __init__(self, seed: int) -> None:
         self._draw = random.Random(seed).random  # noqa: S311 - schedules are to be repeated, not to be secret
@@ -23,12 +23,12 @@ class Chance:
         return int(self._draw() * count)
 
     def between(self, low: int, high: int) -> int:
-        """Both ends included."""
+        """A whole number between these two, both included."""
         return low + self.below(high - low + 1)
 
     def pick(self, items: Sequence[Item]) -> Item:
         return items[self.below(len(items))]
 
     def some(self, items: Sequence[Item]) -> list[Item]:
-        """Each of them or not, in their order."""
+        """A random part of the items, in their order."""
         return [item for item in items if self.happens(0.5)]

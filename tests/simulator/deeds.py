@@ -1,7 +1,7 @@
-"""The events of a schedule: true ones, false ones, and what a hostile writer of rows makes of them.
+"""The events of a schedule: true ones, false ones, and the forgeries of a hostile writer of rows.
 
-Made by the product's code under keys that the same names always give, and once per process: signing is what
-a schedule would spend its time on.
+The product's code makes them, under keys that the same names always give. Each is made once per process,
+because a schedule would spend most of its time on signing.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LIFE_SECONDS = 24 * 3600
 
 
 class Kind(StrEnum):
-    """What is wrong with an event, if anything."""
+    """The fault of an event, if it has one."""
 
     TRUE = "true"
     AHEAD = "ahead of its time"
@@ -33,7 +33,7 @@ FALSE = frozenset({Kind.EPOCH, Kind.SEAL_BY, Kind.FORGED, Kind.NONSENSE})
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A key of a service, and when it was made; the operator's has no certificate."""
+    """A key of a service, and the time it was made. The operator's key has no certificate."""
 
     service: str
     name: str
@@ -41,31 +41,31 @@ class Session:
 
     @property
     def expired(self) -> str:
-        """After this instant it signs nothing."""
+        """The instant after which the key signs no event."""
         return later(self.made, LIFE_SECONDS)
 
     @property
     def certificate(self) -> str:
-        """The text of its certificate."""
+        """The text of the key's certificate."""
         return _producer(self).certificate
 
     @property
     def kid(self) -> str:
-        """Its thumbprint."""
-        return _kid(self)
+        """The thumbprint of the key."""
+        return _producer(self).signer.kid
 
     @property
     def made_n(self) -> int:
-        """Under which number its certificate stands in the index."""
+        """The number under which the index lists the certificate."""
         return int(moment(self.made).timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An event as it was stored in a row, and what may become of it.
+class Deed:
+    """An event as it was stored in a row, and its possible fates.
 
-    `hostile` rows were put by somebody with access to the table; their index attributes lie, so `session` and
-    `n` are those that the text has, if anybody's.
+    Somebody with access to the table put `hostile` rows there. Their index attributes lie. `session` and `n`
+    are then those of the text, if it has any.
     """
 
     key: Key
@@ -78,12 +78,12 @@ class Said:
 
     @property
     def hash(self) -> bytes:
-        """What a rejection names it by."""
+        """The hash by which a rejection names it."""
         return sha256(self.text.encode())
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """The text, and what it is with the other spelling of its signature."""
+        """The text, and the same text with the other spelling of its signature."""
         return (self.text,) if self.id is None else (self.text, _respelled(self.text))
 
 
@@ -95,7 +95,7 @@ def house(strands: int) -> House:
 
 @cache
 def event(session: Session, n: int, time: str, kind: Kind, event_id: str) -> str:
-    """The text of an event; the same arguments, the same text."""
+    """The text of an event. The same arguments give the same text."""
     producer = _producer(session)
     producer.n = n - 1
     match kind:
@@ -115,7 +115,7 @@ def event(session: Session, n: int, time: str, kind: Kind, event_id: str) -> str
 
 @cache
 def forged(text: str) -> str:
-    """The same event with a signature that nobody made."""
+    """The same event with a false signature."""
     head, _, signature = text.rpartition(".")
     return f"{head}.{b64u(sha256(unb64u(signature)) * 2)}"
 
@@ -132,8 +132,3 @@ def _producer(session: Session) -> Producer:
 
 
 _respelled = cache(respelled)
-
-
-@cache
-def _kid(session: Session) -> str:
-    return _producer(session).signer.kid

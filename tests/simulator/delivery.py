@@ -1,7 +1,7 @@
-"""How new rows reach the sealer: the table's stream, and the inbox with one ordered group a strand.
+"""The ways of new rows to the sealer: the table's stream, and the inbox with one ordered group a strand.
 
-Both deliver at least once, in order per key or group alone, and again from the first record that was
-reported; some records never come (filtered, expired), and nothing promises to bring them but the sweep.
+Both deliver at least once, in order only per key or group, and again from the first reported record. Some
+records never come (filtered, expired). Only the sweep promises to find those.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ class Stream:
     sequence: int = 0
 
     def write(self, key: Key) -> None:
-        """A row was inserted."""
+        """Add the record of a new row."""
         self.sequence += 1
         if self.chance.happens(DROPPED):
             return
@@ -38,15 +38,15 @@ class Stream:
         self.waiting.insert(self.chance.between(0, len(self.waiting)), record)
 
     def take(self) -> list[dict[str, Any]]:
-        """A batch, of which some records may be delivered again later."""
+        """A batch, some of whose records may be delivered again later."""
         batch = self.waiting[: self.chance.between(1, BATCH)]
         del self.waiting[: len(batch)]
         self.waiting += [record for record in batch if self.chance.happens(TWICE)]
         return batch
 
-    def answer(self, batch: list[dict[str, Any]], said: Any) -> None:
-        """Bring a batch again from the lowest record that was reported; all of it if nobody answered."""
-        failed = None if said is None else said["batchItemFailures"]
+    def answer(self, batch: list[dict[str, Any]], response: Any) -> None:
+        """Bring a batch again from the lowest reported record, or all of it if no answer came."""
+        failed = None if response is None else response["batchItemFailures"]
         if failed == []:
             return
         numbers = [record["dynamodb"]["SequenceNumber"] for record in batch]
@@ -55,7 +55,7 @@ class Stream:
 
 
 class SteppedInbox:
-    """`inbox.Inbox`, each call of it a step of the schedule."""
+    """An `inbox.Inbox`. Each call of it is a step of the schedule."""
 
     def __init__(self, schedule: Schedule, inbox: MemoryInbox) -> None:
         self._schedule, self._inbox = schedule, inbox

@@ -1,6 +1,6 @@
-"""One deployment under a schedule: what is stored, and the code that works on it, made anew for each actor.
+"""One deployment under a schedule: its stores, and the code that each actor builds anew.
 
-Every actor is an execution environment of its own: it shares nothing with the others but the stores.
+Every actor is an execution environment of its own, and shares only the stores with the others.
 """
 
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from carevouch.events.envelope import event_of
 from carevouch.events.genesis import strand_for
 from carevouch.store.log.ports import Heads
+from services.sealer.checkpoint_interval import CheckpointInterval
 from services.sealer.epochs import Epochs
 from services.sealer.invocation import Ports
 from services.sealer.log import LogStores
-from services.sealer.schedule import Pace
 from services.sealer.strand import Sealer
 from services.sealer.super_log import SuperLog
 from services.sealer.sweep import Sweep
@@ -39,7 +39,7 @@ from tests.world import StandingClock
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the deployment is put together; a planted bug changes one of these."""
+    """The parts of the deployment. A planted bug changes one of these."""
 
     heads: Callable[[Heads], Heads] = lambda heads: heads
     sealer: type[Sealer] = Sealer
@@ -52,7 +52,7 @@ HONEST = Plan()
 
 @dataclass
 class Deployment:
-    """Stores, keys and clock; `plan` says with which code."""
+    """Stores, keys and clock. `plan` says which code works on them."""
 
     seed: int
     plan: Plan = HONEST
@@ -73,7 +73,7 @@ class Deployment:
         self._salts = 0
 
     def environment(self) -> Ports:
-        """What one invocation works with, in a fresh execution environment."""
+        """The ports of one invocation, in a fresh execution environment."""
         genesis, world = self.house.genesis, self._world()
         log = WatchedSigner(WatchedKey(self.house.log, self.watch))
         sealers = {
@@ -93,7 +93,7 @@ class Deployment:
             sweep=self.plan.sweep(genesis, world, list(sealers.values())),
             above=above,
             inbox=SteppedInbox(self.schedule, self.inbox),
-            pace=Pace(lambda: 0.0, self.clock.advance),
+            interval=CheckpointInterval(lambda: 0.0, self.clock.advance),
             epochs=Epochs(genesis, world, seal=self.house.seal, log=log),
             clock=self.clock,
             salt=self._salt,

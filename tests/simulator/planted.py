@@ -57,7 +57,7 @@ class Trusting(Log):
     def settled(self) -> StoredHead:
         stored = self._world.heads.read(self.name)
         while stored.pending is not None:
-            self._recover(stored)
+            self._apply(stored, self._staged(stored.pending))
             stored = self._world.heads.read(self.name)
         return stored
 

@@ -1,6 +1,6 @@
-"""One seed, from the first act to the calm after the last: who acts, what is stored, and then the verdict."""
+"""One seed, from the first act to the calm after the last: the actors, their acts, and the verdict."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from carevouch.store.log.ports import EventRow, IndexRow
 from services.sealer.invocation import handle
 from services.sealer.quarantine import WORLD
 from services.sealer.sweep import CERTIFICATES
-from tests.simulator.deeds import Kind, Said, Session, event, forged, id_of
+from tests.simulator.deeds import Deed, Kind, Session, event, forged, id_of
 from tests.simulator.deployment import HONEST, Deployment, Plan
 from tests.simulator.schedule import Broken, Killed, Schedule
 from tests.simulator.stores import Table
@@ -34,8 +34,8 @@ CALM_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """What came of a seed."""
+class SeedResult:
+    """The result of a seed."""
 
     seed: int
     hash: str
@@ -53,8 +53,8 @@ class Failed(AssertionError):
         self.trace = trace
 
 
-def play(seed: int, plan: Plan = HONEST, planted: str = "") -> Played:
-    """Play one seed; raises `Failed` where a promise does not hold."""
+def play(seed: int, plan: Plan = HONEST, planted: str = "") -> SeedResult:
+    """Play one seed. Raises `Failed` where a promise does not hold."""
     stage = Stage(Deployment(seed, plan))
     try:
         stage.act()
@@ -69,7 +69,7 @@ def play(seed: int, plan: Plan = HONEST, planted: str = "") -> Played:
             stage.deployment.schedule.trace,
         ) from breach
     schedule = stage.deployment.schedule
-    return Played(seed, schedule.hash, len(schedule.trace), events, stuck, schedule)
+    return SeedResult(seed, schedule.hash, len(schedule.trace), events, stuck, schedule)
 
 
 class Stage:
@@ -88,7 +88,7 @@ class Stage:
         self.restored = False
 
     def act(self) -> None:
-        """Everybody at once, until all have ended; in some seeds twice, with a restore in between."""
+        """Run all actors until they have ended; in some seeds twice, with a restore in between."""
         chance = self._chance
         for turn in range(chance.pick((1, 1, 2))):
             if turn:
@@ -112,7 +112,7 @@ class Stage:
             schedule.spawn("restorer", self._restore, held=True)
 
     def settle(self) -> bool:
-        """Calm: what the index hid is shown, and the sweep does the rest. Whether a restore left it stuck."""
+        """Show all rows in the index, and sweep until calm. Returns whether a restore left the log stuck."""
         deployment = self.deployment
         deployment.schedule.calm_down()
         deployment.events.hidden.clear()
@@ -155,28 +155,28 @@ class Stage:
         if n == 1 and session not in self._late and self._chance.happens(0.3):
             time = session.made
         name = id_of(session, n)
-        others = [said.id for said in self.deployment.watch.said if said.id and said.session != session]
+        others = [deed.id for deed in self.deployment.watch.deeds if deed.id and deed.session != session]
         if kind is Kind.TWIN and others:
             name = self._chance.pick(others)
         self._put(session, n, kind, event(session, n, time, kind, name), name)
 
     def _deface(self, session: Session) -> None:
-        """Somebody with the table puts an event again, its signature spelled the other way."""
+        """Store an event again, with the other spelling of its signature."""
         true = [
-            said for said in self.deployment.watch.said if said.session == session and said.kind is Kind.TRUE
+            deed for deed in self.deployment.watch.deeds if deed.session == session and deed.kind is Kind.TRUE
         ]
         if true:
-            said = self._chance.pick(true)
-            index = (session.kid, self._chance.pick((said.n, HUGE)))
-            self._put(session, said.n, Kind.TWIN, respelled(said.text), said.id, index=index)
+            deed = self._chance.pick(true)
+            index = (session.kid, self._chance.pick((deed.n, HUGE)))
+            self._put(session, deed.n, Kind.TWIN, respelled(deed.text), deed.id, index=index)
 
     def _lie(self, session: Session) -> None:
-        """Somebody with the table has the index say what is not so of a number of this key."""
-        chance, said = self._chance, [said for said in self.deployment.watch.said if not said.hostile]
+        """Let the index say something false about a number of this key."""
+        chance, earlier = self._chance, [deed for deed in self.deployment.watch.deeds if not deed.hostile]
         n = chance.pick((self._numbers[session] + 1, HUGE))
         match chance.below(3):
-            case 0 if said:  # an event of before, once more, under a number of this key
-                old = chance.pick(said)
+            case 0 if earlier:  # an earlier event, once more, under a number of this key
+                old = chance.pick(earlier)
                 self._put(old.session, old.n, old.kind, old.text, old.id, index=(session.kid, n))
             case 1:  # an event that nobody signed
                 text = forged(event(session, n, session.made, Kind.TRUE, id_of(session, n)))
@@ -185,7 +185,7 @@ class Stage:
                 self.deployment.events.lies.append((session.kid, IndexRow(Key("P#someone", "nothing"), n)))
 
     def _list_nobody(self, session: Session) -> None:
-        """Somebody has the index list a certificate that is none, as if all others were made before it."""
+        """Let the index list a false certificate, as if all others were made before it."""
         row = IndexRow(Key(f"K#{'A' * 43}", "cert"), session.made_n + HUGE)
         self.deployment.events.lies.append((CERTIFICATES + session.service, row))
 
@@ -199,16 +199,16 @@ class Stage:
         *,
         index: tuple[str, int] | None = None,
     ) -> None:
-        """Store a row; `index` is what a hostile one says there."""
+        """Store a row. `index` holds the index attributes of a hostile one."""
         deployment, hostile = self.deployment, index is not None
-        number = len(deployment.watch.said)
+        number = len(deployment.watch.deeds)
         key = Key("P#someone", f"Observation#{number}#v#0000000001")
         deployment.events.rows[key] = EventRow(key, text, *(index or (session.kid, n)), (key,))
         deployment.events.homes[key] = key
         if self._chance.happens(0.3):
             deployment.events.hidden.add(key)
-        said = Said(key, text, session, n, kind, None if kind is Kind.NONSENSE else name, hostile)
-        deployment.watch.stored(said, deployment.table.notes.cursors)
+        deed = Deed(key, text, session, n, kind, None if kind is Kind.NONSENSE else name, hostile)
+        deployment.watch.stored(deed, deployment.table.notes.cursors)
         deployment.schedule.note(f"  stored {kind}: number {n} of {session.name}")
         deployment.stream.write(key)
 
@@ -231,13 +231,16 @@ class Stage:
             self.deployment.schedule.pause("the inbox polls", idle=self._chance.below(80))
             records = inbox.receive(self._chance.between(1, 10))
             if records:
-                said = self._invoke({"Records": records})
+                answer = self._invoke({"Records": records})
                 everything = [{"itemIdentifier": record["messageId"]} for record in records]
-                inbox.answer(records, said or {"batchItemFailures": everything})
+                inbox.answer(records, answer or {"batchItemFailures": everything})
 
     def _invoke(self, invocation: Mapping[str, Any]) -> Any:
-        """One invocation in an environment of its own; None if it died or failed."""
-        return _survived(lambda: handle(invocation, self.deployment.environment()))
+        """The answer of an invocation in an environment of its own; None if it died or failed."""
+        try:
+            return handle(invocation, self.deployment.environment())
+        except (Killed, *WORLD):
+            return None
 
     # --- an operator who restores a backup of the ledger's table
 
@@ -246,9 +249,10 @@ class Stage:
         self._backups.append(self.deployment.table.copy("backup"))
 
     def _restore(self) -> None:
-        """While others write, which no operator should do: the log may stop then, and must not fork.
+        """Restore a backup while others write, which no operator should do.
 
-        DynamoDB restores into a new table: who was at work goes on with the old one.
+        The log may stop then, and must not fork. DynamoDB restores into a new table, and the actors at work
+        go on with the old one.
         """
         self._back_up()
         self.deployment.schedule.pause("the table is restored", idle=self._chance.below(200))
@@ -256,13 +260,6 @@ class Stage:
         self.deployment.table = self._chance.pick(self._backups).copy("a restored table")
 
     def _restore_in_quiet(self) -> None:
-        """While nobody writes: everything must go on as if nothing had been."""
+        """Restore a backup while no actor writes. All must go on as if nothing had happened."""
         self.deployment.schedule.note("the table is restored while nobody writes")
         self.deployment.table = self._chance.pick(self._backups).copy("a restored table")
-
-
-def _survived(work: Callable[[], Any]) -> Any:
-    try:
-        return work()
-    except (Killed, *WORLD):
-        return None

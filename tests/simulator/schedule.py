@@ -1,8 +1,9 @@
-"""Who goes on next: each actor is a greenlet, and at every store operation another one may go on.
+"""The order of the actors: each is a greenlet, and at every store operation another one may go on.
 
-An operation waits until its actor is chosen, then happens at once, perhaps with a fault, and the actor runs
-on to its next operation. So every order of operations can occur, and code between two of them touches nobody
-else. There are no threads and no time: a seed decides everything, and the trace is the same byte for byte.
+An operation waits until its actor is chosen. Then it happens at once, perhaps with a fault, and the actor
+runs on to its next operation. So every order of operations can occur. Code between two operations touches no
+other actor. There are no threads and no time: a seed decides everything, and the trace is the same byte for
+byte.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,10 @@ LONG = 150
 
 
 class Broken(BaseException):
-    """A promise of the ledger does not hold. Not an `Exception`: no code under test may swallow it."""
+    """A promise of the ledger does not hold.
+
+    It is no `Exception`, so that no code under test can swallow it.
+    """
 
 
 class Killed(BaseException):
@@ -32,18 +36,18 @@ class Killed(BaseException):
 
 
 class Excuse(Protocol):
-    """What the store's client raises when a write failed: for certain, or perhaps."""
+    """The errors that the store's client raises when a write failed: for certain, or perhaps."""
 
     def refused(self) -> Exception:
-        """Nothing was written."""
+        """The error when the store wrote nothing."""
 
     def unknown(self) -> Exception:
-        """Nobody knows."""
+        """The error when nobody knows whether the store wrote."""
 
 
 @dataclass
 class Actor:
-    """Somebody who acts: `wakes` is the step before which it is held up."""
+    """An actor. `wakes` is the step before which it is held up."""
 
     name: str
     greenlet: greenlet = field(repr=False)
@@ -52,9 +56,9 @@ class Actor:
 
 @dataclass
 class Write:
-    """One write: what it is, what it does, and what its client says when it goes wrong.
+    """One write: its name, its effect, and the error of its client when it goes wrong.
 
-    `part` does only some of a write that is not one write for the store.
+    `part` does only some of a write that the store makes in several.
     """
 
     what: str
@@ -78,16 +82,16 @@ class Schedule:
 
     @property
     def hash(self) -> str:
-        """What two runs of one seed have in common, and two seeds have not."""
+        """A hash of the trace: equal for two runs of one seed, and different for two seeds."""
         return sha256("\n".join(self.trace).encode()).hex()
 
     def spawn(self, name: str, work: Callable[[], None], *, held: bool = False) -> None:
-        """Let somebody act; `held` for long, before it does."""
+        """Add an actor; `held` keeps it up for long before it begins."""
         wakes = self._steps + self.chance.below(LONG) if held else 0
         self._actors.append(Actor(name, greenlet(work), wakes))
 
     def run(self, steps: int = MAX_STEPS) -> None:
-        """Until all are done, or so many steps have passed: what was under way is then gone."""
+        """Run until all are done, or for so many steps. Unfinished work is then lost."""
         while self._actors and self._steps < steps:
             actor = self._next()
             self._now = actor
@@ -100,15 +104,15 @@ class Schedule:
         self._actors.clear()
 
     def calm_down(self) -> None:
-        """From now on nothing goes wrong."""
+        """Let no further fault happen."""
         self.weather = CALM
 
     def note(self, what: str) -> None:
-        """A line of the trace."""
+        """Add a line to the trace."""
         self.trace.append(f"{self._steps} {self._now.name if self._now else 'calm'}: {what}")
 
     def pause(self, what: str, *, idle: int = 0) -> None:
-        """Let others go on; on return it is this actor's turn. `idle`: not before so many steps."""
+        """Let others go on. On return it is this actor's turn, and not before `idle` steps."""
         actor = self._now
         if actor is not None:
             actor.wakes = max(actor.wakes, self._steps + idle)
@@ -119,7 +123,7 @@ class Schedule:
         self.note(what)
 
     def read(self, what: str, get: Callable[[], Result], excuse: Excuse) -> Result:
-        """A consistent read, or none."""
+        """Do a consistent read, or let it fail."""
         self.pause(what)
         if self.chance.happens(self.weather.reads):
             self.note("  ... is refused")
@@ -127,7 +131,7 @@ class Schedule:
         return get()
 
     def write(self, write: Write) -> None:
-        """A write, with whatever happens to it."""
+        """Do a write, with the fault that the weather gives it."""
         self.pause(write.what)
         self._writes += 1
         fault = self.weather.at(self._writes, self.chance, partly=write.part is not None)
@@ -165,7 +169,7 @@ class Schedule:
         quietly(write.effect)
 
     def _next(self) -> Actor:
-        """Mostly the same actor again in some schedules, hardly ever in others."""
+        """The next actor: mostly the same again in some schedules, hardly ever in others."""
         awake = [actor for actor in self._actors if actor.wakes <= self._steps]
         if not awake:
             first = min(self._actors, key=lambda actor: actor.wakes)
@@ -177,6 +181,6 @@ class Schedule:
 
 
 def quietly(effect: Callable[[], None]) -> None:
-    """Do it, though nobody hears how it went."""
+    """Do it, and ignore its errors."""
     with suppress(Exception):  # A condition that failed, of which nobody is told.
         effect()

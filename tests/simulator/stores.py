@@ -1,7 +1,8 @@
 """The ledger's ports over the fakes, each operation a step of the schedule.
 
-What the fakes keep, these keep; what the real stores do not promise, these do not: answers are lost, writes
-land late, marks are written in parts, and the index lags. A `Table` is the ledger's table as one restores it.
+They keep every promise that the fakes keep, and no promise that the real stores do not give: answers are
+lost, writes land late, marks are written in parts, and the index lags. A `Table` is the ledger's table as an
+operator restores it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +25,7 @@ BATCH_WRITE = 25
 
 
 class Client:
-    """What botocore raises, and `carevouch.store.log.rows` and `objects` let through."""
+    """The errors of botocore, which `carevouch.store.log.rows` and `objects` let through."""
 
     def refused(self) -> Exception:
         return ClientError({"Error": {"Code": "ThrottlingException"}}, "simulated")
@@ -34,7 +35,7 @@ class Client:
 
 
 class HeadClient(Client):
-    """What `carevouch.store.log.rows` raises when a head's swap failed."""
+    """The errors that `carevouch.store.log.rows` raises when a head's swap failed."""
 
     def refused(self) -> Exception:
         return OutcomeUnknown("throttled")
@@ -56,7 +57,7 @@ class Table:
     notes: MemoryNotes = field(default_factory=lambda: MemoryNotes(Faults()))
 
     def copy(self, name: str) -> "Table":
-        """A backup, or what one is restored to."""
+        """A backup of the table, or the table restored from one."""
         copied = Table(name)
         copied.heads.rows = dict(self.heads.rows)
         copied.marks.rows = dict(self.marks.rows)
@@ -128,12 +129,12 @@ class SteppedObjects:
             if name.endswith("/checkpoint"):
                 self._watch.published(name, data)
 
-        size = _size(data) if name.endswith("/checkpoint") else ""
+        size = data.split(b"\n")[1].decode() if name.endswith("/checkpoint") else ""
         self._schedule.write(Write(f"objects.swap {name} {size}".rstrip(), effect, CLIENT))
 
 
 class SteppedEvents:
-    """`MemoryEvents.hidden` rows are not in the index yet."""
+    """An `Events` port; rows in `MemoryEvents.hidden` are not in the index yet."""
 
     def __init__(self, schedule: Schedule, events: MemoryEvents) -> None:
         self._schedule, self._events = schedule, events
@@ -193,10 +194,6 @@ class SteppedNotes:
 
 
 def _short(name: str) -> str:
-    """A staged batch's name holds two hashes; the start of the last tells enough."""
+    """The name of a staged batch without its hashes but for the start of the last, which tells enough."""
     head, dash, hash_ = name.rpartition("-")
     return f"{head.partition('-')[0]}-{hash_[:6]}" if dash else name
-
-
-def _size(data: bytes) -> str:
-    return data.split(b"\n")[1].decode()

@@ -31,11 +31,7 @@ def test_no_schedule_loses_repeats_or_forks(item: int) -> None:
         met.update(played.schedule.met)
     # Only a restore while others write may stop a log, and it seldom does.
     assert stuck <= EACH // 20
-    _check_every_fault_was_met(met)
-
-
-def _check_every_fault_was_met(met: Counter[tuple[str, Fault]]) -> None:
-    """At every kind of write, or the seeds would show less than they seem to."""
+    # Every fault met every kind of write, or the seeds would show less than they seem to.
     kinds = {kind for kind, _ in met}
     assert kinds >= {"heads.swap", "objects.create", "objects.swap", "marks.put", "notes.advance"}
     for kind in ("heads.swap", "objects.create", "marks.put"):
@@ -48,10 +44,10 @@ def _check_every_fault_was_met(met: Counter[tuple[str, Fault]]) -> None:
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_bug_is_found_and_the_command_that_plays_it_again_is_printed(name: str) -> None:
     with pytest.raises(Failed, match=rf"-m tests.simulator --seed \d+ --planted {name} --trace"):
-        hunt(name)
+        play_until_it_fails(name)
 
 
-def hunt(name: str) -> None:
+def play_until_it_fails(name: str) -> None:
     for seed in range(PATIENCE):
         play(seed, PLANTED[name], name)
 

@@ -1,4 +1,4 @@
-"""What must hold in the end, read from the public files alone, as anybody could."""
+"""The rules that must hold at the end, read from the public files alone, as anybody could."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -29,16 +29,17 @@ class Final:
 
 
 def judge(deployment: Deployment, *, stuck: bool) -> int:
-    """Raise `Broken` where a promise does not hold; how many events are sealed.
+    """Raise `Broken` where a promise does not hold; returns how many events are sealed.
 
-    `stuck`: a restore left a log that stops with an alarm. Then events may wait, and nothing else is wrong.
+    `stuck` says that a restore left a log that stops with an alarm. Then events may wait, but all else must
+    hold.
     """
     finals = [_final(deployment, strand) for strand in range(deployment.strands)]
     upper = _final(deployment, SUPER)
     for final in [*finals, upper]:
         _check_history(deployment, final)
     for final in finals:
-        report = audit_strand(deployment.house.genesis, int(final.name), _reader(deployment, final.name))
+        report = audit_strand(deployment.house.genesis, int(final.name), _Reader(deployment, final.name))
         if report.findings and final.entries:
             raise Broken(f"the audit of strand {final.name} finds {report.findings[0]}")
     _check_marks(deployment, [*finals, upper], stuck=stuck)
@@ -81,7 +82,7 @@ def _check_marks(deployment: Deployment, finals: list[Final], *, stuck: bool) ->
 
 
 def _check_super(deployment: Deployment, upper: Final) -> None:
-    """Each head once, sizes growing, and true of its strand."""
+    """The super-log has each head once, in growing sizes, and true of its strand."""
     last: dict[int, int] = {}
     for entry in upper.entries:
         head = parse_super_entry(entry, ORIGIN, deployment.house.genesis.keys)
@@ -105,19 +106,19 @@ def _check_events(deployment: Deployment, finals: list[Final], *, stuck: bool) -
             answered = _rejected(text)
             if answered is not None:
                 rejected[answered] = rejected.get(answered, 0) + 1
-    twins = {said.id for said in deployment.watch.said if said.kind is Kind.TWIN and not said.hostile}
-    for said in deployment.watch.said:
-        times = sum(sealed.get(text, 0) for text in said.spellings), rejected.get(b64u(said.hash), 0)
-        where = f"number {said.n} of {said.session.name} ({said.kind})"
+    twins = {deed.id for deed in deployment.watch.deeds if deed.kind is Kind.TWIN and not deed.hostile}
+    for deed in deployment.watch.deeds:
+        times = sum(sealed.get(text, 0) for text in deed.spellings), rejected.get(b64u(deed.hash), 0)
+        where = f"number {deed.n} of {deed.session.name} ({deed.kind})"
         if sum(times) > 1:
             raise Broken(f"{where} is sealed {times[0]} and rejected {times[1]} times")
-        if sum(times) == 0 and not stuck and not said.hostile:
+        if sum(times) == 0 and not stuck and not deed.hostile:
             raise Broken(f"{where} is neither sealed nor rejected")
-        if said.kind is Kind.TRUE and times[1] and said.id not in twins:
+        if deed.kind is Kind.TRUE and times[1] and deed.id not in twins:
             raise Broken(f"{where} is true and was rejected")
-        if said.kind in FALSE and times[0]:
+        if deed.kind in FALSE and times[0]:
             raise Broken(f"{where} is false and was sealed")
-    return sum(said.text in sealed for said in deployment.watch.said)
+    return sum(deed.text in sealed for deed in deployment.watch.deeds)
 
 
 def _rejected(text: str) -> str | None:
@@ -133,12 +134,8 @@ def _rejected(text: str) -> str | None:
 
 @cache
 def _typ(header: str) -> object:
-    """What kind of entry this header begins: a few headers begin thousands of entries."""
+    """The kind of entry that this header begins. A few headers begin thousands of entries."""
     return parse(unb64u(header), "the header")["typ"]
-
-
-def _reader(deployment: Deployment, name: LogName) -> "_Reader":
-    return _Reader(deployment, name)
 
 
 @dataclass

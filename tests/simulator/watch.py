@@ -1,7 +1,7 @@
-"""What must hold at every step, whoever acts and whatever goes wrong; the first breach ends the schedule.
+"""The rules that must hold at every step; the first breach ends the schedule.
 
-It sees what the stores really hold and every signature that the log's key makes, also those that never reach
-anybody. What must hold in the end is in `verdict`.
+The watch sees the true content of the stores, and every signature that the log's key makes, also those that
+never leave the sealer. The rules for the end are in `verdict`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,18 +18,18 @@ from carevouch.sealing.marks import Mark, event_mark, rejection_mark
 from carevouch.store.log.ports import StoredHead
 from services.sealer.sweep import CERTIFICATES
 from tests.service.sealer.fakes import MemoryObjects
-from tests.simulator.deeds import Said, Session
+from tests.simulator.deeds import Deed, Session
 from tests.simulator.schedule import Broken
 from tests.unit.sealing.acts import ORIGIN, House
 
 
 class Watch:
-    """Remembers what was promised to anybody, and compares."""
+    """Remembers each promise that the ledger gave, and compares."""
 
     def __init__(self, house: House, objects: MemoryObjects) -> None:
         self.signed: dict[tuple[str, int], bytes] = {}
         self.published_notes: dict[str, list[bytes]] = {}
-        self.said: list[Said] = []
+        self.deeds: list[Deed] = []
         self.sessions: list[Session] = []
         self.faults: list[IntegrityFault] = []
         # Somebody restored the table while others were writing: the ledger may stop now, but never fork.
@@ -41,13 +41,13 @@ class Watch:
         self._cursors: dict[str, int] = {}
 
     def swapped(self, after: StoredHead) -> None:
-        """A head was moved."""
+        """Check the move of a head."""
         if after.pending is None:
             edge = after.head.edge
             self._applied[log_origin(ORIGIN, after.head.log), edge.size] = edge.root()
 
     def marked(self, log: LogName, marks: Sequence[Mark], held: Mapping[tuple[LogName, str], Mark]) -> None:
-        """Marks are about to be written over those that are held."""
+        """Check marks that are about to be written over existing ones."""
         for mark in marks:
             before = held.get((log, mark.key), self._marks.get((log, mark.key), mark))
             if before != mark:
@@ -55,7 +55,7 @@ class Watch:
             self._marks[log, mark.key] = mark
 
     def published(self, name: str, data: bytes) -> None:
-        """A checkpoint was published: whatever it covers must be there for everybody."""
+        """Check a published checkpoint: all files that it covers must be there."""
         checkpoint = parse_checkpoint(parse_note(data).text)
         if self.signed.get((checkpoint.origin, checkpoint.size)) != checkpoint.root:
             raise Broken(f"{name} was published and never signed")
@@ -69,7 +69,7 @@ class Watch:
         seen.append(data)
 
     def sign(self, checkpoint: Checkpoint) -> None:
-        """The log's key signs a checkpoint."""
+        """Check a checkpoint that the log's key signs."""
         where, root = (checkpoint.origin, checkpoint.size), checkpoint.root
         if self.signed.setdefault(where, root) != root:
             raise Broken(f"two trees of {checkpoint.size} entries were signed")
@@ -77,49 +77,47 @@ class Watch:
         if applied != root:
             raise Broken(f"a tree of {checkpoint.size} entries was signed and is not committed and applied")
 
-    def stored(self, said: Said, cursors: Mapping[str, int]) -> None:
-        """A row with an event was stored."""
-        self.said.append(said)
-        if not said.hostile and cursors.get(said.session.kid, 0) >= said.n:
-            raise Broken(f"the cursor of {said.session.name} is past {said.n}, which is stored only now")
-        certificates = CERTIFICATES + said.session.service
-        if not said.hostile and cursors.get(certificates, 0) >= said.session.made_n:
-            raise Broken(f"the key {said.session.name} was left behind before its number {said.n}")
+    def stored(self, deed: Deed, cursors: Mapping[str, int]) -> None:
+        """Remember a row with an event."""
+        self.deeds.append(deed)
+        if not deed.hostile and cursors.get(deed.session.kid, 0) >= deed.n:
+            raise Broken(f"the cursor of {deed.session.name} is past {deed.n}, which is stored only now")
+        certificates = CERTIFICATES + deed.session.service
+        if not deed.hostile and cursors.get(certificates, 0) >= deed.session.made_n:
+            raise Broken(f"the key {deed.session.name} was left behind before its number {deed.n}")
 
     def advanced(self, name: str, cursor: int) -> None:
-        """A cursor was moved."""
+        """Check the move of a cursor."""
         if self._cursors.get(name) == cursor:
             return
         self._cursors[name] = cursor
-        for said in [said for said in self.said if not said.hostile]:
-            passed = name == said.session.kid and said.n <= cursor
-            service = CERTIFICATES + said.session.service
-            left = name == service and said.session.made_n <= cursor
-            if (passed or left) and not self.is_settled(said):
-                raise Broken(f"the cursor {name[:13]} moved past number {said.n} of {said.session.name}")
+        for deed in [deed for deed in self.deeds if not deed.hostile]:
+            passed = name == deed.session.kid and deed.n <= cursor
+            service = CERTIFICATES + deed.session.service
+            left = name == service and deed.session.made_n <= cursor
+            if (passed or left) and not self.is_settled(deed):
+                raise Broken(f"the cursor {name[:13]} moved past number {deed.n} of {deed.session.name}")
 
-    def is_settled(self, said: Said) -> bool:
+    def is_settled(self, deed: Deed) -> bool:
         """Whether the very event was sealed, or the very text rejected."""
-        leaves = {leaf_hash(text.encode()) for text in said.spellings}
-        return any(mark.key.startswith("rejected#") or mark.leaf in leaves for mark in self._marks_of(said))
-
-    def _marks_of(self, said: Said) -> list[Mark]:
-        keys = [rejection_mark(said.hash)] + ([] if said.id is None else [event_mark(said.id)])
-        return [mark for (_, key), mark in self._marks.items() if key in keys]
+        leaves = {leaf_hash(text.encode()) for text in deed.spellings}
+        keys = [rejection_mark(deed.hash)] + ([] if deed.id is None else [event_mark(deed.id)])
+        marks = [mark for (_, key), mark in self._marks.items() if key in keys]
+        return any(mark.key.startswith("rejected#") or mark.leaf in leaves for mark in marks)
 
     # --- what is told
 
     def count(self, name: str, value: float) -> None:
-        """`handlers.Tell`: a metric."""
+        """A metric of `Telemetry`."""
         if value and name in ("HeadWentBack", "LedgerFaults", "RowsSetAside") and not self.restored:
             raise Broken(f"{name} {value:g}, and nothing was restored")
 
     def error(self, message: str, **facts: str) -> None:
-        """`handlers.Tell`: a line."""
+        """A log line of `Telemetry`."""
 
 
 class Keys(LogKeys):
-    """The log's public keys, which remember what they opened: thousands of schedules open the same notes."""
+    """The log's public keys, which remember the notes that they opened: all schedules open the same ones."""
 
     def open(self, data: bytes, origin: str) -> Checkpoint:
         return _opened(self.ed25519, data, origin)
@@ -134,7 +132,7 @@ def _opened(public: bytes, data: bytes, origin: str) -> Checkpoint:
 
 
 class Remembering(Verifier):
-    """A key that remembers which signatures it verified."""
+    """A key that remembers the signatures that it verified."""
 
     def verify(self, message: bytes, signature: bytes) -> None:
         _verified(self.public, message, signature)

@@ -1,7 +1,7 @@
-"""What goes wrong, and how often: each seed has its own weather.
+"""The faults of a seed, and how often they happen: each seed has its own weather.
 
-Some seeds are calm but for one fault at one write, so that every write meets every fault; some are stormy.
-The faults are those of DynamoDB and S3 behind their client, which repeats what it got no answer to.
+Some seeds are calm but for one fault at one write, so that every write meets every fault. Others are stormy.
+The faults are those of DynamoDB and S3 behind their client, which repeats a call that got no answer.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from tests.simulator.chance import Chance
 
 
 class Fault(StrEnum):
-    """What happens to one write."""
+    """The fate of one write."""
 
     NONE = ""
     DIES_BEFORE = "the environment dies before it"
@@ -45,7 +45,7 @@ class Weather:
     single: dict[int, Fault] = field(default_factory=dict)
 
     def at(self, number: int, chance: Chance, *, partly: bool) -> Fault:
-        """The fault at write `number`; one that is not `partly` written is so wholly or not at all."""
+        """The fault at write `number`. Only a `partly` written one is not whole or absent."""
         fault = self.single.get(number, Fault.NONE)
         if self.faults and chance.happens(self.faults):
             fault = chance.pick(FAULTS)
@@ -56,7 +56,7 @@ CALM = Weather()
 
 
 def weather_of(chance: Chance) -> Weather:
-    """This seed's weather."""
+    """The weather of this seed."""
     restless = chance.pick((0.05, 0.3, 1.0))
     stalls = chance.pick((0.0, 0.01, 0.05))
     if chance.happens(0.4):

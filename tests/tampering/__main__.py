@@ -1,4 +1,4 @@
-"""Plays all of it and prints the table: `python -m tests.tampering`; `--sample` plays what the tests do."""
+"""Plays all of it and prints the table: `python -m tests.tampering`; `--sample` plays the tests' sample."""
 
 import argparse
 import sys

@@ -1,8 +1,9 @@
-"""What somebody does who tampers on purpose, with the keys they have; and the name that it must get.
+"""Tampering on purpose with some of the operator's keys, and the name that the audit must give it.
 
-Without keys they make the tiles anew, and the root gives them away. With the log's key they sign checkpoints
-and the super-log anew, and what services and the sealer signed gives them away. With the sealer's key as well
-they make new blocks, and the producers' dense numbers do. With all keys nothing in the log does: `forks`.
+Without keys, the attacker makes the tiles anew, and the root gives that away. With the log's key they sign
+checkpoints and the super-log anew, and the signatures of services and of the sealer give that away. With the
+sealer's key as well they make new blocks, and the producers' dense numbers give that away. With all keys no
+entry of the log does: see `forks`.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,9 +27,9 @@ NOBODY, LOG, SEALER = "no key", "the log's key", "the log's and the sealer's key
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """`make` tampers with an honest log's files; `right` says how the audit must name it.
+    """`make` tampers with an honest log's files, and `right` holds the names that the audit must give.
 
-    `policy`: whether whoever audits asks for the witnesses, without whom an old promise falls due as well.
+    With `policy` the auditor asks for the witnesses. Without them an old promise falls due as well.
     """
 
     name: str
@@ -39,12 +40,12 @@ class Attack:
 
 
 def without(files: Files, log: LogName) -> Files:
-    """All but one log's files."""
+    """All files but those of one log."""
     return {path: data for path, data in files.items() if not path.startswith(f"{log}/")}
 
 
 def rehashed(honest: Honest, log: LogName, entries: Sequence[bytes]) -> Files:
-    """One log made of these entries instead, its tiles made anew; the checkpoint is what it was."""
+    """One log made of these entries, with new tiles and the old checkpoint."""
     made = MemoryLog()
     made.append(entries)
     own = {f"{log}/{path}": data for path, data in made.files.items()}
@@ -53,13 +54,13 @@ def rehashed(honest: Honest, log: LogName, entries: Sequence[bytes]) -> Files:
 
 
 def resigned(honest: Honest, log: LogName, entries: Sequence[bytes]) -> Files:
-    """As `rehashed`, under a checkpoint that the log's key signs."""
+    """The log of `rehashed`, under a checkpoint that the log's key signs."""
     head = Checkpoint(origin_of(log), len(entries), Edge().extended(leaf_hashes(entries)).root())
     return rehashed(honest, log, entries) | {f"{log}/checkpoint": honest.house.logs.sign(head)}
 
 
 def fitted(honest: Honest, files: Files) -> Files:
-    """With a super-log that says of each strand what it now is, cosigned by nobody."""
+    """With a super-log that fits the new strands, and that no witness cosigned."""
     heads = [
         super_entry(files[f"{strand}/checkpoint"], honest.house.logs.keys.verifier(origin_of(strand)))
         for strand in (0, 1)
@@ -71,7 +72,7 @@ def fitted(honest: Honest, files: Files) -> Files:
 
 
 def resealed(honest: Honest, blocks: Sequence[Sequence[bytes]], times: Sequence[str]) -> Entries:
-    """These blocks, each of them closed by a new seal of the sealer's."""
+    """These blocks, each closed by a new seal of the sealer's."""
     entries: Entries = []
     prev: bytes | None = None
     for number, (block, time) in enumerate(zip(blocks, times, strict=True)):
@@ -104,13 +105,13 @@ def unsealed(entries: Sequence[bytes]) -> tuple[list[list[bytes]], list[str]]:
 
 @cache
 def victim(honest_size: int, entries: tuple[bytes, ...]) -> int:
-    """An event in the middle that is followed by another one of the same key in its block."""
+    """An event in the middle that another one of the same key follows in its block."""
     kinds = [typ_of(entry) for entry in entries]
     return next(at for at in range(len(kinds) // 2, len(kinds)) if kinds[at : at + 2] == ["event", "event"])
 
 
 def at_of(honest: Honest, log: int = 0) -> int:
-    """The index of the entry that is tampered with."""
+    """The index of the attacked entry."""
     entries = tuple(entries_of(honest.files, log))
     return victim(len(entries), entries)
 
@@ -219,7 +220,7 @@ def _seal_forged(entries: Entries, at: int, _: Honest) -> Entries:
 
 @dataclass(frozen=True, slots=True)
 class _Pretender:
-    """Has no key, and puts an old signature under new words."""
+    """A signer without a key, which puts an old signature under new words."""
 
     kid: str
     signature: bytes
@@ -343,7 +344,7 @@ _EDITS: tuple[tuple[str, Callable[[Entries, int, Honest], Entries], Callable[[Ho
 
 
 def edits() -> list[Attack]:
-    """Each edit by somebody without a key, and by somebody with the log's."""
+    """Each edit, by an attacker without a key and by one with the log's."""
     found = []
     for name, edit, right in _EDITS:
         change = _edited(edit)
@@ -361,7 +362,7 @@ def _by_log(change: Callable[[Honest], Entries]) -> Callable[[Honest], Files]:
 
 
 def _root(right_of: Callable[[Honest], Right]) -> Callable[[Honest], Right]:
-    """Without the key the root does not fit, or where entries became fewer or more, a file of that size."""
+    """The name without the key: a root that does not fit, or a file if the number of entries changed."""
     name = r"0: root checkpoint: .*|0: missing tile/entries/\S+: .*|0: entry tile/entries/\S+: .*"
 
     def root(honest: Honest) -> Right:

@@ -1,7 +1,8 @@
-"""One bit of one byte: which bytes there are, who looks at them, and which names are then the right ones.
+"""One flipped bit: the bytes there are, the checks that read them, and the right names.
 
-The sets of names are written down here, one for each kind. A name beside the right one is a consequence that
-the audit also tells: the root, which no longer follows; what refers to the entry by its hash or its key.
+The sets of names are written down here, one for each kind. A further name beside the right one is a
+consequence that the audit reports too: the root, which no longer follows, or an entry that refers to the
+changed one by its hash or key.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +56,7 @@ class Target:
 
 
 def hash_tiles(honest: Honest, looks: Looks, kind: str) -> Iterator[Target]:
-    """Every hash tile: the file is named, and nothing else."""
+    """Every hash tile. The audit names exactly the file."""
     for log in LOGS:
         for level in (0, 1):
             for index in range(-(-(size_of(honest.files, log) >> 8 * level) // WIDTH)):
@@ -66,7 +67,10 @@ def hash_tiles(honest: Honest, looks: Looks, kind: str) -> Iterator[Target]:
 
 
 def mirrored_tiles(honest: Honest) -> Iterator[Target]:
-    """Hash tiles as a mirror takes them: the file is named, a partial one with the others of the edge."""
+    """Hash tiles as a mirror takes them.
+
+    It names the file, and with a partial tile the others of the edge.
+    """
     for target in hash_tiles(honest, mirrored, "mirrored"):
         log, _, path = target.file.partition("/")
         right = Right(rf"{log}: .*{escape(path)}.*")
@@ -74,7 +78,7 @@ def mirrored_tiles(honest: Honest) -> Iterator[Target]:
 
 
 def mirrored_bundles(honest: Honest) -> Iterator[Target]:
-    """Entries as a mirror takes them: the entry is named; by its length the bundle may be."""
+    """Entries as a mirror takes them. It names the entry, or the bundle after a changed length."""
     for log, index, path, places in _entries(honest):
         lengths, own = places[:2], places[2:]
         data, look = honest.files[path], mirrored(honest, path)
@@ -85,7 +89,7 @@ def mirrored_bundles(honest: Honest) -> Iterator[Target]:
 
 
 def entries(honest: Honest, looks: Looks, kind: str) -> Iterator[Target]:
-    """Every entry, by what it is."""
+    """Every entry, by its kind."""
     for log, index, path, places in _entries(honest):
         entry = honest.files[path][places[2] : places[-1] + 1]
         what = "super-log entry" if log == SUPER else _what(entry)
@@ -98,7 +102,7 @@ def entries(honest: Honest, looks: Looks, kind: str) -> Iterator[Target]:
 
 
 def checkpoints(honest: Honest, looks: Looks, kind: str) -> Iterator[Target]:
-    """Every checkpoint: body, each signature line, and what witnesses added."""
+    """Every checkpoint: its body, each signature line, and the witnesses' lines."""
     for log in LOGS:
         path = f"{log}/checkpoint"
         data = honest.files[path]
@@ -110,7 +114,7 @@ def checkpoints(honest: Honest, looks: Looks, kind: str) -> Iterator[Target]:
 
 
 def epochs(honest: Honest) -> Iterator[Target]:
-    """The file of epochs."""
+    """Every byte of the file of epochs."""
     yield _target(honest, "epochs, audited", "epochs", whole, Right("None: epochs epochs: .*"))
 
 
@@ -129,9 +133,9 @@ def genesis(honest: Honest, folder: Path) -> Iterator[Target]:
 
 
 def evidence(honest: Honest, folder: Path, name: str) -> Iterator[Target]:
-    """What people hold of one event, as `carevouch verify` reads it: the file is named.
+    """The files that people hold of one event, as `carevouch verify` reads them. It names the file.
 
-    A cosignature that is gone is a quorum that is not met; then the policy and the log above are named.
+    A cosignature that is gone is a quorum that is not met. Then the policy and the log above are named.
     """
     write(folder, honest.held)
     at = {file: str(folder / file) for file in honest.held}
@@ -195,7 +199,7 @@ def _tile(log: LogName, path: str) -> str:
 
 
 def _entry_right(log: LogName, index: int, what: str) -> Right:
-    """The entry; beside it the root, and what refers to the entry."""
+    """The entry's name, and beside it the root and the entries that refer to it."""
     beside = [rf"{log}: root checkpoint: .*", rf"{log}: head super-log entry \d+: .*"]
     later = {
         # Later events of the key lack it, later seals their predecessor, later events their epoch.
@@ -211,7 +215,7 @@ def _entry_right(log: LogName, index: int, what: str) -> Right:
 
 
 def _note_right(log: LogName, what: str) -> Right:
-    """The checkpoint, or what of it is gone; beside it what the strand no longer shows."""
+    """The checkpoint's name or that of its missing part, and beside it the strand's missing proof."""
     beside = [rf"None: behind super-log entry \d+: it has strand {log} .*"]
     if log == SUPER:
         beside = [r"None: quorum super-log checkpoint: .*"]
@@ -227,7 +231,7 @@ def _what(entry: bytes) -> str:
 
 
 def _entries(honest: Honest) -> Iterator[tuple[LogName, int, str, Sequence[int]]]:
-    """Each entry: its log, its index, its bundle's path, and where in that its length and itself lie."""
+    """Each entry: its log, its index, its bundle's path, and the places of its length and its bytes there."""
     for log in LOGS:
         for number in range(-(-size_of(honest.files, log) // WIDTH)):
             path, at = tile_path(honest.files, log, ENTRIES, number), 0
@@ -238,7 +242,7 @@ def _entries(honest: Honest) -> Iterator[tuple[LogName, int, str, Sequence[int]]
 
 
 def _parts(note: bytes) -> Iterator[tuple[str, Sequence[int]]]:
-    """Where a checkpoint's text and each of its lines lie."""
+    """The places of a checkpoint's text and of each of its lines."""
     text = parse_note(note).text.encode()
     yield "body", range(len(text) + 1)
     at = len(text) + 1

@@ -1,7 +1,7 @@
-"""Somebody with all of the operator's keys, who shows two histories: nothing in either of them gives it away.
+"""A second history, by an attacker with all of the operator's keys: neither history shows it by itself.
 
-Each view passes every audit by itself. What sees them is what somebody kept: an older checkpoint, a mirror, a
-witness, a receipt, a proof or an opening. Here are the views, and each of those looks.
+Each view passes every audit. Only a kept file shows the fork: an older checkpoint, a mirror, a witness, a
+receipt, a proof or an opening. This module has the views, and each of those comparisons.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from tests.unit.sealing.acts import Producer
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Another history than the honest one: `size` of strand 0 as against the honest log's."""
+    """Another history than the honest one, with the size of its strand 0 compared to the honest log's."""
 
     name: str
     files: Files
@@ -61,7 +61,7 @@ def forked(honest_of: Callable[[], Honest]) -> Fork:
 
 
 def _above(honest: Honest, files: Files, strand: int) -> Files:
-    """With a super-log as large as the honest one, whose last word on the strand is another one."""
+    """The view with a super-log as large as the honest one, whose last entry about the strand is another."""
     entries, origin = entries_of(honest.files, SUPER), f"{origin_of(strand)}\n".encode()
     last = max(at for at, entry in enumerate(entries) if entry.startswith(origin))
     entries[last] = super_entry(
@@ -72,7 +72,7 @@ def _above(honest: Honest, files: Files, strand: int) -> Files:
 
 
 def seen(fork: Fork, view: View, folder: Path, tally: Tally) -> None:
-    """Every look at one view by those who saw the honest log."""
+    """Every comparison of one view by people who saw the honest log."""
     for kind, what, names, right in _looks(fork, view, folder):
         tally.count(f"a view {view.name}: {kind}", what, names, right)
 
@@ -106,7 +106,7 @@ def _looks(fork: Fork, view: View, folder: Path) -> Iterator[tuple[str, str, lis
 
 
 def _evidence(fork: Fork, folder: Path, other: str) -> Iterator[tuple[str, str, list[str], Right]]:
-    """What its producer gave for the event that is gone: the receipt, and the opening."""
+    """The receipt and the opening that the producer gave for the missing event."""
     true = entries_of(fork.honest.files, fork.strand)[fork.index].decode()
     certificate = fork.honest.deployment.producer.certificate
     write(folder, {"receipt": f"{true} {certificate}".encode()})
@@ -131,7 +131,7 @@ def _mirror(view: View, strand: int) -> str:
 
 
 def _last_event(honest: Honest) -> tuple[int, int]:
-    """Where the event with the last number stands: that it is gone leaves no gap."""
+    """The place of the event with the last number. Without it there is no gap."""
     kid = honest.deployment.producer.signer.kid
     found = [
         (event.n, strand, index)

@@ -1,8 +1,8 @@
-"""The honest log that is tampered with, and what people hold of it, all by the product's own code.
+"""The honest log before tampering, and the files that people hold of it, all by the product's own code.
 
-One deployment: a first epoch of one strand, a second of two, a super-log that two witnesses cosign, both
-signature lines on every checkpoint. It holds events of four producers, a person's revisions, a consent with
-its device, a rejection, and blocks of two times, so that numbers fall due. Everything is deterministic.
+It is one deployment: a first epoch of one strand, a second of two, a super-log that two witnesses cosign, and
+both signature lines on every checkpoint. It holds events of four producers, a person's revisions, a consent
+with its device, a rejection, and blocks of two times, so that numbers fall due. Everything is deterministic.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,9 +41,9 @@ DOC = Doc("Observation", f"{PATIENT}.{event_id(90_000)}")
 
 @dataclass
 class Honest:
-    """The log as it stands in the end, as it stood before its last batch, and what people hold of it.
+    """The log at its end and before its last batch, and the files that people hold of it.
 
-    `held` are files by name: of each kind of evidence one, as its owner keeps it.
+    `held` are these files by name: one of each kind of evidence, as its owner keeps it.
     """
 
     deployment: Deployment
@@ -71,7 +71,7 @@ class Honest:
 
 @cache
 def large() -> Honest:
-    """More than a thousand entries, more than one full bundle in each strand."""
+    """More than a thousand entries, and more than one full bundle in each strand."""
     return _built(first=120, batches=18, acts=50)
 
 
@@ -93,7 +93,7 @@ def size_of(files: Mapping[str, bytes], log: LogName) -> int:
 
 
 def tile_path(files: Mapping[str, bytes], log: LogName, level: int, index: int) -> str:
-    """The path of a tile (of entries, for `ENTRIES`) as it is at the log's size."""
+    """The path of a tile (of entries, for `ENTRIES`) at the log's size."""
     return f"{log}/{tile_at(level, index, size_of(files, log)).path}"
 
 
@@ -111,7 +111,7 @@ def typ_of(entry: bytes) -> str:
 
 
 def type_of(entry: bytes) -> str:
-    """What a seal or an event says it is."""
+    """The type that a seal or an event names."""
     return str(take_apart(entry.decode("ascii")).payload.get("type", ""))
 
 
@@ -136,7 +136,7 @@ def publish(deployment: Deployment) -> None:
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """The files in a folder."""
+    """Write the files into a folder."""
     for name, data in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ def _built(first: int, batches: int, acts: int) -> Honest:
 
 
 def _versions(deployment: Deployment) -> list[Opening]:
-    """Two versions of one document, each an act of its own; sealed."""
+    """Seal two versions of one document, each an act of its own."""
     openings: list[Opening] = []
     prev: bytes | None = None
     for version in (1, 2):
@@ -197,7 +197,7 @@ def _versions(deployment: Deployment) -> list[Opening]:
 
 
 def _held(honest: Honest, consent: Opening, versions: Sequence[Opening]) -> Files:
-    """What people keep: genesis, epochs, and of each opening the proofs, the receipt in COSE, the receipt."""
+    """The files that people keep: genesis, epochs, and of each opening the proofs and both receipts."""
     held = {"genesis": honest.files["genesis"], "epochs": honest.files["epochs"], "policy": POLICY}
     for name, opening in (("consent", consent), ("first", versions[0]), ("second", versions[1])):
         placed = place(honest, opening.event)
@@ -213,7 +213,7 @@ def _held(honest: Honest, consent: Opening, versions: Sequence[Opening]) -> File
 
 
 def place(honest: Honest, event: str) -> EntryWithProof:
-    """Where an event stands, as the ledger's door answers."""
+    """The place of an event, as the ledger's door answers."""
     return honest.deployment.cloud.library().event(_id(event))
 
 

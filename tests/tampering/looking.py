@@ -1,7 +1,7 @@
-"""How people look at a log and at what they hold, each as a function from bytes to the names they are told.
+"""The product's checks, each as a function from bytes to the names that it reports.
 
-What looks is the product's: the commands as they are typed, the audits behind them, and where a thousand
-signatures for each flipped byte would be too dear, the very check of files that audit and mirror make.
+These are the commands as they are typed, and the audits behind them. Where a thousand signatures for each
+flipped byte would cost too much, it is the check of a file that audit and mirror make.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +47,7 @@ def names_of(log: LogName | None, to: Findings) -> list[str]:
 
 
 def audited(honest: Honest, files: Files, *, witnessed: bool = True, **options: Any) -> list[str]:
-    """The audit of all of it."""
+    """The audit of the whole log."""
     policy = honest.policy if witnessed else None
     found = audit_log(honest.genesis, files.get, policy=policy, **options).all_findings
     return [name_of(log, finding) for log, finding in found]
@@ -59,7 +59,7 @@ def whole(honest: Honest, path: str) -> Look:
 
 
 def strand_alone(honest: Honest, path: str) -> Look:
-    """The audit of the one log that the file is of, held against what the super-log says of it."""
+    """The audit of the file's log alone, compared with the super-log's entries about it."""
     log = log_of(path)
     genesis, heads = told(honest)
 
@@ -73,7 +73,7 @@ def strand_alone(honest: Honest, path: str) -> Look:
 
 
 def walked(honest: Honest, path: str) -> Look:
-    """The audit's walk through the log that the file is of: every tile against every entry, no signature."""
+    """The audit's walk through the file's log: every tile against every entry, without signatures."""
     log, head = log_of(path), head_of(honest, log_of(path))
 
     def look(data: bytes) -> Names:
@@ -86,7 +86,7 @@ def walked(honest: Honest, path: str) -> Look:
 
 
 def mirrored(honest: Honest, path: str) -> Look:
-    """The mirror's check of a file before it is kept, where the log shows this file wherever it is asked."""
+    """The mirror's check of a file before it stores it, if the log serves this file each time."""
     log, head = log_of(path), head_of(honest, log_of(path))
     tile = parse_path(path.partition("/")[2])
 
@@ -116,7 +116,7 @@ def opened(honest: Honest, path: str) -> Look:
 
 
 def commanded(folder: Path, name: str, *words: str) -> Look:
-    """A command that reads the file `name` of the folder; what it says when it refuses, and nothing else."""
+    """A command that reads the file `name` of the folder. Returns its sentences if it refuses."""
 
     def look(data: bytes) -> Names:
         (folder / name).write_bytes(data)
@@ -127,7 +127,7 @@ def commanded(folder: Path, name: str, *words: str) -> Look:
 
 
 def run(verb: str, *words: str) -> tuple[int, str]:
-    """A command as it is typed, with the pinned key: its status, and all that it says."""
+    """A command as it is typed, with the pinned key. Returns its status and its output."""
     said = StringIO()
     with redirect_stdout(said), redirect_stderr(said):
         status = main([verb, *words, "--key", VKEY])
@@ -145,6 +145,6 @@ def head_of(honest: Honest, log: LogName) -> Checkpoint:
 
 
 def told(honest: Honest) -> tuple[Genesis, dict[int, list[KnownRoot]]]:
-    """Genesis knowing the epochs, and what the super-log says of each strand."""
+    """Genesis with the epochs, and the super-log's heads of each strand."""
     above = audit_super(honest.genesis, below(honest.files, SUPER))
     return read_epochs(honest.files["epochs"], honest.genesis), above.heads

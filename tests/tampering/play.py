@@ -1,8 +1,9 @@
 """All of it played: a sample for every day, every byte for `python -m tests.tampering`.
 
 The sample flips bytes in the log of more than a thousand entries, as the audit walks through it and as a
-mirror takes it, and in smaller logs of the same making, where whole audits are cheap. The full play leaves no
-byte of the smallest out, no tile and no checkpoint of the large one, and of that a sample of every entry.
+mirror takes it. It also flips bytes in smaller logs of the same making, where whole audits are cheap. The
+full play covers every byte of the smallest log, every tile and checkpoint of the large one, and a sample of
+each of its entries.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -48,7 +49,7 @@ def flips_of_what_people_hold(tally: Tally, folder: Path, *, full: bool) -> None
 
 
 def attacks(tally: Tally, *, full: bool) -> None:
-    """Those on purpose, in a log of a hundred entries; in the large one some of them, or all."""
+    """The attacks on purpose: all in a log of a hundred entries, and some or all in the large one."""
     for attack in [*edits(), *schemes()]:
         _attack(tally, attack, medium())
         if full or (attack.keys == LOG and attack.name in _ON_THE_LARGE_LOG):
@@ -56,7 +57,7 @@ def attacks(tally: Tally, *, full: bool) -> None:
 
 
 def forks(tally: Tally, folder: Path, *, full: bool) -> None:
-    """Other views by somebody with all keys."""
+    """Other views by an attacker with all keys."""
     for number, honest_of in enumerate((medium, large) if full else (medium,)):
         fork = forked(honest_of)
         for at, view in enumerate(fork.views):
@@ -94,7 +95,7 @@ Play = Callable[[Tally, Path], None]
 
 
 def plays(*, full: bool) -> list[Play]:
-    """All that there is to play, in order."""
+    """All plays, in order."""
     return [
         lambda tally, _: flips_of_files(tally, full=full),
         lambda tally, folder: flips_of_what_people_hold(tally, folder, full=full),

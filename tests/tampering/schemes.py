@@ -1,7 +1,7 @@
-"""Attacks with more of the operator's keys, and on what lies above the strands.
+"""Attacks with more of the operator's keys, and on the logs above the strands.
 
-The super-log may leave out a strand, or say something else of it; checkpoints may be shown for one another;
-epochs may be others than the operator ordered; the sealer may seal as if an event had never come.
+The super-log may leave out a strand, or lie about it. Checkpoints may stand for one another. Epochs may
+differ from the operator's orders. The sealer may seal as if an event had never come.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,11 +40,11 @@ Heads = Callable[[Honest], Sequence[bytes]]
 
 def schemes() -> list[Attack]:
     """All of them."""
-    return [*_above(), *_checkpoints(), *_epochs(), *_sealed()]
+    return [*_lies_about_strands(), *_super_log_itself(), *_checkpoints(), *_epochs(), *_sealed()]
 
 
 def head(honest: Honest, strand: int, size: int, root: bytes | None = None) -> bytes:
-    """The super-log's entry for a strand at a size: the true one, or of another root."""
+    """The super-log's entry for a strand at a size, with the true root or another one."""
     entries = entries_of(honest.files, strand)[:size] if strand < 2 else []
     true = Edge().extended(leaf_hashes(entries)).root()
     note = honest.house.logs.sign(Checkpoint(origin_of(strand), size, true if root is None else root))
@@ -61,7 +61,9 @@ def _super(name: str, heads: Heads, right: str, beside: str = "") -> Attack:
     )
 
 
-def _above() -> list[Attack]:
+def _lies_about_strands() -> list[Attack]:
+    """The super-log says something false about a strand, under the log's signature."""
+
     def last(honest: Honest, strand: int) -> bytes:
         return head(honest, strand, size_of(honest.files, strand))
 
@@ -101,17 +103,29 @@ def _above() -> list[Attack]:
             lambda h: [last(h, 0), last(h, 1), head(h, 7, 0)],
             r"None: strand super-log entry 2: there is no strand 7",
         ),
+    ]
+
+
+def _super_log_itself() -> list[Attack]:
+    """The super-log is gone, lacks its witnesses, or is ahead of its strand."""
+    return [
         Attack(
             "super-log: gone",
             NOBODY,
             lambda h: without(h.files, SUPER),
             lambda _: Right(r"None: missing super-log checkpoint: .*", r"None: gap key .*"),
         ),
-        Attack("super-log: signed anew", LOG, lambda h: fitted(h, h.files), _quorum, policy=True),
+        Attack(
+            "super-log: signed anew",
+            LOG,
+            lambda h: fitted(h, h.files),
+            lambda _: Right(r"None: quorum super-log checkpoint: .*"),
+            policy=True,
+        ),
         Attack(
             "super-log: one witness's line dropped",
             NOBODY,
-            lambda h: {**h.files, "super/checkpoint": _fewer_lines(h.files["super/checkpoint"])},
+            _last_line_dropped,
             lambda _: Right(r"None: quorum super-log checkpoint: .*without w1.*"),
             policy=True,
         ),
@@ -131,13 +145,9 @@ def _above() -> list[Attack]:
     ]
 
 
-def _quorum(_: Honest) -> Right:
-    return Right(r"None: quorum super-log checkpoint: .*")
-
-
-def _fewer_lines(note: bytes) -> bytes:
-    parsed = parse_note(note)
-    return render_note(Note(parsed.text, parsed.lines[:-1]))
+def _last_line_dropped(honest: Honest) -> Files:
+    note = parse_note(honest.files["super/checkpoint"])
+    return {**honest.files, "super/checkpoint": render_note(Note(note.text, note.lines[:-1]))}
 
 
 def _line_of_another(honest: Honest) -> Files:
@@ -162,7 +172,7 @@ def _shown_for(name: LogName, other: LogName) -> Attack:
 
 def _checkpoints() -> list[Attack]:
     def elsewhere(honest: Honest) -> Files:
-        """Signed by the log's key, under the strand's own name, but of another log."""
+        """A checkpoint signed by the log's key, under the strand's own name, but of another log."""
         text = Checkpoint("other.example/strand/0", size_of(honest.files, 0), bytes(32)).text
         return {**honest.files, "0/checkpoint": sign_note(text, origin_of(0), honest.house.log)}
 
@@ -216,7 +226,7 @@ def _sealed() -> list[Attack]:
         return entries_of(honest.files, 0)[at_of(honest)]
 
     def rejected(honest: Honest) -> list[bytes]:
-        """A true event answered as if it were none: it disappears, and its block ends with its rejection."""
+        """A true event is rejected. It disappears, and its block ends with the rejection."""
         entries, at = entries_of(honest.files, 0), at_of(honest)
         blocks = [block[:-1] for block in blocks_of(entries)]
         number = next(n for n, block in enumerate(blocks) if entries[at] in block)

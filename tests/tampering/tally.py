@@ -1,7 +1,7 @@
-"""What came of each kind of tampering: how often tried, seen, and called by its right name.
+"""The counts for each kind of tampering: how often tried, seen, and called by its right name.
 
-A verdict is a list of names, one for each thing that somebody was told. Tampering is *seen* if there is any,
-and *named* if one of them is the right one and no other accuses something else.
+A verdict is a list of names, one for each reported fault. Tampering is *seen* if there is any name. It is
+*named* if one of them is the right one and no other accuses something else.
 """
 
 import re
@@ -16,13 +16,13 @@ MAX_MISSED = 5
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """Which name has to be among those told, and which others may stand beside it as its consequences."""
+    """The name that must be reported, and the names that may stand beside it as its consequences."""
 
     name: str
     beside: str = ""
 
     def fits(self, names: Names) -> bool:
-        """Whether the right name was told and nothing else was accused."""
+        """Whether the right name was reported and nothing else was accused."""
         allowed = f"(?:{self.name})|(?:{self.beside})" if self.beside else self.name
         return any(_is(self.name, name) for name in names) and all(_is(allowed, name) for name in names)
 
@@ -48,7 +48,7 @@ class Tally:
     rows: dict[str, Row] = field(default_factory=dict)
 
     def count(self, kind: str, what: str, names: Names, right: Right) -> None:
-        """One attempt: `what` was tampered with, and `names` were told."""
+        """Count one attempt: `what` was tampered with, and `names` were reported."""
         row = self.rows.setdefault(kind, Row())
         row.tried += 1
         row.seen += bool(names)
@@ -59,15 +59,15 @@ class Tally:
 
     @property
     def whole(self) -> bool:
-        """Whether everything was seen and named."""
+        """Whether every attempt was seen and named."""
         return bool(self.rows) and all(row.whole for row in self.rows.values())
 
     def missed(self) -> list[str]:
-        """What was not, with its kind."""
+        """The attempts that were not seen or not named, with their kind."""
         return [f"{kind}: {what}" for kind, row in self.rows.items() for what in row.missed]
 
     def lines(self) -> list[str]:
-        """The table."""
+        """The lines of the table."""
         rows = [(kind, row.tried, row.seen, row.named) for kind, row in self.rows.items()]
         total = ("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))
         width = max(len(str(row[0])) for row in [*rows, total])

@@ -1,4 +1,4 @@
-"""What is seen only by comparing: versions, a mirror's own copy, and what one key alone can move."""
+"""Changes that only a comparison shows: versions, a mirror's own copy, and what one key alone can move."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_a_second_history_of_a_document_is_named_though_all_keys_signed_it(tmp_p
     twin = Producer(honest.house, name="twin", epoch=2, made=honest.deployment.producer.made)
     revision = Revision(DOC, 2, sha256(b"another"), sha256(b"nonce"), b'{"version":"another"}')
     text = twin.event(61_000, [revision])
-    strand = next(one for one in (0, 1) if _belongs(text, one))
+    strand = strand_of(parse_event(text).id, 2)
     blocks, times = unsealed(entries_of(honest.files, strand))
     added = [twin.certificate.encode(), text.encode()]
     files = fitted(honest, resigned(honest, strand, resealed(honest, [*blocks, added], [*times, times[-1]])))
@@ -58,10 +58,6 @@ def test_a_second_history_of_a_document_is_named_though_all_keys_signed_it(tmp_p
     assert status == 1
     (found,) = [line for line in said.splitlines() if line.startswith("version: ")]
     assert f"third.opening: {DOC} has another version 2 as well" in found
-
-
-def _belongs(text: str, strand: int) -> bool:
-    return strand_of(parse_event(text).id, 2) == strand
 
 
 def test_an_opening_whose_event_was_dropped_is_named(tmp_path: Path) -> None:
@@ -77,7 +73,7 @@ def test_an_opening_whose_event_was_dropped_is_named(tmp_path: Path) -> None:
 
 
 def test_a_certificate_order_is_kept_by_the_real_sealer() -> None:
-    """What the order within a block forbids, the sealer never does: all blocks of an honest log pass."""
+    """The sealer never breaks the order within a block: all blocks of an honest log pass."""
     for strand in (0, 1):
         for block in blocks_of(entries_of(medium().files, strand)):
             places = [at for at, entry in enumerate(block) if typ_of(entry) == "cert"]
@@ -85,7 +81,7 @@ def test_a_certificate_order_is_kept_by_the_real_sealer() -> None:
 
 
 def test_a_mirror_stays_as_it_was_whatever_its_source_alters(tmp_path: Path) -> None:
-    """A copy of the log as it was before its last batch; then each new file of it is altered."""
+    """Mirror the log as it was before its last batch. Then alter each new file of it."""
     honest = small()
     before = write(tmp_path / "before", honest.before)
     new = [
@@ -112,7 +108,7 @@ def test_a_mirror_stays_as_it_was_whatever_its_source_alters(tmp_path: Path) -> 
 def test_what_the_logs_key_alone_moves_between_blocks_is_seen_by_whoever_kept_a_checkpoint() -> None:
     """Blocks count their entries and do not name them; two events of one key may change places across a seal.
 
-    Nothing but the root says so. It is why a log is worth what its witnesses and mirrors are worth.
+    Only the root shows it. This is why a log is worth what its witnesses and mirrors are worth.
     """
     honest = medium()
     entries, at = entries_of(honest.files, 0), at_of(honest)

@@ -1,4 +1,4 @@
-"""Whatever is tampered with is detected, and called by its name: every figure of the table is 100 %."""
+"""All tampering is detected, and called by its name: every figure of the table is 100 %."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A deployment of which spans are exported, and its bucket as the exporter's role sees it."""
+"""A deployment to export from, and its bucket as the exporter's role sees it."""
 
 import json
 from collections.abc import Callable
@@ -70,7 +70,7 @@ class Place:
             self.cloud.sealer(strand).publish()
 
     def block(self, strand: int = 0, events: int = 2, seconds: float = 1, *, publish: bool = True) -> None:
-        """Seal a block, so many seconds after whatever was before."""
+        """Seal a block, so many seconds after the one before."""
         self.cloud.clock.advance(seconds)
         keys: list[Key] = []
         for _ in range(events):
@@ -90,7 +90,7 @@ class Place:
         return Exporter(library, self.exports, has_time).run(request)
 
     def verified(self, answer: Json) -> ExportReport:
-        """The export, checked by who holds its files and the key alone."""
+        """The export, checked by a person who holds only its files and the key."""
         assert answer["status"] == "completed"
         return verify_export(self.exports.files[answer["manifest"]], self.read, self.verifier)
 
@@ -118,7 +118,7 @@ class Place:
         return [entry.decode() for entry in found]
 
     def expected(self, strand: int, start: float, end: float) -> list[list[str]]:
-        """The blocks of the span, by going through the mirror entry by entry."""
+        """The blocks of the span, found by walking the mirror entry by entry."""
         blocks: list[list[str]] = []
         pending: list[str] = []
         for text in self.mirror(strand):

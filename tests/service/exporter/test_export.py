@@ -1,4 +1,4 @@
-"""Exports of blocks: whole, verifiable alone, the same however often they were interrupted, about nobody."""
+"""Exports of blocks: whole, verifiable alone, the same after any interruption, and about nobody."""
 
 import json
 from collections.abc import Callable
@@ -184,7 +184,7 @@ def test_every_flipped_byte_of_the_manifest_is_found(small: tuple[Place, Json]) 
 
 
 def _changed(place: Place, answer: Json, change: Callable[[Json], object]) -> bytes:
-    """The manifest with a change, its own hash made anew: what an attacker would hand out."""
+    """The manifest with a change and a new hash of its own, as an attacker would hand it out."""
     body = json.loads(place.exports.files[answer["manifest"]])
     del body["sha256"]
     change(body)
@@ -233,7 +233,7 @@ def _swap(strand: Json) -> None:
 
 
 def test_a_shorter_span_passed_off_as_the_whole_is_refused() -> None:
-    """Leaving the first or the last block out, with proofs of the shorter span that are true themselves."""
+    """Leave the first or the last block out, with true proofs of the shorter span."""
     place = Place()
     for _ in range(5):
         place.block(events=1)

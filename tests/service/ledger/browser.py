@@ -1,7 +1,6 @@
-"""A headless Chromium with the page in it, and the command beside it: what each says of the same files.
+"""The page in a headless Chromium, and the command beside it, asked about the same files.
 
-Playwright drives the browser that Debian packages and never downloads one. Where there is none, tests skip
-and say so.
+Playwright drives the browser that Debian packages and never downloads one. Without it, tests skip and say so.
 """
 
 import base64
@@ -30,7 +29,7 @@ _MLDSA = re.compile(rb"\xe2\x80\x94 [^ \n]+ [A-Za-z0-9+/]{5}([A-Za-z0-9+/=]{%d})
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 FLAGS = {kind: f"--{kind}" for kind in ("opening", "entry", "certificate", "policy", "epochs")}
 _JUDGE = """async ([base, key, changes]) => {
-  const said = [];
+  const answers = [];
   for (const change of changes) {
     const files = base.map(({ name, data }) => ({ name, bytes: unb64(change[name] ?? data, name) }));
     const { verdict, findings, missing, accounts } = await judge(files, change.key ?? key);
@@ -38,15 +37,18 @@ _JUDGE = """async ([base, key, changes]) => {
       accountWords(one, "log").flatMap(([, lines]) => lines.filter(isText)));
     const of = (wanted) =>
       findings.filter(({ state }) => state === wanted).map((one) => [one.file, one.sentence]);
-    said.push({ verdict, missing, refused: of(REFUSED), held: of(HELD), words: words.flat() });
+    answers.push({ verdict, missing, refused: of(REFUSED), held: of(HELD), words: words.flat() });
   }
-  return said;
+  return answers;
 }"""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """The page's answer: `refused` and `held` are (file, sentence), `words` what the accounts say."""
+class PageAnswer:
+    """The page's answer.
+
+    `refused` and `held` are (file, sentence), and `words` the sentences of the accounts.
+    """
 
     verdict: str
     missing: list[str]
@@ -66,18 +68,18 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def judged(page: Page, case: Case) -> Said:
+def judged(page: Page, case: Case) -> PageAnswer:
     """The page's verdict on a case."""
     return all_judged(page, case, [{}])[0]
 
 
-def all_judged(page: Page, case: Case, changes: Sequence[dict[str, bytes | str]]) -> list[Said]:
+def all_judged(page: Page, case: Case, changes: Sequence[dict[str, bytes | str]]) -> list[PageAnswer]:
     """The verdict on the case with each of these changes: other bytes by file name, another key as `key`."""
     base = [{"name": file.name, "data": _text(file.data)} for file in case.files]
     texts = [{name: _text(data) for name, data in change.items()} for change in changes]
     answers: list[dict[str, Any]] = page.evaluate(_JUDGE, [base, case.key, texts])
     return [
-        Said(
+        PageAnswer(
             one["verdict"],
             one["missing"],
             [(name, sentence) for name, sentence in one["refused"]],
@@ -89,10 +91,10 @@ def all_judged(page: Page, case: Case, changes: Sequence[dict[str, bytes | str]]
 
 
 def agreed(page: Page, case: Case, folder: Path) -> str:
-    """The page's verdict, once it is certain that the command accepts just what the page verifies."""
-    said = judged(page, case)
-    assert (said.verdict == "verified") == accepted(case, folder), said
-    return said.verdict
+    """The page's verdict, after asserting that the command accepts exactly what the page verifies."""
+    answer = judged(page, case)
+    assert (answer.verdict == "verified") == accepted(case, folder), answer
+    return answer.verdict
 
 
 def accepted(case: Case, folder: Path) -> bool:
@@ -108,7 +110,7 @@ def accepted(case: Case, folder: Path) -> bool:
 
 
 def flips(data: bytes, *, blind: bool = False) -> list[bytes]:
-    """The data with one byte changed, where the seed says; only, or never, in what a browser is blind for."""
+    """The data with one byte changed at seeded places: never, or only if `blind`, in unchecked bytes."""
     unseen = {at for found in _MLDSA.finditer(data) for at in range(*found.span(1))}
     drawn, broken = random.Random(SEED), []  # noqa: S311 - places to try, no secret
     for at in drawn.sample([at for at in range(len(data)) if (at in unseen) == blind], PLACES):

@@ -1,9 +1,10 @@
-"""Files as a patient would hold them, by the product's own code: proofs, openings, a super-log, witnesses.
+"""Files as a patient holds them, by the product's own code: proofs, openings, a super-log, witnesses.
 
-One deployment with two strands, whose logs sign with Ed25519 and ML-DSA-44, as real ones do (`PLAIN` has the
-first key alone, and genesis of version 1). Its strand 0 holds an observation, a consent that a device signed,
-an act of the operator, a certificate and a seal; its super-log holds strands' checkpoints; witnesses cosign.
-Everything but the ML-DSA-44 signatures is deterministic, so that a flipped byte can be found again.
+It is one deployment with two strands, whose logs sign with Ed25519 and ML-DSA-44, as real ones do. `PLAIN`
+has only the first key, and genesis of version 1. Its strand 0 holds an observation, a consent that a device
+signed, an act of the operator, a certificate and a seal. Its super-log holds strands' checkpoints, which
+witnesses cosign. All but the ML-DSA-44 signatures is deterministic, so that a flipped byte can be found
+again.
 """
 
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ RESULT = b'{"resourceType":"Observation","valueQuantity":{"value":1.50,"unit":"m
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file, by what the command calls it; the page is told its name and bytes only."""
+    """A file, by the command's name for its kind. The page gets only its name and bytes."""
 
     name: str
     kind: Kind
@@ -58,7 +59,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What somebody drops, and the key they trust."""
+    """The files that somebody drops, and the key they trust."""
 
     files: tuple[File, ...]
     key: str = VKEY
@@ -67,23 +68,23 @@ class Case:
         return next(file for file in self.files if file.name == name)
 
     def changed(self, name: str, data: bytes) -> "Case":
-        """With other bytes in the file of that name."""
+        """The case with other bytes in the file of that name."""
         return replace(
             self, files=tuple(replace(one, data=data) if one.name == name else one for one in self.files)
         )
 
     def without(self, *names: str) -> "Case":
-        """Without these files."""
+        """The case without these files."""
         return replace(self, files=tuple(one for one in self.files if one.name not in names))
 
     def plus(self, *files: File) -> "Case":
-        """With these files too."""
+        """The case with these files too."""
         return replace(self, files=(*self.files, *files))
 
 
 @dataclass
 class Strand:
-    """A log of few entries, all at hand."""
+    """A log of few entries, all in memory."""
 
     name: str
     entries: Sequence[bytes]
@@ -104,7 +105,7 @@ class Strand:
         return super_entry(self.head, self.signer.keys.verifier(self.name))
 
     def proof(self, entry: bytes, head: bytes | None = None) -> bytes:
-        """The proof file of an entry, under `head` if the checkpoint carries more lines than the log's."""
+        """The proof file of an entry, under `head` if that carries more lines than the log's."""
         index = self.entries.index(entry)
         path = tuple(inclusion_path(self.leaves, index))
         return proofs.render(TlogProof(index, path, self.head if head is None else head))
@@ -112,7 +113,7 @@ class Strand:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Another organisation that cosigns what it saw (C2SP tlog-cosignature, 0x04)."""
+    """Another organisation that cosigns checkpoints (C2SP tlog-cosignature, 0x04)."""
 
     name: str
 
@@ -153,7 +154,7 @@ def opened(producer: Producer, number: int, *revisions: Revision) -> Opening:
 
 
 def order(number: int = 2, strands: int = GROWN, prev: str | None = None, **untrue: object) -> str:
-    """The operator's order to open an epoch after `prev`; `untrue` members are signed whatever they say."""
+    """The operator's order to open an epoch after `prev`. `untrue` members are signed as they are."""
     follows = None if prev is None else sha256(prev.encode())
     payload = order_payload(ORIGIN, Epoch(number, strands, START), follows)
     return sign({**payload, **untrue}, EPOCH_TYP, HOUSE.operator)
@@ -165,7 +166,7 @@ def epochs_file(*orders: str) -> File:
 
 
 def later_opening() -> Opening:
-    """An observation of epoch 2, in a strand that genesis has not."""
+    """An observation of epoch 2, in a strand that genesis does not have."""
     producer = Producer(House(strands=GROWN), name="grown", spread=True, epoch=2)
     return opened(producer, GROWN + NEW_STRAND, producer.revision(800, body=RESULT))
 
@@ -189,7 +190,7 @@ def device_opening(
     signer: KeyInMemory = DEVICE,
     seed: bytes = SEED,
 ) -> Opening:
-    """The binding of a device; every default is how it should be."""
+    """The binding of a device, correct by default."""
     one_time = one_time_key(SEED).jwk
     offer = make_offer(patient, one_time, later(START, hours * 3600), "d." + event_id(5), PROVIDER)
     body = device_body(answer_offer(offer, seed, signer), status=status)
@@ -200,7 +201,7 @@ def device_opening(
 def consent_opening(
     *, device: Opening | None = None, version: int = 1, signer: KeyInMemory | None = DEVICE
 ) -> Opening:
-    """A consent with its device; `signer` None leaves it unsigned."""
+    """A consent with its device. Without a `signer` it is unsigned."""
     doc = Doc("Consent", f"{PATIENT}.{event_id(7)}")
     payload = grant_payload(CONSENT, str(doc), version, None, "request")
     body = body_of(CONSENT, None if signer is None else sign_grant(payload, signer))
@@ -222,7 +223,7 @@ def seal_entry() -> bytes:
 
 
 def epoch_entry(text: str = "", seal: KeyInMemory = HOUSE.seal, **untrue: object) -> bytes:
-    """The entry that opens an epoch on this order; `untrue` members stand beside it whatever it says."""
+    """The entry that opens an epoch on this order, with `untrue` members beside it."""
     data = {**parse_order(text or order()).data, **untrue}
     return sign({"v": 1, "type": EPOCH, "time": START, "data": data}, SEAL_TYP, seal).encode()
 
@@ -249,7 +250,7 @@ class Log:
         return Strand(self.super_name, heads, self.house.logs)
 
     def case(self, *names: str, head: bytes | None = None) -> Case:
-        """Genesis, and of each opening the file and its proof (`0.opening.json`, `0.tlog-proof`, …)."""
+        """Genesis, and of each opening its file and its proof (`0.opening.json`, `0.tlog-proof`, …)."""
         files = [genesis_file(self.house)]
         for at, opening in enumerate(self.openings):
             proof = self.strand.proof(opening.event.encode(), head)
@@ -258,7 +259,7 @@ class Log:
         return Case(tuple(file for file in files if not names or file.name in names))
 
     def chained(self, head: bytes | None = None) -> File:
-        """The proof of the strand's head in the super-log, under `head` if it carries more lines."""
+        """The proof of the strand's head in the super-log, under `head` if that carries more lines."""
         return File("super.tlog-proof", "super", self.above.proof(self.strand.plain_head, head))
 
 

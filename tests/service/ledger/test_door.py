@@ -57,11 +57,11 @@ class Site:
             self.cloud.sealer().publish()
 
     def act(self, count: int) -> list[Key]:
-        """So many events, not sealed."""
+        """Store so many events, not sealed."""
         return [self.cloud.act(self.producer, self.producer.n) for _ in range(count)]
 
     def seal(self, count: int) -> None:
-        """So many events, sealed and not published."""
+        """Seal so many new events, not published."""
         self.cloud.sealer().seal(self.act(count))
 
     def get(self, path: str) -> Answer:
@@ -115,7 +115,7 @@ def test_full_tiles_too_are_served_once_all_of_them_is_published() -> None:
 
 
 def test_a_cose_receipt_is_served_as_bytes_and_verifies() -> None:
-    """Bytes go out as bytes whatever their type is called; this one is no octet-stream."""
+    """Bytes go out as bytes under any media type; this one is no octet-stream."""
     site = Site()
     records = site.get("/ledger/feed?limit=5").json()["records"]
     event = parse_event(next(record["entry"] for record in records if record["kind"] == "event"))
@@ -136,7 +136,7 @@ def test_nothing_of_a_strand_is_served_before_its_first_checkpoint() -> None:
 
 
 def test_whoever_is_asked_to_cosign_the_super_log_reads_what_is_not_published_yet() -> None:
-    """An auditing witness reads the tree before it cosigns, and nothing is published before that."""
+    """An auditing witness reads the tree before it cosigns, and publishing waits for that."""
     site = Site()
     seen: list[str] = []
 
@@ -232,10 +232,10 @@ def test_a_wrapped_key_is_made_once_and_is_the_same_for_all() -> None:
     kept: dict[str, bytes] = {}
 
     class Keep:
-        def keep_once(self, name: str, data: bytes) -> bytes:
+        def store_secret(self, name: str, data: bytes) -> bytes:
             return kept.setdefault(name, data)
 
-        def kept(self, name: str) -> bytes | None:
+        def read_secret(self, name: str) -> bytes | None:
             return kept.get(name)
 
     wrapper = MemoryWrapper()
@@ -318,7 +318,7 @@ def test_a_bucket_with_a_forged_genesis_stops_the_sealer(deployed: Any) -> None:
 
 
 def test_a_proof_reads_one_tile_a_level_and_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the edge is missing, as in a log of before, the tiles at the end say the same."""
+    """Without the edge, as in an older log, the tiles at the end give the same hashes."""
     cloud = Cloud()
     producer = Producer(cloud.house)
     keys = [cloud.act(producer, number) for number in range(600)]

@@ -1,4 +1,4 @@
-"""The public feed: whoever polls sees every published event once, in order, and nothing about anybody."""
+"""The public feed: a poll sees every published event once, in order, and nothing about people."""
 
 from collections import defaultdict
 from itertools import pairwise
@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 class Site:
-    """A deployment with several strands, its door, and what was put but is not sealed yet."""
+    """A deployment with several strands, its door, and the stored events that are not sealed yet."""
 
     def __init__(self, strands: int = 1) -> None:
         self.strands = strands
@@ -58,7 +58,7 @@ class Site:
         self.cloud.sealer(strand).publish()
 
     def sealed(self, *counts: int) -> "Site":
-        """Blocks of so many events in strand 0, published."""
+        """Publish blocks of so many events in strand 0."""
         for count in counts:
             for _ in range(count):
                 self.act(0)
@@ -98,7 +98,7 @@ class Site:
 
 
 def told(site: Site, strand: int, start: int = 0) -> list[tuple[int, str]]:
-    """What the feed should say of a strand: index and entry of all but certificates."""
+    """The records of a strand that the feed should give: index and entry of all but certificates."""
     texts = [(at, entry.decode()) for at, entry in enumerate(site.published(strand)) if at >= start]
     return [(at, text) for at, text in texts if take_apart(text).typ != CERT_TYP]
 

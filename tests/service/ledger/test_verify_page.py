@@ -1,6 +1,6 @@
-"""`verify.html` in headless Chromium: what it accepts, what it refuses and what it says, beside the command.
+"""The page in headless Chromium: accepted files, refused files and words, compared with the command.
 
-It stands among the tests of a door because the page needs no cloud: files go in, words come out. The heart is
+It stands among the tests of a door because the page needs no cloud: files go in, words come out. The aim is
 parity: for every case here, true or broken, page and `carevouch verify` give the same verdict.
 """
 
@@ -102,14 +102,14 @@ def test_true_files_are_verified_by_page_and_command(case: Case, page: Page, tmp
 
 @pytest.mark.parametrize("name", ["genesis", "0.tlog-proof", "0.opening.json"])
 def test_without_one_of_the_three_files_nothing_is_called_good(name: str, page: Page) -> None:
-    said = judged(page, LOG.case("genesis", "0.tlog-proof", "0.opening.json").without(name))
-    assert said.verdict == "incomplete"
-    assert len(said.missing) == 1
+    answer = judged(page, LOG.case("genesis", "0.tlog-proof", "0.opening.json").without(name))
+    assert answer.verdict == "incomplete"
+    assert len(answer.missing) == 1
 
 
 def test_without_a_key_nothing_is_checked(page: Page) -> None:
-    said = judged(page, replace(LOG.case(), key=""))
-    assert (said.verdict, said.missing, said.held) == ("incomplete", ["the log's key"], [])
+    answer = judged(page, replace(LOG.case(), key=""))
+    assert (answer.verdict, answer.missing, answer.held) == ("incomplete", ["the log's key"], [])
 
 
 def test_a_bare_event_waits_for_its_certificate(page: Page, tmp_path: Path) -> None:
@@ -139,11 +139,11 @@ FLIPPED = {
 @pytest.mark.parametrize(("case", "name"), FLIPPED.values(), ids=FLIPPED)
 def test_a_flipped_byte_is_refused_with_a_sentence_about_its_file(case: Case, name: str, page: Page) -> None:
     broken = flips(case[name].data)
-    for data, said in zip(broken, all_judged(page, case, [{name: each} for each in broken]), strict=True):
-        assert said.verdict == "refused", data
-        assert all(len(sentence) > 10 for _, sentence in said.refused)
+    for data, answer in zip(broken, all_judged(page, case, [{name: each} for each in broken]), strict=True):
+        assert answer.verdict == "refused", data
+        assert all(len(sentence) > 10 for _, sentence in answer.refused)
         # A cosignature that no longer names its witness is no fault of the proof, but of the quorum.
-        assert {file for file, _ in said.refused} & {name, "policy"}, said
+        assert {file for file, _ in answer.refused} & {name, "policy"}, answer
 
 
 @pytest.mark.parametrize(("case", "name"), FLIPPED.values(), ids=FLIPPED)
@@ -155,13 +155,13 @@ def test_a_flipped_character_of_the_key_is_refused(page: Page, tmp_path: Path) -
     drawn, case, keys = random.Random(SEED), LOG.case(), []  # noqa: S311
     for at in drawn.sample(range(len(VKEY)), PLACES):
         keys.append(VKEY[:at] + chr(ord(VKEY[at]) ^ drawn.randrange(1, 32)) + VKEY[at + 1 :])
-    for vkey, said in zip(keys, all_judged(page, case, [{"key": each} for each in keys]), strict=True):
-        assert said.verdict == "refused", vkey
+    for vkey, answer in zip(keys, all_judged(page, case, [{"key": each} for each in keys]), strict=True):
+        assert answer.verdict == "refused", vkey
         assert not accepted(replace(case, key=vkey), tmp_path)
 
 
 def chained(entry: bytes, name: str = f"{ORIGIN}/super") -> File:
-    """The proof, in a super-log of that name, of an entry made wrong."""
+    """The proof, in a super-log of that name, of a wrongly made entry."""
     return File("super.tlog-proof", "super", Strand(name, [b"first", entry]).proof(entry))
 
 
@@ -177,7 +177,7 @@ def elsewhere(strand: int) -> Case:
 
 
 def consenting(**more: object) -> Case:
-    """A log of one consent, something about it untrue."""
+    """A log of one consent, about which something is untrue."""
     opening = consent_opening(**more)  # type: ignore[arg-type]
     return Log([opening]).case()
 
@@ -198,7 +198,7 @@ def untrue(**members: object) -> Case:
 
 
 def without_strand_line() -> Case:
-    """A proof whose checkpoint a witness signed and the log did not."""
+    """A proof whose checkpoint a witness signed, but not the log."""
     text = Checkpoint(f"{ORIGIN}/strand/0", len(LOG.strand.leaves), root(LOG.strand.leaves)).text
     note = W1.cosigned(f"{text}\n".encode() + b"\xe2\x80\x94 x AAAAAAA=\n")
     return LOG.case("genesis", "0.tlog-proof", "0.opening.json", head=note).plus(LOG.chained())
@@ -283,13 +283,18 @@ def test_what_does_not_match_is_refused_by_page_and_command(
     case: Case, sentence: str, page: Page, tmp_path: Path
 ) -> None:
     assert agreed(page, case, tmp_path) == "refused"
-    assert any(sentence in said for _, said in judged(page, case).refused), judged(page, case).refused
+    assert any(sentence in reason for _, reason in judged(page, case).refused), judged(page, case).refused
 
 
 def test_a_refusal_hides_no_earlier_success(page: Page) -> None:
-    said = judged(page, LOG.case().changed("2.tlog-proof", LOG.case()["0.tlog-proof"].data + b"x"))
-    assert [file for file, _ in said.refused] == ["2.tlog-proof"]
-    assert {file for file, _ in said.held} >= {"genesis", "0.tlog-proof", "0.opening.json", "2.opening.json"}
+    answer = judged(page, LOG.case().changed("2.tlog-proof", LOG.case()["0.tlog-proof"].data + b"x"))
+    assert [file for file, _ in answer.refused] == ["2.tlog-proof"]
+    assert {file for file, _ in answer.held} >= {
+        "genesis",
+        "0.tlog-proof",
+        "0.opening.json",
+        "2.opening.json",
+    }
 
 
 def test_the_chain_over_the_super_log_is_told(page: Page) -> None:
@@ -319,12 +324,12 @@ def test_quorum_is_met_or_refused(lines: list[str], by: str, met: bool, page: Pa
     witnesses = [witness for witness, mark in ((W1, "1"), (W2, "2"), (W3, "3")) if mark in by]
     case = witnessed(*witnesses, policy=policy)
     assert agreed(page, case, tmp_path) == ("verified" if met else "refused")
-    said = judged(page, case)
+    answer = judged(page, case)
     if not met:
-        assert [file for file, _ in said.refused] == ["policy"]
-        assert "is not met for 1.tlog-proof" in said.refused[0][1]
+        assert [file for file, _ in answer.refused] == ["policy"]
+        assert "is not met for 1.tlog-proof" in answer.refused[0][1]
     elif by:
-        assert "saw the head of the super-log at 22 November 2026, 10:00:00 UTC" in " ".join(said.words)
+        assert "saw the head of the super-log at 22 November 2026, 10:00:00 UTC" in " ".join(answer.words)
 
 
 def test_witnesses_of_the_strand_itself_count_too(page: Page, tmp_path: Path) -> None:

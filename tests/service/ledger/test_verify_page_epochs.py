@@ -1,6 +1,6 @@
-"""`verify.html` and later epochs: what the file of epochs opens, what is missing without it, what is none.
+"""The page and later epochs: proofs under the file of epochs, without it, and under a false one.
 
-Page and `carevouch verify` accept the same; where the page finds a file missing, the command refuses.
+Page and `carevouch verify` accept the same. If the page finds a file missing, the command refuses.
 """
 
 from dataclasses import replace
@@ -135,9 +135,9 @@ def text_of(*orders: str) -> bytes:
 
 
 def signed(by: KeyInMemory = HOUSE.operator, start: str = START, **members: object) -> str:
-    """The order that is true but for these members, and for who signed it."""
-    said = {"v": 1, "origin": ORIGIN, "epoch": 2, "strands": GROWN, "prev": None, "from": start}
-    return sign({**said, **members}, EPOCH_TYP, by)
+    """The order with these members changed, by this signer."""
+    payload = {"v": 1, "origin": ORIGIN, "epoch": 2, "strands": GROWN, "prev": None, "from": start}
+    return sign({**payload, **members}, EPOCH_TYP, by)
 
 
 FORGED = signed(by=key("stranger"))
@@ -184,8 +184,8 @@ def test_no_file_of_epochs_is_refused_by_page_and_command(
 def test_a_flipped_byte_of_the_epochs_is_refused(page: Page, tmp_path: Path) -> None:
     case = NEW.case().plus(epochs_file(FIRST, SECOND))
     broken = flips(case["epochs"].data)
-    for data, said in zip(broken, all_judged(page, case, [{"epochs": one} for one in broken]), strict=True):
-        assert (said.verdict, [file for file, _ in said.refused]) == ("refused", ["epochs"]), data
+    for data, answer in zip(broken, all_judged(page, case, [{"epochs": one} for one in broken]), strict=True):
+        assert (answer.verdict, [file for file, _ in answer.refused]) == ("refused", ["epochs"]), data
         assert not accepted(case.changed("epochs", data), tmp_path)
 
 
@@ -193,8 +193,8 @@ def test_a_flipped_byte_of_the_epochs_is_refused(page: Page, tmp_path: Path) -> 
 def test_a_flipped_byte_about_an_epochs_entry_is_refused(name: str, page: Page, tmp_path: Path) -> None:
     case = opening_epoch(epoch_entry())
     broken = flips(case[name].data)
-    for data, said in zip(broken, all_judged(page, case, [{name: one} for one in broken]), strict=True):
-        assert said.verdict == "refused", data
+    for data, answer in zip(broken, all_judged(page, case, [{name: one} for one in broken]), strict=True):
+        assert answer.verdict == "refused", data
         assert not accepted(case.changed(name, data), tmp_path)
 
 
@@ -204,8 +204,8 @@ def test_two_files_of_epochs_are_one_too_many(page: Page) -> None:
 
 
 def test_without_genesis_the_epochs_wait(page: Page) -> None:
-    said = judged(page, NEW.case().plus(EPOCHS).without("genesis"))
-    assert (said.verdict, said.refused) == ("incomplete", [])
+    answer = judged(page, NEW.case().plus(EPOCHS).without("genesis"))
+    assert (answer.verdict, answer.refused) == ("incomplete", [])
 
 
 @pytest.mark.parametrize("strand", [0, 1, 2])

@@ -1,7 +1,7 @@
-"""`verify.html` and signatures no browser can check: an ML-DSA-44 line is told, asked for and never counted.
+"""The page and ML-DSA-44 lines, which no browser can check: shown and required, but never counted.
 
-The command does check them, so page and command part in one thing alone: of a line whose signature is wrong
-the page says that it was not checked, the command refuses it.
+The command does check them. So page and command differ in one thing only. The page says of a line with a
+wrong signature that it was not checked, and the command refuses it.
 """
 
 from pathlib import Path
@@ -50,7 +50,7 @@ def headed(head: bytes) -> Case:
 
 
 def with_second(line: SignatureLine | None) -> bytes:
-    """The strand's checkpoint with another second line, and a witness's so that it is no entry above."""
+    """The strand's checkpoint with another second line, and a witness's, so that it is no super-log entry."""
     note = parse_note(LOG.strand.head)
     lines = [note.lines[0], *([] if line is None else [line])]
     return W1.cosigned(render_note(type(note)(note.text, tuple(lines))))
@@ -67,7 +67,7 @@ def test_an_ml_dsa_line_is_told_and_not_counted(page: Page, tmp_path: Path) -> N
     words = " ".join(judged(page, CASE.plus(LOG.chained())).words)
     assert "The log's own Ed25519 signature was checked and holds" in words
     assert "Not checked, and counted for nothing: 2 lines by the ML-DSA-44 key that genesis names" in words
-    assert "could not be checked here" not in words  # that is said of strangers' lines
+    assert "could not be checked here" not in words  # those words are about strangers' lines
 
 
 def test_under_genesis_of_version_1_no_word_is_lost_on_ml_dsa(page: Page, tmp_path: Path) -> None:
@@ -81,12 +81,12 @@ def test_a_flip_in_an_ml_dsa_line_is_refused_by_the_command_and_never_counted_by
 ) -> None:
     broken = flips(CASE["0.tlog-proof"].data, blind=True)
     verdicts = set()
-    for data, said in zip(
+    for data, answer in zip(
         broken, all_judged(page, CASE, [{"0.tlog-proof": one} for one in broken]), strict=True
     ):
-        verdicts.add(said.verdict)
-        assert said.verdict == "refused" or any(
-            "Not checked, and counted for nothing: 1 line" in word for word in said.words
+        verdicts.add(answer.verdict)
+        assert answer.verdict == "refused" or any(
+            "Not checked, and counted for nothing: 1 line" in word for word in answer.words
         )
         assert not accepted(CASE.changed("0.tlog-proof", data), tmp_path)
     assert verdicts == {"refused", "verified"}  # refused where it is no base64 any more
@@ -142,9 +142,9 @@ def test_a_policy_whose_witness_needs_ml_dsa_is_not_met_without_its_line(page: P
 def test_a_quorum_that_hangs_on_an_ml_dsa_line_is_left_to_the_command(page: Page, tmp_path: Path) -> None:
     head = W1.cosigned(LOG.strand.head) + POST.line(parse_note(LOG.strand.head).text).text.encode()
     case = headed(head).plus(POST_POLICY)
-    said = judged(page, case)
-    assert (said.verdict, said.refused) == ("incomplete", [])
-    assert "carevouch verify can" in said.missing[0]
+    answer = judged(page, case)
+    assert (answer.verdict, answer.refused) == ("incomplete", [])
+    assert "carevouch verify can" in answer.missing[0]
     assert accepted(case, tmp_path)
 
 
@@ -154,7 +154,7 @@ def test_a_quorum_that_lacks_another_witness_too_is_refused(page: Page, tmp_path
 
 
 def genesis_of(old: str, new: str, house: object = HOUSE) -> File:
-    """Genesis with one text in it changed, signed nevertheless."""
+    """Genesis with one text in it changed, and signed nevertheless."""
     text = parse_note(genesis_file(house).data).text  # type: ignore[arg-type]
     assert text.count(old) == 1
     return File("genesis", "genesis", sign_note(text.replace(old, new), ORIGIN, HOUSE.log))

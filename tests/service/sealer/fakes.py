@@ -1,6 +1,6 @@
 """Honest fakes of the ledger's ports: atomic where they promise it, lagging where they may, faulty on demand.
 
-Every write goes through one `Faults`, so that a test can crash before or after each one of them.
+Every write goes through one `Faults`, so that a test can crash before or after each of them.
 """
 
 import threading
@@ -107,7 +107,10 @@ class MemoryObjects:
 
 
 class MemoryEvents:
-    """`hidden` rows are not in the lagging index yet; `lies` are what it lists though no event is there."""
+    """Event rows in memory.
+
+    `hidden` rows are not in the lagging index yet, and `lies` are false rows in it.
+    """
 
     def __init__(self, faults: Faults) -> None:
         self.rows: dict[Key, EventRow] = {}
@@ -224,7 +227,7 @@ class Cloud:
         return key
 
     def act(self, producer: Producer, number: int, **changes: str) -> Key:
-        """A producer acts: the certificate's row comes first."""
+        """Store a new event of a producer, after the row of its certificate."""
         certificate = None if producer.service == "operator" else producer.certificate
         return self.put(producer.event(number, **changes), certificate)  # type: ignore[arg-type]
 
@@ -245,6 +248,6 @@ class Reader:
 
 @cache
 def _made(text: str) -> tuple[str, int]:
-    """The service of a certificate, and under which number the index lists it."""
+    """The service of a certificate, and the number under which the index lists it."""
     certificate = parse_certificate(text)
     return certificate.service, int(moment(certificate.nbf).timestamp() * 1000) + 60_000

@@ -1,7 +1,7 @@
 """An honest fake of the inbox: ordered groups, deduplication per group, lost calls.
 
-It delivers as Lambda's mapping of an SQS FIFO queue does: a batch of at most ten, from groups of which
-nothing is in flight, each group's messages in their order; what is reported comes again, before later ones.
+It delivers as Lambda's mapping of an SQS FIFO queue does. A batch has at most ten messages, from groups that
+have none in flight, each group's in their order. Reported messages come again, before later ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ BATCH = 10
 
 @dataclass
 class MemoryInbox:
-    """`inbox.Inbox` in memory."""
+    """An `inbox.Inbox` in memory."""
 
     faults: Faults = field(default_factory=Faults)
     waiting: list[tuple[str, Message]] = field(default_factory=list)
@@ -44,7 +44,7 @@ class MemoryInbox:
         return [record(*item) for item in found]
 
     def answer(self, records: Sequence[Mapping[str, Any]], said: Mapping[str, Any]) -> None:
-        """What was not reported is done; what was comes again, in its place."""
+        """Remove the messages that were not reported; the others come again, in their place."""
         failed = {failure["itemIdentifier"] for failure in said["batchItemFailures"]}
         done = [self.in_flight.pop(one["messageId"]) for one in records]
         self.waiting = [item for item in done if item[0] in failed] + self.waiting

@@ -1,4 +1,4 @@
-"""A room with a sealer, its inbox, its clock and its ears: what tests of the entry point look at."""
+"""A deployment with its sealer, its inbox and its clock, for tests of the entry point."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,16 +7,16 @@ from typing import Any
 from carevouch.events.envelope import event_of, strand_of
 from carevouch.kernel.ids import Key
 from carevouch.verifier.strand import audit_strand
+from services.sealer.checkpoint_interval import CheckpointInterval
 from services.sealer.invocation import Ports, StrandSealer, handle
-from services.sealer.schedule import Pace
 from tests.fakes import Faults
 from tests.service.sealer.fakes import Cloud
 from tests.service.sealer.queues import MemoryInbox
 from tests.unit.sealing.acts import House, Producer, event_id
 
 
-class Told:
-    """Remembers what was told."""
+class TellRecorder:
+    """Remembers metrics and log lines."""
 
     def __init__(self) -> None:
         self.counts: dict[str, float] = {}
@@ -34,7 +34,7 @@ class Room:
     """A deployment, its inbox, and an entry point in one warm environment."""
 
     strands: int = 1
-    told: Told = field(default_factory=Told)
+    tell: TellRecorder = field(default_factory=TellRecorder)
     risen: list[str] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
 
@@ -47,7 +47,7 @@ class Room:
         self.environment = self.fresh()
 
     def fresh(self) -> Ports:
-        """The ports of an environment that has served nothing yet."""
+        """The ports of an environment that has not served any call yet."""
         sealers: dict[int, StrandSealer] = {
             strand: self.cloud.sealer(strand) for strand in range(self.strands)
         }
@@ -59,10 +59,10 @@ class Room:
             above=lambda: self.risen.append(self.cloud.clock()),
             inbox=self.inbox,
             epochs=self.cloud.epochs(),
-            pace=Pace(lambda: self.seconds, self.pass_),
+            interval=CheckpointInterval(lambda: self.seconds, self.pass_),
             clock=self.cloud.clock,
             salt=self.salt,
-            tell=self.told,
+            tell=self.tell,
         )
 
     def place(self, text: str) -> int:
@@ -70,7 +70,7 @@ class Room:
         return 0 if event is None else strand_of(event.id, self.strands)
 
     def pass_(self, seconds: float) -> None:
-        """Time goes by, for both clocks."""
+        """Let time go by, for both clocks."""
         self.waited.append(seconds)
         self.seconds += seconds
         self.cloud.clock.advance(seconds)
@@ -80,14 +80,14 @@ class Room:
         return f"{self.salts}"
 
     def act(self, number: int, strand: int = 0) -> Key:
-        """A producer acts, and the event falls into this strand."""
+        """Store a new event that falls into this strand."""
         return self.cloud.act(self.producer, number, id=event_id(number, strand, self.strands))
 
     def stream(self, records: Sequence[Any]) -> Any:
         return handle({"Records": list(records)}, self.environment)
 
     def deliver(self) -> dict[str, Any]:
-        """One batch of the inbox, taken and answered; no answer at all when nothing was waiting."""
+        """Take and answer one batch of the inbox. Returns the answer, or an empty one if no message waits."""
         found = self.inbox.receive()
         answer = handle({"Records": found}, self.environment) if found else None
         if answer is not None:
@@ -100,7 +100,7 @@ class Room:
             pass
 
     def events(self, strand: int = 0) -> int:
-        """The events that the published strand holds; raises for a finding."""
+        """The number of events in the published strand, which passes its audit."""
         report = audit_strand(self.cloud.house.genesis, strand, self.cloud.read(strand))
         assert report.findings == []
         return report.events

@@ -1,4 +1,4 @@
-"""Growing from two strands to four: nothing moves, nothing is sealed twice, and anyone can follow."""
+"""Growing from two strands to four: no entry moves, no event is sealed twice, and anybody can follow."""
 
 from dataclasses import replace
 from typing import Any
@@ -33,7 +33,7 @@ def cloud_of(strands: int = 2) -> Cloud:
 
 
 def later_producer(strands: int, name: str = "new") -> Producer:
-    """One whose key is certified for epoch 2 and whose events choose among its strands."""
+    """A producer whose key is certified for epoch 2 and whose events choose among its strands."""
     return Producer(House(strands=strands), name=name, spread=True, epoch=2, made=NOW)
 
 
@@ -44,7 +44,7 @@ def settle(cloud: Cloud) -> None:
 
 
 def audited(cloud: Cloud) -> int:
-    """The events of all strands, each of which passes its audit with what strand 0 says of epochs."""
+    """The events of all strands, each of which passes its audit with the epochs of strand 0."""
     genesis = cloud.house.genesis
     reports: list[Report] = []
     while len(reports) < genesis.strand_count:

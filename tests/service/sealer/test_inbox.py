@@ -1,4 +1,4 @@
-"""The inbox: what is packed comes out again, bounded, ordered per group, once for a repeated call."""
+"""The inbox: packed keys come out again, in order per group, and once for a repeated call."""
 
 import json
 import secrets
@@ -136,7 +136,7 @@ Receive = Callable[[], list[tuple[str, str, str]]]
 def opened(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Inbox, Receive]]:
-    """An inbox, and what receives from it as (group, body, receipt)."""
+    """An inbox, and a function that receives from it as (group, body, receipt)."""
     if request.param == "memory":
         inbox = MemoryInbox()
         yield inbox, lambda: _seen(inbox.receive())

@@ -1,4 +1,4 @@
-"""The sealer's entry point: duplicates, poison, faults of the world, strands, and what is told about them."""
+"""The sealer's entry point: duplicates, poison, faults of the world, and the metrics about them."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,7 +18,7 @@ def test_a_batch_is_sealed_and_published_and_answered_without_failures() -> None
     records = [record(room.act(number), number) for number in range(3)]
     assert room.stream([*records, *records]) == NOTHING
     assert room.events() == 3
-    assert room.told.counts["EventsSealed"] == 3
+    assert room.tell.counts["EventsSealed"] == 3
     assert len(room.risen) == 1
     assert room.inbox.sent == 0
 
@@ -51,10 +51,10 @@ def test_a_row_that_our_code_stumbles_over_is_set_aside_and_told_without_its_con
     assert room.stream([record(bad, 1), record(good, 2)]) == NOTHING
     room.drain()
     assert room.events() == 1
-    assert room.told.counts["RowsSetAside"] == 1
+    assert room.tell.counts["RowsSetAside"] == 1
     # A row's key holds the person's id.
-    assert "someone" not in str(room.told.errors)
-    assert "Observation" not in str(room.told.errors)
+    assert "someone" not in str(room.tell.errors)
+    assert "Observation" not in str(room.tell.errors)
 
 
 def test_a_fault_of_the_world_reports_the_first_record() -> None:
@@ -73,7 +73,7 @@ def test_a_head_that_went_back_is_counted_and_nothing_is_sealed() -> None:
     for name in [name for name in room.cloud.objects.files if "/commits/" in name]:
         del room.cloud.objects.files[name]
     assert room.stream([record(room.act(2), 5)]) == reported("500")
-    assert room.told.counts["HeadWentBack"] == 1
+    assert room.tell.counts["HeadWentBack"] == 1
     with pytest.raises(HeadWentBack):
         handle({"source": "aws.scheduler"}, room.environment)
 
@@ -125,7 +125,7 @@ def test_the_clock_sweeps_publishes_and_tells_the_oldest_age() -> None:
     room.act(1)
     room.cloud.clock.advance(30)
     assert handle({}, room.environment) is None
-    assert room.told.counts == {
+    assert room.tell.counts == {
         "EventsSealed": 1,
         "EventsRejected": 0,
         "EventsWaiting": 0,
@@ -169,8 +169,8 @@ def test_a_sweep_that_stumbles_over_a_row_counts_it_and_publishes_the_others() -
     bad = Key("P#someone", "Observation#bad#v#0000000001")
     room.cloud.events.rows[bad] = EventRow(bad, 12345, room.producer.signer.kid, 2)  # type: ignore[arg-type]
     handle({}, room.environment)
-    assert (room.told.counts["LedgerFaults"], room.told.counts["EventsSealed"]) == (1, 1)
-    assert "someone" not in str(room.told.errors)
+    assert (room.tell.counts["LedgerFaults"], room.tell.counts["EventsSealed"]) == (1, 1)
+    assert "someone" not in str(room.tell.errors)
     assert room.events() == 1
 
 
@@ -180,7 +180,7 @@ def test_a_sweep_whose_store_fails_says_so_and_raises() -> None:
     room.cloud.faults.plan = dict.fromkeys(range(1, 10), "dropped")
     with pytest.raises(OutcomeUnknown):
         handle({}, room.environment)
-    assert room.told.errors
+    assert room.tell.errors
 
 
 @pytest.mark.parametrize("strands", [1, 3])

@@ -31,7 +31,7 @@ def test_what_is_forwarded_twice_is_sealed_once() -> None:
     assert room.inbox.sent == 4, "a batch that the stream brings again is sent again"
     room.drain()
     assert [room.events(strand) for strand in range(2)] == [2, 2]
-    assert room.told.counts["EventsSealed"] == 4
+    assert room.tell.counts["EventsSealed"] == 4
 
 
 def test_a_row_whose_event_is_none_goes_to_the_first_strand_and_is_rejected_there() -> None:
@@ -41,7 +41,7 @@ def test_a_row_whose_event_is_none_goes_to_the_first_strand_and_is_rejected_ther
     room.stream([record(bad)])
     assert [message.group for _, message in room.inbox.waiting] == ["strand-0"]
     room.drain()
-    assert room.told.counts["EventsRejected"] == 1
+    assert room.tell.counts["EventsRejected"] == 1
 
 
 def test_rows_that_carry_no_event_are_not_forwarded() -> None:
@@ -94,7 +94,7 @@ def test_a_strand_that_cannot_be_published_comes_again_and_is_not_sealed_twice()
     assert failed == {"itemIdentifier": "message-1"}
     room.drain()
     assert room.events() == 1
-    assert room.told.counts["EventsSealed"] == 1
+    assert room.tell.counts["EventsSealed"] == 1
     assert room.risen
 
 
@@ -115,7 +115,7 @@ def test_a_message_that_cannot_be_read_is_counted_and_left_to_the_sweep() -> Non
     for one in bad:
         one["eventSource"] = "aws:sqs"
     assert handle({"Records": [*bad, good]}, room.environment) == NOTHING
-    assert room.told.counts["MessagesUnread"] == 2
+    assert room.tell.counts["MessagesUnread"] == 2
     assert room.events() == 1
 
 

@@ -1,4 +1,4 @@
-"""What a log does when two sealers commit one and the same batch."""
+"""A log when two sealers commit one and the same batch."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from tests.unit.sealing.acts import ORIGIN, START
 
 
 def test_the_same_batch_with_other_notes_beside_it_lost_the_race() -> None:
-    """The head says what both wanted; the commit record says whose batch is applied."""
+    """The head is the one that both wanted. The commit record names the batch that is applied."""
     cloud = Cloud()
     log = Log(0, f"{ORIGIN}/strand/0", cloud.world(), cloud.house.logs)
     before, entries = log.ready(), (b"an entry",)

@@ -23,7 +23,7 @@ from tests.unit.sealing.acts import House, Producer, respelled
 
 
 def audited(cloud: Cloud, strand: int = 0) -> Report:
-    """An independent look at the public files: no findings, every number there."""
+    """An independent audit of the public files: no findings, and every number there."""
     report = audit_strand(cloud.house.genesis, strand, cloud.read(strand))
     assert report.findings == []
     assert find_gaps([report]) == []
@@ -289,7 +289,7 @@ def test_a_rejected_event_stays_rejected_when_its_certificate_comes_after_all(lo
 
 
 def restored(cloud: Cloud) -> None:
-    """Run a few batches, then put the ledger's table back to where it was after the first."""
+    """Run a few batches, then put the ledger's table back to its state after the first."""
     producer = Producer(cloud.house)
     cloud.sealer().seal([cloud.act(producer, 0)])
     cloud.sealer().publish()

@@ -27,7 +27,7 @@ FAULTS = ("before", "after", "lost", "dropped")
 
 
 def faults_at(write: int) -> tuple[str, ...]:
-    """Two faults at each write and the other two at the next; all four at each in a soak."""
+    """Two faults at each write and the other two at the next; in a soak all four at each."""
     return FAULTS if SOAK > 1 else FAULTS[write % 2 :: 2]
 
 
@@ -48,7 +48,7 @@ def above(cloud: Cloud) -> int:
 
 
 def heads(cloud: Cloud) -> list[StrandHead]:
-    """What the published super-log says, in its order."""
+    """The entries of the published super-log, in their order."""
     published = cloud.library().published(SUPER)
     entries: list[bytes] = []
     for number in range(-(-published.checkpoint.size // 256)):

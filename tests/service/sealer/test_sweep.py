@@ -1,4 +1,4 @@
-"""The sweep finds what the stream lost, and moves its cursors only over what is settled."""
+"""The sweep finds lost events, and moves its cursors only over settled numbers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -81,7 +81,7 @@ def test_a_rejected_number_is_settled() -> None:
 
 
 def lied_to(*, replayed: bool = False, signature: str | None = None) -> tuple[Cloud, Producer, EventRow]:
-    """A key whose first event is sealed, long ago, and a row that says to be its number of 10^9."""
+    """A key whose first event was sealed long ago, and a row that pretends to be its number 10^9."""
     cloud, producer = Cloud(), Producer(House())
     victim = cloud.events.rows[cloud.act(producer, 1)]
     cloud.sweep().run()
@@ -240,7 +240,7 @@ def test_a_row_that_our_code_stumbles_over_keeps_no_other_from_being_sealed() ->
     sound = cloud.events.rows[bad]
     cloud.events.rows[bad] = replace(sound, text=12345)  # type: ignore[arg-type]
     swept = cloud.sweep().run()
-    assert (swept.sealed.events, swept.stumbled) == (4, ("AttributeError",))
+    assert (swept.sealed.events, swept.quarantined) == (4, ("AttributeError",))
     # Its key's cursor waits before it, so that a later sweep, with better code, seals it.
     assert cloud.notes.cursor(producer.signer.kid) == cloud.events.rows[good].n
     cloud.events.rows[bad] = sound
@@ -259,5 +259,5 @@ def test_a_row_that_sealing_stumbles_over_is_found_among_the_others() -> None:
 
     cloud.events.fetch = stumbling  # type: ignore[method-assign, assignment]
     swept = cloud.sweep().run()
-    assert (swept.sealed.events, swept.stumbled) == (3, ("KeyError",))
+    assert (swept.sealed.events, swept.quarantined) == (3, ("KeyError",))
     assert cloud.notes.cursor(producer.signer.kid) == 1

@@ -1,4 +1,4 @@
-"""The log asks its witnesses: over real HTTP, against real witnesses, and against all kinds of bad ones."""
+"""The log asks its witnesses over real HTTP: real witnesses, and all kinds of bad ones."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from services.sealer import witnesses as clients
 from services.sealer.quarantine import WORLD
 from services.sealer.witnesses import QuorumMissing, Witnesses
 from tests.service.sealer.fakes import Cloud
-from tests.service.sealer.sealer_room import Told
+from tests.service.sealer.sealer_room import TellRecorder
 from tests.service.witness.witness_room import MemoryWitness, signer, watched
 from tests.unit.ledger.witnesses import TIME, key_name, line, mldsa_vkey, vkey
 from tests.unit.sealing.acts import House, Producer
@@ -38,7 +38,7 @@ class Town:
     """Some witnesses behind HTTP and a log that grows."""
 
     made: Deployed = field(default_factory=Deployed)
-    told: Told = field(default_factory=Told)
+    tell: TellRecorder = field(default_factory=TellRecorder)
     stores: dict[str, MemoryWitness] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
 
@@ -53,7 +53,7 @@ class Town:
         return parse_policy("\n".join(lines).encode())
 
     def client(self, needs: str = "2", **more: object) -> Witnesses:
-        return Witnesses(self.policy(needs, **more), [SUPER_KEY], self.reader, self.told)  # type: ignore[arg-type]
+        return Witnesses(self.policy(needs, **more), [SUPER_KEY], self.reader, self.tell)  # type: ignore[arg-type]
 
     def reader(self, size: int) -> TileReader:
         return self.made.above.reader(size)
@@ -78,7 +78,7 @@ def town() -> Iterator[Town]:
     with ExitStack() as stack:
         for name in NAMES:
             store = made.stores[name] = MemoryWitness()
-            witness = Witness([watched()], store, signer(name), lambda: TIME, made.told)
+            witness = Witness([watched()], store, signer(name), lambda: TIME, made.tell)
             made.urls[name] = stack.enter_context(served(witness))
         yield made
 
@@ -94,7 +94,7 @@ def test_witnesses_cosign_one_checkpoint_after_the_other_in_the_order_of_the_pol
         note = client(town.made.checkpoint, town.made.note)
         assert names_of(note) == [SUPER_ORIGIN, *(key_name(name) for name in NAMES for _ in range(2))]
         assert evaluate(town.policy("all"), note).met
-    assert town.told.errors == []
+    assert town.tell.errors == []
 
 
 def test_a_client_that_knows_nothing_asks_once_more_from_the_size_it_is_told(town: Town) -> None:
@@ -108,22 +108,22 @@ def test_a_client_that_knows_nothing_asks_once_more_from_the_size_it_is_told(tow
 
 def test_a_dead_witness_costs_its_lines_and_not_the_quorum(town: Town) -> None:
     town.made.grow(0, 2)
-    with served(Witness([], MemoryWitness(), signer(), lambda: TIME, town.told)) as gone:
+    with served(Witness([], MemoryWitness(), signer(), lambda: TIME, town.tell)) as gone:
         pass
     note = town.client(urls={**town.urls, "w2": gone})(town.made.checkpoint, town.made.note)
     assert key_name("w2") not in names_of(note)
-    assert town.told.counts["WitnessLinesMissing"] == 2
-    assert town.told.errors[0][1]["witness"] == gone
+    assert town.tell.counts["WitnessLinesMissing"] == 2
+    assert town.tell.errors[0][1]["witness"] == gone
 
 
 def test_below_the_quorum_nothing_may_be_published(town: Town) -> None:
     town.made.grow(0, 2)
-    stranger = Witness([], MemoryWitness(), signer(), lambda: TIME, town.told)
+    stranger = Witness([], MemoryWitness(), signer(), lambda: TIME, town.tell)
     with served(stranger) as url, pytest.raises(QuorumMissing, match="all has 1 of the 2") as caught:
         town.client(urls={**town.urls, "w2": url, "w3": url})(town.made.checkpoint, town.made.note)
     assert isinstance(caught.value, WORLD)
     assert [one.witness for one in caught.value.witnessed.by] == ["w1", "w1/mldsa"]
-    assert town.told.counts["QuorumMissing"] == 1
+    assert town.tell.counts["QuorumMissing"] == 1
 
 
 def test_a_fork_gets_no_cosignature_and_the_log_is_told_that_its_quorum_is_missing(town: Town) -> None:
@@ -140,7 +140,7 @@ def test_an_audit_that_is_behind_is_a_quorum_that_is_missing_for_now() -> None:
     made.made.grow(0, 2)
     answers = iter([Refusal(503, "come again\n"), None])
     witness = Witness(
-        [watched(audit=True)], MemoryWitness(), signer(), lambda: TIME, made.told, lambda *_: next(answers)
+        [watched(audit=True)], MemoryWitness(), signer(), lambda: TIME, made.tell, lambda *_: next(answers)
     )
     with served(witness) as url:
         client = made.client("1", urls={"w1": url})
@@ -153,7 +153,7 @@ def test_an_audit_that_is_behind_is_a_quorum_that_is_missing_for_now() -> None:
 
 
 def asked(made: Town, answer: Callable[[str, bytes], PostAnswer], needs: str = "1") -> bytes:
-    client = Witnesses(made.policy(needs, EVERYWHERE), [SUPER_KEY], made.reader, made.told, answer)
+    client = Witnesses(made.policy(needs, EVERYWHERE), [SUPER_KEY], made.reader, made.tell, answer)
     return client(made.made.checkpoint, made.made.note)
 
 
@@ -241,7 +241,7 @@ def test_a_witness_that_named_a_size_beyond_the_log_is_asked_again_the_next_time
         good = PostAnswer(200, "", cosignature(made, "w1").text.encode())
         return good if size is None else PostAnswer(409, SIZE, size)
 
-    client = Witnesses(made.policy("1", EVERYWHERE), [SUPER_KEY], made.reader, made.told, answer)
+    client = Witnesses(made.policy("1", EVERYWHERE), [SUPER_KEY], made.reader, made.tell, answer)
     with pytest.raises(QuorumMissing):
         client(made.made.checkpoint, made.made.note)
     assert names_of(client(made.made.checkpoint, made.made.note)) == [SUPER_ORIGIN, key_name("w1")]
@@ -256,7 +256,7 @@ def test_a_witness_that_cosigned_more_than_is_asked_for_now_is_asked_all_the_sam
         bodies.append(body)
         return PostAnswer(200, "", b"")
 
-    client = Witnesses(made.policy("1", EVERYWHERE), [SUPER_KEY], made.reader, made.told, answer)
+    client = Witnesses(made.policy("1", EVERYWHERE), [SUPER_KEY], made.reader, made.tell, answer)
     made.made.grow(0, 1)
     for checkpoint, signed in ((made.made.checkpoint, made.made.note), (older, note)):
         with pytest.raises(QuorumMissing):
@@ -285,13 +285,13 @@ def test_a_proof_that_cannot_be_made_for_one_witness_costs_its_lines_alone(fault
         name = url.split("/")[2].split(".")[0]
         return PostAnswer(200, "text/plain", cosignature(made, name).text.encode())
 
-    client = Witnesses(made.policy("2", EVERYWHERE), [SUPER_KEY], reader, made.told, answer)
+    client = Witnesses(made.policy("2", EVERYWHERE), [SUPER_KEY], reader, made.tell, answer)
     note = client(made.made.checkpoint, made.made.note)
     assert len(names_of(note)) == 3, "the log's line, and those of the two others"
-    ((what, facts),) = made.told.errors
+    ((what, facts),) = made.tell.errors
     assert what == "a witness could not be asked"
     assert facts["because"] in (str(fault), type(fault).__name__)
-    assert made.told.counts.get("LedgerFaults", 0) == isinstance(fault, TileFault)
+    assert made.tell.counts.get("LedgerFaults", 0) == isinstance(fault, TileFault)
 
 
 def test_no_connection_is_no_answer() -> None:
@@ -318,7 +318,7 @@ def test_once_the_quorum_is_met_the_others_are_not_waited_for(monkeypatch: pytes
     finally:
         released.set()
     assert names_of(note)[1:] == [key_name("w1"), key_name("w2")]
-    assert made.told.errors[0] == ("witnesses do not answer", {"witnesses": "https://w3.example"})
+    assert made.tell.errors[0] == ("witnesses do not answer", {"witnesses": "https://w3.example"})
 
 
 def test_a_checkpoint_that_the_log_did_not_sign_is_never_handed_on() -> None:
@@ -328,7 +328,7 @@ def test_a_checkpoint_that_the_log_did_not_sign_is_never_handed_on() -> None:
         made.policy("1", {"w1": "https://w1.example"}),
         [SUPER_KEY],
         made.reader,
-        made.told,
+        made.tell,
         lambda *_: PostAnswer(500, "", b""),
     )
     text = SIGNER.sign(other).replace(b64(other.root).encode(), b64(sha256(b"changed")).encode())
@@ -338,7 +338,7 @@ def test_a_checkpoint_that_the_log_did_not_sign_is_never_handed_on() -> None:
 
 def test_a_policy_that_asks_for_nobody_is_met_by_nobody() -> None:
     made = one_entry()
-    client = Witnesses(parse_policy(b"quorum none\n"), [SUPER_KEY], made.reader, made.told)
+    client = Witnesses(parse_policy(b"quorum none\n"), [SUPER_KEY], made.reader, made.tell)
     assert client(made.made.checkpoint, made.made.note) == made.made.note
 
 
@@ -346,7 +346,7 @@ def test_an_address_that_is_none_is_refused_before_anybody_is_asked() -> None:
     made = one_entry()
     for url in ("file:///etc/hosts", "ftp://w1.example", "https://", "w1.example"):
         with pytest.raises(Malformed, match="address"):
-            Witnesses(made.policy("1", {"w1": url}), [SUPER_KEY], made.reader, made.told)
+            Witnesses(made.policy("1", {"w1": url}), [SUPER_KEY], made.reader, made.tell)
 
 
 def test_no_more_lines_are_added_than_a_note_may_have() -> None:
@@ -357,7 +357,7 @@ def test_no_more_lines_are_added_than_a_note_may_have() -> None:
     def post(url: str, _: bytes) -> PostAnswer:
         return PostAnswer(200, "", cosignature(made, url.split("/")[2].split(".")[0]).text.encode())
 
-    client = Witnesses(policy, [SUPER_KEY], made.reader, made.told, post)
+    client = Witnesses(policy, [SUPER_KEY], made.reader, made.tell, post)
     assert 1 < len(names_of(client(made.made.checkpoint, made.made.note))) <= MAX_SIGNATURES
 
 
@@ -365,7 +365,7 @@ def test_no_more_lines_are_added_than_a_note_may_have() -> None:
 
 
 def test_the_super_log_publishes_what_its_witnesses_cosigned_and_else_the_old_one_stays() -> None:
-    cloud, told = Cloud(House(strands=2)), Told()
+    cloud, told = Cloud(House(strands=2)), TellRecorder()
     origin = f"{cloud.house.genesis.origin}/super"
     key = cloud.house.logs.keys.verifier(origin)
     producer = Producer(cloud.house, spread=True)

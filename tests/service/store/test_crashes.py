@@ -1,7 +1,7 @@
-"""A crash or an open outcome at every write of an act: nothing by halves, nothing twice, no number lost.
+"""A crash or an unknown outcome at every write of an act: no act by halves, none twice, no number lost.
 
-An environment that dies takes its session key with it; the retry comes from a fresh one, after the stage
-that the dead one may have left is overdue. Every write is tried, found by counting those of a quiet run.
+An environment that dies takes its session key with it. The retry comes from a fresh one, after the stage of
+the dead one is overdue. Every write is tried; a run without faults counts them.
 """
 
 import contextlib
@@ -101,7 +101,7 @@ def visible(scene: Stage) -> int:
 
 
 def assert_numbers_are_dense(scene: Stage) -> None:
-    """The events in the table, by key, are numbered 1, 2, 3…: a gap would look like an omission."""
+    """Assert that the events of each key are numbered 1, 2, 3…: a gap would look like an omission."""
     numbers: dict[str, list[int]] = defaultdict(list)
     for row in scene.rows.rows.values():
         if row.key.sk != "cert" and row.text("event") is not None:

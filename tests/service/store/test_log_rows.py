@@ -1,4 +1,4 @@
-"""Every promise of the ports, kept alike by the fakes, by moto, and by the local cloud."""
+"""Every promise of the log's ports, kept alike by the fakes, by moto, and by the local cloud."""
 
 import secrets
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def make_stores(suffix: str) -> None:
-    """The tables and the bucket, as the template has them."""
+    """Make the tables and the bucket, as the template has them."""
     dynamodb = client("dynamodb")
     keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
     text = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "kid")]
@@ -100,7 +100,7 @@ def ports(request: pytest.FixtureRequest) -> Ports:
 
 @pytest.fixture(params=["moto", LOCAL_CLOUD])
 def suffix(request: pytest.FixtureRequest) -> str:
-    """What the names of this test's tables and bucket end in, on moto and on the local cloud."""
+    """The end of the names of this test's tables and bucket, on moto and on the local cloud."""
     return opened(request)
 
 

@@ -1,4 +1,4 @@
-"""The names of retried acts: one key for one person is one act, for two people two."""
+"""The names of retried acts: one key is one act for one person, and two acts for two people."""
 
 import os
 

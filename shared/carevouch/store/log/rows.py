@@ -133,12 +133,12 @@ class DynamoLedger(DynamoMarks):
 
     # --- small secrets
 
-    def keep_once(self, name: str, data: bytes) -> bytes:
+    def store_secret(self, name: str, data: bytes) -> bytes:
         """Store `data` under `name` unless there is an item already; returns the stored data."""
         put_once(self._client, self._table, {**item_key(Key(f"N#{name}", "data")), "data": {"B": data}})
-        return self.kept(name) or data
+        return self.read_secret(name) or data
 
-    def kept(self, name: str) -> bytes | None:
+    def read_secret(self, name: str) -> bytes | None:
         """The data stored under `name`; None if there is none."""
         item = self._get(f"N#{name}", "data")
         return item["data"]["B"] if item else None

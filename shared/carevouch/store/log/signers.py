@@ -23,10 +23,10 @@ MLDSA_CONTEXT = "log-key-mldsa"
 class WriteOnceStore(Protocol):
     """Stores small secrets by name, each written once."""
 
-    def keep_once(self, name: str, data: bytes) -> bytes:
+    def store_secret(self, name: str, data: bytes) -> bytes:
         """Store `data` under `name` unless there is an item already; returns the stored data."""
 
-    def kept(self, name: str) -> bytes | None:
+    def read_secret(self, name: str) -> bytes | None:
         """The data stored under `name`; None if there is none."""
 
 
@@ -86,7 +86,7 @@ def software_mldsa_key(
 
 def _seed(keep: WriteOnceStore, wrapper: Wrapper, entropy: Callable[[int], bytes], context: str) -> bytes:
     """The seed stored under `context`. Two environments that make it at once end with the same one."""
-    wrapped = keep.kept(context)
+    wrapped = keep.read_secret(context)
     if wrapped is None:
-        wrapped = keep.keep_once(context, wrapper.wrap(entropy(SEED_BYTES), context))
+        wrapped = keep.store_secret(context, wrapper.wrap(entropy(SEED_BYTES), context))
     return wrapper.unwrap(wrapped, context)
