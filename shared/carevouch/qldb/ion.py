@@ -27,7 +27,15 @@ from carevouch.qldb.tree import HASH_LENGTH
 # The parser refuses texts above 4 KB unless told otherwise; a QLDB transaction is at most 4 MB.
 MAX_TEXT_BYTES = 16_777_216
 # The errors of the parsers at damaged bytes: their own, and those of Python's constructors for wrong parts.
-_PARSER_ERRORS = (IonException, ValueError, OverflowError, TypeError, AttributeError, LookupError)
+_PARSER_ERRORS = (
+    IonException,
+    ValueError,
+    OverflowError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+)
 # The fast parser calculates with 34 digits and may get a longer decimal wrong.
 _LONG_NUMBER = re.compile(rb"[0-9._]{35}")
 _DAMAGED = "this is no Amazon Ion, or it is damaged"
@@ -45,8 +53,10 @@ def values(source: bytes, *, exact: bool = False) -> Iterator[Any]:
         text = source.decode("utf-8")
         if exact or _LONG_NUMBER.search(source):
             # Given bytes, this parser takes them for Latin-1; and only a catalog makes `load` choose it.
+            # Where a text breaks off right after a word, it loses the end, or in a symbol table never
+            # stops. The line feed ends the word, and means nothing.
             yield from simpleion.load(
-                StringIO(text), single_value=False, parse_eagerly=False, catalog=SymbolTableCatalog()
+                StringIO(text + "\n"), single_value=False, parse_eagerly=False, catalog=SymbolTableCatalog()
             )
         else:
             yield from simpleion.load(

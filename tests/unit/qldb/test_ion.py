@@ -1,5 +1,8 @@
 """Ion in text and binary: values of amazon-ion are read back, and damage is an error, never a hang."""
 
+import subprocess
+import sys
+
 import pytest
 from amazon.ion import simpleion  # type: ignore[import-untyped]
 from hypothesis import given
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 from carevouch.kernel.errors import Malformed
 from carevouch.qldb.ion import hash_of, items, member, number, only_value, struct, text, values
 from carevouch.qldb.ion_hash import ion_hash
+from tests.oracles import ROOT
 from tests.unit.qldb.ions import ions
 
 VERSION = bytes.fromhex("e00100ea")
@@ -126,3 +130,40 @@ def test_members_are_of_their_types() -> None:
     for source in (b"{{}}", b"{{AAAA}}", b'"' + b"a" * 32 + b'"'):
         with pytest.raises(Malformed, match="32 bytes"):
             hash_of(one(source), "it")
+
+
+LONG = "1" * 36
+TEXTS = (
+    "$ion_symbol_table::{symbols:[_,(Z)]} {a:[$10]}",
+    "{a:[b,(0 c),null.int,{{aGk=}},2019-10-25T17:20:00.009Z],d:e::'f'}",
+    f"{{n:{LONG},r:[x,(y)]}} $ion_symbol_table::{{symbols:[a_]}} z",
+)
+# Read in a process of its own: a parser that never stops must fail the test, not hold it up.
+READ_EACH_PREFIX = """
+import sys
+from carevouch.kernel.errors import Malformed
+from carevouch.qldb.ion import values
+for at in range(1, len(sys.argv[1]) + 1):
+    try:
+        list(values(sys.argv[1][:at].encode(), exact=sys.argv[2] == "exact"))
+    except Malformed:
+        pass
+print(at)
+"""
+
+
+@pytest.mark.parametrize("parser", ["exact", "fast"])
+@pytest.mark.parametrize("whole", TEXTS, ids=["symbol table", "struct", "long number"])
+def test_a_text_that_breaks_off_anywhere_is_read_or_refused_and_never_a_hang(whole: str, parser: str) -> None:
+    command = [sys.executable, "-c", READ_EACH_PREFIX, whole, parser]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT / "shared"
+    )
+    assert (done.stdout.strip(), done.stderr) == (str(len(whole)), "")
+
+
+def test_a_text_that_breaks_off_after_a_word_is_malformed_for_both_parsers() -> None:
+    for cut in (b"(0", b"[_", b"{a:[b"):
+        for exact in (False, True):
+            with pytest.raises(Malformed):
+                list(values(cut, exact=exact))
