@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from carevouch.door.routes import Route
+from carevouch.door.http import Route
 from carevouch.fhir.capability import ServedType, capability_statement
 from carevouch.fhir.compartment import is_personal
 from carevouch.fhir.definitions import resource_types

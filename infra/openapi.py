@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from carevouch.door.api import Operation, Schema
-from carevouch.door.routes import Route
+from carevouch.door.http import Route
 from carevouch.fhir.definitions import Element, Kind, elements, resource_types
 from carevouch.fhir.primitives import SCHEMAS as PRIMITIVES
 

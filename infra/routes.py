@@ -16,7 +16,7 @@ from typing import Any
 
 from carevouch import __version__
 from carevouch.door.api import Operation, Schema
-from carevouch.door.routes import Route
+from carevouch.door.http import Route
 from infra import capabilities, openapi
 from infra.faults import SetUpFault, explained
 from infra.openapi import DescribedRoute

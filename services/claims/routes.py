@@ -1,6 +1,6 @@
 """The claims routes, one use case each."""
 
-from carevouch.door.routes import Route
+from carevouch.door.http import Route
 from services.claims import contracts, coverage, eligibility, submit
 
 ROUTES = (

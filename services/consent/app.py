@@ -1,10 +1,9 @@
 """The consent function: asking, granting, refusing, revoking and deciding."""
 
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from services.consent.routes import ROUTES
 from services.consent.wiring import cors_origin, ports
 
 door = Door("consent", cors_origin)
-serve(door, ROUTES, ports)
+door.serve(ROUTES, ports)
 app = door.chalice

@@ -1,6 +1,6 @@
 """The consent routes, one use case each. Reads of /fhir/Consent are the records door's."""
 
-from carevouch.door.routes import Route
+from carevouch.door.http import Route
 from services.consent import ask, decision, grant, record, requests, revoke
 
 ROUTES = (

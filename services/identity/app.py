@@ -6,14 +6,13 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from carevouch.store.documents.erasure import ErasureReport
 from services.identity.authorizer import authorize
 from services.identity.routes import ROUTES
 from services.identity.wiring import authorizer_ports, cors_origin, ports
 
 door = Door("identity", cors_origin)
-serve(door, ROUTES, ports)
+door.serve(ROUTES, ports)
 app = door.chalice
 
 

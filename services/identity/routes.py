@@ -1,6 +1,6 @@
 """The identity routes, one use case each."""
 
-from carevouch.door.routes import Route
+from carevouch.door.http import Route
 from services.identity import devices, discovery, organizations, people, tokens
 
 ROUTES = (

@@ -1,6 +1,6 @@
 """The public routes of the ledger: all GET, all without a token."""
 
-from carevouch.door.routes import Route
+from carevouch.door.http import Route
 from services.ledger import views
 
 ROUTES = (

@@ -6,7 +6,7 @@ route of this one under its own name.
 
 from collections.abc import Iterator
 
-from carevouch.door.routes import Route
+from carevouch.door.http import Route
 from services.records import describe, everything, feed, ledger, read, revisions, search, transaction, write
 
 # Types of which some route is another service's, by their literal name.

@@ -3,12 +3,11 @@
 from typing import Any
 
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from services.witness import wiring
 from services.witness.routes import ROUTES
 
 door = Door("witness", wiring.cors_origin)
-serve(door, ROUTES, wiring.witness)
+door.serve(ROUTES, wiring.witness)
 app = door.chalice
 
 

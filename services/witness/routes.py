@@ -1,6 +1,6 @@
 """The routes of a witness: C2SP tlog-witness under `/ledger`, all without a token."""
 
-from carevouch.door.routes import Route
+from carevouch.door.http import Route
 from services.witness import views
 
 ROUTES = (

@@ -8,7 +8,6 @@ from typing import Any
 
 from carevouch.door.access import Access
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from carevouch.kernel.jsontext import render
 from carevouch.kernel.jws import Signer
 from carevouch.store.documents.erasure import Eraser
@@ -69,13 +68,13 @@ class House:
             self.assertions,
             self.seconds,
         )
-        serve(identity, IDENTITY_ROUTES, lambda: ports)
+        identity.serve(IDENTITY_ROUTES, lambda: ports)
         consent_ports = ConsentPorts(stores[1], Access(stores[1]))
-        serve(consent, CONSENT_ROUTES, lambda: consent_ports)
+        consent.serve(CONSENT_ROUTES, lambda: consent_ports)
         records_ports = ports_of(stores[2], log_of(self.world).sealed, description)
-        serve(records, RECORDS_ROUTES, lambda: records_ports)
+        records.serve(RECORDS_ROUTES, lambda: records_ports)
         claims_ports = ClaimsPorts(stores[3], Access(stores[3]))
-        serve(claims, CLAIMS_ROUTES, lambda: claims_ports)
+        claims.serve(CLAIMS_ROUTES, lambda: claims_ports)
         return Api(*doors)
 
     def seconds(self) -> int:

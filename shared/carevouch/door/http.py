@@ -1,17 +1,21 @@
-"""The door kit: from an API Gateway event to a domain function, and from an outcome or error back to HTTP.
+"""The door kit: from an API Gateway event to a use case, and from its reply or error back to HTTP.
 
-One table says which error becomes which status. FHIR routes answer errors as OperationOutcome, the others
-as an RFC 9457 problem; both say what to mend and neither says anything about a person. Routes log their
-pattern, never their path, because a path may hold an id; an unexpected error logs its kind and where, never
-its message.
+Each service lists its routes once, as method, path and use case. The summaries, callers and schemas of the
+use cases lie in the service's `api.py`, which no handler imports. `infra/routes.py` writes the template's
+events and preflights and the OpenAPI description from both.
+
+One table says which error becomes which status. FHIR routes answer errors as an OperationOutcome, other
+routes as an RFC 9457 problem. Both say what to mend. Neither says anything about a person. The log has the
+route's pattern and never the path, because a path may hold an id. It has the class and place of an
+unexpected error and never its message.
 """
 
 import json
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
@@ -26,8 +30,14 @@ from carevouch.kernel.jsontext import parse, render
 
 FHIR_JSON = "application/fhir+json"
 CONTENT_TYPES = ["application/json", FHIR_JSON]
-# Other bodies that a route may take; `any` is for protocols whose clients name no type or their own.
-ALSO_TAKEN = {"json": [], "form": ["application/x-www-form-urlencoded"], "any": ["*/*"]}
+# The content types that a route takes beside JSON. `any` is for protocols whose clients name no type or
+# one of their own.
+Takes = Literal["json", "form", "any"]
+ALSO_TAKEN: dict[Takes, list[str]] = {
+    "json": [],
+    "form": ["application/x-www-form-urlencoded"],
+    "any": ["*/*"],
+}
 # Lambda's own limit for an event is 6 MB, and a body grows by a third in base64.
 MAX_BODY_BYTES = 4_000_000
 TEXT = "text/plain; charset=utf-8"
@@ -126,7 +136,40 @@ class Reply:
     content_type: str | None = None
 
 
-Handler = Callable[[HttpRequest], Reply]
+UseCase = Callable[[HttpRequest, Any], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route of a service's table.
+
+    API Gateway allows no `$` in a literal part. So the last variable in the path of a FHIR operation holds
+    the operation's name, and `operation` is that name, such as `$submit`. `fixed` has the path variables
+    whose values the path spells out, such as the type in `/fhir/Claim/{id}`.
+    """
+
+    method: str
+    path: str
+    use: UseCase
+    operation: str = ""
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    takes: Takes = "json"
+
+    @property
+    def public_path(self) -> str:
+        """The path as a client writes it."""
+        head, _, variable = self.path.rpartition("/")
+        return f"{head}/{self.operation}" if self.operation and variable.startswith("{") else self.path
+
+    def answer(self, request: HttpRequest, ports: Any) -> Reply:
+        """The use case's reply; raises `NotFound` if the path names another operation."""
+        variable = self.path.rpartition("/")[2].strip("{}")
+        # Some clients escape the dollar, and some gateways leave it escaped.
+        if self.operation and request.path[variable] not in (self.operation, f"%24{self.operation[1:]}"):
+            raise errors.NotFound(
+                f"the only operation here is {self.operation}; GET /fhir/metadata lists all operations"
+            )
+        return self.use(replace(request, path={**request.path, **self.fixed}), ports)
 
 
 class Door:
@@ -141,22 +184,27 @@ class Door:
         # Powertools' `Metrics` is one set for the whole process; two doors in one would write each other's.
         self.metrics = EphemeralMetrics(namespace="Carevouch", service=service)
 
-    def route(self, method: str, path: str, handler: Handler, *, takes: str = "json") -> None:
-        """Serve `method path` by `handler`, which takes JSON of both names, or a form or any body too."""
-        content_types = [*CONTENT_TYPES, *ALSO_TAKEN[takes]]
+    def serve(self, routes: Iterable[Route], ports: Callable[[], Any]) -> None:
+        """Serve these routes. `ports` is called for each request, so nothing is built at import."""
+        for route in routes:
+            self._add(route, ports)
 
+    def _add(self, route: Route, ports: Callable[[], Any]) -> None:
         def view(**variables: str) -> Response:
-            return self._serve(method, path, handler, variables)
+            return self._answer(route, variables, ports)
 
-        view.__name__ = f"{method}_{path}".replace("/", "_")
-        self.chalice.route(path, methods=[method], content_types=content_types, name=view.__name__)(view)
+        view.__name__ = f"{route.method}_{route.path}".replace("/", "_")
+        content_types = [*CONTENT_TYPES, *ALSO_TAKEN[route.takes]]
+        self.chalice.route(
+            route.path, methods=[route.method], content_types=content_types, name=view.__name__
+        )(view)
 
-    def _serve(self, method: str, path: str, handler: Handler, variables: dict[str, str]) -> Response:
+    def _answer(self, route: Route, variables: dict[str, str], ports: Callable[[], Any]) -> Response:
         started = time.perf_counter()
-        fhir = path.startswith("/fhir")
-        code, event = "ok", None
+        fhir = route.path.startswith("/fhir")
+        code = "ok"
         try:
-            reply = handler(self._incoming(method, variables))
+            reply = route.answer(self._incoming(route.method, variables), ports())
         except DomainError as error:
             reply, code = refusal(error, fhir=fhir), error.code
         except (OutcomeUnknown, IntegrityFault) as fault:
@@ -166,7 +214,8 @@ class Door:
             reply, code = failure(bug, fhir=fhir), type(bug).__name__
             self.logger.error("bug", extra={"fault": code, "where": _where(bug)})
         event = reply.headers.get("Carevouch-Event")
-        self._report(f"{method} {path}", reply.status, code, event, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self._report(f"{route.method} {route.path}", reply.status, code, event, seconds)
         return _response(reply, fhir=fhir)
 
     def _incoming(self, method: str, variables: dict[str, str]) -> HttpRequest:

@@ -10,7 +10,6 @@ from typing import Any
 from carevouch.claims.contract import CONTRACT_TYP, contract_hash, contract_payload
 from carevouch.door.access import Access
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from carevouch.fhir.validate import require_valid
 from carevouch.kernel.canonical import jcs
 from carevouch.kernel.ids import Doc, parse_reference
@@ -109,7 +108,7 @@ def new_api(world: World) -> Api:
     store = world.store("claims")
     ports = Ports(store, Access(store))
     door = Door("claims")
-    serve(door, ROUTES, lambda: ports)
+    door.serve(ROUTES, lambda: ports)
     return Api(door)
 
 

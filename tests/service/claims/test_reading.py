@@ -3,7 +3,6 @@
 import pytest
 
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from services.records.ports import ports_of
 from services.records.routes import ROUTES as RECORDS_ROUTES
 from tests.api import Answer, Api, Who
@@ -18,7 +17,7 @@ from tests.world import World
 def records(world: World) -> Api:
     store = world.store("records")
     door = Door("records")
-    serve(door, RECORDS_ROUTES, lambda: ports_of(store, log_of(world).sealed, description))
+    door.serve(RECORDS_ROUTES, lambda: ports_of(store, log_of(world).sealed, description))
     return Api(door)
 
 

@@ -8,7 +8,6 @@ import pytest
 from carevouch.consent.signature import sign_grant
 from carevouch.door.access import Access
 from carevouch.door.http import Door, HttpRequest
-from carevouch.door.routes import serve
 from carevouch.identity.caller import TokenFacts, caller_of
 from carevouch.kernel.ids import Doc, Key
 from carevouch.records.access import ReadAllowed, ReadRefused
@@ -92,7 +91,7 @@ def scene_of(world: World) -> Scene:
     store = world.store("consent")
     access = Access(store)
     door = Door("consent")
-    serve(door, ROUTES, lambda: Ports(store, access))
+    door.serve(ROUTES, lambda: Ports(store, access))
     clinic = people.admit(world, "Thistle Clinic", ["provider"])
     patient = people.enrol(world, clinic)
     return Scene(

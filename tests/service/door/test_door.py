@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from carevouch.door.http import STATUS, Door, HttpRequest, Reply
+from carevouch.door.http import STATUS, Door, HttpRequest, Reply, Route
 from carevouch.fhir.validate import check
 from carevouch.kernel import errors
 from carevouch.kernel.errors import OutcomeUnknown
@@ -15,7 +15,7 @@ def door(
     handler: Callable[[HttpRequest], Reply], path: str = "/fhir/{type}/{id}", method: str = "PUT"
 ) -> Api:
     made = Door("test", lambda: "https://app.example")
-    made.route(method, path, handler)
+    made.serve([Route(method, path, lambda request, _: handler(request))], lambda: None)
     return Api(made)
 
 

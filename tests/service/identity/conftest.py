@@ -10,7 +10,6 @@ import pytest
 
 from carevouch.door.access import Access
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from carevouch.fhir.meta import with_meta
 from carevouch.kernel.ids import Doc
 from carevouch.kernel.jsontext import render
@@ -56,7 +55,7 @@ def ports(world: World) -> Ports:
 @pytest.fixture
 def api(ports: Ports) -> Api:
     door = Door("identity")
-    serve(door, ROUTES, lambda: ports)
+    door.serve(ROUTES, lambda: ports)
     return Api(door)
 
 

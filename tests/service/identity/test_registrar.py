@@ -14,7 +14,6 @@ import pytest
 
 from carevouch.door.consents import Consents
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from carevouch.identity.links import SEED_BYTES, answer_offer, make_offer, one_time_key
 from carevouch.kernel.times import later
 from services.identity.ports import Ports
@@ -83,7 +82,7 @@ def test_a_person_made_by_a_bundle_is_registered_by_its_author(
 ) -> None:
     store = world.store("records")
     records = Door("records")
-    serve(records, RECORDS_ROUTES, lambda: records_ports_of(store, log_of(world).sealed, description))
+    records.serve(RECORDS_ROUTES, lambda: records_ports_of(store, log_of(world).sealed, description))
     bundle = {
         "resourceType": "Bundle",
         "type": "transaction",

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from carevouch.events.envelope import parse_event
 from carevouch.events.genesis import genesis_text
 from carevouch.events.opening import open_genesis
@@ -46,7 +45,7 @@ class Site:
         self.cloud = Cloud()
         door = Door("ledger")
         library = Library(self.cloud.objects, self.cloud.marks, lambda: self.cloud.house.genesis)
-        serve(door, ROUTES, lambda: library)
+        door.serve(ROUTES, lambda: library)
         self.api = Api(door)
         note = sign_note(genesis_text(self.cloud.house.genesis), ORIGIN, self.cloud.house.log)
         self.cloud.objects.files["genesis"] = note
@@ -216,7 +215,7 @@ def test_a_bad_path_is_answered_by_a_problem_that_says_what_to_mend(path: str, s
 def test_before_genesis_the_door_says_so() -> None:
     door = Door("ledger")
     cloud = Cloud()
-    serve(door, ROUTES, lambda: Library(cloud.objects, cloud.marks, lambda: None))
+    door.serve(ROUTES, lambda: Library(cloud.objects, cloud.marks, lambda: None))
     answer = Api(door).call("GET", "/ledger/genesis")
     assert answer.status == 404
     assert "no genesis yet" in answer.json()["detail"]

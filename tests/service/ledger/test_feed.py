@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from carevouch.events.certificate import CERT_TYP
 from carevouch.events.envelope import EVENT_TYP
 from carevouch.events.seal import BLOCK_SEALED, parse_seal
@@ -39,7 +38,7 @@ class Site:
         self.producers = [Producer(self.cloud.house, name=f"session {at}") for at in range(2)]
         door = Door("ledger")
         library = Library(self.cloud.objects, self.cloud.marks, lambda: self.cloud.house.genesis)
-        serve(door, ROUTES, lambda: library)
+        door.serve(ROUTES, lambda: library)
         self.api = Api(door)
         self.waiting: list[Key] = []
         self.number = 0

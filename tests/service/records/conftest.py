@@ -8,7 +8,6 @@ from typing import Any, cast
 import pytest
 
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from carevouch.events.catalogue import OWN_TYPES
 from carevouch.kernel.ids import Key
 from carevouch.kernel.jsontext import parse
@@ -30,7 +29,7 @@ LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
 def door_over(ports: Ports) -> Api:
     """The door in a fresh execution environment."""
     door = Door("records")
-    serve(door, ROUTES, lambda: ports)
+    door.serve(ROUTES, lambda: ports)
     return Api(door)
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from carevouch.kernel.encoding import sha256
 from carevouch.ledger.checkpoint import Checkpoint
 from carevouch.ledger.cosignature import timestamp_of
@@ -142,7 +141,7 @@ def test_a_log_that_is_no_longer_known_is_no_longer_shown() -> None:
 
 def door_of(stand: Stand) -> Api:
     door = Door("witness")
-    serve(door, ROUTES, stand.witness)
+    door.serve(ROUTES, stand.witness)
     return Api(door)
 
 

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from carevouch.door.access import Access
 from carevouch.door.http import Door
-from carevouch.door.routes import serve
 from carevouch.kernel.errors import Invalid, Malformed
 from carevouch.kernel.jws import KeyInMemory, private_jwk
 from carevouch.kernel.times import instant
@@ -106,5 +105,5 @@ def _token_door(world: World) -> Api:
     eraser = Eraser(store.reader, store.writer, store.key_rows, index.blinds_of_body)
     ports = Ports(store, Access(store), index, eraser, new_key(), MemoryAssertions(), seconds_of(world))
     door = Door("identity")
-    serve(door, ROUTES, lambda: ports)
+    door.serve(ROUTES, lambda: ports)
     return Api(door)
