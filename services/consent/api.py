@@ -41,13 +41,13 @@ SCHEMAS: dict[str, Schema] = {
 }
 OPERATIONS = {
     record.post: Operation(
-        "Propose a consent, as an organisation; record one that cannot permit, as the person's device",
+        "Propose a consent, as an organisation, or record one that permits nothing, as the person's device",
         {201: "Consent"},
         who="an app, payer, provider or sponsor; the person's own device",
         body="Consent",
     ),
     record.update: Operation(
-        "Record a new version of a consent, which cannot permit",
+        "Record a new version of a consent, which permits nothing without a grant",
         {200: "Consent"},
         who="the person's own device",
         body="Consent",
@@ -64,22 +64,22 @@ OPERATIONS = {
     requests.listed: Operation(
         "The requests that await an answer",
         {200: "ConsentRequests"},
-        who="whoever asked; the person's own device",
-        query={"patient": "whose requests, for an organisation: its own about this person"},
+        who="the organisation that asked; the person's own device",
+        query={"patient": "the person, if an organisation asks; it gets only its own requests"},
     ),
     requests.read: Operation(
-        "One request, with what the device is to sign",
+        "One request, with the content that the device signs",
         {200: "ConsentRequest"},
-        who="whoever asked; the person's own device",
+        who="the organisation that asked; the person's own device",
     ),
     grant.grant: Operation(
-        "Grant, under the device's signature",
+        "Grant a request, under the device's signature",
         {200: "ConsentRequest"},
         who="the person's own device",
         body="Grant",
     ),
     grant.refuse: Operation(
-        "Refuse", {200: "ConsentRequest"}, who="the person's own device", body="Refusal?"
+        "Refuse a request", {200: "ConsentRequest"}, who="the person's own device", body="Refusal?"
     ),
     decision.decision: Operation(
         "Decide on a request, with reasons",
