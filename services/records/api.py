@@ -63,7 +63,7 @@ OPERATIONS = {
         {200: "Bundle"},
         who=_READER,
         query={
-            "patient": "the person; required except for directory types (/fhir/metadata lists the other parameters)",
+            "patient": "the person; required except for directory types (see /fhir/metadata)",
             "_sort": "date or -date",
             **_PAGE,
         },
