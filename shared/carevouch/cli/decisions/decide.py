@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from carevouch.cli.frame import NEGATIVE, OK
-from carevouch.consent.criteria import DENY, PERMIT
+from carevouch.consent.model import DENY, PERMIT
 from carevouch.consent.decide import Decision, decide
 from carevouch.consent.facts import facts_of
 from carevouch.consent.lint import lint
