@@ -6,11 +6,10 @@ nothing else.
 """
 
 from carevouch.door.access import Visit, receipt_headers
-from carevouch.door.consents import enrolment_doc
 from carevouch.door.http import HttpRequest, Reply
 from carevouch.fhir.validate import require_valid
 from carevouch.identity.caller import PROVIDER, Caller
-from carevouch.identity.links import enrolment_body
+from carevouch.identity.links import enrolment_body, enrolment_doc
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Conflict, Invalid, TooLarge
 from carevouch.kernel.ids import Doc
@@ -65,7 +64,7 @@ def link(visit: Visit, patient: str, request: HttpRequest, ports: Ports) -> Repl
     """Link an organisation with a person that is known; repeating it changes nothing."""
     caller = visit.caller
     visit.decided("linked already")
-    doc = enrolment_doc(ports.store.reader, patient, caller.id)
+    doc = enrolment_doc(ports.store.reader.keys.deployment(), patient, caller.id)
     headers = {"Location": f"{ports.access.base}/Patient/{patient}"}
     body: JsonObject = {"resourceType": "Patient", "id": patient}
     if ports.store.reader.find(doc) is not None:
@@ -90,8 +89,9 @@ def _plan(names: ActNames, resource: JsonObject, caller: Caller, ports: Ports) -
         raise TooLarge(f"a Patient has at most {MAX_PATIENT_BYTES // 1000} KB; leave out photos, say")
     blinds = ports.index.blinds(resource)
     # The last step: a registration that is refused leaves no living key of nobody behind.
-    ports.store.reader.keys.create(doc.id)
-    own = enrolment_doc(ports.store.reader, doc.id, caller.id)
+    keys = ports.store.reader.keys
+    keys.create(doc.id)
+    own = enrolment_doc(keys.deployment(), doc.id, caller.id)
     return ActPlan(
         "patient.registered",
         (Draft(doc, body), Draft(own, enrolment_body(doc.id, caller.id))),
