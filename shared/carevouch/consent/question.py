@@ -63,7 +63,10 @@ def interval_of(text: Any, zone: tzinfo) -> Interval:
     digits = min(len(fraction) - 1, 6) if fraction else 0
     micros = int(((fraction or ".")[1:] + "000000")[:6])
     start = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), micros, zone)
-    end = start + timedelta(microseconds=10 ** (6 - digits))
+    try:
+        end: datetime | None = start + timedelta(microseconds=10 ** (6 - digits))
+    except OverflowError:
+        end = None
     return Interval(_in_utc(start), _in_utc(end))
 
 
