@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 description of every door, from the tables of routes and the words about the use cases.
 
-FHIR bodies have the schemas of R4's table of facts: of the types that some route takes or answers, with
-their data types, primitive extensions, and contained resources as objects that name their type.
+Every FHIR type that a door stores or answers has a schema, made of R4's table of facts. The schema has the
+data types, the extensions of primitives, and one level of contained resources.
 https://spec.openapis.org/oas/v3.1.0
 """
 
@@ -10,36 +10,47 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from carevouch.door.api import Operation, Schema
+from carevouch.door.api import Operation, Schema, bodies_of
 from carevouch.door.http import Route
 from carevouch.fhir.definitions import Element, Kind, elements, resource_types
 from carevouch.fhir.primitives import SCHEMAS as PRIMITIVES
+from carevouch.records.resource import is_served
+from infra.faults import SetUpFault
 
 _VARIABLE = re.compile(r"\{(\w+)\+?\}")
 _FHIR_JSON, _JSON, _PROBLEM = "application/fhir+json", "application/json", "application/problem+json"
 _FORM = "application/x-www-form-urlencoded"
 _BODIED = ("POST", "PUT")
-# Any resource: of a type that the path names, or inside another one.
-ANY = "Resource"
+# Any resource that a door stores or answers, a resource inside another one, and one of any other type there.
+ANY, CONTAINED, OTHER = "Resource", "ContainedResource", "OtherResource"
+# Types that a door takes or answers and does not store.
+_MESSAGES = ("Bundle", "CapabilityStatement", "OperationOutcome", "Parameters")
 _HEADERS = {
     "Idempotency-Key": "1 to 255 visible characters; a retry with the same key gets the same answer",
     "If-Match": 'the ETag of the version that is changed, such as W/"1"',
+    "If-None-Exist": "identifier=system|value; a document that has it is answered, not created again",
+    "If-None-Match": "the ETag of the version that the caller has; the answer is 304 if it is still current",
     "Purpose-Of-Use": "a v3-ActReason code that the caller's role may declare; the role's own by default",
 }
 _REFUSALS = {
-    400: "the request is not what it should be; the answer says where",
-    401: "no token, or one that is not good any more",
+    400: "the request is malformed or invalid; the answer says where",
+    401: "there is no token, or it is not valid any more",
     403: "the scope or role does not allow this",
-    404: "absent, or it may not be read: the two look alike",
-    409: "somebody else was first",
-    412: "If-Match names another version than the current one",
+    404: "there is no such resource, or it may not be read; both have this answer",
+    409: "another request changed or created the same document first",
+    412: "a condition in the headers or the Bundle does not hold",
     413: "too large; the answer says how to split it",
-    415: "the content type is not taken",
-    422: "understood, but it cannot be done as asked",
-    503: "try again after Retry-After",
+    415: "the content type is not supported",
+    422: "the request is valid and cannot be done; the answer says why",
+    429: "too many requests; wait for the time in Retry-After",
+    500: "the server failed; the operator was alerted",
+    503: "temporarily unavailable; try again after the time in Retry-After",
+    504: "no answer in time; repeat the request with the same Idempotency-Key",
 }
 _OF_METHOD = {"POST": (409, 413, 415, 422), "PUT": (409, 412, 413, 415, 422), "DELETE": (409,)}
-_SUCCESSES = {200: "done", 201: "created", 204: "done; there is nothing to answer", 304: "the caller has it"}
+# API Gateway gives these answers on its own, and always as an OperationOutcome.
+_OF_GATEWAY = (401, 403, 404, 413, 429, 500, 503, 504)
+_SUCCESSES = {200: "done", 201: "created", 204: "done, without a body", 304: "the caller has this version"}
 
 
 @dataclass(frozen=True)
@@ -64,16 +75,16 @@ class DescribedRoute:
 def document(
     described: Iterable[DescribedRoute], schemas: Mapping[str, Schema], *, base_url: str, version: str
 ) -> dict[str, Any]:
-    """The whole description; `schemas` are the services' own, by name."""
+    """The whole description; `schemas` are the services' own, by name.
+
+    Raises `SetUpFault` if two routes have one method and path.
+    """
     paths: dict[str, dict[str, Any]] = {}
-    used: set[str] = {"OperationOutcome", ANY}
     for one in described:
-        path = one.route.public_path.replace("+}", "}")
-        paths.setdefault(path, {})[one.route.method.lower()] = _operation(one, path)
-        bodies = (one.operation.body.removesuffix("?"), *one.operation.answers.values())
-        used |= {body.replace("{type}", one.type) for body in bodies if body and "/" not in body}
-    used |= {name for schema in schemas.values() for name in _references(schema)}
-    fhir = fhir_schemas(used - schemas.keys() - {ANY})
+        path, method = one.route.public_path.replace("+}", "}"), one.route.method.lower()
+        if method in paths.setdefault(path, {}):
+            raise SetUpFault(f"two routes are {one.route.method} {path}: give one of them another path.")
+        paths[path][method] = _operation(one, path)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -86,12 +97,6 @@ def document(
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": {
-                ANY: {
-                    "type": "object",
-                    "properties": {"resourceType": {"type": "string"}, "id": {"type": "string"}},
-                    "required": ["resourceType"],
-                    "additionalProperties": True,
-                },
                 "Problem": {
                     "type": "object",
                     "description": "RFC 9457",
@@ -103,7 +108,7 @@ def document(
                     },
                     "required": ["type", "title", "status", "detail"],
                 },
-                **fhir,
+                **fhir_schemas((*_MESSAGES, *filter(is_served, resource_types()))),
                 **{name: _pointed(schema) for name, schema in sorted(schemas.items())},
             },
             "securitySchemes": {
@@ -136,9 +141,13 @@ def _operation(one: DescribedRoute, path: str) -> dict[str, Any]:
         {"name": name, "in": "query", "description": meaning, "schema": {"type": "string"}}
         for name, meaning in words.query.items()
     ]
-    headers = ["If-Match"] if route.method == "PUT" else []
+    headers = list(words.headers)
     if not is_open and route.method in _BODIED:
-        headers.insert(0, "Idempotency-Key")
+        headers.append("Idempotency-Key")
+    if route.method == "PUT":
+        headers.append("If-Match")
+    if 304 in words.answers:
+        headers.append("If-None-Match")
     if not is_open and route.method == "GET" and path.startswith(("/fhir", "/ledger/documents")):
         headers.append("Purpose-Of-Use")
     parameters += [
@@ -148,11 +157,10 @@ def _operation(one: DescribedRoute, path: str) -> dict[str, Any]:
     if parameters:
         made["parameters"] = parameters
     if words.body:
-        name = words.body.removesuffix("?").replace("{type}", one.type)
         kind = _FORM if route.takes == "form" else _FHIR_JSON if one.is_fhir else _JSON
         made["requestBody"] = {
             "required": not words.body.endswith("?"),
-            "content": {kind: {"schema": _pointer(name)}},
+            "content": {kind: {"schema": _schema(bodies_of(words.body, one.type))}},
         }
     if is_open:
         made["security"] = []
@@ -166,29 +174,56 @@ def _responses(one: DescribedRoute) -> Iterator[tuple[str, dict[str, Any]]]:
         if "/" in body:
             answer["content"] = {body: {"schema": {"type": "string"}}}
         elif body:
-            name = body.replace("{type}", one.type)
-            is_fhir = name == ANY or name in resource_types()
-            answer["content"] = {_FHIR_JSON if is_fhir else _JSON: {"schema": _pointer(name)}}
+            names = bodies_of(body, one.type)
+            is_fhir = names[0] == ANY or names[0] in resource_types()
+            answer["content"] = {_FHIR_JSON if is_fhir else _JSON: {"schema": _schema(names)}}
         yield str(status), answer
-    refused = (400, 404, *(() if words.anyone else (401, 403)), *_OF_METHOD.get(one.route.method, ()), 503)
-    kind, schema = (_FHIR_JSON, "OperationOutcome") if one.is_fhir else (_PROBLEM, "Problem")
-    if one.route.takes == "form":
-        kind, schema = _JSON, "OAuthError"
-        refused = (400, 401, 503)
-    for status in sorted({*refused, *words.refusals}):
-        yield (
-            str(status),
-            {"description": _REFUSALS[status], "content": {kind: {"schema": _pointer(schema)}}},
-        )
+    of_token = () if words.anyone else (401, 403)
+    usual = (400, 404, *of_token, *_OF_METHOD.get(one.route.method, ()), 429, 500, 503, 504)
+    for status in sorted({*usual, *words.refusals}):
+        yield str(status), {"description": _REFUSALS[status], "content": _refusal(one, status)}
+
+
+def _refusal(one: DescribedRoute, status: int) -> dict[str, Any]:
+    """The bodies of a refusal: the service's own form, and the gateway's where it may answer first."""
+    if one.is_fhir:
+        return {_FHIR_JSON: {"schema": _pointer("OperationOutcome")}}
+    kind, name = (
+        (_JSON, "OAuthError") if one.route.takes == "form" and status in (400, 401) else (_PROBLEM, "Problem")
+    )
+    content = {kind: {"schema": _pointer(name)}}
+    if status in _OF_GATEWAY:
+        content[_FHIR_JSON] = {"schema": _pointer("OperationOutcome")}
+    return content
 
 
 def fhir_schemas(types: Iterable[str]) -> dict[str, Schema]:
-    """The schemas of these FHIR types and of every type that they are made of, by name."""
-    made: dict[str, Schema] = {}
-    waiting = [*types, "Element"]
+    """The schemas of these FHIR types and of every type that they are made of, by name.
+
+    `Resource` is any of `types`. A contained resource is one of these or of R4's other types, whose members
+    are left open.
+    """
+    resources = sorted(types)
+    made: dict[str, Schema] = {
+        ANY: _one_of({name: name for name in resources}),
+        CONTAINED: {
+            "description": "A resource inside another one. It contains no further resources.",
+            **_one_of({name: name if name in resources else OTHER for name in sorted(resource_types())}),
+            "not": {"required": ["contained"]},
+        },
+        OTHER: {
+            "type": "object",
+            "properties": {
+                "resourceType": {"type": "string", "enum": sorted(resource_types() - set(resources))}
+            },
+            "required": ["resourceType"],
+            "additionalProperties": True,
+        },
+    }
+    waiting = [*resources, "Element"]
     while waiting:
         name = waiting.pop()
-        if name in made or name in ("Resource", "DomainResource", ANY):
+        if name in made or name in ("Resource", "DomainResource"):
             continue
         properties: dict[str, Schema] = {}
         required = []
@@ -210,9 +245,20 @@ def fhir_schemas(types: Iterable[str]) -> dict[str, Schema]:
     return dict(sorted(made.items()))
 
 
+def _one_of(schemas: Mapping[str, str]) -> Schema:
+    """One of several schemas, each with the resource type that tells it from the others."""
+    return {
+        "oneOf": [_pointer(name) for name in dict.fromkeys(schemas.values())],
+        "discriminator": {
+            "propertyName": "resourceType",
+            "mapping": {type_: _pointer(name)["$ref"] for type_, name in schemas.items()},
+        },
+    }
+
+
 def _properties(element: Element) -> Iterator[tuple[str, Schema]]:
     for name, kind in element.names().items():
-        value = _value(kind)
+        value = _pointer(CONTAINED) if name == "contained" else _value(kind)
         yield name, {"type": "array", "items": value} if element.many else value
         if kind.primitive and not (element.name == "id" and kind.type in ("id", "string")):
             sibling = _pointer("Element")
@@ -232,15 +278,9 @@ def _pointer(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _references(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        if isinstance(schema.get("$ref"), str):
-            yield schema["$ref"]
-        for value in schema.values():
-            yield from _references(value)
-    if isinstance(schema, list):
-        for value in schema:
-            yield from _references(value)
+def _schema(names: tuple[str, ...]) -> Schema:
+    pointers = [_pointer(name) for name in names]
+    return pointers[0] if len(pointers) == 1 else {"oneOf": pointers}
 
 
 def _pointed(schema: Any) -> Any:

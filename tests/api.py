@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from carevouch.door.http import Door
+from tests.described import require_described
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,9 @@ class Api:
         text = answer["body"] or ""
         data = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
         flat = {name.lower(): value for name, value in answer["headers"].items()}
-        return Answer(answer["statusCode"], flat, data)
+        received = Answer(answer["statusCode"], flat, data)
+        require_described(door.chalice.app_name, method, resource, path, received)
+        return received
 
     def caller(self, who: Who) -> Callable[..., Answer]:
         """`call` with the caller filled in."""

@@ -21,13 +21,13 @@ OPERATIONS = {
         "Submit a claim and get its final answer",
         {200: "ClaimResponse"},
         who="the provider that the claim names, linked with the person",
-        body="Claim",
+        body="Claim | Parameters | Bundle",
     ),
     eligibility.answer: Operation(
         "Ask whether a person is covered, for what, and how much of it is used",
         {200: "CoverageEligibilityResponse"},
         who="a provider linked with the person; the payer about its member; the person's own device",
-        body="CoverageEligibilityRequest",
+        body="CoverageEligibilityRequest | Parameters | Bundle",
     ),
     coverage.register: Operation(
         "Register a coverage", {201: "Coverage"}, who="the payer that it names", body="Coverage"

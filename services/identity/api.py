@@ -1,6 +1,17 @@
 """The operations of the identity door and their schemas, for its OpenAPI description."""
 
-from carevouch.door.api import OPEN, RECEIPT, TEXT, TRUTH, WHOLE, Operation, Schema, list_of, object_of
+from carevouch.door.api import (
+    OPEN,
+    RECEIPT,
+    TEXT,
+    TEXT_OR_NULL,
+    TRUTH,
+    WHOLE,
+    Operation,
+    Schema,
+    list_of,
+    object_of,
+)
 from services.identity import devices, discovery, organizations, people, tokens
 
 SCHEMAS: dict[str, Schema] = {
@@ -38,7 +49,7 @@ SCHEMAS: dict[str, Schema] = {
                     {
                         "doc": TEXT,
                         "version": WHOLE,
-                        "prev": {"type": ["string", "null"]},
+                        "prev": TEXT_OR_NULL,
                         "nonce": TEXT,
                         "body": TEXT,
                     }
@@ -62,6 +73,7 @@ OPERATIONS = {
         {200: "Token"},
         anyone="where tokens come from",
         body="TokenRequest",
+        refusals=(401,),
     ),
     discovery.jwks: Operation("The keys that sign tokens", {200: "JsonWebKeySet"}, anyone="public keys"),
     discovery.smart_configuration: Operation(
@@ -80,12 +92,14 @@ OPERATIONS = {
         {201: "Organization"},
         anyone="carries an act that the operator signed",
         body="SignedAdmission",
+        refusals=(403,),
     ),
     devices.bind: Operation(
         "Bind a device under both signatures",
         {201: "DeviceBound"},
         anyone="carries an enrolment that the provider, the one-time key and the device signed",
         body="DeviceBinding",
+        refusals=(403,),
     ),
     devices.remove: Operation("Remove a device", {204: ""}, who="a device of the same person"),
     devices.describe: Operation("A person's own devices", {200: "Subject"}, who="the person's own device"),

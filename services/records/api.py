@@ -1,6 +1,6 @@
 """The words about the records use cases."""
 
-from carevouch.door.api import OPEN, TEXT, Operation, Schema, list_of, object_of
+from carevouch.door.api import OPEN, TEXT, TEXT_OR_NULL, WHOLE, Operation, Schema, list_of, object_of
 from services.records import describe, everything, feed, ledger, read, revisions, search, transaction, write
 
 _READER = "whoever may read the document: its author, a named party, the person, or under a consent"
@@ -10,21 +10,40 @@ _PAGE = {
 }
 SCHEMAS: dict[str, Schema] = {
     "OpenApiDocument": OPEN,
-    "CommittedView": {
-        "type": "object",
-        "properties": {"blockAddress": OPEN, "hash": TEXT, "metadata": OPEN, "data": OPEN},
-        "additionalProperties": True,
-    },
+    "BlockAddress": object_of({"strand": WHOLE, "sequenceNo": WHOLE}),
+    "CommittedView": object_of(
+        {
+            "blockAddress": {"anyOf": [{"$ref": "BlockAddress"}, {"type": "null"}]},
+            "hash": TEXT,
+            "prev": TEXT_OR_NULL,
+            "metadata": object_of({"id": TEXT, "version": WHOLE, "txTime": TEXT_OR_NULL, "txId": TEXT}),
+            "time": TEXT,
+            "type": TEXT,
+            "index": WHOLE,
+            "level": TEXT,
+            "links": OPEN,
+        },
+        {"data": OPEN, "kind": TEXT},
+    ),
+    "RevisionLine": object_of(
+        {
+            "version": WHOLE,
+            "time": TEXT,
+            "event": TEXT,
+            "type": TEXT,
+            "index": WHOLE,
+            "leaf": TEXT,
+            "prev": TEXT_OR_NULL,
+        }
+    ),
     "RevisionHistory": {
         "anyOf": [
-            list_of(OPEN),
+            list_of({"$ref": "RevisionLine"}),
             {"$ref": "CommittedView"},
-            object_of(
-                {"revisions": list_of({"$ref": "CommittedView"}), "next": {"type": ["string", "null"]}}
-            ),
+            object_of({"revisions": list_of({"$ref": "CommittedView"}), "next": TEXT_OR_NULL}),
         ]
     },
-    "RevisionFeed": object_of({"records": list_of(OPEN), "next": TEXT}),
+    "RevisionFeed": object_of({"records": list_of({"$ref": "CommittedView"}), "next": TEXT}),
     "Opening": OPEN,
 }
 OPERATIONS = {
@@ -37,6 +56,7 @@ OPERATIONS = {
         {200: "Bundle"},
         who="a provider linked with the person",
         body="Bundle",
+        refusals=(412,),
     ),
     search.search: Operation(
         "Search the documents of one person, or of a directory type",
@@ -56,6 +76,8 @@ OPERATIONS = {
         {200: "{type}", 201: "{type}"},
         who="a provider linked with the person",
         body="{type}",
+        headers=("If-None-Exist",),
+        refusals=(412,),
     ),
     write.update: Operation(
         "Update a document",

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,16 +81,34 @@ def test_the_python_client_has_typed_bodies_and_every_answer(openapi: Path, tmp_
     assert done.returncode == 0, said
     assert not re.findall(r"WARNING|ERROR|omitted|Cannot parse", said), said
     functions = {path.stem: path.read_text("utf-8") for path in folder.glob("api/*/*.py")}
-    operations = [
-        operation
-        for methods in json.loads(openapi.read_bytes())["paths"].values()
-        for operation in methods.values()
-    ]
     functions.pop("__init__", None)
+    document = json.loads(openapi.read_bytes())
+    operations = [one for methods in document["paths"].values() for one in methods.values()]
     assert len(functions) == len(operations)
-    submit = functions["post_fhir_claim_submit"]
-    assert re.search(r"body: Claim\b", submit)
     for operation in operations:
-        name = re.sub(r"(?<!^)(?=[A-Z])", "_", operation["operationId"]).lower()
-        for status in operation["responses"]:
-            assert f"response.status_code == {status}" in functions[name], (name, status)
+        text = functions[re.sub(r"(?<!^)(?=[A-Z])", "_", operation["operationId"]).lower()]
+        for status, answer in operation["responses"].items():
+            parsed = re.search(
+                rf"response.status_code == {status}:\n(.*?)return response_{status}", text, re.DOTALL
+            )
+            assert parsed, (operation["operationId"], status)
+            for model in _models(_schema(answer), document["components"]["schemas"]):
+                assert f"{model}.from_dict(" in parsed[1], (operation["operationId"], status, model)
+        signature = text[text.index("def sync_detailed(") :]
+        for model in _models(_schema(operation.get("requestBody", {})), document["components"]["schemas"]):
+            assert re.search(rf"body: [^=]*\b{model}\b", signature), (operation["operationId"], model)
+
+
+def _schema(part: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an answer's or a request's first content type, which is the one that the client takes."""
+    contents = list(part.get("content", {}).values())
+    return contents[0].get("schema", {}) if contents else {}
+
+
+def _models(schema: dict[str, Any], schemas: dict[str, Any]) -> set[str]:
+    """The classes that a body with this schema is made of; a union has one for each of its parts."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return {name} if "properties" in schemas[name] else _models(schemas[name], schemas)
+    parts = (*schema.get("oneOf", []), *schema.get("anyOf", []), schema.get("items", {}))
+    return {name for part in parts if part for name in _models(part, schemas)}

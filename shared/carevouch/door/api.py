@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Schema = dict[str, Any]
-# A FHIR type, a name of the service's own SCHEMAS, or a media type with a slash, whose body is no JSON.
-# `{type}` is the type that the route's path spells out, or any resource.
+# A FHIR type, a name of the service's own SCHEMAS, or a media type, which has a slash and no schema.
+# `{type}` is the type that the route's path spells out, or any resource. `A | B` is either of two, and a
+# final `?` says that the body may be left out.
 Body = str
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One use case in words. `anyone` is the reason why it needs no token; empty: it needs one.
+    """One use case in words.
 
-    `answers` are the statuses of success with their bodies. `refusals` are further statuses, beside those
-    that every route of its method has.
+    `anyone` is the reason why the route needs no token; it is empty if the route needs one. `answers` are
+    the statuses of success with their bodies. `refusals` are statuses beside those that every route of the
+    same method has. `headers` are request headers beside those that the method implies.
     """
 
     summary: str
@@ -28,7 +30,13 @@ class Operation:
     anyone: str = ""
     body: Body = ""
     query: Mapping[str, str] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
     refusals: tuple[int, ...] = ()
+
+
+def bodies_of(body: Body, type_: str) -> tuple[str, ...]:
+    """The names in a body, with `type_` for `{type}`; none for an empty body."""
+    return tuple(filter(None, body.removesuffix("?").replace("{type}", type_).split(" | ")))
 
 
 def object_of(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
@@ -49,6 +57,7 @@ def list_of(items: Schema) -> Schema:
 TEXT: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
 TRUTH: Schema = {"type": "boolean"}
-# An object of FHIR or of a contract, whose members other schemas judge.
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+# An object whose members have a definition elsewhere, such as a contract or a page of the log.
 OPEN: Schema = {"type": "object", "additionalProperties": True}
-RECEIPT: Schema = object_of({"event": TEXT, "certificate": {"type": ["string", "null"]}})
+RECEIPT: Schema = object_of({"event": TEXT, "certificate": TEXT_OR_NULL})

@@ -24,7 +24,7 @@ const claim: Claim = {
       unitPrice: { value: 120, currency: "USD" },
     },
   ],
-  contained: [{ resourceType: "Basic" }],
+  contained: [{ resourceType: "Basic", id: "clock", code: { text: "the clock at the front desk" } }],
   _created: { extension: [{ url: "https://clinic.example/clock", valueString: "front desk" }] },
 };
 
