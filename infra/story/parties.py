@@ -70,7 +70,7 @@ class Operator:
             genesis=self.genesis,
             n=next_number(self._counter),
             time=instant(datetime.now(UTC)),
-            drawn=draw(),
+            entropy=draw(),
         )
         raw = json.dumps(body).encode()
         answer = self._http.call("POST", "/fhir/Organization", raw, {"Content-Type": "application/json"})

@@ -1,4 +1,4 @@
-"""The words about the consent use cases."""
+"""The operations of the consent door and their schemas, for its OpenAPI description."""
 
 from carevouch.door.api import OPEN, RECEIPT, TEXT, TRUTH, WHOLE, Operation, Schema, list_of, object_of
 from services.consent import ask, decision, grant, record, requests, revoke

@@ -1,8 +1,8 @@
 """Asking for a consent: an organisation for itself, or the patient's own device for any recipient.
 
-The stored document is the request, with the exact bytes that a grant would make a Consent of. The asker must
-know the patient's id, which the patient gave them. A person who is absent or erased is answered with the
-same 404, and the refusal is audited.
+The stored document is the request. It holds the exact bytes that a grant would make a Consent of. The asker
+must know the patient's id, which the patient gave them. An absent and an erased person get the same 404, and
+the refusal is audited.
 """
 
 from typing import Any
@@ -40,10 +40,10 @@ from services.consent.inputs import members, patient_of, require_own, text
 from services.consent.ports import Ports
 
 ASKERS = (APP, PAYER, PROVIDER, SPONSOR)
-# Long enough for somebody who seldom opens the app; after it nobody signs what they no longer expect.
+# Long enough for a person who seldom opens the app, and short enough that they still expect the request.
 EXPIRES_SECONDS = 30 * 24 * 3600
-# Per asker and person, so that nobody is worn down by asking. Refused ones count until they expire, or the
-# limit would tell the asker that somebody refused.
+# For each asker and person, so that nobody is worn down by requests. Refused requests count until they
+# expire, or the limit would tell the asker about the refusal.
 MAX_OPEN = 10
 
 
@@ -70,7 +70,7 @@ def ask(request: HttpRequest, ports: Ports) -> Reply:
 
 
 def propose(request: HttpRequest, ports: Ports, caller: Caller) -> Reply:
-    """POST /fhir/Consent by an organisation: a proposed Consent is a request; 201 with that Consent."""
+    """POST /fhir/Consent by an organisation: the proposed Consent becomes a request; 201 with it."""
     resource = request.object()
     if resource.get("patient") is None:
         _require_asker(caller)
@@ -106,11 +106,11 @@ def _address(stored: StoredRevision, ports: Ports) -> str:
 def _stored(
     visit: Visit, patient: str, request: HttpRequest, ports: Ports, consent: Any, replaces: Doc | None
 ) -> tuple[CommittedAct, StoredRevision, tuple[ConsentFinding, ...]]:
-    """The act that stores the request, its revision, and the warnings about the Consent asked for."""
+    """Store the request: the act, its revision, and the warnings about the requested Consent."""
     caller = visit.caller
     resource = proposal.about(consent, patient, ports)
     if resource["status"] not in ("proposed", "active"):
-        raise Unprocessable("what is asked for has status proposed or active")
+        raise Unprocessable("a requested Consent has status proposed or active; correct Consent.status")
     resource = {**resource, "status": "active"}
     model = proposal.model_of(resource, patient, ports)
     warnings = proposal.linted(model, ports)
@@ -123,7 +123,13 @@ def _stored(
     attempts = ports.store.writer.attempts(retriable, NewDocument(CONSENT_REQUEST, patient))
     for names in attempts:
         with attempts:
-            _require_few_open(partition, caller.reference, names.time)
+            requests = [parse_request(one.body) for one in partition.latest(CONSENT_REQUEST)]
+            own = [one for one in requests if one.asker == caller.reference]
+            waiting = [one for one in own if one.status != GRANTED and names.time <= one.expires]
+            if len(waiting) >= MAX_OPEN:
+                raise Conflict(
+                    f"you have {MAX_OPEN} requests waiting for this person; wait until they expire"
+                )
             after = None if replaces is None else _predecessor(partition, caller, patient, replaces)
             doc = replaces or names.doc(1, "Consent", patient)
             version = after.version + 1 if after else 1
@@ -139,8 +145,8 @@ def _stored(
                 after.revision.leaf_hash if after else None,
                 later(names.time, EXPIRES_SECONDS),
             )
-            own = names.doc(0, CONSENT_REQUEST, patient)
-            draft, answer = Draft(own, body_of_request(asked)), StoredAnswer(201, (str(own),))
+            request_doc = names.doc(0, CONSENT_REQUEST, patient)
+            draft, answer = Draft(request_doc, body_of_request(asked)), StoredAnswer(201, (str(request_doc),))
             attempts.append(ActPlan("consent.requested", (draft,), answer, (patient,)))
     committed = attempts.committed
     stored = partition.version(parse_reference(committed.answer.references[0]), 1)
@@ -150,17 +156,10 @@ def _stored(
 
 
 def _predecessor(partition: Partition, caller: Caller, patient: str, replaces: Doc) -> StoredRevision:
-    """The revision that the grant is to follow; raises `NotFound` for a Consent the caller is no party to."""
+    """The revision to replace; raises `NotFound` unless it exists and the caller is a party to it."""
     after = partition.get(replaces) if replaces.subject == patient else None
     if after is None:
         raise NotFound(ABSENT)
     if caller.patient is None and caller.reference not in parties_of(resource_of("Consent", after.body)):
         raise NotFound(ABSENT)
     return after
-
-
-def _require_few_open(partition: Partition, asker: str, now: str) -> None:
-    requests = (parse_request(stored.body) for stored in partition.latest(CONSENT_REQUEST))
-    waiting = [one for one in requests if one.asker == asker and one.status != GRANTED and now <= one.expires]
-    if len(waiting) >= MAX_OPEN:
-        raise Conflict(f"you have {MAX_OPEN} requests waiting for this person; wait until they expire")

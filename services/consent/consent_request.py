@@ -1,8 +1,8 @@
-"""A consent request as it is stored: who asks, for exactly which content, and what became of it.
+"""A stored consent request: its asker, the exact content, and whether it was granted or refused.
 
 It is the body of a `ConsentRequest` document. It holds the very bytes that a grant makes a Consent of, with
-the id, version and predecessor they are meant for. So the device signs what is stored. A refused request
-looks to its asker like one that nobody has answered yet.
+the id, version and predecessor of that Consent. So the device signs the stored bytes. For its asker a refused
+request looks like a request without an answer.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _MEMBERS = frozenset(("v", "asker", "status", "content", "doc", "version", "prev
 
 @dataclass(frozen=True, slots=True)
 class ConsentRequest:
-    """`content` becomes `version` of the Consent `doc`, following the leaf hash `prev`, if it is granted."""
+    """A request. A grant stores `content` as `version` of the Consent `doc`, after the leaf hash `prev`."""
 
     asker: str
     status: str
@@ -37,7 +37,7 @@ class ConsentRequest:
         return self.status == ASKED and now <= self.expires
 
     def resource(self) -> JsonObject:
-        """The Consent that is asked for."""
+        """The requested Consent."""
         resource: JsonObject = parse(self.content, "a requested Consent")
         return resource
 
@@ -59,7 +59,7 @@ def body_of_request(asked: ConsentRequest) -> bytes:
 
 
 def parse_request(body: bytes) -> ConsentRequest:
-    """The request in a stored body; raises `IntegrityFault`, for nobody but this service writes one."""
+    """The request in a stored body; raises `IntegrityFault`, because only this service writes such bodies."""
     try:
         value = parse_jcs(body, "the consent request")
         if set(value) != _MEMBERS or value["v"] != 1 or value["status"] not in _STATUSES:
@@ -79,10 +79,10 @@ def parse_request(body: bytes) -> ConsentRequest:
 
 
 def for_person(asked: ConsentRequest, request: str, now: str) -> JsonObject:
-    """The request for the person's device: who asks for what, and exactly what to sign to grant it.
+    """The request for the person's device, with the payload that grants it (`to_sign`).
 
-    `content` holds the bytes whose hash stands in `to_sign`. With them a device can check that it shows its
-    owner what it signs.
+    `to_sign` holds the hash of the bytes in `content`. With them the device can check that it signs exactly
+    the consent that it shows.
     """
     shown: JsonObject = {
         "id": request,
@@ -101,7 +101,7 @@ def for_person(asked: ConsentRequest, request: str, now: str) -> JsonObject:
 
 
 def for_asker(asked: ConsentRequest, request: str) -> JsonObject:
-    """The request for its asker: granted, or nothing yet. A refusal looks like no answer."""
+    """The request for its asker: granted, or still asked. A refusal looks like no answer."""
     return {
         "id": request,
         "status": GRANTED if asked.status == GRANTED else ASKED,

@@ -1,9 +1,9 @@
-"""`POST /consent/decision`: what the consents say to one question, now.
+"""`POST /consent/decision`: the decision on one question, now.
 
-The person may ask about anybody and is shown the whole trace. An organisation may ask about itself only, and
-learns no more than a read would tell it: a permit with the reasons that rest on consents naming it, or a
-bare deny. The deny is the same for refused, absent and erased. Each answer is audited first. Authorship, or
-being a party to a claim, may also allow a read; the records door says so.
+The person may ask about anybody and gets the whole trace. An organisation may ask about itself only, and
+learns no more than from a read: a permit with the reasons from consents that name it, or a bare deny. The
+deny is the same for a refused, an absent and an erased resource. Each answer is audited first. Authors and
+parties to a claim may read without a consent; the records door decides that.
 """
 
 from typing import Any
@@ -26,9 +26,9 @@ from carevouch.store.documents import StoredRevision
 from services.consent.inputs import members, patient_of, require_own, text
 from services.consent.ports import Ports
 
-# Several may ask at once (a clinician and their hospital), never a crowd.
+# A clinician and their hospital ask as one; a crowd does not.
 MAX_ACTORS = 20
-# No consent can permit to see who looked at a person.
+# No consent can give access to the audit of a person.
 _NOT_DECIDED = OWN_TYPES | {"AuditEvent"}
 _REQUIRED, _OPTIONAL = frozenset(("patient", "resource")), frozenset(("purpose", "action", "actor"))
 
@@ -56,9 +56,9 @@ def decision(request: HttpRequest, ports: Ports) -> Reply:
 
 
 def _purpose(stated: Any, header: str | None, caller: Caller) -> str:
-    """Exactly one purpose, from the body or the header."""
+    """The one purpose, from the body or the header; raises `Invalid` if they differ."""
     if stated is not None and header is not None and stated != header:
-        raise Invalid("exactly one purpose: the body and the purpose-of-use header name different ones")
+        raise Invalid("the body and the purpose-of-use header name different purposes; send one")
     purpose = stated if stated is not None else header
     if purpose is not None and not isinstance(purpose, str):
         raise Invalid("purpose is exactly one code of v3-ActReason")
@@ -95,14 +95,14 @@ def _for_person(visit: Visit, patient: str, type_: str, id_: str) -> JsonObject:
 
 
 def _for_organization(visit: Visit, patient: str, type_: str, id_: str) -> JsonObject:
-    """A permit with the reasons that rest on consents naming the caller, or a bare deny."""
+    """A permit with the reasons from consents that name the caller, or a bare deny."""
     try:
         stored = _stored(visit, patient, type_, id_)
     except (NotFound, Erased):
         stored = None
     found = _decision(visit, stored, patient) if stored else None
     if found is None or not found.permitted:
-        # Why not would tell that it exists.
+        # A reason would reveal that the resource exists.
         visit.decided("deny")
         return {"decision": "deny", "reasons": []}
     naming = {
@@ -116,7 +116,7 @@ def _for_organization(visit: Visit, patient: str, type_: str, id_: str) -> JsonO
 
 
 def _stored(visit: Visit, patient: str, type_: str, id_: str) -> StoredRevision | None:
-    """The resource of the question, if it is one of this person's."""
+    """The resource of the question, or None if this person has none like it."""
     if type_ in _NOT_DECIDED:
         return None
     doc = parse_doc(type_, id_)
@@ -124,7 +124,7 @@ def _stored(visit: Visit, patient: str, type_: str, id_: str) -> StoredRevision 
 
 
 def _decision(visit: Visit, stored: StoredRevision, patient: str) -> Decision:
-    """The answer of the consents to the visit's question, noted for the audit."""
+    """The decision of the consents on the visit's question, noted for the audit."""
     resource = resource_of(stored.doc.type, stored.body)
     facts = facts_of(resource, base=visit.access.base, zone=visit.access.zone, subject=f"Patient/{patient}")
     found = decide(visit.consents, visit.question, facts)

@@ -1,8 +1,8 @@
 """Granting and refusing, by the patient's own device.
 
-A grant stores the very bytes that were asked for. The calling device has signed these bytes, the document,
-its version, its predecessor and the request. Consent and request change in one act, so that one request
-never makes two consents. A refusal needs no signature, for it lets nobody read.
+A grant stores the very bytes of the request. The calling device has signed these bytes, the document, its
+version, its predecessor and the request. Consent and request change in one act, so that one request
+never makes two consents. A refusal needs no signature, because it lets nobody read.
 """
 
 from dataclasses import replace
@@ -42,7 +42,7 @@ def grant(request: HttpRequest, ports: Ports) -> Reply:
                 signature = text(posted["signature"], "signature")
                 asked = _unanswered(stored)
                 if names.time > asked.expires:
-                    raise Unprocessable("the request has expired; whoever asked may ask again")
+                    raise Unprocessable("the request has expired; the asker may ask again")
                 after = _predecessor(visit.partition, asked)
                 _verify(signature, asked, doc.id, visit, names.time)
                 answered = Draft(doc, body_of_request(replace(asked, status=GRANTED)), stored)
@@ -53,7 +53,7 @@ def grant(request: HttpRequest, ports: Ports) -> Reply:
 
 
 def refuse(request: HttpRequest, ports: Ports) -> Reply:
-    """POST /consent/requests/{id}/refuse: nothing is granted, and the asker does not learn that."""
+    """POST /consent/requests/{id}/refuse: the asker does not learn of the refusal."""
     caller = ports.access.caller(request)
     with ports.access.visit(request, caller, subject_of(request.path["id"]), "refuse") as visit:
         doc = _own_request(visit, request.path["id"])
@@ -94,16 +94,16 @@ def _latest(partition: Partition, doc: Doc) -> StoredRevision:
 def _unanswered(stored: StoredRevision) -> ConsentRequest:
     asked = parse_request(stored.body)
     if asked.status != ASKED:
-        raise Conflict(f"the request was answered before: {asked.status}")
+        raise Conflict(f"the request was answered already: it is {asked.status}")
     return asked
 
 
 def _predecessor(partition: Partition, asked: ConsentRequest) -> StoredRevision | None:
-    """The revision that the Consent is to follow, if it still is the latest; raises `Conflict`."""
+    """The revision before the Consent, or None; raises `Conflict` unless it is still the latest."""
     current = partition.get(asked.doc)
     now = (0, None) if current is None else (current.version, current.revision.leaf_hash)
     if now != (asked.version - 1, asked.prev):
-        raise Conflict("the consent was changed after this was asked; it must be asked again")
+        raise Conflict("the consent was changed after this request; the asker must ask again")
     return current
 
 

@@ -1,4 +1,4 @@
-"""Requests in domain words: the members of our own JSON, whom they are about, and who may send them."""
+"""The inputs of the door: members of our own JSON, patients, and permitted senders."""
 
 from collections.abc import Set
 from typing import Any
@@ -11,31 +11,30 @@ from carevouch.kernel.ids import PART
 from services.consent.ports import Ports
 
 
-def members(value: JsonObject, what: str, required: Set[str], optional: Set[str] = frozenset()) -> JsonObject:
+def members(value: JsonObject, name: str, required: Set[str], optional: Set[str] = frozenset()) -> JsonObject:
     """`value`, if it has exactly these members; raises `Invalid` naming those that it may have."""
     if not required <= value.keys() <= required | optional:
         allowed = ", ".join(sorted(required)) or "no members"
         more = f"; it may have {', '.join(sorted(optional))}" if optional else ""
-        raise Invalid(f"{what} has {allowed}{more}; nothing else")
+        raise Invalid(f"{name} has {allowed}{more}; nothing else")
     return value
 
 
-def text(value: Any, what: str) -> str:
-    """`value`, if it is text; raises `Invalid`."""
+def text(value: Any, name: str) -> str:
+    """`value`, if it is a text that is not empty; raises `Invalid`."""
     if not isinstance(value, str) or not value:
-        raise Invalid(f"{what} is a text")
+        raise Invalid(f"{name} is a text that is not empty")
     return value
 
 
-def patient_of(value: Any, what: str, ports: Ports) -> str:
-    """The patient id in an id or a reference; the id of another server stays as it is and finds nobody."""
-    named = value.get("reference") if isinstance(value, dict) else value
-    said = text(named, what)
-    return (normal(said, ports.access.base) or said).removeprefix("Patient/")
+def patient_of(value: Any, name: str, ports: Ports) -> str:
+    """The patient id in an id or a reference. A reference to another server stays whole and finds nobody."""
+    reference = text(value.get("reference") if isinstance(value, dict) else value, name)
+    return (normal(reference, ports.access.base) or reference).removeprefix("Patient/")
 
 
 def subject_of(id_: str) -> str | None:
-    """The patient id with which a document's id starts, if it has the form of one."""
+    """The patient id with which a document's id begins, or None if it has another form."""
     head = id_.partition(".")[0]
     return head if PART.fullmatch(head) else None
 
@@ -48,7 +47,7 @@ def require_device(caller: Caller, letter: str) -> None:
 
 
 def require_own(caller: Caller, patient: str | None, absent: str) -> str:
-    """The patient, if they are the device's own; raises `NotFound` for everybody else alike."""
+    """The patient, if the caller is their device; raises the same `NotFound` for every other patient."""
     if patient is None or caller.patient != patient:
         raise NotFound(absent)
     return patient

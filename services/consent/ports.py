@@ -1,4 +1,4 @@
-"""The world as the consent use cases see it."""
+"""The ports of the consent use cases."""
 
 from dataclasses import dataclass
 

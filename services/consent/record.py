@@ -1,7 +1,8 @@
-"""A Consent that a person's device stores by itself, because it can never let anybody read.
+"""A Consent that a person's device stores without a signature, because it can never let anybody read.
 
-Such are a refusal, a draft, an end. They need no signature: a thief of the token could only refuse with it. A
-Consent that could permit is sent back to /consent/requests, where the device gets what it is to sign.
+Examples are a refusal, a draft and an end. They need no signature: a thief of the token could only refuse
+with it. For a Consent that could permit, the device must use /consent/requests, which returns the payload to
+sign.
 """
 
 import re
@@ -28,7 +29,7 @@ _IF_MATCH = re.compile(r'(?:W/)?"([1-9][0-9]{0,9})"')
 
 
 def post(request: HttpRequest, ports: Ports) -> Reply:
-    """POST /fhir/Consent: an organisation proposes, a person's device records what cannot permit."""
+    """POST /fhir/Consent: an organisation proposes, a device records a Consent that cannot permit."""
     caller = ports.access.caller(request)
     if caller.patient is None:
         return propose(request, ports, caller)
@@ -84,12 +85,12 @@ def update(request: HttpRequest, ports: Ports) -> Reply:
 
 
 def versioned(doc: Doc, version: int) -> str:
-    """How a stored answer names the revision, so that a retry is told of the same one."""
+    """The name of a revision in a stored answer, so that a retry gets the same revision."""
     return f"{doc}/_history/{version}"
 
 
 def reply_of(committed: CommittedAct, visit: Visit, more: dict[str, str] | None = None) -> Reply:
-    """The answer to a stored Consent: the revision that the act's first reference names."""
+    """The answer after a Consent was stored: the revision that the act's first reference names."""
     reference, _, version = committed.answer.references[0].partition("/_history/")
     stored = visit.partition.version(parse_reference(reference), int(version))
     if stored is None:
@@ -106,14 +107,14 @@ def reply_of(committed: CommittedAct, visit: Visit, more: dict[str, str] | None 
 def _without_permit(
     resource: JsonObject, patient: str, ports: Ports
 ) -> tuple[JsonObject, tuple[ConsentFinding, ...]]:
-    """The Consent, valid, understood, and such that it can never permit; with its warnings."""
+    """The valid Consent and its warnings; raises `Unprocessable` if it could ever permit."""
     checked = proposal.about(resource, patient, ports)
     model = proposal.model_of(checked, patient, ports)
     warnings = proposal.linted(model, ports)
     if may_permit(model):
         raise Unprocessable(
             "this Consent could let somebody read, so your device must sign it: post it to /consent/requests "
-            "and sign what you are handed"
+            "and sign to_sign of the answer"
         )
     return checked, warnings
 

@@ -1,6 +1,7 @@
-"""Consent requests as they are seen: the person's device sees what to sign, the asker what was granted.
+"""Consent requests as they are shown: the person's device sees the payload to sign, the asker sees grants.
 
-An asker cannot tell a refusal from silence, as on a phone an app cannot tell "denied" from "no data".
+The asker cannot distinguish a refusal from silence, as an app on a phone cannot distinguish "denied" from "no
+data".
 """
 
 from carevouch.door.access import VisibleRevision
@@ -21,10 +22,10 @@ from services.consent.consent_request import (
 from services.consent.inputs import patient_of, require_own, subject_of
 from services.consent.ports import Ports
 
-# With contents of at most 64 KB, and those in base64 beside them, a list stays below 4 MB only if most are
-# small, as they are; more than this no person reads at once. The oldest come first.
+# A request has up to 64 KB, and once more in base64. Most are small, so that a list of 20 stays below the 4
+# MB of an answer. No person reads more at once. The oldest come first.
 MAX_LISTED = 20
-_ONE_PARAMETER = "the only parameter is patient, once"
+_ONE_PARAMETER = "send patient once, and no other parameter"
 
 
 def listed(request: HttpRequest, ports: Ports) -> Reply:
@@ -34,7 +35,7 @@ def listed(request: HttpRequest, ports: Ports) -> Reply:
     if len(named) > 1:
         raise Invalid(_ONE_PARAMETER)
     if not named and caller.patient is None:
-        raise Invalid("say whose requests: ?patient=")
+        raise Invalid("name the person whose requests you want: ?patient=")
     patient = patient_of(named[0], "patient", ports) if named else caller.patient
     with ports.access.visit(request, caller, patient, "search-type") as visit:
         caller.require_scope("Consent", "r")
@@ -45,7 +46,7 @@ def listed(request: HttpRequest, ports: Ports) -> Reply:
         try:
             stored = visit.partition.latest(CONSENT_REQUEST)
         except (NotFound, Erased):
-            stored = []  # A person who is not here has no requests, so that an organisation cannot tell.
+            stored = []  # The list is empty for an absent person, so that an organisation learns nothing.
         now = ports.store.clock()
         found = [
             (one, asked)

@@ -1,8 +1,8 @@
 """`Consent/$revokeConsent`: the patient ends a consent, and the very next read is refused.
 
-Parameters as in HL7 Scalable Consent Management: consent (1..1), patient (1..1), document (0..1). The new
-revision of the Consent is inactive and otherwise the same; a Provenance of the same act says who ended it.
-No signature is needed and nothing is cached anywhere, so there is nothing to invalidate.
+The parameters are those of HL7 Scalable Consent Management: consent (1..1), patient (1..1), document (0..1).
+The new revision of the Consent is inactive and otherwise the same. A Provenance in the same act names the
+device owner who ended it. No signature is needed. No consent is cached anywhere, so no cache must be cleared.
 """
 
 from carevouch.consent.codes import ACT_REASON
@@ -25,7 +25,7 @@ from services.consent.ports import Ports
 from services.consent.record import reply_of, versioned
 
 INACTIVE = "inactive"
-# These have no effect already; ending them once more would only hide what they were.
+# A Consent of these statuses has no effect already. Another revision would only hide its status.
 _ENDED = frozenset((INACTIVE, "rejected", "entered-in-error"))
 _PARAMETERS = {"consent": True, "patient": True, "document": False}
 _DATA_OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
@@ -62,9 +62,9 @@ def revoke(request: HttpRequest, ports: Ports) -> Reply:
 def _plan(
     current: StoredRevision, resource: JsonObject, names: ActNames, caller: Caller, document: str | None
 ) -> ActPlan:
-    """The act: the Consent without effect, and a Provenance that says who ended it."""
+    """The act: the Consent without effect, and a Provenance that names the person who ended it."""
     doc, version, time = current.doc, current.version + 1, names.time
-    # The size has no limit here: a stored consent can be revoked, however it came in.
+    # There is no limit of size here: every stored consent can be revoked.
     ended = stamped({**resource, "status": INACTIVE}, doc.id, version, time, caller.reference)
     provenance: JsonObject = {
         "resourceType": "Provenance",
@@ -95,7 +95,7 @@ def _plan(
 
 
 def _parameters(resource: JsonObject, ports: Ports) -> dict[str, str]:
-    """The references by the names of their parameters; raises `Invalid`."""
+    """The reference of each parameter by its name; raises `Invalid`."""
     found: dict[str, str] = {}
     for parameter in resource.get("parameter", []):
         name = parameter["name"]

@@ -1,4 +1,4 @@
-"""The only look at the environment of the consent function; late, and once per execution environment."""
+"""The ports of the consent function from the environment, built once at the first request."""
 
 import os
 from functools import cache

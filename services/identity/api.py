@@ -1,4 +1,4 @@
-"""The words about the identity use cases."""
+"""The operations of the identity door and their schemas, for its OpenAPI description."""
 
 from carevouch.door.api import (
     OPEN,

@@ -1,9 +1,8 @@
 """The Lambda authorizer in front of every route that needs a token.
 
-It checks the token alone: signature, issuer, expiry. Whether the caller is still admitted, or the device
-still bound, is read by the handler on every request, so API Gateway may not cache the verdict
-(`ReauthorizeEvery: 0`), and the policy allows the whole stage, because it says who calls, not what they may
-do.
+It checks the token alone: signature, issuer and expiry. The handler reads on every request whether the caller
+is still admitted, or the device still bound. So API Gateway may not cache the policy (`ReauthorizeEvery: 0`).
+The policy allows the whole stage, because it settles who calls, not what they may do.
 """
 
 from typing import Any
@@ -14,21 +13,24 @@ from services.identity.ports import AuthorizerPorts
 
 
 def authorize(event: dict[str, Any], ports: AuthorizerPorts) -> dict[str, Any]:
-    """The policy for a good token; otherwise it fails with `Unauthorized`, API Gateway's word for 401."""
-    scheme, _, token = _header(event).partition(" ")
+    """The policy for a good token. Any other token fails with `Unauthorized`, API Gateway's word for 401."""
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    header = event.get("authorizationToken", headers.get("authorization", ""))
+    scheme, _, token = str(header).partition(" ")
     try:
         if scheme.lower() != "bearer" or not token:
             raise _Unauthorized("Unauthorized")
         facts = read_token(token.strip(), ports.token_jwk(), ports.base_url, ports.now_seconds())
     except DomainError:
         raise _Unauthorized("Unauthorized") from None
+    # arn:aws:execute-api:region:account:api/stage/METHOD/path -> every method and path of that stage
+    head, _, path = event["methodArn"].partition("/")
+    stage = f"{head}/{path.split('/', 1)[0]}/*"
     return {
         "principalId": facts.client,
         "policyDocument": {
             "Version": "2012-10-17",
-            "Statement": [
-                {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": _stage(event["methodArn"])}
-            ],
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": stage}],
         },
         "context": {
             "client": facts.client,
@@ -42,16 +44,3 @@ def authorize(event: dict[str, Any], ports: AuthorizerPorts) -> dict[str, Any]:
 
 class _Unauthorized(Exception):
     """API Gateway answers 401 to an authorizer that fails with exactly this word."""
-
-
-def _header(event: dict[str, Any]) -> str:
-    if "authorizationToken" in event:
-        return str(event["authorizationToken"])
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    return str(headers.get("authorization", ""))
-
-
-def _stage(method_arn: str) -> str:
-    # arn:aws:execute-api:region:account:api/stage/METHOD/path -> every method and path of that stage
-    head, _, path = method_arn.partition("/")
-    return f"{head}/{path.split('/', 1)[0]}/*"

@@ -1,7 +1,7 @@
 """Devices: binding one to a person, and the requests of the person's own device.
 
-Binding needs no token; the chain of signatures is the authority. The document's id is derived from the one-
-time key. So the key binds one device and no second: the conditional put says so.
+Binding needs no token, because the chain of signatures is the authority. The document's id is derived from
+the one-time key. So one key binds one device only: the conditional put refuses a second.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,6 @@ from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.identity.caller import PROVIDER, Caller
 from carevouch.identity.links import (
     REMOVED,
-    Offer,
     device_body,
     is_active,
     parse_device,
@@ -34,12 +33,16 @@ def bind(request: HttpRequest, ports: Ports) -> Reply:
     """POST /identity/devices: {offer, binding}; 201 with the device's client id."""
     posted = request.object()
     if set(posted) != {"offer", "binding"} or not all(isinstance(item, str) for item in posted.values()):
-        raise Invalid("a device is bound with exactly offer and binding, both compact JWS")
+        raise Invalid("a device is bound with exactly offer and binding; both are compact JWS")
     offer = read_offer(posted["offer"])
     now = ports.store.clock()
     devices = Devices(ports.store.reader)
     key = devices.key_of(offer, now)
-    _require_current(offer, key, ports)
+    # The newest admission must still have that key, even if it is dated later than the binding.
+    terms = ports.access.admission(offer.provider)
+    current = terms.key(offer.kid) if terms and terms.active and PROVIDER in terms.roles else None
+    if current is None or not key.items() <= current.items():
+        raise Forbidden("the offer is not by a key of an admitted provider")
     try:
         binding = verify_binding(posted, key, now)
     except IntegrityFault as fault:
@@ -61,10 +64,10 @@ def bind(request: HttpRequest, ports: Ports) -> Reply:
 
 
 def remove(request: HttpRequest, ports: Ports) -> Reply:
-    """DELETE /identity/devices/{id}, by any active device of the same person, the very one too; 204.
+    """DELETE /identity/devices/{id}, by any active device of the same person, also by the device itself; 204.
 
-    Its tokens are refused from the next request on, and nothing it signs from then on counts. Its earlier
-    signatures stay the person's word. Removing it again changes nothing.
+    From the next request on its tokens are refused and its new signatures do not count. Its earlier
+    signatures stay valid. Removing it again changes nothing.
     """
     caller = ports.access.caller(request)
     doc = Doc("BoundDevice", request.path["id"])
@@ -92,7 +95,7 @@ def remove(request: HttpRequest, ports: Ports) -> Reply:
 
 
 def describe(request: HttpRequest, ports: Ports) -> Reply:
-    """GET /identity/subjects/{id}, for the person's own device: which devices speak for them."""
+    """GET /identity/subjects/{id}, for the person's own device: the devices that are bound to the person."""
     with _own_visit(request, ports, "read", "r") as visit:
         revisions = devices_of(visit.partition)
         bound = {stored.doc: stored.time for stored in reversed(revisions)}
@@ -121,7 +124,7 @@ def erase(request: HttpRequest, ports: Ports) -> Reply:
     """DELETE /identity/subjects/{id}, by the person's own device: for good, at once."""
     with _own_visit(request, ports, "delete", "d") as visit:
         caller = visit.caller
-        # An erasure cannot be undone, so it needs a device that stands, not just a row.
+        # An erasure cannot be undone, so the device must prove its binding; a row is not enough.
         _device_key(caller, ports)
         committed = ports.eraser.erase(caller.id, f"BoundDevice/{caller.device}")
         return Reply(204, headers=visit.receipt(committed))
@@ -143,17 +146,10 @@ def _own_visit(request: HttpRequest, ports: Ports, interaction: str, letter: str
 
 
 def _device_key(caller: Caller, ports: Ports) -> Jwk:
+    """The key of the calling device, if its binding proves itself and is active; raises `NotFound`."""
     revisions = devices_of(ports.store.reader.person(caller.id))
     standing = Devices(ports.store.reader).standing(revisions)
     key = next((binding.device for doc, binding in standing if doc.id == caller.device), None)
     if key is None:
         raise NotFound(ABSENT)
     return key
-
-
-def _require_current(offer: Offer, key: Jwk, ports: Ports) -> None:
-    """Raise `Forbidden` unless the newest admission, even if dated later, is a provider's with that key."""
-    terms = ports.access.admission(offer.provider)
-    known = terms.key(offer.kid) if terms and terms.active and PROVIDER in terms.roles else None
-    if known is None or not key.items() <= known.items():
-        raise Forbidden("the offer is not by a key of an admitted provider")

@@ -1,4 +1,4 @@
-"""Discovery, without a token: the keys that sign tokens, and where and how to get one."""
+"""Discovery, without a token: the public keys, and how a client gets a token."""
 
 from carevouch.door.http import HttpRequest, Reply
 from carevouch.identity.caller import LIFE_SECONDS
@@ -7,13 +7,13 @@ from services.identity.tokens import ALGORITHMS
 
 
 def jwks(_request: HttpRequest, ports: Ports) -> Reply:
-    """The public keys that sign tokens: KMS keys only (RFC 7517)."""
+    """The public keys that verify tokens, as a JWK set (RFC 7517)."""
     key = {**ports.token_key.jwk, "kid": ports.token_key.kid, "use": "sig", "alg": "ES256"}
     return Reply(200, {"keys": [key]}, {"Cache-Control": "public, max-age=300"})
 
 
 def smart_configuration(_request: HttpRequest, ports: Ports) -> Reply:
-    """The SMART configuration: how a client gets a token (SMART App Launch 2.2, section 4)."""
+    """The SMART configuration, which tells a client how to get a token (SMART App Launch 2.2, section 4)."""
     base = ports.store.base_url
     body = {
         "issuer": base,

@@ -1,30 +1,27 @@
-"""Admitting organisations: an act that the operator signs and this service only checks and stores.
+"""Admitting organisations: an act that the operator signs, and that this service only checks and stores.
 
-The operator's software makes the documents (an Organization and its Admission), their nonces and the event,
-and signs it with the key that genesis names. No token is needed: the signature is the authority, and no
+The operator's software makes the documents (an Organization and its Admission), their nonces and the event.
+It signs the event with the key that genesis names. No token is needed: the signature is the authority, and no
 service can forge it.
 """
 
-from typing import Any
-
 from carevouch.door.access import receipt_headers
 from carevouch.door.http import HttpRequest, Reply
-from carevouch.events.act import Act, Revision, assemble
+from carevouch.events.act import Act, assemble
 from carevouch.events.catalogue import OPERATOR, may_write
 from carevouch.events.certificate import verify_event
 from carevouch.events.envelope import Event, parse_event
 from carevouch.fhir.validate import require_valid
+from carevouch.identity.admit import ADMITTED, CHANGED, read_document
 from carevouch.identity.caller import parse_admission
-from carevouch.kernel.encoding import unb64u
-from carevouch.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid, Malformed
-from carevouch.kernel.ids import DIRECTORY, Doc, parse_reference
+from carevouch.kernel.errors import Conflict, Forbidden, IntegrityFault, Invalid
+from carevouch.kernel.ids import DIRECTORY, Doc
 from carevouch.kernel.jsontext import parse
 from carevouch.kernel.times import later
 from services.identity.ports import Ports
 
-# An admission posted much later than it was signed may have been superseded meanwhile.
+# An admission that is posted long after its signing may be outdated.
 MAX_AGE_SECONDS = 600
-ADMITTED, CHANGED = "organization.admitted", "organization.changed"
 
 
 def admit(incoming: HttpRequest, ports: Ports) -> Reply:
@@ -33,7 +30,7 @@ def admit(incoming: HttpRequest, ports: Ports) -> Reply:
     if set(posted) != {"event", "documents"} or not isinstance(posted["documents"], list):
         raise Invalid("an admission is posted as exactly event and documents; `carevouch admit` makes it")
     event = _verified(str(posted["event"]), ports)
-    act = assemble([_revision(item) for item in posted["documents"][:3]])
+    act = assemble([read_document(item) for item in posted["documents"][:3]])
     _check(event, act, ports)
     organization = parse(act.revisions[0].body, "the Organization")
     doc = act.revisions[0].doc
@@ -44,6 +41,7 @@ def admit(incoming: HttpRequest, ports: Ports) -> Reply:
 
 
 def _verified(text: str, ports: Ports) -> Event:
+    """The operator's event, signed a short time ago for this genesis; raises `Forbidden` or `Invalid`."""
     event = parse_event(text)
     genesis = ports.store.reader.genesis()
     try:
@@ -60,18 +58,8 @@ def _verified(text: str, ports: Ports) -> Event:
     return event
 
 
-def _revision(item: Any) -> Revision:
-    if not isinstance(item, dict) or set(item) != {"doc", "version", "prev", "nonce", "body"}:
-        raise Malformed("a document is exactly doc, version, prev, nonce and body")
-    doc = parse_reference(str(item["doc"]))
-    prev = None if item["prev"] is None else unb64u(str(item["prev"]), "prev")
-    nonce, body = unb64u(str(item["nonce"]), "nonce"), unb64u(str(item["body"]), "body")
-    if not isinstance(item["version"], int) or item["version"] < 1 or len(nonce) != 32:
-        raise Malformed("version is a positive number, nonce has 32 bytes")
-    return Revision(doc, item["version"], prev, nonce, body)
-
-
 def _check(event: Event, act: Act, ports: Ports) -> None:
+    """Raise `Invalid` or `Conflict` unless the event may store these documents as the next versions."""
     if event.root != act.root or event.count != len(act.revisions):
         raise Invalid("the event does not commit to these documents; post them exactly as they were signed")
     docs = [revision.doc for revision in act.revisions]
@@ -85,11 +73,7 @@ def _check(event: Event, act: Act, ports: Ports) -> None:
     if organization.get("id") != own or admission.organization != own:
         raise Invalid("Organization.id and the admission's organization are the directory id")
     for revision in act.revisions:
-        _follows(revision, ports)
-
-
-def _follows(revision: Revision, ports: Ports) -> None:
-    latest = ports.store.reader.find(revision.doc)
-    version, prev = (latest.version, latest.revision.leaf_hash) if latest else (0, None)
-    if revision.version != version + 1 or revision.prev != prev:
-        raise Conflict(f"the current version is {version}; sign the one that follows it")
+        latest = ports.store.reader.find(revision.doc)
+        version, prev = (latest.version, latest.revision.leaf_hash) if latest else (0, None)
+        if revision.version != version + 1 or revision.prev != prev:
+            raise Conflict(f"the current version is {version}; sign the one that follows it")

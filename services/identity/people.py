@@ -1,16 +1,15 @@
 """Registering people: a Patient, the provider's link with them, and their identifiers, in one act.
 
-The same identifier (system and value) never makes two people: its row is written in the same transaction,
-under a condition. A provider that registers a known person is linked with them and told their id, and
-nothing else.
+The same identifier (system and value) never makes two people, because its row is written in the same
+transaction under a condition. A provider that registers a known person is linked with them and gets only
+their id.
 """
 
 from carevouch.door.access import Visit, receipt_headers
-from carevouch.door.consents import enrolment_doc
 from carevouch.door.http import HttpRequest, Reply
 from carevouch.fhir.validate import require_valid
 from carevouch.identity.caller import PROVIDER, Caller
-from carevouch.identity.links import enrolment_body
+from carevouch.identity.links import enrolment_body, enrolment_doc
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Conflict, Invalid, TooLarge
 from carevouch.kernel.ids import Doc
@@ -21,7 +20,7 @@ from carevouch.store.documents.reader import Superseded
 from carevouch.store.rows import MAX_ROW_BYTES
 from services.identity.ports import Ports
 
-# A row also holds a nonce, a tag and the answer for a retry, all well below 1 KB.
+# A row also holds a nonce, a tag and the answer for a retry, together well below 1 KB.
 MAX_PATIENT_BYTES = MAX_ROW_BYTES - 1_000
 
 
@@ -62,10 +61,10 @@ def register(request: HttpRequest, ports: Ports) -> Reply:
 
 
 def link(visit: Visit, patient: str, request: HttpRequest, ports: Ports) -> Reply:
-    """Link an organisation with a person that is known; repeating it changes nothing."""
+    """Link the calling organisation with a known person; doing it again changes nothing."""
     caller = visit.caller
     visit.decided("linked already")
-    doc = enrolment_doc(ports.store.reader, patient, caller.id)
+    doc = enrolment_doc(ports.store.reader.keys.deployment(), patient, caller.id)
     headers = {"Location": f"{ports.access.base}/Patient/{patient}"}
     body: JsonObject = {"resourceType": "Patient", "id": patient}
     if ports.store.reader.find(doc) is not None:
@@ -84,14 +83,17 @@ def link(visit: Visit, patient: str, request: HttpRequest, ports: Ports) -> Repl
 
 
 def _plan(names: ActNames, resource: JsonObject, caller: Caller, ports: Ports) -> ActPlan:
+    """The act that registers a new person; it makes the person's key."""
     doc = names.doc(0, "Patient", None)
     body = render(stamped(resource, doc.id, 1, names.time, caller.reference))
     if len(body) > MAX_PATIENT_BYTES:
-        raise TooLarge(f"a Patient has at most {MAX_PATIENT_BYTES // 1000} KB; leave out photos, say")
+        raise TooLarge(f"a Patient has at most {MAX_PATIENT_BYTES // 1000} KB; leave out photos, for example")
     blinds = ports.index.blinds(resource)
-    # The last step: a registration that is refused leaves no living key of nobody behind.
-    ports.store.reader.keys.create(doc.id)
-    own = enrolment_doc(ports.store.reader, doc.id, caller.id)
+    # A key of a person stays once it is made. It is made last, so that a refused registration leaves none
+    # behind.
+    keys = ports.store.reader.keys
+    keys.create(doc.id)
+    own = enrolment_doc(keys.deployment(), doc.id, caller.id)
     return ActPlan(
         "patient.registered",
         (Draft(doc, body), Draft(own, enrolment_body(doc.id, caller.id))),

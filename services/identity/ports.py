@@ -1,4 +1,4 @@
-"""The world as the identity use cases see it, as small promises."""
+"""The ports of the identity use cases and of the authorizer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ class Assertions(Protocol):
     """Remembers assertions until they expire, so that none is used twice."""
 
     def spend(self, client: str, jti: str, exp_seconds: int) -> bool:
-        """Whether this was the first use; must be atomic."""
+        """Whether this was the first use of the assertion; must be atomic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The store, the signer of tokens, and what only identity keeps."""
+    """The store, the signer of tokens, and the stores that only identity has."""
 
     store: Store
     access: Access
@@ -33,7 +33,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizerPorts:
-    """All that the authorizer needs: the public token key and whose tokens are good."""
+    """The public token key, the issuer whose tokens are accepted, and the clock."""
 
     token_jwk: Callable[[], Jwk]
     base_url: str

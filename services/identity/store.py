@@ -1,4 +1,4 @@
-"""The assertions that were used, until they expire (RFC 7523 section 3, jti)."""
+"""The assertions that were used, until they expire (RFC 7523, section 3, jti)."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def name_of(client: str, jti: str) -> str:
-    """The name under which an assertion is remembered: a jti is the client's own text, of any length."""
+    """The key of an assertion: a hash, because a jti is the client's own text, of any length."""
     return b64u(sha256(jcs([client, jti])))
 
 
@@ -24,7 +24,7 @@ class DynamoAssertions:
         self._table = table
 
     def spend(self, client: str, jti: str, exp_seconds: int) -> bool:
-        """Whether this was the first use."""
+        """Whether this was the first use of the assertion."""
         try:
             self._client.put_item(
                 TableName=self._table,

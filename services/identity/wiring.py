@@ -1,4 +1,4 @@
-"""The only look at the environment of the identity functions; late, and once per execution environment."""
+"""The ports of the identity functions from the environment, built once at the first request."""
 
 import os
 import time
@@ -41,7 +41,7 @@ def ports() -> Ports:
 
 @cache
 def authorizer_ports() -> AuthorizerPorts:
-    """The ports of the authorizer; it can read the token key's public half and nothing else."""
+    """The ports of the authorizer, which can read only the public half of the token key."""
     kms = boto3.client("kms", region_name=os.environ["AWS_REGION"], config=CONFIG)
     signer = KmsSigner(kms, os.environ["TOKEN_KEY"])
     return AuthorizerPorts(lambda: signer.jwk, os.environ["BASE_URL"], _now_seconds)

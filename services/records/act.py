@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from carevouch.door.consents import enrolment_doc
 from carevouch.door.http import ABSENT, HttpRequest
 from carevouch.events.act import NONCE_BYTES
 from carevouch.events.envelope import parse_event
 from carevouch.identity.caller import PROVIDER, Caller
-from carevouch.identity.links import enrolment_body, identifiers_of
+from carevouch.identity.links import enrolment_body, enrolment_doc, identifiers_of
 from carevouch.kernel.errors import DomainError, Forbidden, Invalid, NotFound, PreconditionFailed, TooLarge
 from carevouch.kernel.ids import Doc
 from carevouch.records.access import ReadRefused
@@ -217,7 +216,7 @@ def _plan(
     answer = StoredAnswer(200, answer_references(placement))
     blind = tuple((ports.index.blind(*identifier), doc) for identifier, doc in placement.identifiers)
     if placement.new_person and placement.person is not None:
-        link = enrolment_doc(ports.store.reader, placement.person, caller.id)
+        link = enrolment_doc(keys.deployment(), placement.person, caller.id)
         drafts.append(Draft(link, enrolment_body(placement.person, caller.id)))
         _require_storable(drafts, len(blind), retriable, answer)
         keys.create(placement.person)

@@ -1,9 +1,10 @@
-"""Purposes of use: the HL7 v3-ActReason tree, where a narrower purpose is also each wider one (is-a).
+"""The codes of a consent: purposes of use (v3-ActReason), confidentiality and sensitivity labels.
 
-A request states one purpose; a clause that names the same purpose or a wider one covers it, never a
-narrower one. A purpose of another code system is known only to itself. Nothing here may guess: CLINTRL
-(treatment within a trial) is treatment, CLINTRCH (trial research) is research, and a sponsor comes in as
-the latter.
+Purposes form a tree, where a narrower purpose is also each wider one (is-a). A request states one purpose. A
+clause that names this purpose or a wider one covers it; a clause that names a narrower one does not. A
+purpose of another code system is related to no other purpose. Two codes are easily mistaken for each other:
+CLINTRL (treatment within a trial) is treatment, CLINTRCH (trial research) is research. A sponsor acts for
+research.
 """
 
 from collections.abc import Iterator
@@ -11,10 +12,11 @@ from collections.abc import Iterator
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 BREAK_GLASS = "BTG"
 DEFAULT = "TREAT"
-# Marks a resource as made for testing; it says nothing about what the data may be used for.
+# Marks a resource as made for testing. It does not restrict the use of the data.
 TEST_DATA = "HTEST"
 
-# Parent: children. The codes under PurposeOfUse of v3-ActReason; those without a parent stand at the top.
+# Each parent with its children: the codes under PurposeOfUse of v3-ActReason. The empty parent has the top
+# ones.
 _CHILDREN = {
     "": "HMARKT HOPERAT HPAYMT HRESCH PATRQT PUBHLTH TREAT",
     "HOPERAT": "CAREMGT DONAT FRAUD GOV HACCRED HCOMPL HDECD HDIRECT HDM HLEGAL HOUTCOMS HPRGRP HQUALIMP "
@@ -43,7 +45,7 @@ LINEAGE: dict[str, frozenset[str]] = dict(_lineages("", frozenset()))
 
 
 def lineage(purpose: str) -> frozenset[str]:
-    """`purpose` and everything it is a kind of; a purpose outside the tree is only itself.
+    """`purpose` and all wider purposes; a purpose outside the tree has only itself.
 
     >>> sorted(lineage("BTG"))
     ['BTG', 'ETREAT', 'TREAT']
@@ -52,58 +54,49 @@ def lineage(purpose: str) -> frozenset[str]:
 
 
 def is_known_purpose(purpose: str) -> bool:
-    """Whether the tree has `purpose`."""
+    """Whether v3-ActReason has `purpose` as a purpose of use."""
     return purpose in LINEAGE
 
 
 def comparable(one: str, other: str) -> bool:
-    """Whether a request could be covered by both: one is the other, or a kind of it."""
+    """Whether one request could be covered by both purposes: they are equal, or one is wider."""
     return one in lineage(other) or other in lineage(one)
 
 
 def purpose_token(system: str | None, code: str) -> str:
-    """How a purpose is written inside the model: the bare code of v3-ActReason, else `system|code`."""
+    """A purpose as the model writes it: the bare code of v3-ActReason, otherwise `system|code`."""
     return code if system == ACT_REASON else f"{system or ''}|{code}"
 
 
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
-
-
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-
-
+# The confidentiality codes, from unrestricted to very restricted.
 RANK = {code: rank for rank, code in enumerate("ULMNRV")}
 
-
-# What is sensitive about something is at least restricted.
+# Sensitive data are at least restricted.
 SENSITIVE_AT_LEAST = "R"
-
-
-# A code and all that it covers, itself included.
+# Each sensitivity code with the narrower codes that it covers.
 _LABEL_CHILDREN = {
     "SPI": "BH MH PSY PSYTHPN SUD",
     "BH": "COGN DVD EMOTDIS",
     "SUD": "ETHUD OPIOIDUD",
-    # Substance abuse in the older branch. v3-ActCode gives it no descendants, but whoever writes it means
-    # all of these; a patient's "not my substance use" must not miss what a newer labeller called
-    # OPIOIDUD.
+    # Substance abuse in the older branch. v3-ActCode gives it no descendants, but its users mean all of
+    # these. A patient's "not my substance use" must not miss data that a newer labeller called OPIOIDUD.
     "ETH": "SUD ETHUD OPIOIDUD",
 }
-
-
 _LEAVES = "SDV HIV COGN DVD EMOTDIS MH PSY PSYTHPN ETHUD OPIOIDUD"
 
 
 def _covered(code: str) -> frozenset[str]:
-    below = (_covered(child) for child in _LABEL_CHILDREN.get(code, "").split())
-    return frozenset((code,)).union(*below)
+    narrower = (_covered(child) for child in _LABEL_CHILDREN.get(code, "").split())
+    return frozenset((code,)).union(*narrower)
 
 
 COVERS: dict[str, frozenset[str]] = {code: _covered(code) for code in (*_LABEL_CHILDREN, *_LEAVES.split())}
 
 
 def covers(sensitivity: str) -> frozenset[str]:
-    """The sensitivity codes that a clause naming `sensitivity` speaks about; an unknown code covers itself.
+    """The sensitivity codes that `sensitivity` in a clause stands for; an unknown code covers only itself.
 
     >>> sorted(covers("ETH"))
     ['ETH', 'ETHUD', 'OPIOIDUD', 'SUD']
@@ -111,16 +104,11 @@ def covers(sensitivity: str) -> frozenset[str]:
     return COVERS.get(sensitivity) or frozenset((sensitivity,))
 
 
-def is_known_label(code: str) -> bool:
-    """Whether `code` is a confidentiality or sensitivity code of ours."""
-    return code in RANK or code in COVERS
-
-
 def effective(confidentiality: str | None, sensitivities: frozenset[str]) -> str | None:
-    """The confidentiality to decide by: sensitive data labelled lower count as restricted.
+    """The confidentiality to decide by: sensitive data with a lower label count as restricted.
 
-    Without this an "N for everyone" permit would hand out psychiatric data that somebody labelled N. No label
-    stays no label.
+    Otherwise a permit for N would give out psychiatric data that somebody labelled N. Data without a
+    confidentiality stay without one.
     """
     if confidentiality is None or COVERS.keys().isdisjoint(sensitivities):
         return confidentiality
@@ -128,6 +116,6 @@ def effective(confidentiality: str | None, sensitivities: frozenset[str]) -> str
 
 
 def label_token(system: str | None, code: str) -> str:
-    """How a label is written inside the model: bare for the two HL7 systems, else `system|code`."""
-    own = CONFIDENTIALITY if code in RANK else ACT_CODE
-    return code if system == own else f"{system or ''}|{code}"
+    """A label as the model writes it: the bare code of the two HL7 systems, otherwise `system|code`."""
+    expected = CONFIDENTIALITY if code in RANK else ACT_CODE
+    return code if system == expected else f"{system or ''}|{code}"

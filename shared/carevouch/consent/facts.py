@@ -1,8 +1,8 @@
-"""A FHIR R4 (4.0.1) resource, as parsed JSON, into the facts that consent rules ask about.
+"""The facts about a FHIR R4 (4.0.1) resource that the consent rules ask for, from its parsed JSON.
 
-Clinical time per type (never meta.lastUpdated, which is when we imported it), labels, authors,
-references, codes and the patients concerned. What is there but says nothing definite (a display, an
-identifier, a search) is reported as unresolved, not dropped.
+They are the clinical time of each type (never meta.lastUpdated, the time of import), labels, authors,
+references, codes and the patients concerned. An indefinite value (a display, an identifier, a search) is
+reported as unresolved; it is never dropped.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,11 +11,11 @@ from typing import Any
 
 from carevouch.consent.codes import ACT_REASON, CONFIDENTIALITY, RANK, effective, label_token
 from carevouch.consent.question import Interval, ResourceFacts, interval_of, period_of
-from carevouch.consent.read import is_patient, reference_of, type_of
+from carevouch.consent.read import reference_of, type_of
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Invalid
 
-# When the data are about, first element that is there; `effective` stands for effectiveDateTime and its kin.
+# The elements with the clinical time; the first one present counts. `effective` stands for effective[x].
 CLINICAL_TIME = {
     "Observation": ("effective",),
     "Encounter": ("period",),
@@ -39,8 +39,8 @@ _CHOICES = ("", "DateTime", "Period", "Instant", "Date")
 AUTHORS = frozenset(
     ("author", "recorder", "asserter", "performer", "requester", "provider", "enterer", "sender", "source")
 )
-# The element that says in a code what the resource is about; if it only says so in words, a clause about
-# a code cannot be answered.
+# The element whose code tells the topic of the resource. If it has only words, the match of a clause about a
+# code is unknown.
 _CODED = {
     "Observation": ("code",),
     "Condition": ("code",),
@@ -76,40 +76,39 @@ def facts_of(
     subject: str | None = None,
     dependents: Iterable[str] = (),
 ) -> ResourceFacts:
-    """The facts of one resource.
+    """The facts about one resource; raises `Invalid` if it has no resourceType.
 
-    `base` and `zone` as in `read_consent`. `subject`: the patient in whose partition it lies
-    (`Patient/id`), added to those it names. `dependents`: references of known resources that refer to
-    this one. Raises `Invalid` for what is no resource.
+    `base` and `zone` are as in `read_consent`. `subject` is the patient in whose partition it lies
+    (`Patient/id`), added to those it names. `dependents` are known resources that refer to this one.
     """
     type_ = resource.get("resourceType")
     if not isinstance(type_, str) or not type_:
         raise Invalid("the resource has no resourceType")
     reference = f"{type_}/{resource.get('id', '')}"
-    subjects, subjects_open = _subjects(resource, type_, reference, base, subject)
-    authors, authors_open = _authors(resource, base)
-    related, related_open = _related(resource, base)
-    codes = frozenset(_codes(resource))
-    sensitivities = frozenset(_labels(resource))
+    subjects, are_subjects_open = _subjects(resource, type_, reference, base, subject)
+    authors, are_authors_open = _authors(resource, base)
+    related, are_related_open = _related(resource, base)
+    has_codes = all(any(_codes({"code": resource.get(name)})) for name in _CODED.get(type_, ()))
+    confidentiality, sensitivities, purposes = _labels(resource)
     return ResourceFacts(
         type=type_,
         reference=reference,
         subjects=subjects,
-        confidentiality=effective(_confidentiality(resource), sensitivities),
+        confidentiality=confidentiality,
         sensitivities=sensitivities,
-        purposes=frozenset(code for system, code in _security(resource) if system == ACT_REASON),
+        purposes=purposes,
         date=clinical_time(resource, type_, zone),
         authors=authors,
         related=related,
         dependents=frozenset(dependents),
-        codes=codes,
+        codes=frozenset(_codes(resource)),
         unresolved=frozenset(
             name
             for name, is_open in (
-                ("subjects", subjects_open),
-                ("authors", authors_open),
-                ("related", related_open),
-                ("codes", not _is_coded(resource, type_)),
+                ("subjects", are_subjects_open),
+                ("authors", are_authors_open),
+                ("related", are_related_open),
+                ("codes", not has_codes),
             )
             if is_open
         ),
@@ -117,60 +116,56 @@ def facts_of(
 
 
 def clinical_time(resource: JsonObject, type_: str, zone: tzinfo) -> Interval | None:
-    """What time the data are about; None where the resource does not say, or not readably."""
-    for name in CLINICAL_TIME.get(type_, ()):
-        for choice in _CHOICES:
-            value = resource.get(name + choice)
-            if value is not None:
-                return _interval(value, zone)
-    return None
-
-
-def _interval(value: Any, zone: tzinfo) -> Interval | None:
+    """The time that the data are about, or None where it is absent or unreadable."""
+    elements = (name + choice for name in CLINICAL_TIME.get(type_, ()) for choice in _CHOICES)
+    value = next((resource[name] for name in elements if resource.get(name) is not None), None)
     try:
         if not isinstance(value, dict):
             return interval_of(value, zone)
-        found = period_of(value.get("start"), value.get("end"), zone)
+        period = period_of(value.get("start"), value.get("end"), zone)
     except ValueError:
         return None
-    return None if found.is_empty() or found == (None, None) else found
+    return None if period.is_empty() or period == (None, None) else period
 
 
-def _security(resource: JsonObject) -> Iterator[tuple[str | None, str]]:
+def _labels(resource: JsonObject) -> tuple[str | None, frozenset[str], frozenset[str]]:
+    """Confidentiality, sensitivities and purpose-of-use tags in meta.security.
+
+    The confidentiality is the highest one there. It is None if one of them is unknown, or if there is none.
+    """
     meta = resource.get("meta")
-    for coding in _many(meta.get("security") if isinstance(meta, dict) else None):
-        if isinstance(coding, dict) and isinstance(coding.get("code"), str):
-            yield coding.get("system"), coding["code"]
-
-
-def _confidentiality(resource: JsonObject) -> str | None:
-    codes = [code for system, code in _security(resource) if system == CONFIDENTIALITY]
-    if not codes or any(code not in RANK for code in codes):
-        return None
-    return max(codes, key=RANK.__getitem__)
-
-
-def _labels(resource: JsonObject) -> Iterator[str]:
-    for system, code in _security(resource):
-        if system != CONFIDENTIALITY:
-            yield label_token(system, code)
+    codings = _many(meta.get("security") if isinstance(meta, dict) else None)
+    pairs = [
+        (coding.get("system"), coding["code"])
+        for coding in codings
+        if isinstance(coding, dict) and isinstance(coding.get("code"), str)
+    ]
+    levels = [code for system, code in pairs if system == CONFIDENTIALITY]
+    is_known = bool(levels) and all(code in RANK for code in levels)
+    highest = max(levels, key=RANK.__getitem__) if is_known else None
+    sensitivities = frozenset(label_token(*pair) for pair in pairs if pair[0] != CONFIDENTIALITY)
+    purposes = frozenset(code for system, code in pairs if system == ACT_REASON)
+    return effective(highest, sensitivities), sensitivities, purposes
 
 
 def _subjects(
     resource: JsonObject, type_: str, reference: str, base: str, subject: str | None
 ) -> tuple[tuple[str, ...], bool]:
-    """The patients concerned, and whether there may be others whom nobody can name."""
+    """The patients that the resource is about, and whether it may be about others whom it does not name."""
     found = [subject] if subject else []
     if type_ == "Patient":
         found.append(reference)
     is_open = False
     for value, is_single in _subject_references(resource, type_):
         named = reference_of(value, base)
-        if named is not None and is_patient(named):
-            found.append(named)
-        elif _may_be_patient(value, named):
+        if named is not None:
+            type_named = type_of(named)
+            if type_named == "Patient":
+                found.append(named)
+            is_open |= type_named in ("", "Group")
+        elif not isinstance(value, dict) or value.get("type") in (None, "Patient", "Group"):
             # The partition settles whom `subject` means; it does not settle who else takes part.
-            is_open |= not (is_single and subject and named is None)
+            is_open |= not (is_single and subject)
     return tuple(dict.fromkeys(found)), is_open
 
 
@@ -185,14 +180,8 @@ def _subject_references(resource: JsonObject, type_: str) -> Iterator[tuple[Any,
             yield entry[inner], False
 
 
-def _may_be_patient(value: Any, named: str | None) -> bool:
-    if named is not None:
-        return type_of(named) in ("", "Group")
-    said = value.get("type") if isinstance(value, dict) else None
-    return said in (None, "Patient", "Group")
-
-
 def _authors(resource: JsonObject, base: str) -> tuple[frozenset[str], bool]:
+    """The authors, and whether an author is present without a definite reference."""
     found, is_open = set(), False
     for name in AUTHORS & resource.keys():
         for value in _many(resource[name]):
@@ -204,30 +193,24 @@ def _authors(resource: JsonObject, base: str) -> tuple[frozenset[str], bool]:
 
 
 def _related(resource: JsonObject, base: str) -> tuple[frozenset[str], bool]:
-    """Everything the resource refers to, at any depth, and whether some reference leads nowhere definite."""
+    """The references in the resource, at any depth, and whether some Reference has no definite target."""
     found, is_open = set(), False
     for key, value in _objects(resource):
         named = reference_of(value, base)
         if named is not None:
             found.add(named)
-        elif _is_reference(key, value):
-            is_open = True
+        elif isinstance(value.get("reference"), str):
+            is_open |= not value["reference"].startswith("#")
+        elif key not in AUTHORS and key not in _SUBJECTS and key not in ("coding", "actor"):
+            # Authors and subjects are reported by themselves. Is this object a Reference without a target?
+            has_target = key in _ENCOUNTERS or isinstance(value.get("identifier"), dict)
+            is_open |= has_target and value.keys() <= _REFERENCE
     return frozenset(found), is_open
-
-
-def _is_reference(key: str, value: dict[str, Any]) -> bool:
-    """Whether this is a Reference without a definite target; authors and subjects are watched elsewhere."""
-    if isinstance(value.get("reference"), str):
-        return not value["reference"].startswith("#")
-    if key in AUTHORS or key in _SUBJECTS or key in ("coding", "actor"):
-        return False
-    bare = value.keys() <= _REFERENCE
-    return bare and (key in _ENCOUNTERS or isinstance(value.get("identifier"), dict))
 
 
 def _codes(resource: JsonObject) -> Iterator[str]:
     for _, value in _objects(resource):
-        # A Quantity has system and code of its unit, and a value.
+        # A Quantity has a value, with system and code of its unit, which is no topic.
         if (
             isinstance(value.get("code"), str)
             and isinstance(value.get("system"), str)
@@ -236,12 +219,8 @@ def _codes(resource: JsonObject) -> Iterator[str]:
             yield f"{value['system']}|{value['code']}"
 
 
-def _is_coded(resource: JsonObject, type_: str) -> bool:
-    return all(next(_codes({"c": resource.get(name)}), None) is not None for name in _CODED.get(type_, ()))
-
-
 def _objects(resource: JsonObject) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object inside the resource with the element it stands in; not labels, not narrative."""
+    """Every object inside the resource with its element's name, without labels and narrative."""
     stack = [(key, value) for key, value in resource.items() if key not in _NOT_CONTENT]
     while stack:
         key, value = stack.pop()

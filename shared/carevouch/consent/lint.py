@@ -1,8 +1,9 @@
-"""What is wrong or suspicious in a consent that somebody is about to store, before it decides anything.
+"""Findings about a Consent before it is stored: its errors, and clauses that probably do not mean what they
+say.
 
-A finding says what to mend and where, never what the consent says about whom. Warnings are for the
-author; an error means that the consent must be refused, because it could only ever be applied as "no".
-Linting changes no decision.
+A finding tells what to mend and where. It never repeats what the consent says about a person. A consent
+with an error must be refused, because every door would apply it as "no". A warning is for the author. Linting
+changes no decision.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,9 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from carevouch.consent.codes import comparable, is_known_label, is_known_purpose
-from carevouch.consent.criteria import DENY, PERMIT
-from carevouch.consent.model import ACTIVE, Consent, Provision
+from carevouch.consent.codes import COVERS, RANK, comparable, is_known_purpose
+from carevouch.consent.model import ACTIVE, DENY, PERMIT, Consent, Provision
 from carevouch.consent.question import Directory
 from carevouch.consent.read import type_of
 from carevouch.kernel.canonical import JsonObject
@@ -22,7 +22,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class ConsentFinding:
-    """One finding: a stable code, the clause, a sentence that says what to mend."""
+    """A stable code, the clause, and a sentence that tells what to mend."""
 
     code: str
     where: str
@@ -30,21 +30,18 @@ class ConsentFinding:
     severity: Severity = "warning"
 
     def json(self) -> JsonObject:
-        """For an answer or a report."""
+        """The finding as an answer or a report shows it."""
         return {
             "severity": self.severity, "code": self.code, "where": self.where, "message": self.message,
         }  # fmt: skip
 
 
 def lint(consent: Consent, directory: Directory | None = None) -> tuple[ConsentFinding, ...]:
-    """All findings, the Consent's own first, then clause by clause.
+    """All findings: first about the Consent itself, then clause by clause.
 
-    `directory`: the actors that exist, reference -> members (a Group's; empty otherwise). Without it
-    actors are not checked.
+    `directory` holds the actors that exist. Without it actors are not checked.
     """
-    findings = list(_of_consent(consent))
-    findings += _of_clause(consent.root, (), consent, directory)
-    return tuple(findings)
+    return (*_of_consent(consent), *_of_clause(consent.root, (), consent, directory))
 
 
 def is_refused(findings: Sequence[ConsentFinding]) -> bool:
@@ -57,7 +54,10 @@ def _of_consent(consent: Consent) -> Iterator[ConsentFinding]:
         yield _modifier("Consent")
     elif consent.fault is not None:
         yield ConsentFinding(
-            "unreadable", f"Consent.{consent.fault}", "This element cannot be understood.", "error"
+            "unreadable",
+            f"Consent.{consent.fault}",
+            "This element is missing or does not have the form of FHIR R4; correct it.",
+            "error",
         )
     if consent.status != ACTIVE:
         yield ConsentFinding("not-active", "Consent.status", "Only an active consent has any effect.")
@@ -70,26 +70,36 @@ def _of_consent(consent: Consent) -> Iterator[ConsentFinding]:
             "so it will deny everything.",
         )
     if consent.policy_rule is not None and root.type not in (consent.policy_rule, None):
-        code, what = (
+        code, difference = (
             ("wider-than-policy", "permits where its policyRule opts out")
             if root.type == PERMIT
             else ("narrower-than-policy", "denies where its policyRule opts in")
         )
-        yield ConsentFinding(code, "provision.type", f"The root {what}; the type of the provision counts.")
+        message = f"The root {difference}; the type of the provision counts."
+        yield ConsentFinding(code, "provision.type", message)
 
 
 def _of_clause(
     clause: Provision, above: tuple[Provision, ...], consent: Consent, directory: Directory | None
 ) -> Iterator[ConsentFinding]:
-    yield from _fault(clause)
-    yield from _times(clause)
+    """The findings of a clause and of all clauses in it; `above` are the clauses around it, root first."""
+    yield from _form(clause)
     yield from _actors(clause, directory)
     yield from _codes(clause)
-    yield from _doubts(clause)
-    yield from _data(clause, consent.patient)
+    if clause.data is not None and consent.patient is not None:
+        for _, reference in clause.data.pairs:
+            if _is_about_another(reference, consent.patient):
+                message = "It points to data of another patient."
+                yield ConsentFinding("another-patient", f"{clause.path}.data", message)
     yield from _never(clause, above)
+    apart = (_purposes_apart, _periods_apart, _actions_apart, _scopes_apart)
     for one, other in combinations(clause.provision, 2):
-        yield from _overlap(one, other)
+        if {one.type, other.type} == {PERMIT, DENY} and not any(differ(one, other) for differ in apart):
+            yield ConsentFinding(
+                "permit-and-deny",
+                other.path,
+                f"This and {one.path}, a permit and a deny, can both apply; where they do, the deny wins.",
+            )
     for child in clause.provision:
         yield from _of_clause(child, (*above, clause), consent, directory)
 
@@ -98,12 +108,13 @@ def _modifier(where: str) -> ConsentFinding:
     return ConsentFinding(
         "modifier-extension",
         where,
-        "A modifierExtension may turn the meaning around, and none is known here; leave it out.",
+        "A modifierExtension may turn the meaning around, and this server knows none; leave it out.",
         "error",
     )
 
 
-def _fault(clause: Provision) -> Iterator[ConsentFinding]:
+def _form(clause: Provision) -> Iterator[ConsentFinding]:
+    """Elements of the wrong form, and periods that end before they start."""
     if clause.fault == "modifierExtension":
         yield _modifier(clause.path)
     elif clause.fault == "type":
@@ -111,15 +122,11 @@ def _fault(clause: Provision) -> Iterator[ConsentFinding]:
     elif clause.fault is not None:
         where = f"{clause.path}.{clause.fault}"
         yield ConsentFinding("unreadable", where, "This element does not have the form of FHIR R4.", "error")
-
-
-def _times(clause: Provision) -> Iterator[ConsentFinding]:
-    for element, interval in (
-        ("period", clause.period),
-        ("dataPeriod", clause.data_period.interval if clause.data_period else None),
-    ):
+    data_period = clause.data_period.interval if clause.data_period else None
+    for element, interval in (("period", clause.period), ("dataPeriod", data_period)):
         if interval is not None and interval.is_empty():
-            yield ConsentFinding("end-before-start", f"{clause.path}.{element}", "It ends before it starts.")
+            message = "The period ends before it starts."
+            yield ConsentFinding("end-before-start", f"{clause.path}.{element}", message)
 
 
 def _actors(clause: Provision, directory: Directory | None) -> Iterator[ConsentFinding]:
@@ -136,20 +143,19 @@ def _actors(clause: Provision, directory: Directory | None) -> Iterator[ConsentF
 
 
 def _codes(clause: Provision) -> Iterator[ConsentFinding]:
-    named = (
-        ("purpose", clause.purpose.codes if clause.purpose else frozenset[str](), is_known_purpose),
-        ("securityLabel", clause.label.codes if clause.label else frozenset[str](), is_known_label),
-    )
-    for element, codes, is_known in named:
-        if not all(is_known(code) for code in codes):
+    """Codes of no known code system, and values that were not understood."""
+    purposes = clause.purpose.codes if clause.purpose else ()
+    labels = clause.label.codes if clause.label else ()
+    for element, is_known in (
+        ("purpose", all(is_known_purpose(code) for code in purposes)),
+        ("securityLabel", all(code in RANK or code in COVERS for code in labels)),
+    ):
+        if not is_known:
             yield ConsentFinding(
                 "unknown-code",
                 f"{clause.path}.{element}",
                 "A code here is in no code system known to us; it will match only itself.",
             )
-
-
-def _doubts(clause: Provision) -> Iterator[ConsentFinding]:
     effect = "deny all that this clause could mean" if clause.type == DENY else "never permit by itself"
     for criterion in (
         clause.actor,
@@ -166,18 +172,11 @@ def _doubts(clause: Provision) -> Iterator[ConsentFinding]:
             )
 
 
-def _data(clause: Provision, patient: str | None) -> Iterator[ConsentFinding]:
-    if clause.data is None or patient is None:
-        return
-    for _, reference in clause.data.pairs:
-        if _is_about_another(reference, patient):
-            yield ConsentFinding(
-                "another-patient", f"{clause.path}.data", "It points to data of another patient."
-            )
-
-
 def _is_about_another(reference: str, patient: str) -> bool:
-    """Judged by our own ids: a document's id starts with its patient's."""
+    """Whether the reference points to another patient, as far as our own ids tell.
+
+    The id of a document begins with the id of its patient.
+    """
     if type_of(reference) == "Patient":
         return reference != patient
     head, dot, _ = reference.rpartition("/")[2].partition(".")
@@ -185,30 +184,19 @@ def _is_about_another(reference: str, patient: str) -> bool:
 
 
 def _never(clause: Provision, above: tuple[Provision, ...]) -> Iterator[ConsentFinding]:
-    for element, is_apart in (
+    """Elements by which the clause can never match together with the clauses around it."""
+    for element, differ in (
         ("purpose", _purposes_apart),
         ("period", _periods_apart),
         ("action", _actions_apart),
     ):
-        if any(is_apart(clause, parent) for parent in above):
+        if any(differ(clause, parent) for parent in above):
             message = f"Its {element} never occurs together with that of the clause around it."
             yield ConsentFinding("never-matches", f"{clause.path}.{element}", message)
     parent = above[-1] if above else None
     if parent is not None and parent.type != clause.type and _scopes_apart(clause, parent):
         message = "An exception acts only within its parent's data, and these never meet."
         yield ConsentFinding("never-matches", clause.path, message)
-
-
-def _overlap(one: Provision, other: Provision) -> Iterator[ConsentFinding]:
-    if one.type == other.type or one.type is None or other.type is None:
-        return
-    apart = (_purposes_apart, _periods_apart, _actions_apart, _scopes_apart)
-    if not any(is_apart(one, other) for is_apart in apart):
-        yield ConsentFinding(
-            "permit-and-deny",
-            other.path,
-            f"A permit and a deny beside each other ({one.path}) can meet; where they do, the deny wins.",
-        )
 
 
 def _purposes_apart(one: Provision, other: Provision) -> bool:

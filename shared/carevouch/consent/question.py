@@ -1,4 +1,7 @@
-"""What is asked: a request for a resource, and what is known of it when it is decided."""
+"""The question to decide: a request for one resource, and the facts about that resource.
+
+Times are intervals, because a FHIR date covers a day, a month or a year.
+"""
 
 import re
 from collections.abc import Mapping
@@ -14,34 +17,36 @@ _FORM = re.compile(
 
 
 class Interval(NamedTuple):
-    """From `low` (included) to `high` (excluded), aware UTC datetimes; None has no bound on that side."""
+    """From `low` (included) to `high` (excluded), in UTC. None is no bound on that side."""
 
     low: datetime | None
     high: datetime | None
 
     def holds(self, moment: datetime) -> bool:
-        """Whether `moment` lies in it."""
+        """Whether `moment` lies in the interval."""
         return (self.low is None or self.low <= moment) and (self.high is None or moment < self.high)
 
     def contains(self, other: "Interval") -> bool:
-        """Whether `other` lies wholly in it."""
+        """Whether `other` lies wholly in this interval."""
         starts = self.low is None or (other.low is not None and self.low <= other.low)
         ends = self.high is None or (other.high is not None and other.high <= self.high)
         return starts and ends
 
     def overlaps(self, other: "Interval") -> bool:
-        """Whether any instant lies in both."""
+        """Whether any instant lies in both intervals."""
         before = self.high is not None and other.low is not None and self.high <= other.low
         after = self.low is not None and other.high is not None and other.high <= self.low
         return not before and not after
 
     def is_empty(self) -> bool:
-        """Whether it ends before it starts, so that nothing ever lies in it."""
+        """Whether it ends before it starts, so that no instant lies in it."""
         return self.low is not None and self.high is not None and self.high <= self.low
 
 
 def interval_of(text: Any, zone: tzinfo) -> Interval:
-    """What a FHIR date, dateTime or instant covers; raises `ValueError` for any other value.
+    """The time that a FHIR date, dateTime or instant covers; raises `ValueError` for any other value.
+
+    `zone` applies to a text without one. Beyond the years 1 to 9999 an interval has no bound.
 
     >>> interval_of("2022-12", UTC).high.isoformat()
     '2023-01-01T00:00:00+00:00'
@@ -50,63 +55,46 @@ def interval_of(text: Any, zone: tzinfo) -> Interval:
     if form is None:
         raise ValueError("not a FHIR date or dateTime")
     year, month, day, hour, minute, second, fraction, offset = form.groups()
-    where = _zone(offset, zone)
-    if hour is not None:
-        micros = int(((fraction or ".")[1:] + "000000")[:6])
-        start = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), micros, where)
-        return _from(start, start + _resolution(fraction))
-    start = datetime(int(year), int(month or 1), int(day or 1), tzinfo=where)
-    return _from(start, _next(start, month is not None, day is not None))
+    if offset is not None:
+        zone = UTC if offset == "Z" else datetime.strptime(offset, "%z").tzinfo or UTC
+    if hour is None:
+        start = datetime(int(year), int(month or 1), int(day or 1), tzinfo=zone)
+        return Interval(_in_utc(start), _in_utc(_next_midnight(start, month is not None, day is not None)))
+    digits = min(len(fraction) - 1, 6) if fraction else 0
+    micros = int(((fraction or ".")[1:] + "000000")[:6])
+    start = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), micros, zone)
+    try:
+        end: datetime | None = start + timedelta(microseconds=10 ** (6 - digits))
+    except OverflowError:
+        end = None
+    return Interval(_in_utc(start), _in_utc(end))
 
 
 def period_of(start: Any, end: Any, zone: tzinfo) -> Interval:
-    """A FHIR Period from its two texts, None where there is none; raises `ValueError`."""
+    """The interval of a FHIR Period from its two texts, each None if absent; raises `ValueError`."""
     low = interval_of(start, zone).low if start is not None else None
     high = interval_of(end, zone).high if end is not None else None
     return Interval(low, high)
 
 
-def instant_of(text: Any, zone: tzinfo) -> datetime:
-    """The first instant of a date or dateTime; raises `ValueError` for any other value."""
-    low = interval_of(text, zone).low
-    if low is None:
-        raise ValueError("not a time in the years 1 to 9999")
-    return low
-
-
-def _zone(offset: str | None, zone: tzinfo) -> tzinfo:
-    if offset is None:
-        return zone
-    return UTC if offset == "Z" else datetime.strptime(offset, "%z").tzinfo or UTC
-
-
-def _resolution(fraction: str | None) -> timedelta:
-    digits = min(len(fraction) - 1, 6) if fraction else 0
-    return timedelta(microseconds=10 ** (6 - digits))
-
-
-def _next(start: datetime, has_month: bool, has_day: bool) -> datetime | None:
-    # Local midnight of the next day, month or year: a local day may have 23 or 25 hours.
+def _next_midnight(start: datetime, has_month: bool, has_day: bool) -> datetime | None:
+    """Local midnight after the day, month or year that begins at `start`, or None after the year 9999."""
     try:
         if has_day:
+            # Not 24 hours later: a local day may have 23 or 25.
             return (start.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=start.tzinfo)
         if has_month and start.month < 12:
             return start.replace(month=start.month + 1)
         return start.replace(year=start.year + 1, month=1)
     except (OverflowError, ValueError):
-        return None  # the end of year 9999: no end that matters
+        return None
 
 
-def _from(start: datetime, end: datetime | None) -> Interval:
+def _in_utc(bound: datetime | None) -> datetime | None:
     try:
-        low: datetime | None = start.astimezone(UTC)
+        return None if bound is None else bound.astimezone(UTC)
     except OverflowError:
-        low = None
-    try:
-        high = end.astimezone(UTC) if end is not None else None
-    except OverflowError:
-        high = None
-    return Interval(low, high)
+        return None
 
 
 ACTIONS = ("access", "collect", "use", "disclose", "correct")
@@ -114,11 +102,11 @@ ACTIONS = ("access", "collect", "use", "disclose", "correct")
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """One request with exactly one purpose (a `purposes.token`).
+    """One request with exactly one purpose, written as `codes.purpose_token` does.
 
-    `actors`: everything the caller is, as comparable references: the person, their organisations and
-    groups; None where that could not be found out. `btg_ok`: the caller is entitled to declare
-    break-glass (purpose BTG). `now` is the instant to decide for, aware.
+    `actors` are comparable references of the caller: the person, their organisations and groups. It is None
+    where these could not be found out. `btg_ok`: the caller may declare break-glass (purpose BTG). `now` is
+    the instant to decide for, with a time zone.
     """
 
     purpose: str
@@ -134,12 +122,12 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class ResourceFacts:
-    """What the rules need to know about one resource.
+    """The facts about one resource that the rules ask for.
 
-    `date`: the time the data are about (never the import time). `authors`, `related` (what it refers to) and
-    `dependents` (what refers to it, as far as the caller knows) are comparable references, `codes` are
-    `system|code`. `purposes`: purpose-of-use tags on the data. `subjects`: the patients it is about.
-    `unresolved` names those of authors, related, codes, subjects that are there but say nothing definite.
+    `date` is the clinical time of the data, never the time of import. `authors`, `related` (the resources it
+    refers to) and `dependents` (known resources that refer to it) are comparable references. `codes` are
+    `system|code`. `purposes` are purpose-of-use tags on the data. `subjects` are the patients it is about.
+    `unresolved` names those of authors, related, codes and subjects that are present but indefinite.
     """
 
     type: str
@@ -158,7 +146,7 @@ class ResourceFacts:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request for one resource, with what is worth computing once."""
+    """A request for one resource; `purposes` are its purpose and all wider ones."""
 
     request: AccessRequest
     resource: ResourceFacts
@@ -168,4 +156,5 @@ class Question:
         object.__setattr__(self, "purposes", lineage(self.request.purpose))
 
 
+# Known actors: each reference with its members, which only a Group has. Only the linter uses it.
 Directory = Mapping[str, tuple[str, ...]]

@@ -1,7 +1,7 @@
-"""A shorthand case as real FHIR R4 (4.0.1): one Consent resource per consent, and the resource asked for.
+"""A shorthand case as real FHIR R4 (4.0.1): one Consent for each consent, and the requested resource.
 
-So that the same case runs through the FHIR reader and every door that enforces consent, not only through the
-rules. It renders exactly what the case says, in elements R4 has for it, and raises where R4 has none.
+With them the same case tests the FHIR reader and every door that enforces consent, beside the rules. The
+result says exactly what the case says. If R4 has no element for something in the case, rendering raises.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ MODIFIER = "urn:carevouch:case:unknown-modifier"
 RELATED = "urn:carevouch:case:related"
 _LOINC = "http://loinc.org"
 _PASSED_ON = ("type", "period", "dataPeriod")
-# Where R4 puts the author of each type; a list where several may be named.
+# The element of each type that names its author in R4, and whether it is a list.
 _AUTHOR: dict[str, tuple[str, bool]] = {
     "Observation": ("performer", True),
     "DiagnosticReport": ("performer", True),
@@ -37,7 +37,7 @@ _AUTHOR: dict[str, tuple[str, bool]] = {
     "Claim": ("provider", False),
     "ExplanationOfBenefit": ("provider", False),
 }
-# What R4 requires of each type beside its subject, for the types that cases use.
+# The elements that R4 requires of each type beside its subject, for the types that cases use.
 _REQUIRED: dict[str, JsonObject] = {
     "Observation": {"status": "final"},
     "DiagnosticReport": {"status": "final"},
@@ -47,57 +47,57 @@ _REQUIRED: dict[str, JsonObject] = {
     },
     "Procedure": {"status": "completed"},
 }
-_CODE: JsonObject = {"coding": [{"system": _LOINC, "code": "718-7"}]}
+_DEFAULT_CODE = f"{_LOINC}|718-7"
 _PATIENT = ("AllergyIntolerance", "Claim", "ExplanationOfBenefit", "Immunization")
 _PERIODS = ("period", "billablePeriod")
 
 
 def render_consents(case: DecisionCase) -> tuple[JsonObject, ...]:
-    """The case's consents as FHIR R4 Consents about `Patient/1`, in order, ids 1, 2, 3 …"""
-    return tuple(_consent(raw, number) for number, raw in enumerate(case.raw["consents"], start=1))
+    """The case's consents as FHIR R4 Consents about `Patient/1`, in order, with the ids 1, 2, 3 …"""
+    consents = []
+    for number, raw in enumerate(case.raw["consents"], start=1):
+        consent: JsonObject = {
+            "resourceType": "Consent",
+            "id": str(number),
+            "status": raw["status"],
+            "scope": _concept(CONSENT_SCOPE, "patient-privacy"),
+            "category": [_concept(_LOINC, "59284-0")],
+            "patient": _reference(PATIENT),
+        }
+        if raw.get("policyRule"):
+            consent["policyRule"] = _concept(ACT_CODE, raw["policyRule"])
+        else:
+            consent["policy"] = [{"uri": "urn:carevouch:case:policy"}]
+        if raw.get("provision"):
+            consent["provision"] = _provision(raw["provision"])
+        consents.append(consent)
+    return tuple(consents)
 
 
 def render_resource(case: DecisionCase) -> JsonObject:
-    """The case's resource as FHIR R4; raises `Invalid` where R4 has no element for what it says."""
+    """The case's resource as FHIR R4; raises `Invalid` if R4 has no element for something in it."""
     raw = case.raw["rs"]
     type_ = raw.get("type", DEFAULT_TYPE)
     resource: JsonObject = {
         "resourceType": type_,
         "id": raw.get("id", DEFAULT_ID).rpartition("/")[2],
-        "meta": {"security": _security(raw)},
-        **_REQUIRED.get(type_, {}),
-        **_subject(type_),
     }
-    if not resource["meta"]["security"]:
-        del resource["meta"]
+    confidentiality = raw.get("conf", DEFAULT_CONFIDENTIALITY)
+    labels = [confidentiality] if confidentiality is not None else []
+    labels += raw.get("sens", [])
+    if labels:
+        resource["meta"] = {"security": [_label(code) for code in labels]}
+    resource |= _REQUIRED.get(type_, {})
+    if type_ != "Patient":
+        resource["patient" if type_ in _PATIENT else "subject"] = _reference(PATIENT)
     if type_ in ("Observation", "DiagnosticReport", "Condition"):
-        resource["code"] = _rendered_codes(raw)
-    return resource | _time(raw, type_) | _authors(raw, type_) | _related(raw)
-
-
-def _subject(type_: str) -> JsonObject:
-    if type_ == "Patient":
-        return {}
-    return {"patient" if type_ in _PATIENT else "subject": _reference(PATIENT)}
-
-
-def _consent(raw: JsonObject, number: int) -> JsonObject:
-    policy = raw.get("policyRule")
-    stated: JsonObject = (
-        {"policyRule": _concept(ACT_CODE, policy)}
-        if policy
-        else {"policy": [{"uri": "urn:carevouch:case:policy"}]}
-    )
-    return {
-        "resourceType": "Consent",
-        "id": str(number),
-        "status": raw["status"],
-        "scope": _concept(CONSENT_SCOPE, "patient-privacy"),
-        "category": [_concept(_LOINC, "59284-0")],
-        "patient": _reference(PATIENT),
-        **stated,
-        **({"provision": _provision(raw["provision"])} if raw.get("provision") else {}),
-    }
+        resource["code"] = {"coding": [_token(token) for token in raw.get("codes") or (_DEFAULT_CODE,)]}
+    resource |= _time(raw, type_) | _authors(raw, type_)
+    if raw.get("related"):
+        # As an extension, because every type has these.
+        related = [{"url": RELATED, "valueReference": _reference(one)} for one in raw["related"]]
+        resource["extension"] = related
+    return resource
 
 
 def _provision(raw: JsonObject) -> JsonObject:
@@ -105,7 +105,10 @@ def _provision(raw: JsonObject) -> JsonObject:
     if raw.get("unknown"):
         rendered["modifierExtension"] = [{"url": MODIFIER, "valueBoolean": True}]
     elements: dict[str, tuple[str, Callable[[Any], JsonObject]]] = {
-        "actor": ("actor", _actor),
+        "actor": (
+            "actor",
+            lambda reference: {"role": _concept(PARTICIPATION, "IRCP"), "reference": _reference(reference)},
+        ),
         "action": ("action", lambda code: _concept(CONSENT_ACTION, code)),
         "label": ("securityLabel", _label),
         "purpose": ("purpose", _purpose),
@@ -120,10 +123,6 @@ def _provision(raw: JsonObject) -> JsonObject:
     return rendered
 
 
-def _actor(reference: str) -> JsonObject:
-    return {"role": _concept(PARTICIPATION, "IRCP"), "reference": _reference(reference)}
-
-
 def _purpose(value: Any) -> JsonObject:
     if isinstance(value, dict):
         return value
@@ -136,23 +135,13 @@ def _label(code: str) -> JsonObject:
     return {"system": CONFIDENTIALITY if code in RANK else ACT_CODE, "code": code}
 
 
-def _security(raw: JsonObject) -> list[JsonObject]:
-    confidentiality = raw.get("conf", DEFAULT_CONFIDENTIALITY)
-    codes = [confidentiality] if confidentiality is not None else []
-    return [_label(code) for code in (*codes, *raw.get("sens", []))]
-
-
-def _rendered_codes(raw: JsonObject) -> JsonObject:
-    return {"coding": [_token(token) for token in raw["codes"]]} if raw.get("codes") else _CODE
-
-
 def _time(raw: JsonObject, type_: str) -> JsonObject:
     date = raw.get("date", DEFAULT_DATE)
     if date is None:
         return {}
     if type_ not in CLINICAL_TIME:
         if "date" in raw:
-            raise Invalid(f"rs.date: no clinical time is known for {type_} in FHIR R4")
+            raise Invalid(f"rs.date: no clinical time is known for {type_} in FHIR R4; leave it out")
         return {}
     name = CLINICAL_TIME[type_][0]
     if name in _PERIODS:
@@ -166,18 +155,8 @@ def _authors(raw: JsonObject, type_: str) -> JsonObject:
         return {}
     name, several = _AUTHOR.get(type_, ("", False))
     if not name or (len(references) > 1 and not several):
-        raise Invalid(f"rs.authors: {type_} of FHIR R4 has no element for as many authors")
+        raise Invalid(f"rs.authors: {type_} of FHIR R4 cannot name so many authors; name fewer")
     return {name: references if several else references[0]}
-
-
-def _related(raw: JsonObject) -> JsonObject:
-    """References from the resource, as an extension, which every type has."""
-    related = raw.get("related", [])
-    return (
-        {"extension": [{"url": RELATED, "valueReference": _reference(ref)} for ref in related]}
-        if related
-        else {}
-    )
 
 
 def _concept(system: str, code: str) -> JsonObject:

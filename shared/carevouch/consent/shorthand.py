@@ -1,41 +1,41 @@
-"""Decision cases in shorthand: per line one JSON object with consents, a request, a resource and the answer.
+"""Decision cases in shorthand: one JSON object a line, with consents, a request, a resource and the answer.
 
-This is the test bench of people who write policies, so it is strict: an unknown field, a wrong type or an
-impossible date is refused with line and field, because a typing mistake that is ignored looks like a
-policy that works. The consents count as signed; a bench has no devices.
+Authors of policies test with these files, so the reader is strict. It refuses an unknown field, a wrong type
+or an impossible date with the line and the field: a typing mistake that is ignored looks like a policy that
+works. The consents count as signed.
 
     {"n": name, "consents": […], "rq": request, "rs": resource, "exp": "permit" | "deny", "default": …}
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeVar
 
 from carevouch.consent.codes import DEFAULT as DEFAULT_PURPOSE
-from carevouch.consent.codes import RANK, is_known_purpose
-from carevouch.consent.codes import purpose_token as purpose_token
-from carevouch.consent.criteria import (
+from carevouch.consent.codes import RANK, is_known_purpose, purpose_token
+from carevouch.consent.model import (
     DENY,
     MEANINGS,
     PERMIT,
+    STATUSES,
     Actions,
     Actors,
     Classes,
     Codes,
+    Consent,
     Data,
     DataPeriod,
     Effect,
+    Provision,
     Purposes,
     labels_of,
 )
-from carevouch.consent.model import STATUSES, Consent, Provision
 from carevouch.consent.question import (
     ACTIONS,
     AccessRequest,
     Interval,
     ResourceFacts,
-    instant_of,
     interval_of,
     period_of,
 )
@@ -48,32 +48,18 @@ PATIENT = "Patient/1"
 LOCAL_PURPOSES = "urn:carevouch:purpose:local"
 DEFAULT_NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 DEFAULT_ACTORS = ("Practitioner/other",)
-DEFAULT_TYPE, DEFAULT_ID, DEFAULT_DATE, DEFAULT_CONFIDENTIALITY = (
-    "Observation",
-    "Observation/1",
-    "2021-05-01",
-    "N",
-)
-# A case file is read by people; above this somebody handed in something else.
+DEFAULT_TYPE = "Observation"
+DEFAULT_ID = "Observation/1"
+DEFAULT_DATE = "2021-05-01"
+DEFAULT_CONFIDENTIALITY = "N"
+# People write and read case files, so a larger file is something else.
 MAX_BYTES = 16 * 1024 * 1024
 
 _CASE = frozenset(("n", "consents", "rq", "rs", "exp", "default"))
 _CONSENT = frozenset(("status", "policyRule", "provision"))
 _PROVISION = frozenset(
-    (
-        "type",
-        "period",
-        "actor",
-        "purpose",
-        "action",
-        "label",
-        "class",
-        "code",
-        "dataPeriod",
-        "data",
-        "provision",
-    )
-) | {"unknown"}
+    ("type", "period", "actor", "purpose", "action", "label", "class", "code", "dataPeriod", "data")
+) | {"provision", "unknown"}
 _REQUEST = frozenset(("purpose", "actors", "action", "now", "btg_ok"))
 _RESOURCE = frozenset(("type", "id", "conf", "sens", "date", "authors", "related", "codes"))
 _EFFECTS: dict[Any, Effect] = {"permit": PERMIT, "deny": DENY}
@@ -83,7 +69,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class DecisionCase:
-    """One line: what is asked, of which consents, and the right answer; `raw` is the line itself."""
+    """One line: the consents, the request, the resource and the expected answer. `raw` is the parsed line."""
 
     line: int
     name: str
@@ -96,7 +82,7 @@ class DecisionCase:
 
 
 def read_cases(data: bytes) -> tuple[DecisionCase, ...]:
-    """All cases of a JSONL file, blank lines skipped; raises `Malformed` or `Invalid` with line and field."""
+    """All cases of a JSONL file, without blank lines; raises `Malformed` or `Invalid` with line and field."""
     if len(data) > MAX_BYTES:
         raise Invalid(f"the case file has more than {MAX_BYTES} bytes; split it")
     cases: list[DecisionCase] = []
@@ -106,23 +92,34 @@ def read_cases(data: bytes) -> tuple[DecisionCase, ...]:
             continue
         case = read_case(line, number)
         if case.name in names:
-            raise Invalid(f"line {number}: n: the name is that of line {names[case.name]}; names are unique")
+            raise Invalid(f"line {number}: n: line {names[case.name]} has this name already; choose another")
         names[case.name] = number
         cases.append(case)
     return tuple(cases)
 
 
 def read_case(line: bytes, number: int) -> DecisionCase:
-    """One line; raises `Malformed` or `Invalid` naming the line and the field."""
+    """The case of one line; raises `Malformed` or `Invalid` naming the line and the field."""
     raw = parse(line, f"line {number}")
     try:
-        return _case(_members(raw, "the case", _CASE), number)
+        _members(raw, "the case", _CASE)
+        consents = _list(raw.get("consents"), "consents", required=True)
+        return DecisionCase(
+            line=number,
+            name=_text(raw.get("n"), "n"),
+            consents=tuple(_consent(value, at) for at, value in enumerate(consents)),
+            request=_request(_members(raw.get("rq"), "rq", _REQUEST), "rq.", DEFAULT_NOW, UTC),
+            resource=_resource(_members(raw.get("rs"), "rs", _RESOURCE)),
+            expected=_one_of(raw.get("exp"), "exp", _EFFECTS),
+            default=_one_of(raw.get("default", "deny"), "default", _EFFECTS),
+            raw=raw,
+        )
     except _Wrong as wrong:
         raise Invalid(f"line {number}: {wrong}") from None
 
 
 def read_request(raw: Any, *, now: datetime = DEFAULT_NOW, zone: tzinfo = UTC) -> AccessRequest:
-    """A request in shorthand, alone in a file; `now` is for one that states no instant. Raises `Invalid`."""
+    """A request in shorthand, alone in a file; raises `Invalid`. `now` applies if the request has none."""
     try:
         return _request(_members(raw, "the request", _REQUEST), "", now, zone)
     except _Wrong as wrong:
@@ -130,24 +127,10 @@ def read_request(raw: Any, *, now: datetime = DEFAULT_NOW, zone: tzinfo = UTC) -
 
 
 class _Wrong(Exception):
-    """A field and what it should be; the value is not repeated, it could be about somebody."""
+    """A field and its correct form. The value is left out, because it could be about a person."""
 
     def __init__(self, field: str, should: str) -> None:
         super().__init__(f"{field}: {should}")
-
-
-def _case(raw: JsonObject, number: int) -> DecisionCase:
-    consents = _list(raw.get("consents"), "consents", required=True)
-    return DecisionCase(
-        line=number,
-        name=_text(raw.get("n"), "n"),
-        consents=tuple(_consent(value, at) for at, value in enumerate(consents)),
-        request=_request(_members(raw.get("rq"), "rq", _REQUEST), "rq.", DEFAULT_NOW, UTC),
-        resource=_resource(_members(raw.get("rs"), "rs", _RESOURCE)),
-        expected=_one_of(raw.get("exp"), "exp", _EFFECTS),
-        default=_one_of(raw.get("default", "deny"), "default", _EFFECTS),
-        raw=raw,
-    )
 
 
 def _consent(value: Any, at: int) -> Consent:
@@ -187,12 +170,17 @@ def _provision(value: Any, where: str, path: str, policy: Effect | None, *, is_r
 
 
 def _request(raw: JsonObject, where: str, now: datetime, zone: tzinfo) -> AccessRequest:
+    if "now" in raw:
+        low = _interval(raw["now"], f"{where}now", zone).low
+        if low is None:
+            raise _Wrong(f"{where}now", "not a time in the years 1 to 9999")
+        now = low
     action = raw.get("action", "access")
     actors = raw.get("actors", list(DEFAULT_ACTORS))
     return AccessRequest(
         purpose=_purpose(raw.get("purpose", DEFAULT_PURPOSE), f"{where}purpose"),
         actors=None if actors is None else _texts(actors, f"{where}actors", may_be_empty=True),
-        now=_instant(raw["now"], f"{where}now", zone) if "now" in raw else now,
+        now=now,
         action=_one_of(action, f"{where}action", {code: code for code in ACTIONS}),
         btg_ok=_one_of(raw.get("btg_ok", False), f"{where}btg_ok", {True: True, False: False}),
     )
@@ -207,7 +195,7 @@ def _resource(raw: JsonObject) -> ResourceFacts:
         subjects=(PATIENT,),
         confidentiality=_one_of(confidentiality, "rs.conf", {None: None} | {code: code for code in RANK}),
         sensitivities=_texts(raw.get("sens", []), "rs.sens", may_be_empty=True),
-        date=None if date is None else _date(date, "rs.date"),
+        date=None if date is None else _interval(date, "rs.date", UTC),
         authors=_texts(raw.get("authors", []), "rs.authors", may_be_empty=True),
         related=_texts(raw.get("related", []), "rs.related", may_be_empty=True),
         codes=_texts(raw.get("codes", []), "rs.codes", may_be_empty=True),
@@ -262,7 +250,7 @@ def _one_of(value: Any, field: str, allowed: dict[Any, _T]) -> _T:
 
 
 def _purpose(value: Any, field: str) -> str:
-    """A v3-ActReason code, a local code, `system|code`, or a Coding."""
+    """A purpose from a v3-ActReason code, a local code, `system|code`, or a Coding."""
     if isinstance(value, dict):
         return purpose_token(value.get("system"), _text(value.get("code"), f"{field}.code"))
     code = _text(value, field)
@@ -283,15 +271,13 @@ def _actions(value: Any, field: str) -> Actions:
 
 
 def _data(value: Any, field: str) -> Data:
-    return Data(tuple(_pairs(_some(value, field), field)))
-
-
-def _pairs(items: list[Any], field: str) -> Iterator[tuple[str, str]]:
-    for at, item in enumerate(items):
+    pairs = []
+    for at, item in enumerate(_some(value, field)):
         if not isinstance(item, list) or len(item) != 2:
             raise _Wrong(f"{field}[{at}]", "a pair [meaning, reference] is needed here")
         meaning = _one_of(item[0], f"{field}[{at}][0]", {code: code for code in MEANINGS})
-        yield meaning, _text(item[1], f"{field}[{at}][1]")
+        pairs.append((meaning, _text(item[1], f"{field}[{at}][1]")))
+    return Data(tuple(pairs))
 
 
 def _period(value: Any, field: str) -> Interval:
@@ -302,15 +288,8 @@ def _period(value: Any, field: str) -> Interval:
         raise _Wrong(field, f"{error}") from None
 
 
-def _date(value: Any, field: str) -> Interval:
+def _interval(value: Any, field: str, zone: tzinfo) -> Interval:
     try:
-        return interval_of(value, UTC)
-    except ValueError as error:
-        raise _Wrong(field, f"{error}") from None
-
-
-def _instant(value: Any, field: str, zone: tzinfo) -> datetime:
-    try:
-        return instant_of(value, zone)
+        return interval_of(value, zone)
     except ValueError as error:
         raise _Wrong(field, f"{error}") from None

@@ -1,8 +1,8 @@
-"""The patient's own signature under a consent, and the stored body that carries it (FORMATS.md, 9).
+"""The signature of the patient's device under a consent, and the stored body that holds it (FORMATS.md, 9).
 
-A device signs a compact JWS over the hash of exactly these FHIR bytes, the document, its version, the
-leaf hash of the version before and the request it answers, so that a grant can be neither moved to
-another document nor replayed over a later version. Verifying raises; it never answers False.
+The device signs a compact JWS over the hash of exactly these FHIR bytes, the document, its version, the
+leaf hash of the version before and the request that it answers. A grant can therefore be neither moved to
+another document nor replayed over a later version. Verifying raises; it never returns False.
 """
 
 from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs
@@ -15,10 +15,11 @@ _MEMBERS = ("v", "content", "doc", "version", "prev", "request")
 
 
 def grant_payload(content: bytes, doc: str, version: int, prev: bytes | None, request: str) -> JsonObject:
-    """What a device signs to give the consent `content` (FHIR bytes) as `version` of `doc` (`Consent/id`).
+    """The payload that a device signs, so that the FHIR bytes `content` become `version` of `doc`
+    (`Consent/id`).
 
-    `prev`: leaf hash of the document's previous revision, None for the first. `request`: id of the
-    consent request that handed these values out.
+    `prev` is the leaf hash of the document's previous revision, None for the first. `request` is the id of
+    the consent request that handed out these values.
     """
     return {
         "v": 1,
@@ -31,7 +32,7 @@ def grant_payload(content: bytes, doc: str, version: int, prev: bytes | None, re
 
 
 def sign_grant(payload: JsonObject, device: Signer) -> str:
-    """The compact JWS that the device sends back."""
+    """The compact JWS with which the device grants the request."""
     return sign(payload, GRANT_TYP, device)
 
 
@@ -45,10 +46,10 @@ def verify_grant(
     prev: bytes | None,
     request: str | None = None,
 ) -> str:
-    """The id of the request that `sig` answers, if the device `jwk` signed exactly this grant.
+    """The id of the request that `sig` answers, if the device with the key `jwk` signed exactly this grant.
 
-    With `request` given, the signature must answer that request. Raises `IntegrityFault` naming the first
-    member that differs, or saying what is wrong with the signature.
+    If `request` is given, the signature must answer that request. Raises `IntegrityFault`, which names the
+    first member that differs or the fault of the signature.
     """
     try:
         payload = verify(take_apart(sig), jwk, GRANT_TYP)
@@ -66,13 +67,21 @@ def verify_grant(
     return answered
 
 
+def check_signed(body: bytes, device: Jwk, *, doc: str, version: int, prev: bytes | None) -> None:
+    """Raise `IntegrityFault` unless the device signed the consent in this stored body, as this revision."""
+    content, sig = parse_body(body)
+    if sig is None:
+        raise IntegrityFault("the consent carries no signature of a device")
+    verify_grant(sig, device, content=content, doc=doc, version=version, prev=prev)
+
+
 def body_of(content: bytes, sig: str | None) -> bytes:
-    """The stored body of a Consent revision: its FHIR bytes and the device's JWS, if there is one."""
+    """The stored body of a Consent revision: its FHIR bytes and the device's JWS, or None."""
     return jcs({"content": b64u(content), "sig": sig})
 
 
 def parse_body(body: bytes) -> tuple[bytes, str | None]:
-    """FHIR bytes and signature of a stored body; raises `Malformed` for any other bytes."""
+    """The FHIR bytes and the signature in a stored body; raises `Malformed` for any other bytes."""
     value = parse_jcs(body, "the body of the consent")
     if set(value) != {"content", "sig"} or not isinstance(value["content"], str):
         raise Malformed("the body of the consent is not exactly content and sig")

@@ -18,7 +18,7 @@ from carevouch.consent.codes import lineage
 from carevouch.consent.facts import facts_of
 from carevouch.consent.model import Consent
 from carevouch.consent.question import AccessRequest
-from carevouch.door.consents import Consents, enrolment_doc
+from carevouch.door.consents import Consents
 from carevouch.door.http import ABSENT, HttpRequest
 from carevouch.events.catalogue import OWN_TYPES, RECORDS
 from carevouch.identity.caller import (
@@ -29,7 +29,7 @@ from carevouch.identity.caller import (
     parse_admission,
     purposes,
 )
-from carevouch.identity.links import check_enrolment, is_active
+from carevouch.identity.links import check_enrolment, enrolment_doc, is_active
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import (
     Busy,
@@ -121,7 +121,7 @@ class Access:
             documents = self.reader.person(patient) if partition is None else partition
         except (NotFound, Erased):
             return False
-        link = documents.get(enrolment_doc(self.reader, patient, caller.id))
+        link = documents.get(enrolment_doc(self.reader.keys.deployment(), patient, caller.id))
         if link is not None:
             check_enrolment(link.body, patient, caller.id)
         return link is not None

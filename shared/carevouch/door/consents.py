@@ -10,22 +10,22 @@ from datetime import tzinfo
 
 from carevouch.consent.model import Consent
 from carevouch.consent.read import read_consent, unreadable
-from carevouch.consent.signature import parse_body, verify_grant
+from carevouch.consent.signature import check_signed, parse_body
 from carevouch.door.http import ABSENT
 from carevouch.identity.caller import PROVIDER, parse_admission
 from carevouch.identity.links import (
     ACTIVE,
-    ENROLMENT,
     Binding,
     Offer,
     check_enrolment,
+    enrolment_doc,
     parse_device,
     read_offer,
     verify_binding,
 )
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import DomainError, Erased, Forbidden, IntegrityFault, NotFound
-from carevouch.kernel.ids import DIRECTORY, PART, Doc, about, part
+from carevouch.kernel.ids import DIRECTORY, PART, Doc
 from carevouch.kernel.jsontext import parse
 from carevouch.kernel.jws import Jwk, take_apart
 from carevouch.store.documents import Partition, Reader, StoredRevision
@@ -56,17 +56,16 @@ class Consents:
         Only the act of granting makes a signature count: a signed grant that came to nothing (refused,
         expired) cannot be brought in later through another door. `devices`: as `devices_of` gives them.
         """
-        content, signature = parse_body(stored.body)
+        _, signature = parse_body(stored.body)
         if signature is None or stored.event.type != GRANTED:
             return False
         try:
             binding = self.binding(devices, take_apart(signature).kid, stored.time)
             if binding is None or binding.patient != stored.doc.subject:
                 return False
-            verify_grant(
-                signature,
+            check_signed(
+                stored.body,
                 binding.device,
-                content=content,
                 doc=str(stored.doc),
                 version=stored.version,
                 prev=stored.revision.prev,
@@ -179,7 +178,7 @@ class Devices:
         """The first versions of the link of this pair and of the Patient."""
         if not PART.fullmatch(patient):
             return None, None
-        doc = enrolment_doc(self._reader, patient, organization)
+        doc = enrolment_doc(self._reader.keys.deployment(), patient, organization)
         if doc not in self._registrations:
             try:
                 person = self._reader.person(patient)
@@ -187,12 +186,6 @@ class Devices:
                 return None, None
             self._registrations[doc] = person.version(doc, 1), person.version(Doc("Patient", patient), 1)
         return self._registrations[doc]
-
-
-def enrolment_doc(reader: Reader, patient: str, organization: str) -> Doc:
-    """The one document that links this pair."""
-    derived = reader.keys.deployment().derive("enrolment", patient, organization)
-    return Doc(ENROLMENT, about(patient, part(derived)))
 
 
 def devices_of(partition: Partition) -> list[StoredRevision]:

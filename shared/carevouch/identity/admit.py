@@ -1,9 +1,8 @@
-"""The operator's side of an admission: documents, nonces and the signed event, made where the operator's key
-is.
+"""Admissions as the operator makes them: documents, nonces and the signed event, beside the operator's key.
 
-What comes out is the body of `POST /fhir/Organization`. Ids, nonces and the time are handed in. Operator
-events are numbered densely like all others, so the operator's software must keep count. It also keeps each
-body it posted: a change follows the one before by version and leaf hash, and both are made from that body.
+The result is the body of `POST /fhir/Organization`. Ids, nonces and the time are arguments. The events of
+the operator are numbered without gaps, so the operator's software must keep count. It also keeps each body
+that it posted: a change names the version and the leaf hash before it, and both come from that body.
 """
 
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ ADMITTED, CHANGED = "organization.admitted", "organization.changed"
 
 @dataclass(frozen=True, slots=True)
 class ActEntropy:
-    """The random values of one request: 16 bytes for ids, 32 for nonces and the tag."""
+    """The random values of one request: 16 bytes for each id, 32 for each nonce and the tag."""
 
     organization: bytes
     event: bytes
@@ -40,14 +39,14 @@ class ActEntropy:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An organisation as the operator's last request left it."""
+    """An organisation after the operator's last request."""
 
     organization: Revision
     admission: Revision
 
     @property
     def resource(self) -> dict[str, Any]:
-        """The FHIR Organization."""
+        """The FHIR resource of the organisation."""
         resource: dict[str, Any] = parse(self.organization.body, "the Organization")
         return resource
 
@@ -66,11 +65,11 @@ def admission_request(
     genesis: Genesis,
     n: int,
     time: str,
-    drawn: ActEntropy,
+    entropy: ActEntropy,
     status: str = ACTIVE,
 ) -> JsonObject:
-    """The body to post; the new organisation's id is that of its first document."""
-    own = directory(part(drawn.organization))
+    """The body to post for a new organisation, whose id is derived from `entropy`."""
+    own = directory(part(entropy.organization))
     bodies = (
         render(with_meta(organization, own, 1, time)),
         admission_body(Admission(own, roles, keys, status)),
@@ -78,9 +77,9 @@ def admission_request(
     docs = (Doc("Organization", own), Doc("Admission", own))
     revisions = [
         Revision(doc, 1, None, nonce, body)
-        for doc, nonce, body in zip(docs, drawn.nonces, bodies, strict=True)
+        for doc, nonce, body in zip(docs, entropy.nonces, bodies, strict=True)
     ]
-    facts = _facts(ADMITTED, genesis, n, time, drawn)
+    facts = _facts(ADMITTED, genesis, n, time, entropy)
     return _signed(revisions, facts, operator)
 
 
@@ -93,11 +92,11 @@ def change_request(
     genesis: Genesis,
     n: int,
     time: str,
-    drawn: ActEntropy,
+    entropy: ActEntropy,
 ) -> JsonObject:
-    """The body to post that makes `organization` and `terms` the next version of what stood `before`.
+    """The body to post for a change; `organization` and `terms` follow the versions `before`.
 
-    `drawn.organization` is not used: the organisation keeps its id.
+    The organisation keeps its id, so `entropy.organization` is not used.
     """
     own, version = before.terms.organization, before.organization.version + 1
     bodies = (
@@ -107,22 +106,25 @@ def change_request(
     revisions = [
         Revision(last.doc, last.version + 1, last.leaf_hash, nonce, body)
         for last, nonce, body in zip(
-            (before.organization, before.admission), drawn.nonces, bodies, strict=True
+            (before.organization, before.admission), entropy.nonces, bodies, strict=True
         )
     ]
-    facts = _facts(CHANGED, genesis, n, time, drawn)
+    facts = _facts(CHANGED, genesis, n, time, entropy)
     return _signed(revisions, facts, operator)
 
 
 def read_request(posted: Any, genesis: Genesis) -> Standing:
-    """What a request of this operator made.
+    """The organisation after an earlier request of this operator.
 
-    Raises `Malformed`, and `Invalid` where it is another's or was altered since.
+    Raises `Malformed`, or `Invalid` if the request is another operator's or was altered.
     """
     if not isinstance(posted, dict) or set(posted) != {"event", "documents"}:
         raise Malformed("the request before has exactly event and documents, as `carevouch admit` printed it")
     event = parse_event(str(posted["event"]))
-    revisions = _revisions(posted["documents"])
+    documents = posted["documents"]
+    if not isinstance(documents, list) or len(documents) != 2:
+        raise Malformed("the request before has two documents, an Organization and its Admission")
+    revisions = [read_document(item) for item in documents]
     act = assemble(revisions)
     try:
         verify_event(event, None, genesis)
@@ -136,45 +138,41 @@ def read_request(posted: Any, genesis: Genesis) -> Standing:
     return Standing(*revisions)
 
 
-def _facts(type_: str, genesis: Genesis, n: int, time: str, drawn: ActEntropy) -> EventFacts:
+def read_document(item: Any) -> Revision:
+    """A document of a request as the revision that it becomes; raises `Malformed`."""
+    if not isinstance(item, dict) or set(item) != {"doc", "version", "prev", "nonce", "body"}:
+        raise Malformed("a document has exactly doc, version, prev, nonce and body")
+    nonce, body = unb64u(str(item["nonce"]), "nonce"), unb64u(str(item["body"]), "body")
+    version = item["version"]
+    if type(version) is not int or version < 1 or len(nonce) != NONCE_BYTES:
+        raise Malformed(f"version is a positive number, nonce has {NONCE_BYTES} bytes")
+    prev = None if item["prev"] is None else unb64u(str(item["prev"]), "prev")
+    return Revision(parse_reference(str(item["doc"])), version, prev, nonce, body)
+
+
+def _facts(type_: str, genesis: Genesis, n: int, time: str, entropy: ActEntropy) -> EventFacts:
     return EventFacts(
-        id=part(drawn.event),
+        id=part(entropy.event),
         type=type_,
         producer=OPERATOR,
         n=n,
         epoch=genesis.epoch,
         time=time,
         seal_by=later(time, genesis.seal_by_seconds),
-        tags=(drawn.tag,),
+        tags=(entropy.tag,),
     )
 
 
 def _signed(revisions: Sequence[Revision], facts: EventFacts, operator: Signer) -> JsonObject:
+    documents = [
+        {
+            "doc": str(revision.doc),
+            "version": revision.version,
+            "prev": None if revision.prev is None else b64u(revision.prev),
+            "nonce": b64u(revision.nonce),
+            "body": b64u(revision.body),
+        }
+        for revision in revisions
+    ]
     event = sign(payload_of(assemble(revisions), facts), EVENT_TYP, operator)
-    return {"event": event, "documents": [_document(revision) for revision in revisions]}
-
-
-def _document(revision: Revision) -> JsonObject:
-    return {
-        "doc": str(revision.doc),
-        "version": revision.version,
-        "prev": None if revision.prev is None else b64u(revision.prev),
-        "nonce": b64u(revision.nonce),
-        "body": b64u(revision.body),
-    }
-
-
-def _revisions(documents: Any) -> list[Revision]:
-    if not isinstance(documents, list) or len(documents) != 2:
-        raise Malformed("the request before has two documents, an Organization and its Admission")
-    return [_revision(item) for item in documents]
-
-
-def _revision(item: Any) -> Revision:
-    if not isinstance(item, dict) or set(item) != {"doc", "version", "prev", "nonce", "body"}:
-        raise Malformed("a document of the request before has exactly doc, version, prev, nonce and body")
-    nonce, body = unb64u(str(item["nonce"]), "nonce"), unb64u(str(item["body"]), "body")
-    if type(item["version"]) is not int or len(nonce) != NONCE_BYTES:
-        raise Malformed("version is a number, nonce has 32 bytes")
-    prev = None if item["prev"] is None else unb64u(str(item["prev"]), "prev")
-    return Revision(parse_reference(str(item["doc"])), item["version"], prev, nonce, body)
+    return {"event": event, "documents": documents}

@@ -1,4 +1,4 @@
-"""The caller of a request, as its token and its current status describe it."""
+"""The caller of a request: roles, scopes, the access token, and the admission of an organisation."""
 
 import re
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ ROLES = (PROVIDER, PAYER, APP, SPONSOR, AUDITOR)
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """`purposes` are roots of v3-ActReason: the role may declare them and what is below them."""
+    """A role; it may declare `purposes` (of v3-ActReason) and all narrower ones."""
 
     name: str
     default_purpose: str
@@ -32,18 +32,18 @@ _ROLES = {
 
 
 def role(name: str) -> Role | None:
-    """The role of that name, or None."""
+    """The role of this name, or None."""
     return _ROLES.get(name)
 
 
 def default_purpose(roles: tuple[str, ...]) -> str:
-    """The purpose of a caller that declares none: that of its first role."""
+    """The purpose of a caller that declares none: the default of its first role."""
     known = [_ROLES[name] for name in roles if name in _ROLES]
     return known[0].default_purpose if known else "PATRQT"
 
 
 def purposes(roles: tuple[str, ...]) -> frozenset[str]:
-    """The roots of the purposes that a caller with these roles may declare."""
+    """The widest purposes that a caller with these roles may declare."""
     return frozenset().union(*(_ROLES[name].purposes for name in roles if name in _ROLES))
 
 
@@ -54,7 +54,7 @@ SYSTEM, PATIENT = "system", "patient"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One granted scope: `letters` are out of c, r, u, d, s."""
+    """One granted scope, such as `system/Patient.rs`; `letters` are out of c, r, u, d and s."""
 
     context: str
     type: str
@@ -62,7 +62,7 @@ class Scope:
 
 
 def parse_scopes(text: str) -> tuple[Scope, ...]:
-    """The scopes of a space-separated list that parse; others grant nothing and are left out."""
+    """The scopes in a space-separated list; a word of another form grants nothing and is left out."""
     matches = (_FORM.fullmatch(word) for word in text.split())
     return tuple(
         Scope(match[1], match[2], _OLDER.get(match[3], match[3])) for match in matches if match and match[3]
@@ -70,7 +70,7 @@ def parse_scopes(text: str) -> tuple[Scope, ...]:
 
 
 def render_scopes(scopes: Iterable[Scope]) -> str:
-    """The list as it stands in a token."""
+    """The scopes as a space-separated list."""
     return " ".join(f"{scope.context}/{scope.type}.{scope.letters}" for scope in scopes)
 
 
@@ -84,10 +84,10 @@ ORGANIZATION, DEVICE = "organization", "device"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`id` is the client: an organisation's directory id, or the patient id of a device.
+    """The caller; `id` is an organisation's directory id, or the patient id of a device.
 
-    `roles` come from the organisation's status row, read on every request; a device has none. `token` is
-    the jti of the access token, for the audit.
+    `roles` come from the organisation's admission, which is read on every request. A device has none. `token`
+    is the jti of the access token, for the audit.
     """
 
     kind: str
@@ -99,7 +99,7 @@ class Caller:
 
     @property
     def reference(self) -> str:
-        """How resources name this caller."""
+        """The FHIR reference to this caller."""
         return f"Organization/{self.id}" if self.kind == ORGANIZATION else f"Patient/{self.id}"
 
     @property
@@ -108,9 +108,9 @@ class Caller:
         return self.id if self.kind == DEVICE else None
 
     def require_scope(self, type_: str, letter: str) -> None:
-        """Raise `Forbidden`, naming the scope to ask for."""
+        """Raise `Forbidden`, naming the scope to ask for, unless a scope covers `letter` on this type."""
         if not allows(self.scopes, type_, letter):
-            context = "patient" if self.kind == DEVICE else "system"
+            context = PATIENT if self.kind == DEVICE else SYSTEM
             raise Forbidden(f"the token's scope does not cover this; ask for {context}/{type_}.{letter}")
 
     def require_role(self, *roles: str) -> None:
@@ -121,13 +121,13 @@ class Caller:
 
 TOKEN_TYP = "at+jwt"  # noqa: S105 - the media type of RFC 9068
 LIFE_SECONDS = 300
-# Clocks of API Gateway's authorizer and the token service may differ a little.
+# The clocks of the authorizer and of the token service may differ a little.
 LEEWAY_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
-    """Whom a token is for. `kind` is organization or device; `device` the id of the BoundDevice document."""
+    """The client of a token: `kind` is organization or device, `device` the id of a BoundDevice document."""
 
     kind: str
     client: str
@@ -137,7 +137,7 @@ class TokenFacts:
 
 
 def token_payload(facts: TokenFacts, base_url: str, now_seconds: int) -> JsonObject:
-    """The payload to sign with typ `TOKEN_TYP`; times are NumericDates (RFC 7519)."""
+    """The payload of a token, to sign with typ `TOKEN_TYP`; times are NumericDates (RFC 7519)."""
     payload: JsonObject = {
         "iss": base_url,
         "aud": f"{base_url}/fhir",
@@ -153,17 +153,17 @@ def token_payload(facts: TokenFacts, base_url: str, now_seconds: int) -> JsonObj
 
 
 def read_token(text: str, jwk: Jwk, base_url: str, now_seconds: int) -> TokenFacts:
-    """The facts of a valid token; raises `Unauthenticated` saying what is wrong with it."""
+    """The facts in a valid token; raises `Unauthenticated`, which says why the token is refused."""
     try:
         payload = verify(take_apart(text), jwk, TOKEN_TYP)
     except (Malformed, IntegrityFault) as error:
-        raise Unauthenticated("the token is not one of this server's; get one from /auth/token") from error
+        raise Unauthenticated("this server did not issue the token; get one from /auth/token") from error
     if payload.get("iss") != base_url or payload.get("aud") != f"{base_url}/fhir":
-        raise Unauthenticated("the token was issued for another server")
+        raise Unauthenticated("the token was issued for another server; get one from /auth/token")
     if not now_seconds - LEEWAY_SECONDS <= int(payload.get("exp", 0)):
         raise Unauthenticated("the token has expired; get a new one from /auth/token")
     if payload.get("kind") not in (ORGANIZATION, DEVICE):
-        raise Unauthenticated("the token names no kind of caller")
+        raise Unauthenticated("the token names no kind of caller; get a new one from /auth/token")
     return TokenFacts(
         str(payload["kind"]),
         str(payload["sub"]),
@@ -174,19 +174,19 @@ def read_token(text: str, jwk: Jwk, base_url: str, now_seconds: int) -> TokenFac
 
 
 def caller_of(facts: TokenFacts) -> Caller:
-    """The caller a token speaks for, its roles not yet read."""
+    """The caller whom a token names, before its roles are read."""
     return Caller(facts.kind, facts.client, parse_scopes(facts.scope), facts.jti, (), facts.device)
 
 
 ACTIVE, SUSPENDED = "active", "suspended"
-# An organisation rotates keys; more than this at once is a mistake, and slows every token request.
+# An organisation rotates its keys. More keys at once are a mistake and slow every token request.
 MAX_KEYS = 10
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The current terms of an organisation; `organization` is its directory id."""
+    """The terms of an organisation; `organization` is its directory id."""
 
     organization: str
     roles: tuple[str, ...]
@@ -195,16 +195,16 @@ class Admission:
 
     @property
     def active(self) -> bool:
-        """Whether it may call at all."""
+        """Whether the organisation may call at all."""
         return self.status == ACTIVE
 
     def key(self, kid: str) -> dict[str, Any] | None:
-        """The public JWK with that kid, or None."""
+        """The public JWK with this kid, or None."""
         return next((key for key in self.keys if key.get("kid") == kid), None)
 
 
 def admission_body(admission: Admission) -> bytes:
-    """The bytes of the document's body."""
+    """The bytes of an Admission document's body."""
     return jcs(
         {
             "v": 1,
@@ -217,19 +217,18 @@ def admission_body(admission: Admission) -> bytes:
 
 
 def parse_admission(body: bytes) -> Admission:
-    """The admission in a body; raises `Invalid` saying which member is wrong."""
+    """The admission in a body; raises `Invalid`, which names the member to mend."""
     value = parse_jcs(body, "the admission")
     if set(value) != {"v", "organization", "roles", "keys", "status"} or value["v"] != 1:
         raise Invalid("an admission has exactly v, organization, roles, keys and status")
     roles, keys = value["roles"], value["keys"]
     if not isinstance(roles, list) or not roles or not set(roles) <= set(ROLES):
         raise Invalid(f"roles is a non-empty list out of {', '.join(ROLES)}")
-    if not isinstance(keys, list) or not 1 <= len(keys) <= MAX_KEYS or not all(map(_is_public, keys)):
+    are_public = isinstance(keys, list) and all(
+        isinstance(key, dict) and isinstance(key.get("kid"), str) and not _PRIVATE & set(key) for key in keys
+    )
+    if not are_public or not 1 <= len(keys) <= MAX_KEYS:
         raise Invalid(f"keys is a list of 1 to {MAX_KEYS} public JWKs, each with a kid")
     if value["status"] not in (ACTIVE, SUSPENDED):
         raise Invalid("status is active or suspended")
     return Admission(str(value["organization"]), tuple(roles), tuple(keys), value["status"])
-
-
-def _is_public(key: Any) -> bool:
-    return isinstance(key, dict) and isinstance(key.get("kid"), str) and not _PRIVATE & set(key)

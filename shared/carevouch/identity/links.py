@@ -1,18 +1,19 @@
-"""How a device binds itself to a person (FORMATS.md, 8).
+"""Links of a person: the devices bound to them, the organisations enrolled for them, their identifiers.
 
-The provider's software makes a 128-bit seed and shows it as a QR code; it is never sent. Both sides derive
-a one-time key from it. The provider signs an *offer* (person, one-time public key, expiry). The device
-makes its own key and answers with a *possession* signed by that key, inside a *binding* signed by the
-one-time key. All three together are the body of the person's `BoundDevice` document, which therefore proves
-itself: nobody who lacks the seed can bind.
+A device binds itself to a person like this (FORMATS.md, 8). The provider's software makes a 128-bit seed and
+shows it as a QR code; the seed is never sent. Both sides derive a one-time key from it. The provider signs an
+*offer*: person, one-time public key and expiry. The device makes its own key and signs a *possession* with
+it. The one-time key signs a *binding* around the possession. Offer and binding are the body of the person's
+`BoundDevice` document, which therefore proves itself: nobody without the seed can bind a device.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs
 from carevouch.kernel.encoding import b64u, sha256
 from carevouch.kernel.errors import IntegrityFault, Malformed, Unprocessable
+from carevouch.kernel.ids import Doc, about, part
 from carevouch.kernel.jws import (
     Jwk,
     KeyInMemory,
@@ -31,14 +32,14 @@ POSSESSION_TYP = "carevouch-possession+jws"
 BINDING_TYP = "carevouch-binding+jws"
 ACTIVE, REMOVED = "active", "removed"
 SEED_BYTES = 16
-# A code lies about on paper: a day to use it, and an offer that leaks later is worth nothing.
+# The code may lie about on paper. After a day an offer that leaks is worth nothing.
 MAX_OFFER_SECONDS = 86_400
 _PURPOSE = "carevouch.enrolment.v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a provider offers: that whoever holds the one-time key may bind a device to `patient`."""
+    """A provider's offer: the holder of the one-time key may bind a device to `patient`."""
 
     patient: str
     one_time: Jwk
@@ -49,7 +50,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A verified binding: `device` is the key that from now on speaks for `patient`."""
+    """A verified binding: the key `device` may speak for `patient`."""
 
     patient: str
     device: Jwk
@@ -58,19 +59,19 @@ class Binding:
 
     @property
     def kid(self) -> str:
-        """The thumbprint of the device's key."""
+        """The id of the device's key, its thumbprint (RFC 7638)."""
         return thumbprint(self.device)
 
 
 def one_time_key(seed: bytes) -> KeyInMemory:
-    """The one-time key both sides derive from the seed in the QR code."""
+    """The one-time key that both sides derive from the seed in the QR code."""
     if len(seed) != SEED_BYTES:
-        raise Malformed("an enrolment code has 16 bytes")
+        raise Malformed(f"an enrolment code has {SEED_BYTES} bytes")
     return KeyInMemory(key_from_seed(seed, _PURPOSE))
 
 
 def make_offer(patient: str, one_time: Jwk, exp: str, provider: str, signer: Signer) -> str:
-    """The provider's side: a JWS to hand to the device; `provider` is the organisation's directory id."""
+    """The offer as a JWS for the device; `provider` is the organisation's directory id."""
     return sign(
         {"v": 1, "patient": patient, "one_time": one_time, "exp": exp, "provider": provider},
         OFFER_TYP,
@@ -79,7 +80,7 @@ def make_offer(patient: str, one_time: Jwk, exp: str, provider: str, signer: Sig
 
 
 def answer_offer(offer: str, seed: bytes, device: Signer) -> JsonObject:
-    """The device's side: what it posts to `/identity/devices`."""
+    """The device's answer to an offer: the body that it posts to `/identity/devices`."""
     possession = sign(
         {"v": 1, "jwk": device.jwk, "offer": b64u(sha256(offer.encode("ascii")))}, POSSESSION_TYP, device
     )
@@ -88,7 +89,7 @@ def answer_offer(offer: str, seed: bytes, device: Signer) -> JsonObject:
 
 
 def read_offer(text: str) -> Offer:
-    """The offer that `text` spells, unverified; raises `Malformed`."""
+    """The offer in a JWS, without verifying it; raises `Malformed`."""
     signed = take_apart(text)
     body = signed.payload
     if signed.typ != OFFER_TYP or set(body) != {"v", "patient", "one_time", "exp", "provider"}:
@@ -101,8 +102,8 @@ def read_offer(text: str) -> Offer:
 def verify_binding(body: JsonObject, provider_key: Jwk, time: str) -> Binding:
     """The binding in {offer, binding}, made at `time`, if every signature of the chain holds.
 
-    `provider_key` is the key of the offer's provider with the offer's kid. Raises `IntegrityFault` naming
-    the link that does not hold, `Malformed` for other shapes.
+    `provider_key` is the key that the offer names, in its provider's admission. Raises `IntegrityFault`
+    naming the signature that does not hold, and `Malformed` for another form.
     """
     if set(body) != {"offer", "binding"} or not all(isinstance(item, str) for item in body.values()):
         raise Malformed("a device is bound with exactly offer and binding, both JWS")
@@ -115,7 +116,9 @@ def verify_binding(body: JsonObject, provider_key: Jwk, time: str) -> Binding:
     if offer.exp > later(time, MAX_OFFER_SECONDS):
         raise IntegrityFault("the offer is good for more than 24 hours; ask the provider for a shorter one")
     outer = _link("the binding", body["binding"], offer.one_time, BINDING_TYP)
-    inner = _inner(outer)
+    inner = outer.get("possession")
+    if set(outer) != {"v", "possession"} or not isinstance(inner, str):
+        raise Malformed("a binding holds exactly v and possession")
     possession = take_apart(inner)
     device: Jwk = possession.payload.get("jwk") or {}
     public_key(device)
@@ -131,7 +134,7 @@ def device_body(posted: JsonObject, *, status: str = ACTIVE) -> bytes:
 
 
 def parse_device(body: bytes) -> tuple[JsonObject, str]:
-    """What was posted, and the status; raises `Malformed`."""
+    """The posted {offer, binding} and the status in a device's body; raises `Malformed`."""
     value = parse_jcs(body, "the device")
     if set(value) != {"v", "offer", "binding", "status"}:
         raise Malformed("a device has exactly v, offer, binding and status")
@@ -139,14 +142,8 @@ def parse_device(body: bytes) -> tuple[JsonObject, str]:
 
 
 def is_active(body: bytes) -> bool:
-    """Whether a stored device may still speak for its person."""
+    """Whether the device in a stored body may still speak for its person."""
     return parse_device(body)[1] == ACTIVE
-
-
-def _inner(outer: JsonObject) -> str:
-    if set(outer) != {"v", "possession"} or not isinstance(outer["possession"], str):
-        raise Malformed("a binding holds exactly v and possession")
-    return outer["possession"]
 
 
 def _link(name: str, text: str, jwk: Any, typ: str) -> JsonObject:
@@ -157,6 +154,18 @@ def _link(name: str, text: str, jwk: Any, typ: str) -> JsonObject:
 
 
 ENROLMENT = "Enrolment"
+
+
+class Derivation(Protocol):
+    """Derives ids that only the holder of the deployment's key can compute."""
+
+    def derive(self, *values: object) -> bytes:
+        """16 bytes that the same values always give."""
+
+
+def enrolment_doc(key: Derivation, patient: str, organization: str) -> Doc:
+    """The one document that links this person with this organisation."""
+    return Doc(ENROLMENT, about(patient, part(key.derive("enrolment", patient, organization))))
 
 
 def enrolment_body(patient: str, organization: str) -> bytes:
@@ -170,15 +179,15 @@ def check_enrolment(body: bytes, patient: str, organization: str) -> None:
         raise IntegrityFault("the enrolment links another pair")
 
 
-# A person has a handful; a resource that carries more tries something else, and each is a row to write.
+# A person has a handful, and each is a row to write.
 MAX_IDENTIFIERS = 40
 
 
 def identifiers_of(resource: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """The distinct (system, value) pairs of a resource to be stored, in order.
 
-    Raises `Unprocessable` where there are too many: an identifier that is left out could make the same
-    person a second time.
+    Raises `Unprocessable` if there are too many. None may be left out, or the same person could be registered
+    a second time.
     """
     found = every_identifier_of(resource)
     if len(found) > MAX_IDENTIFIERS:
@@ -189,7 +198,7 @@ def identifiers_of(resource: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def every_identifier_of(resource: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The same of a resource that is stored, however many there are: all of them are to be found again."""
+    """The distinct (system, value) pairs of a stored resource, in order and without a limit."""
     listed = resource.get("identifier") or []
     entries = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     pairs = ((item.get("system"), item.get("value")) for item in entries)

@@ -1,7 +1,7 @@
 """The subject secret as a device receives it: a JWE to the device's key (RFC 7516; RFC 7518, 4.6 and 5.3).
 
-Only what the identity door hands out is opened: direct ECDH-ES on P-256 with A256GCM. A secret that has been
-opened finds every event about its person, so it is never printed and never part of an error.
+Only the form that the identity door sends is opened: direct ECDH-ES on P-256 with A256GCM. The opened secret
+finds every event about its person, so it is never printed and never part of an error.
 """
 
 from cryptography.exceptions import InvalidTag
@@ -21,7 +21,7 @@ _ENC, _KEY_BYTES = "A256GCM", 32
 
 
 def open_secret(text: str, device: ec.EllipticCurvePrivateKey) -> bytes:
-    """The 32 bytes in a compact JWE; raises `Malformed`, or `IntegrityFault` for another device's."""
+    """The 32 bytes in a compact JWE; raises `Malformed`, or `IntegrityFault` if it is for another device."""
     parts = text.split(".")
     if len(parts) != 5 or parts[1]:
         raise Malformed("the subject secret is not a compact JWE with direct key agreement")
@@ -31,21 +31,19 @@ def open_secret(text: str, device: ec.EllipticCurvePrivateKey) -> bytes:
         raise Malformed("the JWE's header does not have exactly alg, enc, typ and epk")
     if any(header[name] != value for name, value in expected.items()):
         raise Malformed("the JWE is not a subject secret by ECDH-ES and A256GCM")
-    key = _agreed(device.exchange(ec.ECDH(), public_key(header["epk"])))
+    # Concat KDF over the algorithm's name, no party information, and the key's length in bits (RFC 7518,
+    # 4.6.2).
+    name = _ENC.encode("ascii")
+    info = len(name).to_bytes(4, "big") + name + bytes(8) + (8 * _KEY_BYTES).to_bytes(4, "big")
+    shared = device.exchange(ec.ECDH(), public_key(header["epk"]))
+    key = ConcatKDFHash(SHA256(), _KEY_BYTES, info).derive(shared)
     iv, sealed, mark = (unb64u(part, "a part of the JWE") for part in parts[2:])
     if (len(iv), len(mark)) != (12, 16):
-        raise Malformed("the JWE's IV is not 12 bytes long, or its tag not 16")
+        raise Malformed("the JWE needs an IV of 12 bytes and a tag of 16 bytes")
     try:
         secret = AESGCM(key).decrypt(iv, sealed + mark, parts[0].encode("ascii"))
     except InvalidTag as error:
-        raise IntegrityFault("the JWE does not open with this key: it is for another device") from error
+        raise IntegrityFault("the JWE does not open with this key, so it is for another device") from error
     if len(secret) != SECRET_BYTES:
-        raise Malformed(f"the subject secret is not {SECRET_BYTES} bytes")
+        raise Malformed(f"the subject secret does not have {SECRET_BYTES} bytes")
     return secret
-
-
-def _agreed(shared: bytes) -> bytes:
-    """The content key: Concat KDF over the algorithm's name, no party information, and the key's length."""
-    name = _ENC.encode("ascii")
-    info = len(name).to_bytes(4, "big") + name + bytes(8) + (8 * _KEY_BYTES).to_bytes(4, "big")
-    return ConcatKDFHash(SHA256(), _KEY_BYTES, info).derive(shared)

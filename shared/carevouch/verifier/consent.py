@@ -8,7 +8,7 @@ from carevouch.kernel.jws import Jwk
 def check_consent(consent: ProvedRevision, device: ProvedRevision, provider: Jwk) -> None:
     """Raise unless the consent is signed by a device that was bound to its person by then."""
     # Loaded for consents alone: most openings are of other documents.
-    from carevouch.consent.signature import parse_body, verify_grant
+    from carevouch.consent.signature import check_signed
     from carevouch.identity.links import parse_device, verify_binding
 
     posted, status = parse_device(device.body)
@@ -19,14 +19,6 @@ def check_consent(consent: ProvedRevision, device: ProvedRevision, provider: Jwk
         raise IntegrityFault("the device is bound to another person than the consent is about")
     if device.event.time > consent.event.time:
         raise IntegrityFault("the device was bound only after the consent was given")
-    content, signature = parse_body(consent.body)
-    if signature is None:
-        raise IntegrityFault("the consent carries no signature of a device")
-    verify_grant(
-        signature,
-        binding.device,
-        content=content,
-        doc=str(consent.doc),
-        version=consent.version,
-        prev=consent.prev,
+    check_signed(
+        consent.body, binding.device, doc=str(consent.doc), version=consent.version, prev=consent.prev
     )

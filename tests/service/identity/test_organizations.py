@@ -48,7 +48,7 @@ class Operator:
             "genesis": world.genesis,
             "n": self.n,
             "time": world.clock(),
-            "drawn": drawn,
+            "entropy": drawn,
         }
 
     def admission(self, resource: dict[str, Any] = NAMED, **changed: Any) -> JsonObject:
@@ -257,7 +257,7 @@ def test_a_document_of_another_shape_is_refused(
 
 def test_the_facts_of_a_request_are_those_that_were_handed_in(world: World, operator: Operator) -> None:
     drawn = ActEntropy(bytes(16), bytes(15) + b"2", (bytes(32), bytes(31) + b"3"), bytes(31) + b"4")
-    posted = operator.admission(drawn=drawn, status=SUSPENDED)
+    posted = operator.admission(entropy=drawn, status=SUSPENDED)
     event = parse_event(posted["event"])
     facts = EventFacts(
         part(drawn.event),

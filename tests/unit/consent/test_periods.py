@@ -51,6 +51,8 @@ def test_a_local_day_may_have_23_hours() -> None:
 def test_the_edges_of_the_calendar_have_no_bound() -> None:
     assert interval_of("9999-12-31", UTC).high is None
     assert interval_of("9999-12", UTC).high is None
+    assert interval_of("9999-12-31T23:59:59Z", UTC).high is None
+    assert period_of("2022", "9999-12-31T23:59:59Z", UTC).high is None
     assert interval_of("0001-01-01", timezone(timedelta(hours=14))).low is None
 
 

@@ -59,7 +59,7 @@ def test_a_line_that_is_no_case_is_named(line: bytes) -> None:
 
 def test_the_same_name_twice_is_refused() -> None:
     line = json.dumps(GOOD).encode()
-    with pytest.raises(Invalid, match="line 2: n: the name is that of line 1"):
+    with pytest.raises(Invalid, match="line 2: n: line 1 has this name already"):
         read_cases(line + b"\n" + line)
 
 

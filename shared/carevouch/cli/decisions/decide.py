@@ -14,10 +14,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from carevouch.cli.frame import NEGATIVE, OK
-from carevouch.consent.criteria import DENY, PERMIT
 from carevouch.consent.decide import Decision, decide
 from carevouch.consent.facts import facts_of
 from carevouch.consent.lint import lint
+from carevouch.consent.model import DENY, PERMIT
 from carevouch.consent.read import normal, read_consent
 from carevouch.consent.render import render_consents, render_resource
 from carevouch.consent.shorthand import DecisionCase, read_cases, read_request

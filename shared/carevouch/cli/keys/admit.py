@@ -44,12 +44,12 @@ def run(args: Namespace) -> int:
             genesis=genesis,
             n=n,
             time=time,
-            drawn=drawn,
+            entropy=drawn,
             status=terms.status,
         )
     else:
         body = change_request(
-            before, resource, terms, operator=operator, genesis=genesis, n=n, time=time, drawn=drawn
+            before, resource, terms, operator=operator, genesis=genesis, n=n, time=time, entropy=drawn
         )
     sys.stdout.write(render(body).decode("utf-8") + "\n")
     return OK
