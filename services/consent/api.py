@@ -3,7 +3,7 @@
 from carevouch.door.api import OPEN, RECEIPT, TEXT, TRUTH, WHOLE, Operation, Schema, list_of, object_of
 from services.consent import ask, decision, grant, record, requests, revoke
 
-_SHOWN = {
+_MEMBERS = {
     "id": TEXT,
     "status": TEXT,
     "asker": TEXT,
@@ -11,13 +11,15 @@ _SHOWN = {
     "document": TEXT,
     "consent": {"$ref": "Consent"},
 }
-_FOR_A_DEVICE = {"open": TRUTH, "content": TEXT, "typ": TEXT, "to_sign": OPEN}
+_MEMBERS_FOR_A_DEVICE = {"open": TRUTH, "content": TEXT, "typ": TEXT, "to_sign": OPEN}
 SCHEMAS: dict[str, Schema] = {
     "ConsentAsked": object_of(
         {"patient": {"anyOf": [TEXT, {"$ref": "Reference"}]}, "consent": {"$ref": "Consent"}},
         {"replaces": TEXT},
     ),
-    "ConsentRequest": object_of(_SHOWN, {**_FOR_A_DEVICE, "warnings": list_of(OPEN), "receipt": RECEIPT}),
+    "ConsentRequest": object_of(
+        _MEMBERS, {**_MEMBERS_FOR_A_DEVICE, "warnings": list_of(OPEN), "receipt": RECEIPT}
+    ),
     "ConsentRequests": object_of({"requests": list_of({"$ref": "ConsentRequest"}), "total": WHOLE}),
     "Grant": object_of({"signature": TEXT}),
     "Refusal": object_of({}),
@@ -41,13 +43,13 @@ SCHEMAS: dict[str, Schema] = {
 }
 OPERATIONS = {
     record.post: Operation(
-        "Propose a consent, as an organisation; record one that cannot permit, as the person's device",
+        "Propose a consent, as an organisation, or record one that cannot permit, as the person's device",
         {201: "Consent"},
         who="an app, payer, provider or sponsor; the person's own device",
         body="Consent",
     ),
     record.update: Operation(
-        "Record a new version of a consent, which cannot permit",
+        "Record a new version of a consent; it must not permit",
         {200: "Consent"},
         who="the person's own device",
         body="Consent",
@@ -64,13 +66,13 @@ OPERATIONS = {
     requests.listed: Operation(
         "The requests that await an answer",
         {200: "ConsentRequests"},
-        who="whoever asked; the person's own device",
-        query={"patient": "whose requests, for an organisation: its own about this person"},
+        who="the asker; the person's own device",
+        query={"patient": "the person; an organisation gets its own requests about them"},
     ),
     requests.read: Operation(
-        "One request, with what the device is to sign",
+        "One request, with the payload for the device to sign",
         {200: "ConsentRequest"},
-        who="whoever asked; the person's own device",
+        who="the asker; the person's own device",
     ),
     grant.grant: Operation(
         "Grant, under the device's signature",

@@ -71,7 +71,7 @@ OPERATIONS = {
     tokens.token: Operation(
         "Exchange a signed assertion for an access token",
         {200: "Token"},
-        anyone="where tokens come from",
+        anyone="the source of tokens",
         body="TokenRequest",
         refusals=(401,),
     ),
@@ -82,7 +82,7 @@ OPERATIONS = {
         anyone="discovery",
     ),
     people.register: Operation(
-        "Register a person; one who is known is linked and named by id alone",
+        "Register a person, or link with a known one and get only the id",
         {200: "Patient", 201: "Patient"},
         who="a provider",
         body="Patient",
@@ -90,14 +90,14 @@ OPERATIONS = {
     organizations.admit: Operation(
         "Admit or change an organisation, in the operator's signed form",
         {201: "Organization"},
-        anyone="carries an act that the operator signed",
+        anyone="the body is an act that the operator signed",
         body="SignedAdmission",
         refusals=(403,),
     ),
     devices.bind: Operation(
         "Bind a device under both signatures",
         {201: "DeviceBound"},
-        anyone="carries an enrolment that the provider, the one-time key and the device signed",
+        anyone="the body carries the signatures of the provider, the one-time key and the device",
         body="DeviceBinding",
         refusals=(403,),
     ),
