@@ -1,4 +1,4 @@
-"""The CapabilityStatement, from the tables of routes: what the FHIR doors do, and no more."""
+"""The CapabilityStatement of the FHIR doors, from the tables of routes."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from carevouch.fhir.compartment import is_personal
 from carevouch.fhir.definitions import resource_types
 from carevouch.records.resource import has_identifiers, is_served, why_not_created, why_not_updated
 
-# When the served routes and parameters last changed, so that a client may keep and compare the statement.
+# The day on which the served routes or parameters last changed. Clients compare it with a copy they keep.
 RELEASED = "2026-11-22"
 _FHIR = re.compile(r"/fhir/(?P<type>\{type\}|[A-Z][A-Za-z]+)(?P<rest>(/.*)?)")
 _INTERACTIONS = {
@@ -25,13 +25,13 @@ _DEFINITIONS = {
     "$everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
     "$revokeConsent": "urn:carevouch:operation:revokeConsent",
 }
-# Admissions of organisations are posted in the operator's signed form, which is no FHIR create.
+# POST /fhir/Organization takes the operator's signed form, so it is not a FHIR create.
 _CREATED_ELSEWHERE = frozenset({"Patient", "Consent", "Coverage"})
 _UPDATED_ELSEWHERE = frozenset({"Consent"})
 
 
 def statement(routes: Iterable[Route], *, base_url: str, version: str) -> dict[str, Any]:
-    """The CapabilityStatement of all that is served under /fhir."""
+    """The CapabilityStatement of every route under /fhir."""
     listed = [
         (route, match["type"], match["rest"] or "")
         for route in routes
@@ -40,7 +40,7 @@ def statement(routes: Iterable[Route], *, base_url: str, version: str) -> dict[s
     literal = {type_ for _, type_, _ in listed} - {"{type}"}
     served = []
     for type_ in sorted(filter(is_served, resource_types())):
-        # API Gateway serves a type under its own name, once any route has that.
+        # Once a route spells out a type, API Gateway looks for no route under `{type}`.
         place = type_ if type_ in literal else "{type}"
         interactions, operations = set(), set()
         for route, named, rest in listed:

@@ -55,7 +55,7 @@ _SUCCESSES = {200: "done", 201: "created", 204: "done, without a body", 304: "th
 
 @dataclass(frozen=True)
 class DescribedRoute:
-    """A route of some service with the words about its use case."""
+    """A route of a service, with the words about its use case."""
 
     service: str
     route: Route
@@ -68,7 +68,7 @@ class DescribedRoute:
 
     @property
     def type(self) -> str:
-        """The FHIR type that its path spells out, or any."""
+        """The FHIR type that its path spells out, or `Resource` for any."""
         return self.route.fixed.get("type", ANY)
 
 
@@ -284,7 +284,7 @@ def _schema(names: tuple[str, ...]) -> Schema:
 
 
 def _pointed(schema: Any) -> Any:
-    """The schema with the names in its references as places in the document."""
+    """The schema with each reference written as a pointer into the document."""
     if isinstance(schema, list):
         return [_pointed(value) for value in schema]
     if not isinstance(schema, dict):

@@ -1,9 +1,9 @@
-"""Writes what follows from the tables of routes: the template's events and preflights, and two descriptions.
+"""Write what follows from the tables of routes: the template's events and preflights, and two descriptions.
 
-    python -m infra.routes write     template.yaml between its markers, and build/openapi.json
-    python -m infra.routes check     changes no file; exit status 1, and what to run, if the template differs
+    python -m infra.routes write     write template.yaml between its markers, and both files in build/
+    python -m infra.routes check     change no file; exit with 1 if the template differs, and say what to run
 
-A route is written once, in the `routes.py` of its service; the words about it lie in `api.py` beside it.
+A route is written once, in the `routes.py` of its service. Its summary and schemas are in `api.py` beside it.
 """
 
 import importlib
@@ -24,9 +24,9 @@ from services.records.describe import BASE, METADATA, OPENAPI
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "template.yaml"
-# The doors behind the gateway of a deployment, and the one that is deployed alone.
 # The service whose zip holds the descriptions.
 DESCRIBED_BY = "records"
+# The doors behind the gateway of a deployment, and the one that is deployed alone.
 DOORS, WITNESS = ("identity", "consent", "records", "claims", "ledger"), "witness"
 _MARKED = r"(?P<begin>( *)# routes:begin {name}\n).*?(?P<end> *# routes:end {name}\n)"
 
@@ -38,15 +38,18 @@ def routes_of(service: str) -> tuple[Route, ...]:
 
 
 def described(service: str) -> list[DescribedRoute]:
-    """The routes of a service with the words about them; raises `SetUpFault` where either lacks the other."""
+    """The routes of a service with the words about them.
+
+    Raises `SetUpFault` for a route without words, and for words without a route.
+    """
     words: dict[Callable[..., Any], Operation] = importlib.import_module(f"services.{service}.api").OPERATIONS
     table = routes_of(service)
     silent = [f"{route.method} {route.path}" for route in table if route.use not in words]
     unserved = [use.__name__ for use in words if use not in {route.use for route in table}]
     if silent or unserved:
         raise SetUpFault(
-            f"services/{service}/api.py has no words about {', '.join(silent) or 'nothing'}, "
-            f"and words about use cases without a route: {', '.join(unserved) or 'none'}."
+            f"services/{service}: add these routes to OPERATIONS in api.py: {', '.join(silent) or 'none'}; "
+            f"and add a route for these use cases in routes.py: {', '.join(unserved) or 'none'}."
         )
     return [DescribedRoute(service, route, words[route.use]) for route in table]
 
@@ -62,7 +65,7 @@ def events(one: DescribedRoute, api: str) -> str:
 
 
 def template(text: str) -> str:
-    """The template with its events and preflights as the tables have them."""
+    """The template with the events and preflights that follow from the tables."""
     for service in (*DOORS, WITNESS):
         api = "WitnessApi" if service == WITNESS else "Api"
         text = _between(text, service, [events(one, api) for one in described(service)])
@@ -86,14 +89,20 @@ def _between(text: str, name: str, lines: Iterable[str]) -> str:
 
 
 def descriptions() -> dict[str, bytes]:
-    """The CapabilityStatement and the OpenAPI document, by file name, for a base URL that stands for any."""
+    """The CapabilityStatement and the OpenAPI document, by file name.
+
+    Their base URL is a placeholder, which the records service replaces with its own.
+    """
     base = BASE.decode()
     all_described = [one for service in DOORS for one in described(service)]
     schemas: dict[str, Schema] = {}
     for service in DOORS:
         own = importlib.import_module(f"services.{service}.api").SCHEMAS
         if schemas.keys() & own.keys():
-            raise SetUpFault(f"a schema of services/{service}/api.py has another service's name.")
+            raise SetUpFault(
+                f"services/{service}/api.py: rename these schemas, which another service has too: "
+                f"{', '.join(sorted(schemas.keys() & own.keys()))}."
+            )
         schemas |= own
     made = {
         METADATA: capabilities.statement(
@@ -105,21 +114,21 @@ def descriptions() -> dict[str, bytes]:
 
 
 def differences() -> Iterator[str]:
-    """What differs from the tables, and what to run."""
+    """Each difference from the tables, with the command that mends it."""
     text = TEMPLATE.read_text("utf-8")
     if template(text) != text:
-        yield "template.yaml does not have the routes of the tables: run `make vectors` and commit it"
+        yield "template.yaml differs from the tables of routes: run `make vectors` and commit the template"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write, or check."""
+    """Run the verb and return its exit status."""
     verb = (arguments if arguments is not None else sys.argv[1:])[:1]
     if verb == ["check"]:
         wrong = list(differences())
-        print("\n".join(wrong) or "the template has the routes of the tables")
+        print("\n".join(wrong) or "template.yaml agrees with the tables of routes")
         return 1 if wrong else 0
     if verb != ["write"]:
-        raise SetUpFault("say `write` or `check`.")
+        raise SetUpFault("name a verb: python -m infra.routes write, or python -m infra.routes check.")
     TEMPLATE.write_text(template(TEMPLATE.read_text("utf-8")), "utf-8")
     folder = ROOT / "build"
     folder.mkdir(exist_ok=True)

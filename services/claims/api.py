@@ -24,7 +24,7 @@ OPERATIONS = {
         body="Claim | Parameters | Bundle",
     ),
     eligibility.answer: Operation(
-        "Ask whether a person is covered, for what, and how much of it is used",
+        "Ask whether a person is covered, for which services, and how much of the limits is used",
         {200: "CoverageEligibilityResponse"},
         who="a provider linked with the person; the payer about its member; the person's own device",
         body="CoverageEligibilityRequest | Parameters | Bundle",
@@ -39,8 +39,8 @@ OPERATIONS = {
         body="SignedContract",
     ),
     contracts.show: Operation(
-        "A benefit contract by its hash or its document's id",
+        "Read a benefit contract, by its hash or its document's id",
         {200: "RegisteredContract"},
-        who="anybody with the scope",
+        who="every caller with the scope",
     ),
 }

@@ -11,15 +11,13 @@ _MEMBERS = {
     "document": TEXT,
     "consent": {"$ref": "Consent"},
 }
-_MEMBERS_FOR_A_DEVICE = {"open": TRUTH, "content": TEXT, "typ": TEXT, "to_sign": OPEN}
+_FOR_A_DEVICE = {"open": TRUTH, "content": TEXT, "typ": TEXT, "to_sign": OPEN}
 SCHEMAS: dict[str, Schema] = {
     "ConsentAsked": object_of(
         {"patient": {"anyOf": [TEXT, {"$ref": "Reference"}]}, "consent": {"$ref": "Consent"}},
         {"replaces": TEXT},
     ),
-    "ConsentRequest": object_of(
-        _MEMBERS, {**_MEMBERS_FOR_A_DEVICE, "warnings": list_of(OPEN), "receipt": RECEIPT}
-    ),
+    "ConsentRequest": object_of(_MEMBERS, {**_FOR_A_DEVICE, "warnings": list_of(OPEN), "receipt": RECEIPT}),
     "ConsentRequests": object_of({"requests": list_of({"$ref": "ConsentRequest"}), "total": WHOLE}),
     "Grant": object_of({"signature": TEXT}),
     "Refusal": object_of({}),
@@ -43,13 +41,13 @@ SCHEMAS: dict[str, Schema] = {
 }
 OPERATIONS = {
     record.post: Operation(
-        "Propose a consent, as an organisation, or record one that cannot permit, as the person's device",
+        "Propose a consent, as an organisation, or record one that permits nothing, as the person's device",
         {201: "Consent"},
         who="an app, payer, provider or sponsor; the person's own device",
         body="Consent",
     ),
     record.update: Operation(
-        "Record a new version of a consent; it must not permit",
+        "Record a new version of a consent, which permits nothing without a grant",
         {200: "Consent"},
         who="the person's own device",
         body="Consent",
@@ -66,22 +64,22 @@ OPERATIONS = {
     requests.listed: Operation(
         "The requests that await an answer",
         {200: "ConsentRequests"},
-        who="the asker; the person's own device",
-        query={"patient": "the person; an organisation gets its own requests about them"},
+        who="the organisation that asked; the person's own device",
+        query={"patient": "the person, if an organisation asks; it gets only its own requests"},
     ),
     requests.read: Operation(
-        "One request, with the payload for the device to sign",
+        "One request, with the content that the device signs",
         {200: "ConsentRequest"},
-        who="the asker; the person's own device",
+        who="the organisation that asked; the person's own device",
     ),
     grant.grant: Operation(
-        "Grant, under the device's signature",
+        "Grant a request, under the device's signature",
         {200: "ConsentRequest"},
         who="the person's own device",
         body="Grant",
     ),
     grant.refuse: Operation(
-        "Refuse", {200: "ConsentRequest"}, who="the person's own device", body="Refusal?"
+        "Refuse a request", {200: "ConsentRequest"}, who="the person's own device", body="Refusal?"
     ),
     decision.decision: Operation(
         "Decide on a request, with reasons",

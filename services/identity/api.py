@@ -71,7 +71,7 @@ OPERATIONS = {
     tokens.token: Operation(
         "Exchange a signed assertion for an access token",
         {200: "Token"},
-        anyone="the source of tokens",
+        anyone="a client gets its token here",
         body="TokenRequest",
         refusals=(401,),
     ),
@@ -82,13 +82,13 @@ OPERATIONS = {
         anyone="discovery",
     ),
     people.register: Operation(
-        "Register a person, or link with a known one and get only the id",
+        "Register a person; for a known person, link them and answer with the id alone",
         {200: "Patient", 201: "Patient"},
         who="a provider",
         body="Patient",
     ),
     organizations.admit: Operation(
-        "Admit or change an organisation, in the operator's signed form",
+        "Admit or change an organisation, with the act that the operator signed",
         {201: "Organization"},
         anyone="the body is an act that the operator signed",
         body="SignedAdmission",
@@ -97,7 +97,7 @@ OPERATIONS = {
     devices.bind: Operation(
         "Bind a device under both signatures",
         {201: "DeviceBound"},
-        anyone="the body carries the signatures of the provider, the one-time key and the device",
+        anyone="the body has the signatures of the provider, the one-time key and the device",
         body="DeviceBinding",
         refusals=(403,),
     ),

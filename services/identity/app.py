@@ -17,20 +17,20 @@ app = door.chalice
 
 
 def authorizer(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """API Gateway asks whether a token is good."""
+    """Answer API Gateway whether a token is valid."""
     return authorize(event, authorizer_ports())
 
 
 def sweeper(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Every few minutes: finish the erasures that a crash cut short, and tell of those that do not finish."""
-    return tell(ports().eraser.sweep(), door)
+    """Finish the erasures that a crash cut short, every few minutes, and report those that fail."""
+    return report(ports().eraser.sweep(), door)
 
 
-def tell(swept: ErasureReport, told: Door) -> dict[str, int]:
-    """The counts, as the answer, a log line and the metric that an alarm watches."""
+def report(swept: ErasureReport, at: Door) -> dict[str, int]:
+    """Log the counts, add the metric that an alarm watches, and return the counts."""
     counts = {"finished": swept.finished, "failed": swept.failed}
-    told.logger.info("swept", extra=counts)
-    told.metrics.add_metric(name="ErasuresFailed", unit=MetricUnit.Count, value=swept.failed)
-    print(json.dumps(told.metrics.serialize_metric_set()))  # noqa: T201 - EMF is read from standard output
-    told.metrics.clear_metrics()
+    at.logger.info("swept", extra=counts)
+    at.metrics.add_metric(name="ErasuresFailed", unit=MetricUnit.Count, value=swept.failed)
+    print(json.dumps(at.metrics.serialize_metric_set()))  # noqa: T201 - EMF is read from standard output
+    at.metrics.clear_metrics()
     return counts

@@ -21,12 +21,12 @@ OPERATIONS = {
     views.epochs: Operation("The operator's orders that opened later epochs", {200: _PLAIN}, anyone=_PUBLIC),
     views.digest: Operation("The newest checkpoints", {200: "Digest"}, anyone=_PUBLIC),
     views.feed: Operation(
-        "All that was sealed over all strands, from a position",
+        "The sealed events of all strands, from a position",
         {200: "LedgerFeed"},
         anyone=_PUBLIC,
         query={
-            "position": "where to go on: `next` of the page before; the beginning without it",
-            "limit": "how many records a page holds, at most 500",
+            "position": "`next` of the page before; without it, the feed starts at the beginning",
+            "limit": "the number of records in a page, at most 500",
         },
     ),
     views.checkpoint: Operation("The signed checkpoint of a strand", {200: _PLAIN}, anyone=_PUBLIC),
@@ -35,11 +35,13 @@ OPERATIONS = {
     ),
     views.block: Operation("A sealed block", {200: "LedgerBlock"}, anyone=_PUBLIC),
     views.page: Operation(
-        "A page that checks proofs in a browser, offline",
+        "The page that checks proofs in a browser, offline",
         {200: "text/html"},
-        anyone="a page that says nothing about anybody",
+        anyone="the page holds no data about people",
     ),
-    views.event: Operation("An event, its entry and place", {200: "LedgerEntry"}, anyone=_PUBLIC),
+    views.event: Operation(
+        "An event: its entry and its place in the log", {200: "LedgerEntry"}, anyone=_PUBLIC
+    ),
     views.event_proof: Operation("The inclusion proof of an event", {200: _PLAIN}, anyone=_PUBLIC),
     views.event_receipt: Operation(
         "The COSE receipt of an event (RFC 9942)", {200: "application/cose"}, anyone=_PUBLIC

@@ -1,4 +1,4 @@
-"""The ledger's public door as a Lambda handler."""
+"""The ledger function: the public log, without a token."""
 
 from carevouch.door.http import Door
 from services.ledger import wiring

@@ -3,10 +3,10 @@
 from carevouch.door.api import OPEN, TEXT, TEXT_OR_NULL, WHOLE, Operation, Schema, list_of, object_of
 from services.records import describe, everything, feed, ledger, read, revisions, search, transaction, write
 
-_READER = "whoever may read the document: its author, a named party, the person, or under a consent"
+_READER = "the author, the person, a party that the document names, or an organisation under a consent"
 _PAGE = {
-    "_count": "how many a page holds",
-    "_cursor": "where the next page goes on, as its link says",
+    "_count": "the number of entries in a page",
+    "_cursor": "the position of the page, from the `next` link of the page before",
 }
 SCHEMAS: dict[str, Schema] = {
     "OpenApiDocument": OPEN,
@@ -63,7 +63,7 @@ OPERATIONS = {
         {200: "Bundle"},
         who=_READER,
         query={
-            "patient": "whose records; needed but for directory types (other parameters: /fhir/metadata)",
+            "patient": "the person; required except for directory types (see /fhir/metadata)",
             "_sort": "date or -date",
             **_PAGE,
         },
@@ -89,7 +89,7 @@ OPERATIONS = {
         "All documents about a person that the caller may see",
         {200: "Bundle"},
         who=_READER,
-        query={"_type": "the types wanted, separated by commas", **_PAGE},
+        query={"_type": "the types to answer, separated by commas", **_PAGE},
     ),
     revisions.history: Operation(
         "A document's versions in the log",
@@ -97,8 +97,8 @@ OPERATIONS = {
         who=_READER,
         query={
             "at": "the version that was current at this RFC 3339 time, by block time",
-            "from": "the versions that were current at some instant from this RFC 3339 time on",
-            "to": "and before this one",
+            "from": "the versions that were current at this RFC 3339 time or later",
+            "to": "the versions that were current before this RFC 3339 time",
             **_PAGE,
         },
     ),
@@ -107,10 +107,14 @@ OPERATIONS = {
         {200: "RevisionFeed"},
         who=_READER,
         query={
-            "position": "where to go on: `next` of the page before; the beginning without it",
-            "limit": "how many records a page holds, at most 500",
+            "position": "`next` of the page before; without it, the feed starts at the beginning",
+            "limit": "the number of records in a page, at most 500",
         },
     ),
-    revisions.revision: Operation("One version as the log has it", {200: "CommittedView"}, who=_READER),
-    ledger.opening: Operation("The proof of one version", {200: "Opening"}, who=_READER),
+    revisions.revision: Operation(
+        "One version of a document, as the log has it", {200: "CommittedView"}, who=_READER
+    ),
+    ledger.opening: Operation(
+        "The opening of one version, which proves it offline", {200: "Opening"}, who=_READER
+    ),
 }

@@ -1,7 +1,7 @@
 """The records routes, one use case each.
 
-API Gateway prefers a literal part to a variable. So a type that another service serves too repeats every
-route of this one under its own name.
+API Gateway prefers a literal part to a variable. So each type of which another service has a route, such as
+`/fhir/Claim`, needs every route of this service under its own name.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from carevouch.door.http import Route
 from services.records import describe, everything, feed, ledger, read, revisions, search, transaction, write
 
-# Types of which some route is another service's, by their literal name.
+# The types that a route of another service spells out.
 LITERAL_TYPES = ("Patient", "Organization", "Consent", "Claim", "Coverage", "CoverageEligibilityRequest")
 _DOCUMENT = "/ledger/documents/{type}/{id}"
 

@@ -14,9 +14,9 @@ SCHEMAS: dict[str, Schema] = {
 }
 OPERATIONS = {
     views.add_checkpoint: Operation(
-        "Cosign a checkpoint, or say why not",
+        "Cosign a checkpoint, or refuse with the reason",
         {200: "text/plain"},
-        anyone="whoever asks is known by the log's signature",
+        anyone="the log's signature identifies the caller",
         body="text/plain",
     ),
     views.about: Operation(
@@ -25,8 +25,8 @@ OPERATIONS = {
         anyone="keys and logs of a witness are public",
     ),
     views.checkpoint: Operation(
-        "The largest checkpoint that was cosigned of a log",
+        "The largest checkpoint of a log that this witness cosigned",
         {200: "text/plain"},
-        anyone="what was cosigned is public",
+        anyone="cosigned checkpoints are public",
     ),
 }

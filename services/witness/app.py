@@ -1,4 +1,4 @@
-"""The witness's Lambda entry point."""
+"""The witness function: cosigns the checkpoints of other logs."""
 
 from typing import Any
 

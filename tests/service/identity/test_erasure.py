@@ -9,7 +9,7 @@ from carevouch.kernel.errors import Erased
 from carevouch.kernel.ids import Doc, Key
 from carevouch.store.documents.erasure import WORK_LIST, ErasureReport
 from carevouch.store.rows import Row
-from services.identity.app import tell
+from services.identity.app import report
 from services.identity.ports import Ports
 from tests.api import Answer, Api
 from tests.fakes import Crash, MemoryKeyRows, MemoryRows
@@ -121,7 +121,7 @@ def test_one_erasure_that_cannot_finish_does_not_stop_the_others(
 
 def test_the_sweeper_tells_how_many_erasures_wait(capsys: pytest.CaptureFixture[str]) -> None:
     door = Door("identity")
-    assert tell(ErasureReport(finished=3, failed=2), door) == {"finished": 3, "failed": 2}
+    assert report(ErasureReport(finished=3, failed=2), door) == {"finished": 3, "failed": 2}
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert any(line.get("ErasuresFailed") == [2.0] and line["service"] == "identity" for line in lines)
 
