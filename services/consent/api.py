@@ -3,7 +3,7 @@
 from carevouch.door.api import OPEN, RECEIPT, TEXT, TRUTH, WHOLE, Operation, Schema, list_of, object_of
 from services.consent import ask, decision, grant, record, requests, revoke
 
-_SHOWN = {
+_MEMBERS = {
     "id": TEXT,
     "status": TEXT,
     "asker": TEXT,
@@ -17,7 +17,7 @@ SCHEMAS: dict[str, Schema] = {
         {"patient": {"anyOf": [TEXT, {"$ref": "Reference"}]}, "consent": {"$ref": "Consent"}},
         {"replaces": TEXT},
     ),
-    "ConsentRequest": object_of(_SHOWN, {**_FOR_A_DEVICE, "warnings": list_of(OPEN), "receipt": RECEIPT}),
+    "ConsentRequest": object_of(_MEMBERS, {**_FOR_A_DEVICE, "warnings": list_of(OPEN), "receipt": RECEIPT}),
     "ConsentRequests": object_of({"requests": list_of({"$ref": "ConsentRequest"}), "total": WHOLE}),
     "Grant": object_of({"signature": TEXT}),
     "Refusal": object_of({}),

@@ -58,14 +58,14 @@ def ask(request: HttpRequest, ports: Ports) -> Reply:
         if "replaces" in posted:
             replaces = parse_reference(text(posted["replaces"], "replaces"))
             if replaces.type != "Consent":
-                raise Invalid("replaces is a reference like Consent/id")
+                raise Invalid("replaces must be a reference like Consent/id")
         committed, stored, warnings = _stored(visit, patient, request, ports, posted["consent"], replaces)
-        asked = parse_request(stored.body)
+        consent_request = parse_request(stored.body)
         if caller.patient is not None:
-            shown = for_person(asked, stored.doc.id, stored.time)
+            view = for_person(consent_request, stored.doc.id, stored.time)
         else:
-            shown = for_asker(asked, stored.doc.id)
-        body = {**shown, "warnings": proposal.issues_of(warnings), **receipt_json(committed)}
+            view = for_asker(consent_request, stored.doc.id)
+        body = {**view, "warnings": proposal.issues_of(warnings), **receipt_json(committed)}
         return Reply(201, body, {"Location": _address(stored, ports), **visit.receipt(committed)})
 
 
@@ -83,14 +83,14 @@ def propose(request: HttpRequest, ports: Ports, caller: Caller) -> Reply:
                 "an organisation can only propose: send status proposed; the patient's device makes it active"
             )
         committed, stored, warnings = _stored(visit, patient, request, ports, resource, None)
-        asked = parse_request(stored.body)
+        consent_request = parse_request(stored.body)
         headers = {
-            "Location": f"{ports.access.base}/{asked.doc}",
+            "Location": f"{ports.access.base}/{consent_request.doc}",
             "Link": f'<{_address(stored, ports)}>; rel="related"',
             **proposal.warning_header(warnings),
             **visit.receipt(committed),
         }
-        return Reply(201, {**asked.resource(), "status": "proposed"}, headers)
+        return Reply(201, {**consent_request.resource(), "status": "proposed"}, headers)
 
 
 def _require_asker(caller: Caller) -> None:
@@ -110,7 +110,7 @@ def _stored(
     caller = visit.caller
     resource = proposal.about(consent, patient, ports)
     if resource["status"] not in ("proposed", "active"):
-        raise Unprocessable("a requested Consent has status proposed or active; correct Consent.status")
+        raise Unprocessable("Consent.status must be proposed or active in a request for a consent")
     resource = {**resource, "status": "active"}
     model = proposal.model_of(resource, patient, ports)
     warnings = proposal.linted(model, ports)
@@ -136,7 +136,7 @@ def _stored(
             content = proposal.bytes_of(
                 {**resource, "dateTime": names.time}, doc.id, version, names.time, caller.reference
             )
-            asked = ConsentRequest(
+            consent_request = ConsentRequest(
                 caller.reference,
                 ASKED,
                 content,
@@ -146,7 +146,10 @@ def _stored(
                 later(names.time, EXPIRES_SECONDS),
             )
             request_doc = names.doc(0, CONSENT_REQUEST, patient)
-            draft, answer = Draft(request_doc, body_of_request(asked)), StoredAnswer(201, (str(request_doc),))
+            draft, answer = (
+                Draft(request_doc, body_of_request(consent_request)),
+                StoredAnswer(201, (str(request_doc),)),
+            )
             attempts.append(ActPlan("consent.requested", (draft,), answer, (patient,)))
     committed = attempts.committed
     stored = partition.version(parse_reference(committed.answer.references[0]), 1)

@@ -1,7 +1,7 @@
 """A stored consent request: its asker, the exact content, and whether it was granted or refused.
 
-It is the body of a `ConsentRequest` document. It holds the very bytes that a grant makes a Consent of, with
-the id, version and predecessor of that Consent. So the device signs the stored bytes. For its asker a refused
+It is the body of a `ConsentRequest` document. It holds the very bytes of the Consent that a grant would
+store, with its id, version and predecessor. So the device signs the stored bytes. For its asker a refused
 request looks like a request without an answer.
 """
 
@@ -42,18 +42,18 @@ class ConsentRequest:
         return resource
 
 
-def body_of_request(asked: ConsentRequest) -> bytes:
+def body_of_request(consent_request: ConsentRequest) -> bytes:
     """The bytes of the document's body."""
     return jcs(
         {
             "v": 1,
-            "asker": asked.asker,
-            "status": asked.status,
-            "content": b64u(asked.content),
-            "doc": str(asked.doc),
-            "version": asked.version,
-            "prev": b64u(asked.prev) if asked.prev is not None else None,
-            "expires": asked.expires,
+            "asker": consent_request.asker,
+            "status": consent_request.status,
+            "content": b64u(consent_request.content),
+            "doc": str(consent_request.doc),
+            "version": consent_request.version,
+            "prev": b64u(consent_request.prev) if consent_request.prev is not None else None,
+            "expires": consent_request.expires,
         }
     )
 
@@ -78,35 +78,41 @@ def parse_request(body: bytes) -> ConsentRequest:
         raise IntegrityFault("a stored consent request cannot be read") from error
 
 
-def for_person(asked: ConsentRequest, request: str, now: str) -> JsonObject:
+def for_person(consent_request: ConsentRequest, request: str, now: str) -> JsonObject:
     """The request for the person's device, with the payload that grants it (`to_sign`).
 
     `to_sign` holds the hash of the bytes in `content`. With them the device can check that it signs exactly
     the consent that it shows.
     """
-    shown: JsonObject = {
+    view: JsonObject = {
         "id": request,
-        "status": asked.status,
-        "open": asked.is_open(now),
-        "asker": asked.asker,
-        "expires": asked.expires,
-        "document": str(asked.doc),
-        "consent": asked.resource(),
-        "content": b64u(asked.content),
+        "status": consent_request.status,
+        "open": consent_request.is_open(now),
+        "asker": consent_request.asker,
+        "expires": consent_request.expires,
+        "document": str(consent_request.doc),
+        "consent": consent_request.resource(),
+        "content": b64u(consent_request.content),
     }
-    if not asked.is_open(now):
-        return shown
-    signed = grant_payload(asked.content, str(asked.doc), asked.version, asked.prev, request)
-    return {**shown, "typ": GRANT_TYP, "to_sign": signed}
+    if not consent_request.is_open(now):
+        return view
+    signed = grant_payload(
+        consent_request.content,
+        str(consent_request.doc),
+        consent_request.version,
+        consent_request.prev,
+        request,
+    )
+    return {**view, "typ": GRANT_TYP, "to_sign": signed}
 
 
-def for_asker(asked: ConsentRequest, request: str) -> JsonObject:
+def for_asker(consent_request: ConsentRequest, request: str) -> JsonObject:
     """The request for its asker: granted, or still asked. A refusal looks like no answer."""
     return {
         "id": request,
-        "status": GRANTED if asked.status == GRANTED else ASKED,
-        "asker": asked.asker,
-        "expires": asked.expires,
-        "document": str(asked.doc),
-        "consent": asked.resource(),
+        "status": GRANTED if consent_request.status == GRANTED else ASKED,
+        "asker": consent_request.asker,
+        "expires": consent_request.expires,
+        "document": str(consent_request.doc),
+        "consent": consent_request.resource(),
     }

@@ -1,9 +1,9 @@
 """`POST /consent/decision`: the decision on one question, now.
 
-The person may ask about anybody and gets the whole trace. An organisation may ask about itself only, and
-learns no more than from a read: a permit with the reasons from consents that name it, or a bare deny. The
-deny is the same for a refused, an absent and an erased resource. Each answer is audited first. Authors and
-parties to a claim may read without a consent; the records door decides that.
+The person may ask about anybody and gets the whole trace. An organisation may ask only about itself and
+learns no more than from a read. It gets a permit with the reasons from consents that name it, or a bare deny.
+The deny is the same for a refused, an absent and an erased resource. Each answer is audited first. Authors
+and parties to a claim may read without a consent; the records door decides that.
 """
 
 from typing import Any
@@ -41,11 +41,11 @@ def decision(request: HttpRequest, ports: Ports) -> Reply:
     with ports.access.visit(request, caller, patient, "decision") as visit:
         resource = posted["resource"]
         if not isinstance(resource, dict):
-            raise Invalid("resource is an object with type and id")
+            raise Invalid("resource must be an object with type and id")
         members(resource, "resource", {"type", "id"})
         action = posted.get("action", "access")
         if action not in ACTIONS:
-            raise Invalid(f"action is one of {', '.join(ACTIONS)}")
+            raise Invalid(f"action must be one of {', '.join(ACTIONS)}")
         purpose = _purpose(posted.get("purpose"), request.headers.get(PURPOSE_HEADER), caller)
         now = moment(ports.store.clock())
         visit.question = AccessRequest(purpose, _actors(posted, caller), now, action)
@@ -55,17 +55,17 @@ def decision(request: HttpRequest, ports: Ports) -> Reply:
         return Reply(200, {**answer(visit, patient, type_, id_), "at": instant(now)})
 
 
-def _purpose(stated: Any, header: str | None, caller: Caller) -> str:
+def _purpose(in_body: Any, in_header: str | None, caller: Caller) -> str:
     """The one purpose, from the body or the header; raises `Invalid` if they differ."""
-    if stated is not None and header is not None and stated != header:
+    if in_body is not None and in_header is not None and in_body != in_header:
         raise Invalid("the body and the purpose-of-use header name different purposes; send one")
-    purpose = stated if stated is not None else header
+    purpose = in_body if in_body is not None else in_header
     if purpose is not None and not isinstance(purpose, str):
-        raise Invalid("purpose is exactly one code of v3-ActReason")
+        raise Invalid("purpose must be exactly one code of v3-ActReason")
     if caller.patient is None or purpose is None:
         return purpose_of(caller, purpose)
     if not is_known_purpose(purpose) and "|" not in purpose:
-        raise Invalid("purpose is a code of v3-ActReason, or a local one as system|code")
+        raise Invalid("purpose must be a code of v3-ActReason, or a local one as system|code")
     return purpose
 
 
@@ -75,10 +75,10 @@ def _actors(posted: JsonObject, caller: Caller) -> frozenset[str]:
     if caller.patient is None:
         raise Invalid("leave actor out: an organisation asks about itself")
     value = posted["actor"]
-    listed = value if isinstance(value, list) else [value]
-    if not 1 <= len(listed) <= MAX_ACTORS:
-        raise Invalid(f"actor is one reference, or a list of up to {MAX_ACTORS}")
-    return frozenset(text(actor, "actor") for actor in listed)
+    references = value if isinstance(value, list) else [value]
+    if not 1 <= len(references) <= MAX_ACTORS:
+        raise Invalid(f"actor must be one reference, or a list of up to {MAX_ACTORS}")
+    return frozenset(text(actor, "actor") for actor in references)
 
 
 def _for_person(visit: Visit, patient: str, type_: str, id_: str) -> JsonObject:

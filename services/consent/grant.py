@@ -40,14 +40,14 @@ def grant(request: HttpRequest, ports: Ports) -> Reply:
                 stored = _latest(visit.partition, doc)
                 posted = members(request.object(), "a grant", {"signature"})
                 signature = text(posted["signature"], "signature")
-                asked = _unanswered(stored)
-                if names.time > asked.expires:
+                consent_request = _unanswered(stored)
+                if names.time > consent_request.expires:
                     raise Unprocessable("the request has expired; the asker may ask again")
-                after = _predecessor(visit.partition, asked)
-                _verify(signature, asked, doc.id, visit, names.time)
-                answered = Draft(doc, body_of_request(replace(asked, status=GRANTED)), stored)
-                consent = Draft(asked.doc, body_of(asked.content, signature), after)
-                answer = StoredAnswer(200, (str(doc), str(asked.doc)))
+                after = _predecessor(visit.partition, consent_request)
+                _verify(signature, consent_request, doc.id, visit, names.time)
+                answered = Draft(doc, body_of_request(replace(consent_request, status=GRANTED)), stored)
+                consent = Draft(consent_request.doc, body_of(consent_request.content, signature), after)
+                answer = StoredAnswer(200, (str(doc), str(consent_request.doc)))
                 attempts.append(ActPlan("consent.granted", (answered, consent), answer, (caller.id,)))
         return _reply(visit, doc, attempts.committed)
 
@@ -63,8 +63,8 @@ def refuse(request: HttpRequest, ports: Ports) -> Reply:
                 stored = _latest(visit.partition, doc)
                 if request.body:
                     members(request.object(), "a refusal", frozenset())
-                asked = _unanswered(stored)
-                answered = Draft(doc, body_of_request(replace(asked, status=REFUSED)), stored)
+                consent_request = _unanswered(stored)
+                answered = Draft(doc, body_of_request(replace(consent_request, status=REFUSED)), stored)
                 answer = StoredAnswer(200, (str(doc),))
                 attempts.append(ActPlan("consent.refused", (answered,), answer, (caller.id,)))
         return _reply(visit, doc, attempts.committed)
@@ -80,8 +80,8 @@ def _own_request(visit: Visit, id_: str) -> Doc:
 
 def _reply(visit: Visit, doc: Doc, committed: CommittedAct) -> Reply:
     stored = _latest(visit.partition, doc)
-    shown = for_person(parse_request(stored.body), doc.id, stored.time)
-    return Reply(200, {**shown, **receipt_json(committed)}, visit.receipt(committed))
+    view = for_person(parse_request(stored.body), doc.id, stored.time)
+    return Reply(200, {**view, **receipt_json(committed)}, visit.receipt(committed))
 
 
 def _latest(partition: Partition, doc: Doc) -> StoredRevision:
@@ -92,22 +92,22 @@ def _latest(partition: Partition, doc: Doc) -> StoredRevision:
 
 
 def _unanswered(stored: StoredRevision) -> ConsentRequest:
-    asked = parse_request(stored.body)
-    if asked.status != ASKED:
-        raise Conflict(f"the request was answered already: it is {asked.status}")
-    return asked
+    consent_request = parse_request(stored.body)
+    if consent_request.status != ASKED:
+        raise Conflict(f"the request was answered already: it is {consent_request.status}")
+    return consent_request
 
 
-def _predecessor(partition: Partition, asked: ConsentRequest) -> StoredRevision | None:
+def _predecessor(partition: Partition, consent_request: ConsentRequest) -> StoredRevision | None:
     """The revision before the Consent, or None; raises `Conflict` unless it is still the latest."""
-    current = partition.get(asked.doc)
+    current = partition.get(consent_request.doc)
     now = (0, None) if current is None else (current.version, current.revision.leaf_hash)
-    if now != (asked.version - 1, asked.prev):
+    if now != (consent_request.version - 1, consent_request.prev):
         raise Conflict("the consent was changed after this request; the asker must ask again")
     return current
 
 
-def _verify(signature: str, asked: ConsentRequest, request: str, visit: Visit, now: str) -> None:
+def _verify(signature: str, consent_request: ConsentRequest, request: str, visit: Visit, now: str) -> None:
     """Raise `Unprocessable` unless the calling device, bound as of `now`, signed exactly this grant."""
     try:
         kid = take_apart(signature).kid
@@ -117,15 +117,17 @@ def _verify(signature: str, asked: ConsentRequest, request: str, visit: Visit, n
     consents = Consents(visit.access.reader, visit.access.base, visit.access.zone)
     binding = consents.binding([device] if device else [], kid, now)
     if binding is None or binding.patient != visit.caller.patient:
-        raise Unprocessable("the grant is signed with another key than that of the calling device")
+        raise Unprocessable(
+            "the signature is by another key; sign with the key of the device that sends the grant"
+        )
     try:
         verify_grant(
             signature,
             binding.device,
-            content=asked.content,
-            doc=str(asked.doc),
-            version=asked.version,
-            prev=asked.prev,
+            content=consent_request.content,
+            doc=str(consent_request.doc),
+            version=consent_request.version,
+            prev=consent_request.prev,
             request=request,
         )
     except IntegrityFault as fault:

@@ -14,16 +14,16 @@ from services.consent.ports import Ports
 def members(value: JsonObject, name: str, required: Set[str], optional: Set[str] = frozenset()) -> JsonObject:
     """`value`, if it has exactly these members; raises `Invalid` naming those that it may have."""
     if not required <= value.keys() <= required | optional:
-        allowed = ", ".join(sorted(required)) or "no members"
-        more = f"; it may have {', '.join(sorted(optional))}" if optional else ""
-        raise Invalid(f"{name} has {allowed}{more}; nothing else")
+        needed = f"must have {', '.join(sorted(required))}" if required else "must be an empty object"
+        more = f" and may have {', '.join(sorted(optional))}" if optional else ""
+        raise Invalid(f"{name} {needed}{more}; leave out every other member")
     return value
 
 
 def text(value: Any, name: str) -> str:
     """`value`, if it is a text that is not empty; raises `Invalid`."""
     if not isinstance(value, str) or not value:
-        raise Invalid(f"{name} is a text that is not empty")
+        raise Invalid(f"{name} must be a text that is not empty")
     return value
 
 

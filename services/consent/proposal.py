@@ -60,8 +60,8 @@ def model_of(resource: JsonObject, patient: str, ports: Ports) -> Consent:
 def linted(consent: Consent, ports: Ports) -> tuple[ConsentFinding, ...]:
     """The warnings; raises `Unprocessable` with all findings if the Consent must not be stored."""
     clauses = consent.root.walk()
-    named = {reference for clause in clauses if clause.actor for reference in clause.actor.references}
-    actors = [one for one in sorted(named)[:MAX_ACTORS] if _is_known(one, consent.patient, ports)]
+    references = {reference for clause in clauses if clause.actor for reference in clause.actor.references}
+    actors = [one for one in sorted(references)[:MAX_ACTORS] if _is_known(one, consent.patient, ports)]
     findings = lint(consent, dict.fromkeys(actors, ()))
     if is_refused(findings):
         errors = [finding for finding in findings if finding.severity == "error"]

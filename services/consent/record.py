@@ -39,8 +39,8 @@ def post(request: HttpRequest, ports: Ports) -> Reply:
 def create(request: HttpRequest, ports: Ports, caller: Caller) -> Reply:
     """POST /fhir/Consent by the person's own device: 201 with the stored Consent."""
     resource = request.object()
-    named = resource.get("patient")
-    patient = patient_of(named, "Consent.patient.reference", ports) if named is not None else caller.id
+    subject = resource.get("patient")
+    patient = patient_of(subject, "Consent.patient.reference", ports) if subject is not None else caller.id
     with ports.access.visit(request, caller, patient, "create") as visit:
         require_device(caller, "c")
         require_own(caller, patient, ABSENT)
@@ -75,7 +75,9 @@ def update(request: HttpRequest, ports: Ports) -> Reply:
                 if current is None:
                     raise NotFound(ABSENT)
                 if current.version != expected:
-                    raise PreconditionFailed("the consent has another version than If-Match; read it again")
+                    raise PreconditionFailed(
+                        "the consent no longer has the version in If-Match; read it again"
+                    )
                 version = current.version + 1
                 content = proposal.bytes_of(checked, doc.id, version, names.time, caller.reference)
                 answer = StoredAnswer(200, (versioned(doc, version),))
@@ -125,5 +127,5 @@ def _expected_version(request: HttpRequest) -> int:
         raise Invalid('send If-Match with the version you have read, like W/"1"')
     match = _IF_MATCH.fullmatch(header)
     if match is None:
-        raise Invalid('If-Match has the form W/"1"')
+        raise Invalid('If-Match must have the form W/"1"')
     return int(match[1])

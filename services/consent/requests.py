@@ -31,12 +31,12 @@ _ONE_PARAMETER = "send patient once, and no other parameter"
 def listed(request: HttpRequest, ports: Ports) -> Reply:
     """GET /consent/requests: a device's open ones; ?patient=… for an organisation's own."""
     caller = ports.access.caller(request)
-    named = request.query.get("patient", [])
-    if len(named) > 1:
+    patients = request.query.get("patient", [])
+    if len(patients) > 1:
         raise Invalid(_ONE_PARAMETER)
-    if not named and caller.patient is None:
+    if not patients and caller.patient is None:
         raise Invalid("name the person whose requests you want: ?patient=")
-    patient = patient_of(named[0], "patient", ports) if named else caller.patient
+    patient = patient_of(patients[0], "patient", ports) if patients else caller.patient
     with ports.access.visit(request, caller, patient, "search-type") as visit:
         caller.require_scope("Consent", "r")
         if not request.query.keys() <= {"patient"}:
@@ -48,16 +48,16 @@ def listed(request: HttpRequest, ports: Ports) -> Reply:
         except (NotFound, Erased):
             stored = []  # The list is empty for an absent person, so that an organisation learns nothing.
         now = ports.store.clock()
-        found = [
-            (one, asked)
-            for one, asked in ((one, parse_request(one.body)) for one in stored)
-            if (asked.asker == caller.reference if caller.patient is None else asked.is_open(now))
-        ]
+        found = [(one, parse_request(one.body)) for one in stored]
+        if caller.patient is None:
+            found = [pair for pair in found if pair[1].asker == caller.reference]
+        else:
+            found = [pair for pair in found if pair[1].is_open(now)]
         found.sort(key=lambda pair: (pair[0].time, pair[0].doc.id))
         page = found[:MAX_LISTED]
         visit.show(_visible(one, caller) for one, _ in page)
-        shown = [_view(one, asked, caller, now) for one, asked in page]
-        return Reply(200, {"requests": shown, "total": len(found)})
+        view = [_view(one, consent_request, caller, now) for one, consent_request in page]
+        return Reply(200, {"requests": view, "total": len(found)})
 
 
 def read(request: HttpRequest, ports: Ports) -> Reply:
@@ -68,17 +68,17 @@ def read(request: HttpRequest, ports: Ports) -> Reply:
         stored = visit.partition.get(parse_doc(CONSENT_REQUEST, id_))
         if stored is None:
             raise NotFound(ABSENT)
-        asked = parse_request(stored.body)
-        if asked.asker != caller.reference and caller.patient != stored.doc.subject:
+        consent_request = parse_request(stored.body)
+        if consent_request.asker != caller.reference and caller.patient != stored.doc.subject:
             raise NotFound(ABSENT)
         visit.show([_visible(stored, caller)])
-        return Reply(200, _view(stored, asked, caller, ports.store.clock()))
+        return Reply(200, _view(stored, consent_request, caller, ports.store.clock()))
 
 
-def _view(stored: StoredRevision, asked: ConsentRequest, caller: Caller, now: str) -> JsonObject:
+def _view(stored: StoredRevision, consent_request: ConsentRequest, caller: Caller, now: str) -> JsonObject:
     if caller.patient is None:
-        return for_asker(asked, stored.doc.id)
-    return for_person(asked, stored.doc.id, now)
+        return for_asker(consent_request, stored.doc.id)
+    return for_person(consent_request, stored.doc.id, now)
 
 
 def _visible(stored: StoredRevision, caller: Caller) -> VisibleRevision:

@@ -35,11 +35,11 @@ _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-typ
 def revoke(request: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/Consent/$revokeConsent by the patient's own device: 200 with the inactive Consent."""
     caller = ports.access.caller(request)
-    named = _parameters(require_valid(request.object(), "Parameters"), ports)
-    type_, _, id_ = named["consent"].partition("/")
+    references = _parameters(require_valid(request.object(), "Parameters"), ports)
+    type_, _, id_ = references["consent"].partition("/")
     if type_ != "Consent":
-        raise Invalid("Parameters.parameter: consent is a reference to a Consent of this server")
-    patient = named["patient"].removeprefix("Patient/")
+        raise Invalid("Parameters.parameter: consent must be a reference to a Consent of this server")
+    patient = references["patient"].removeprefix("Patient/")
     with ports.access.visit(request, caller, patient, "revokeConsent") as visit:
         require_device(caller, "u")
         require_own(caller, patient, ABSENT)
@@ -55,7 +55,7 @@ def revoke(request: HttpRequest, ports: Ports) -> Reply:
                 if resource.get("status") in _ENDED:
                     visit.show([VisibleRevision(current, resource, ReadAllowed("self"))])
                     return Reply(200, resource, {"ETag": etag(current.version)})
-                attempts.append(_plan(current, resource, names, caller, named.get("document")))
+                attempts.append(_plan(current, resource, names, caller, references.get("document")))
         return reply_of(attempts.committed, visit)
 
 
@@ -100,12 +100,12 @@ def _parameters(resource: JsonObject, ports: Ports) -> dict[str, str]:
     for parameter in resource.get("parameter", []):
         name = parameter["name"]
         if name not in _PARAMETERS or name in found:
-            raise Invalid(f"Parameters.parameter: only {', '.join(_PARAMETERS)}, each at most once")
+            raise Invalid(f"Parameters.parameter: send only {', '.join(_PARAMETERS)}, each at most once")
         reference = reference_of(parameter.get("valueReference"), ports.access.base)
         if reference is None:
-            raise Invalid(f"Parameters.parameter: {name} has a valueReference like Type/id")
+            raise Invalid(f"Parameters.parameter: {name} needs a valueReference like Type/id")
         found[name] = reference
     for name, is_required in _PARAMETERS.items():
         if is_required and name not in found:
-            raise Invalid(f"Parameters.parameter: {name} is required, as valueReference")
+            raise Invalid(f"Parameters.parameter: {name} is required, with a valueReference")
     return found

@@ -33,7 +33,7 @@ def bind(request: HttpRequest, ports: Ports) -> Reply:
     """POST /identity/devices: {offer, binding}; 201 with the device's client id."""
     posted = request.object()
     if set(posted) != {"offer", "binding"} or not all(isinstance(item, str) for item in posted.values()):
-        raise Invalid("a device is bound with exactly offer and binding; both are compact JWS")
+        raise Invalid("send exactly offer and binding, both as compact JWS")
     offer = read_offer(posted["offer"])
     now = ports.store.clock()
     devices = Devices(ports.store.reader)
@@ -100,11 +100,11 @@ def describe(request: HttpRequest, ports: Ports) -> Reply:
         revisions = devices_of(visit.partition)
         bound = {stored.doc: stored.time for stored in reversed(revisions)}
         latest = {stored.doc: stored for stored in revisions}
-        listed = [
+        views = [
             {"device": doc.id, "bound": bound[doc], "active": is_active(stored.body)}
             for doc, stored in latest.items()
         ]
-        return Reply(200, {"patient": visit.caller.id, "devices": listed})
+        return Reply(200, {"patient": visit.caller.id, "devices": views})
 
 
 def secret(request: HttpRequest, ports: Ports) -> Reply:

@@ -28,7 +28,7 @@ def admit(incoming: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/Organization: {event, documents: [{doc, version, prev, nonce, body}]}."""
     posted = incoming.object()
     if set(posted) != {"event", "documents"} or not isinstance(posted["documents"], list):
-        raise Invalid("an admission is posted as exactly event and documents; `carevouch admit` makes it")
+        raise Invalid("post exactly event and documents, as `carevouch admit` makes them")
     event = _verified(str(posted["event"]), ports)
     act = assemble([read_document(item) for item in posted["documents"][:3]])
     _check(event, act, ports)
@@ -50,11 +50,13 @@ def _verified(text: str, ports: Ports) -> Event:
         raise Forbidden(f"only the operator admits organisations: {fault.message}") from fault
     now = ports.store.clock()
     if event.producer != OPERATOR or event.type not in (ADMITTED, CHANGED):
-        raise Forbidden("the event is not one that admits or changes an organisation")
+        raise Forbidden(f"the event must be of type {ADMITTED} or {CHANGED}, and by the operator")
     if not later(now, -MAX_AGE_SECONDS) <= event.time <= later(now, MAX_AGE_SECONDS):
         raise Invalid("the event was signed too long ago, or in the future; sign it anew")
     if event.seal_by != later(event.time, genesis.seal_by_seconds) or not genesis.epoch_of(event.epoch):
-        raise Invalid("the event's seal_by or epoch is not genesis's; take them from /ledger/genesis")
+        raise Invalid(
+            "the event's seal_by or epoch does not agree with genesis; take both from /ledger/genesis"
+        )
     return event
 
 
@@ -65,13 +67,13 @@ def _check(event: Event, act: Act, ports: Ports) -> None:
     docs = [revision.doc for revision in act.revisions]
     own = docs[0].id
     if docs != [Doc("Organization", own), Doc("Admission", own)] or not own.startswith(f"{DIRECTORY}."):
-        raise Invalid("an admission holds an Organization and then its Admission, under one directory id")
+        raise Invalid("the documents must be an Organization and then its Admission, under one directory id")
     if not all(may_write(event.type, doc.type, 1) for doc in docs):
-        raise Invalid("the event may not write these documents")
+        raise Invalid("an event of this type may not write these documents")
     organization = require_valid(parse(act.revisions[0].body, "the Organization"), "Organization")
     admission = parse_admission(act.revisions[1].body)
     if organization.get("id") != own or admission.organization != own:
-        raise Invalid("Organization.id and the admission's organization are the directory id")
+        raise Invalid("Organization.id and the admission's organization must be the directory id")
     for revision in act.revisions:
         latest = ports.store.reader.find(revision.doc)
         version, prev = (latest.version, latest.revision.leaf_hash) if latest else (0, None)

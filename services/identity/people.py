@@ -1,7 +1,7 @@
 """Registering people: a Patient, the provider's link with them, and their identifiers, in one act.
 
-The same identifier (system and value) never makes two people, because its row is written in the same
-transaction under a condition. A provider that registers a known person is linked with them and gets only
+One identifier (system and value) never makes two people: its row is written in the same transaction, under a
+condition. A provider that registers a known person is linked with them and gets only
 their id.
 """
 
@@ -31,7 +31,7 @@ def register(request: HttpRequest, ports: Ports) -> Reply:
     caller.require_scope("Patient", "c")
     resource = require_valid(request.object(), "Patient")
     if not resource.get("identifier"):
-        raise Invalid("a Patient is registered with at least one identifier, or nobody could find them again")
+        raise Invalid("a Patient needs at least one identifier, or nobody could find the person again")
     retriable = ActRequest(caller.id, request.idempotency_key, request.content())
     attempts = ports.store.writer.attempts(retriable, NewDocument("Patient", None))
     known = None

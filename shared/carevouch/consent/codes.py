@@ -1,10 +1,9 @@
 """The codes of a consent: purposes of use (v3-ActReason), confidentiality and sensitivity labels.
 
 Purposes form a tree, where a narrower purpose is also each wider one (is-a). A request states one purpose. A
-clause that names this purpose or a wider one covers it; a clause that names a narrower one does not. A
-purpose of another code system is related to no other purpose. Two codes are easily mistaken for each other:
-CLINTRL (treatment within a trial) is treatment, CLINTRCH (trial research) is research. A sponsor acts for
-research.
+clause covers it if the clause names this purpose or a wider one, but not a narrower one. A purpose of another
+code system is related to no other purpose. Two codes are easily confused: CLINTRL (treatment within a trial)
+is treatment, CLINTRCH (trial research) is research. A sponsor acts for research.
 """
 
 from collections.abc import Iterator

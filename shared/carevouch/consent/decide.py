@@ -278,8 +278,8 @@ def _standing(clause: Provision, question: Question, steps: list[ClauseStep]) ->
     if decided is not None:
         steps.append(ClauseStep(clause, None, "provision", True))
         return decided
-    shown = scope if scope.element else gate
-    steps.append(ClauseStep(clause, effect if scope.passes else None, shown.element, shown.match))
+    group = scope if scope.element else gate
+    steps.append(ClauseStep(clause, effect if scope.passes else None, group.element, group.match))
     return effect if scope.passes else "outside"
 
 

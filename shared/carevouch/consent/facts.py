@@ -1,8 +1,8 @@
 """The facts about a FHIR R4 (4.0.1) resource that the consent rules ask for, from its parsed JSON.
 
-They are the clinical time of each type (never meta.lastUpdated, the time of import), labels, authors,
-references, codes and the patients concerned. An indefinite value (a display, an identifier, a search) is
-reported as unresolved; it is never dropped.
+They are the clinical time, labels, authors, references, codes and the patients concerned. The clinical time
+comes from an element of each type, never from meta.lastUpdated, the time of import. An indefinite value (a
+display, an identifier, a search) is reported as unresolved; it is never dropped.
 """
 
 from collections.abc import Iterable, Iterator
@@ -157,12 +157,12 @@ def _subjects(
         found.append(reference)
     is_open = False
     for value, is_single in _subject_references(resource, type_):
-        named = reference_of(value, base)
-        if named is not None:
-            type_named = type_of(named)
-            if type_named == "Patient":
-                found.append(named)
-            is_open |= type_named in ("", "Group")
+        target = reference_of(value, base)
+        if target is not None:
+            target_type = type_of(target)
+            if target_type == "Patient":
+                found.append(target)
+            is_open |= target_type in ("", "Group")
         elif not isinstance(value, dict) or value.get("type") in (None, "Patient", "Group"):
             # The partition settles whom `subject` means; it does not settle who else takes part.
             is_open |= not (is_single and subject)
@@ -186,9 +186,9 @@ def _authors(resource: JsonObject, base: str) -> tuple[frozenset[str], bool]:
     for name in AUTHORS & resource.keys():
         for value in _many(resource[name]):
             inner = value.get("actor", value) if isinstance(value, dict) else value
-            named = reference_of(inner, base)
-            is_open |= named is None
-            found |= {named} if named else set()
+            target = reference_of(inner, base)
+            is_open |= target is None
+            found |= {target} if target else set()
     return frozenset(found), is_open
 
 
@@ -196,9 +196,9 @@ def _related(resource: JsonObject, base: str) -> tuple[frozenset[str], bool]:
     """The references in the resource, at any depth, and whether some Reference has no definite target."""
     found, is_open = set(), False
     for key, value in _objects(resource):
-        named = reference_of(value, base)
-        if named is not None:
-            found.add(named)
+        target = reference_of(value, base)
+        if target is not None:
+            found.add(target)
         elif isinstance(value.get("reference"), str):
             is_open |= not value["reference"].startswith("#")
         elif key not in AUTHORS and key not in _SUBJECTS and key not in ("coding", "actor"):

@@ -1,10 +1,10 @@
 """A Consent as the rules see it: its status, and a tree of clauses with their criteria (Consent.provision).
 
 `read.py` builds it from FHIR R4 and `shorthand.py` from case files. An element that was not understood is
-the `fault` of its clause: a clause with a fault is never applied in part.
+the `fault` of its clause. A clause with a fault is never applied in part.
 
-A match is True, False or None. It is None (unknown) where a fact is missing, or where the consent names a
-value that we do not understand; `doubts` lists such values. Several values of one element are alternatives.
+A match is True, False or None. It is None (unknown) where a fact is missing, or where a criterion has doubts.
+A doubt is a value in the consent that we do not understand. Several values of one element are alternatives.
 `decide.py` settles the effect of an unknown match.
 """
 

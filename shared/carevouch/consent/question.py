@@ -17,7 +17,7 @@ _FORM = re.compile(
 
 
 class Interval(NamedTuple):
-    """From `low` (included) to `high` (excluded), in UTC. None is no bound on that side."""
+    """From `low` (included) to `high` (excluded), in UTC; a bound that is None is open."""
 
     low: datetime | None
     high: datetime | None

@@ -1,8 +1,9 @@
 """A FHIR R4 (4.0.1) Consent, from its parsed JSON into the model. Reading never raises for its content.
 
-An element of the wrong form becomes the `fault` of its clause, and the clause then denies every request that
-reaches it. A value that we do not understand becomes a doubt of its element, and its match is unknown: no
-permit, but a deny. To leave such an element out would turn a refusal into silence, which must never happen.
+An element of the wrong form becomes the `fault` of its clause. The clause then denies every request that
+reaches it. A value that we do not understand becomes a doubt of its element. Its match is then unknown, which
+stops a permit and triggers a deny. To leave such an element out would turn a refusal into silence, which must
+never happen.
 """
 
 from collections.abc import Callable
@@ -75,15 +76,15 @@ def read_consent(
 
     `base` is our own FHIR base URL, and `zone` the tenant's, for dates without one. `signed`: the caller
     verified the device's signature over exactly these bytes. `reference`, `version` and `patient` come from
-    the key of the stored row and are trusted over the content: a content that names another patient is a
+    the key of the stored row, which is trusted over the content. A content that names another patient is a
     fault.
     """
     raw = resource if isinstance(resource, dict) else {}
-    named = reference_of(raw.get("patient"), base)
+    subject = reference_of(raw.get("patient"), base)
     meta, status = raw.get("meta"), raw.get("status")
-    stated = meta.get("versionId") if isinstance(meta, dict) else None
-    if version is None and isinstance(stated, str) and stated.isascii() and stated.isdigit():
-        version = int(stated)
+    version_id = meta.get("versionId") if isinstance(meta, dict) else None
+    if version is None and isinstance(version_id, str) and version_id.isascii() and version_id.isdigit():
+        version = int(version_id)
     scopes = {code for system, code in _codings(raw.get("scope")) if system == CONSENT_SCOPE}
     # A consent of two scopes is about data if one of them is.
     scope = scopes.pop() if len(scopes) == 1 and scopes <= NOT_ABOUT_DATA else None
@@ -97,12 +98,12 @@ def read_consent(
         fault = "resourceType"
     elif "modifierExtension" in raw or "implicitRules" in raw:
         fault = "modifierExtension" if "modifierExtension" in raw else "implicitRules"
-    elif named is None or (patient is not None and named != patient):
+    elif subject is None or (patient is not None and subject != patient):
         fault = "patient"
     return Consent(
         reference=reference or f"Consent/{raw.get('id', '')}",
         version=version,
-        patient=patient or named,
+        patient=patient or subject,
         status=status if isinstance(status, str) and status in STATUSES else None,
         root=root,
         signed=signed,
@@ -185,7 +186,12 @@ class _ClauseReader:
 
     @staticmethod
     def _if_present(raw: dict[str, Any], element: str, read: Callable[[list[Any]], _T]) -> _T | None:
-        return read(_list(raw[element], element)) if element in raw else None
+        if element not in raw:
+            return None
+        values = raw[element]
+        if not isinstance(values, list) or not values:
+            raise _FaultyElement(element)
+        return read(values)
 
     def _actors(self, values: list[Any]) -> Actors:
         references, doubts = set(), []
@@ -279,12 +285,6 @@ def _object(value: Any, element: str, allowed: frozenset[str]) -> dict[str, Any]
     if "modifierExtension" in value:
         raise _FaultyElement("modifierExtension")
     if not value.keys() <= allowed:
-        raise _FaultyElement(element)
-    return value
-
-
-def _list(value: Any, element: str) -> list[Any]:
-    if not isinstance(value, list) or not value:
         raise _FaultyElement(element)
     return value
 

@@ -1,8 +1,8 @@
 """Decision cases in shorthand: one JSON object a line, with consents, a request, a resource and the answer.
 
 Authors of policies test with these files, so the reader is strict. It refuses an unknown field, a wrong type
-or an impossible date with the line and the field: a typing mistake that is ignored looks like a policy that
-works. The consents count as signed.
+or an impossible date, and names the line and the field. Otherwise a typing mistake would look like a policy
+that works. The consents count as signed.
 
     {"n": name, "consents": […], "rq": request, "rs": resource, "exp": "permit" | "deny", "default": …}
 """

@@ -1,8 +1,8 @@
 """The signature of the patient's device under a consent, and the stored body that holds it (FORMATS.md, 9).
 
-The device signs a compact JWS over the hash of exactly these FHIR bytes, the document, its version, the
-leaf hash of the version before and the request that it answers. A grant can therefore be neither moved to
-another document nor replayed over a later version. Verifying raises; it never returns False.
+The device signs a compact JWS. It covers the hash of exactly these FHIR bytes, the document, its version, the
+leaf hash of the version before, and the request. A grant can therefore be neither moved to another document
+nor replayed over a later version. Verifying raises; it never returns False.
 """
 
 from carevouch.kernel.canonical import JsonObject, jcs, parse_jcs

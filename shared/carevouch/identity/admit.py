@@ -2,7 +2,7 @@
 
 The result is the body of `POST /fhir/Organization`. Ids, nonces and the time are arguments. The events of
 the operator are numbered without gaps, so the operator's software must keep count. It also keeps each body
-that it posted: a change names the version and the leaf hash before it, and both come from that body.
+that it posted, because a change names the version and the leaf hash before it.
 """
 
 from collections.abc import Sequence
@@ -119,33 +119,35 @@ def read_request(posted: Any, genesis: Genesis) -> Standing:
     Raises `Malformed`, or `Invalid` if the request is another operator's or was altered.
     """
     if not isinstance(posted, dict) or set(posted) != {"event", "documents"}:
-        raise Malformed("the request before has exactly event and documents, as `carevouch admit` printed it")
+        raise Malformed(
+            "the earlier request must have exactly event and documents, as `carevouch admit` printed it"
+        )
     event = parse_event(str(posted["event"]))
     documents = posted["documents"]
     if not isinstance(documents, list) or len(documents) != 2:
-        raise Malformed("the request before has two documents, an Organization and its Admission")
+        raise Malformed("the earlier request must have two documents, an Organization and its Admission")
     revisions = [read_document(item) for item in documents]
     act = assemble(revisions)
     try:
         verify_event(event, None, genesis)
     except IntegrityFault as fault:
-        raise Invalid(f"the request before is not of this operator: {fault.message}") from fault
+        raise Invalid(f"the earlier request is not of this operator: {fault.message}") from fault
     own = revisions[0].doc.id
     if [revision.doc for revision in revisions] != [Doc("Organization", own), Doc("Admission", own)]:
-        raise Invalid("the request before does not hold an Organization and its Admission")
+        raise Invalid("the earlier request does not hold an Organization and its Admission")
     if (event.root, event.count) != (act.root, len(revisions)):
-        raise Invalid("the request before was altered: its event does not commit to its documents")
+        raise Invalid("the earlier request was altered: its event does not commit to its documents")
     return Standing(*revisions)
 
 
 def read_document(item: Any) -> Revision:
     """A document of a request as the revision that it becomes; raises `Malformed`."""
     if not isinstance(item, dict) or set(item) != {"doc", "version", "prev", "nonce", "body"}:
-        raise Malformed("a document has exactly doc, version, prev, nonce and body")
+        raise Malformed("a document must have exactly doc, version, prev, nonce and body")
     nonce, body = unb64u(str(item["nonce"]), "nonce"), unb64u(str(item["body"]), "body")
     version = item["version"]
     if type(version) is not int or version < 1 or len(nonce) != NONCE_BYTES:
-        raise Malformed(f"version is a positive number, nonce has {NONCE_BYTES} bytes")
+        raise Malformed(f"version must be a positive number, and nonce must have {NONCE_BYTES} bytes")
     prev = None if item["prev"] is None else unb64u(str(item["prev"]), "prev")
     return Revision(parse_reference(str(item["doc"])), version, prev, nonce, body)
 

@@ -220,15 +220,15 @@ def parse_admission(body: bytes) -> Admission:
     """The admission in a body; raises `Invalid`, which names the member to mend."""
     value = parse_jcs(body, "the admission")
     if set(value) != {"v", "organization", "roles", "keys", "status"} or value["v"] != 1:
-        raise Invalid("an admission has exactly v, organization, roles, keys and status")
+        raise Invalid("an admission must have exactly v, organization, roles, keys and status")
     roles, keys = value["roles"], value["keys"]
     if not isinstance(roles, list) or not roles or not set(roles) <= set(ROLES):
-        raise Invalid(f"roles is a non-empty list out of {', '.join(ROLES)}")
+        raise Invalid(f"roles must be a list of one or more of {', '.join(ROLES)}")
     are_public = isinstance(keys, list) and all(
         isinstance(key, dict) and isinstance(key.get("kid"), str) and not _PRIVATE & set(key) for key in keys
     )
     if not are_public or not 1 <= len(keys) <= MAX_KEYS:
-        raise Invalid(f"keys is a list of 1 to {MAX_KEYS} public JWKs, each with a kid")
+        raise Invalid(f"keys must be a list of 1 to {MAX_KEYS} public JWKs, each with a kid")
     if value["status"] not in (ACTIVE, SUSPENDED):
-        raise Invalid("status is active or suspended")
+        raise Invalid("status must be active or suspended")
     return Admission(str(value["organization"]), tuple(roles), tuple(keys), value["status"])

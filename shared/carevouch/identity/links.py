@@ -4,7 +4,7 @@ A device binds itself to a person like this (FORMATS.md, 8). The provider's soft
 shows it as a QR code; the seed is never sent. Both sides derive a one-time key from it. The provider signs an
 *offer*: person, one-time public key and expiry. The device makes its own key and signs a *possession* with
 it. The one-time key signs a *binding* around the possession. Offer and binding are the body of the person's
-`BoundDevice` document, which therefore proves itself: nobody without the seed can bind a device.
+`BoundDevice` document. So the document proves itself, and nobody without the seed can bind a device.
 """
 
 from dataclasses import dataclass
@@ -186,8 +186,8 @@ MAX_IDENTIFIERS = 40
 def identifiers_of(resource: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """The distinct (system, value) pairs of a resource to be stored, in order.
 
-    Raises `Unprocessable` if there are too many. None may be left out, or the same person could be registered
-    a second time.
+    Raises `Unprocessable` if there are too many. If some were left out, the same person could be
+    registered a second time.
     """
     found = every_identifier_of(resource)
     if len(found) > MAX_IDENTIFIERS:
@@ -199,8 +199,10 @@ def identifiers_of(resource: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def every_identifier_of(resource: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """The distinct (system, value) pairs of a stored resource, in order and without a limit."""
-    listed = resource.get("identifier") or []
-    entries = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    identifiers = resource.get("identifier") or []
+    entries = (
+        [item for item in identifiers if isinstance(item, dict)] if isinstance(identifiers, list) else []
+    )
     pairs = ((item.get("system"), item.get("value")) for item in entries)
     found = [(system, value) for system, value in pairs if isinstance(system, str) and isinstance(value, str)]
     return tuple(dict.fromkeys(found))
