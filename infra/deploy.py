@@ -70,7 +70,7 @@ OPTIONAL = {
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DeploymentKind:
     """What can be deployed from the one template: what it says it creates, and under which name."""
 
     creates: str
@@ -223,8 +223,8 @@ def _output(stack: str, name: str) -> str | None:
 
 
 KINDS = {
-    LOG: Kind(CREATES, "carevouch", _log_parameters, _deploy_log),
-    WITNESS: Kind(CREATES_WITNESS, "carevouch-witness", _witness_parameters, _deploy_witness),
+    LOG: DeploymentKind(CREATES, "carevouch", _log_parameters, _deploy_log),
+    WITNESS: DeploymentKind(CREATES_WITNESS, "carevouch-witness", _witness_parameters, _deploy_witness),
 }
 
 

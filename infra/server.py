@@ -90,7 +90,7 @@ def windowed(theirs: Any, now: Callable[[], float] = time.monotonic) -> Any:
 def shared(home: Path, theirs: Any) -> Any:
     """MiniStack's `zipfile`, whose archives are unpacked in `home` once, and from then on are links to it."""
 
-    class Shared(zipfile.ZipFile):
+    class SharedZip(zipfile.ZipFile):
         """An archive of which each content has one folder, for all clouds."""
 
         def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
@@ -108,7 +108,7 @@ def shared(home: Path, theirs: Any) -> Any:
             os.rmdir(path)
             os.symlink(folder, path)
 
-    return SimpleNamespace(**vars(theirs) | {"ZipFile": Shared})
+    return SimpleNamespace(**vars(theirs) | {"ZipFile": SharedZip})
 
 
 @contextmanager

@@ -27,8 +27,8 @@ from infra.story.bundles import Records, choose_folder, read_folder
 from infra.story.client import Http, Party, Surprise
 from infra.story.evidence import verify
 from infra.story.parties import Keys, Operator
-from infra.story.report import Report
-from infra.story.scenes import Act, Stage, collected, load_directory, pages, play, reference_of
+from infra.story.report import StoryReport
+from infra.story.scenes import Stage, StoryAct, collected, load_directory, pages, play, reference_of
 
 SHARED_DATA = ROOT.parent / "shared" / "data" / "synthea"
 DEMO_FILES = ROOT / "build" / "demo"
@@ -85,10 +85,10 @@ def _run(data: str | None) -> None:
 def refuse_other_data(data: str | None, before: dict[str, Any] | None) -> None:
     """A state holds one story: raises `SetUpFault` when DATA= names another folder than its own."""
     if data and before and before.get("data") != str(Path(data).resolve()):
-        told = before.get("data") or "other records"
+        data_before = before.get("data") or "other records"
         raise SetUpFault(
-            f"DATA={data} was not played: the state here holds the story of {told}. `make clean` first, or "
-            "leave DATA away to go on with that one."
+            f"DATA={data} was not played, because the state here holds the story of {data_before}. "
+            "Run `make clean` first, or leave DATA out to go on with the story that is here."
         )
 
 
@@ -110,7 +110,9 @@ def _started() -> Cloud:
     return local.start(port=local.port_of(given.get("PORT")), strands=local.strands_of(given.get("STRANDS")))
 
 
-def tell_story(cloud: Cloud, folder: Path, bundles: list[Records], *, files: Path | None = None) -> Report:
+def tell_story(
+    cloud: Cloud, folder: Path, bundles: list[Records], *, files: Path | None = None
+) -> StoryReport:
     """Play all of it; keys stay in `folder`, genesis and proofs in `files` (default: `folder`).
 
     Raises `Surprise` where a scene does not come true.
@@ -132,22 +134,22 @@ def tell_story(cloud: Cloud, folder: Path, bundles: list[Records], *, files: Pat
     for records in bundles:
         if not records.patient:
             load_directory(stage, records)
-    acts = [Act(f"{party.name} admitted", party, reference_of(party)) for party in (hospital, insurer)]
+    acts = [StoryAct(f"{party.name} admitted", party, reference_of(party)) for party in (hospital, insurer)]
     acts.append(register_contract(stage, patients))
-    told = []
+    stories = []
     for number, records in enumerate(patients, 1):
         print(f"[{number}/{len(patients)}] patient {number}: {sum(records.counts().values())} resources")
-        told.append(play(stage, records, number))
+        stories.append(play(stage, records, number))
     organisations = collected(acts, stage.proofs / "organisations")
-    evidence = [*organisations, *(item for each in told for item in each.evidence)]
+    evidence = [*organisations, *(item for each in stories for item in each.evidence)]
     print(f"verifying {len(evidence)} proofs offline")
     verify(evidence, vkey, genesis)
     seconds = time.monotonic() - began
-    return Report(
+    return StoryReport(
         cloud.base_url,
         vkey,
         genesis,
-        tuple(told),
+        tuple(stories),
         seconds,
         http.calls,
         tuple(http.refusals),
@@ -155,14 +157,14 @@ def tell_story(cloud: Cloud, folder: Path, bundles: list[Records], *, files: Pat
     )
 
 
-def register_contract(stage: Stage, patients: list[Records]) -> Act:
+def register_contract(stage: Stage, patients: list[Records]) -> StoryAct:
     """The insurer registers its plan before the first claim: signed, hashed, in force this year."""
     codes = dict.fromkeys(code for records in patients for code in money.visit_codes(records.bundle))
     network = [reference_of(stage.hospital)]
     body = money.contract(reference_of(stage.insurer), network, list(codes), stage.insurer.key)
     registered = stage.insurer.expect(201, "POST", "/claims/contracts", body).json()
     print("the insurer registered its benefit contract")
-    return Act("contract registered", stage.insurer, str(registered["document"]))
+    return StoryAct("contract registered", stage.insurer, str(registered["document"]))
 
 
 def check_again(cloud: Cloud, before: dict[str, object], state: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a reader of the terminal is told at the end, and what is kept for the next run."""
+"""The report of a played story: printed at the end, and written to a file for the next run."""
 
 import json
 import shlex
@@ -9,19 +9,19 @@ from typing import Any
 
 from infra.story.client import Answer
 from infra.story.evidence import Evidence, verify_command
-from infra.story.scenes import Told
+from infra.story.scenes import PatientStory
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StoryReport:
     """A story that came true."""
 
     base_url: str
     vkey: str
     genesis: Path
-    patients: tuple[Told, ...]
+    patients: tuple[PatientStory, ...]
     seconds: float
     calls: int
     refusals: tuple[Answer, ...] = ()
@@ -30,19 +30,19 @@ class Report:
     @property
     def evidence(self) -> list[Evidence]:
         """The files of all acts."""
-        return [*self.organisations, *(item for told in self.patients for item in told.evidence)]
+        return [*self.organisations, *(item for story in self.patients for item in story.evidence)]
 
 
-def tell(report: Report, say: Say) -> None:
+def tell(report: StoryReport, say: Say) -> None:
     """Print it."""
     say("")
     say("What happened")
-    for told in report.patients:
-        sent, shown = sum(told.sent.values()), sum(told.shown.values())
-        say(f"  {told.name}: {sent} resources in; {shown} out: these and {shown - sent} of the story itself")
-        say(f"    the insurer read {told.granted} that were granted; claim: {_claim(told)}")
+    for story in report.patients:
+        sent, shown = sum(story.sent.values()), sum(story.shown.values())
+        say(f"  {story.name}: {sent} resources in; {shown} out: these and {shown - sent} of the story itself")
+        say(f"    the insurer read {story.granted} that were granted; claim: {_claim(story)}")
     say("What was refused")
-    for refusal in dict.fromkeys(line for told in report.patients for line in told.refusals):
+    for refusal in dict.fromkeys(line for story in report.patients for line in story.refusals):
         say(f"  {refusal}")
     proved = report.evidence
     say(f"What can be proved: {len(proved)} acts, each verified offline from its files")
@@ -53,7 +53,7 @@ def tell(report: Report, say: Say) -> None:
     say(f"  {shlex.join(verify_command(proved[:1], report.vkey, report.genesis))}")
 
 
-def keep(report: Report, path: Path, data: Path | None = None) -> None:
+def keep(report: StoryReport, path: Path, data: Path | None = None) -> None:
     """Remember the story and the folder `data` it was about, so that a later run can check it again."""
     value = {
         "data": str(data.resolve()) if data else None,
@@ -61,7 +61,7 @@ def keep(report: Report, path: Path, data: Path | None = None) -> None:
         "vkey": report.vkey,
         "genesis": str(report.genesis),
         "patients": [
-            {"name": told.name, "patient": told.patient, "shown": told.shown} for told in report.patients
+            {"name": story.name, "patient": story.patient, "shown": story.shown} for story in report.patients
         ],
         "evidence": [
             {"act": item.act, "holder": item.holder, "opening": str(item.opening), "proof": str(item.proof)}
@@ -84,5 +84,5 @@ def evidence_of(kept: dict[str, Any]) -> list[Evidence]:
     ]
 
 
-def _claim(told: Told) -> str:
-    return ", ".join(f"{code} {amount}" for code, amount in told.claim.items()) or "none"
+def _claim(story: PatientStory) -> str:
+    return ", ".join(f"{code} {amount}" for code, amount in story.claim.items()) or "none"

@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class StoryAct:
     """Something that was done, as its holder can prove it: a document's version."""
 
     name: str
@@ -38,7 +38,7 @@ class Act:
 
 
 @dataclass(slots=True)
-class Told:
+class PatientStory:
     """What became of one patient's records."""
 
     name: str
@@ -48,7 +48,7 @@ class Told:
     granted: int = 0
     refusals: list[str] = field(default_factory=list)
     claim: dict[str, str] = field(default_factory=dict)
-    acts: list[Act] = field(default_factory=list)
+    acts: list[StoryAct] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
 
 
@@ -76,61 +76,61 @@ def load_directory(stage: Stage, records: Records) -> None:
     stage.say(f"  directory: {len(statuses)} entries in {time.monotonic() - began:.1f} s")
 
 
-def play(stage: Stage, records: Records, number: int) -> Told:
+def play(stage: Stage, records: Records, number: int) -> PatientStory:
     """One patient's story."""
-    told = Told(f"patient {number}", sent=records.counts())
-    _registered(stage, records, told)
-    _records_arrive(stage, records, told)
-    _insurer_is_refused(stage, told, "before consent")
-    device, device_id = enrol_device(stage.hospital, told.patient, f"device-{number}", stage.keys)
+    story = PatientStory(f"patient {number}", sent=records.counts())
+    _registered(stage, records, story)
+    _records_arrive(stage, records, story)
+    _insurer_is_refused(stage, story, "before consent")
+    device, device_id = enrol_device(stage.hospital, story.patient, f"device-{number}", stage.keys)
     stage.say("  the patient's device bound itself with the hospital's code")
-    consent = _consent(stage, device, told)
-    _insurer_reads_what_was_granted(stage, told)
-    claim = _claim(stage, records, told)
-    token, next_page = stage.insurer.token(), _next_page(stage, told)
-    revoked = _revoke(device, consent, told)
+    consent = _consent(stage, device, story)
+    _insurer_reads_what_was_granted(stage, story)
+    claim = _claim(stage, records, story)
+    token, next_page = stage.insurer.token(), _next_page(stage, story)
+    revoked = _revoke(device, consent, story)
     stage.say("  the patient revoked the consent")
-    _revoked_counts_at_once(stage, told, token, next_page)
-    _everything_is_there(stage, device, told)
-    told.acts += [
-        Act("registration", device, f"Patient/{told.patient}"),
-        Act("device bound", device, f"BoundDevice/{device_id}"),
-        Act("consent granted", device, f"Consent/{consent}"),
-        Act("consent revoked", device, f"Consent/{consent}", revoked),
-        Act("claim adjudicated", stage.insurer, f"ClaimResponse/{claim}"),
+    _revoked_counts_at_once(stage, story, token, next_page)
+    _everything_is_there(stage, device, story)
+    story.acts += [
+        StoryAct("registration", device, f"Patient/{story.patient}"),
+        StoryAct("device bound", device, f"BoundDevice/{device_id}"),
+        StoryAct("consent granted", device, f"Consent/{consent}"),
+        StoryAct("consent revoked", device, f"Consent/{consent}", revoked),
+        StoryAct("claim adjudicated", stage.insurer, f"ClaimResponse/{claim}"),
     ]
-    _evidence(stage, device, told)
-    return told
+    _evidence(stage, device, story)
+    return story
 
 
-def _registered(stage: Stage, records: Records, told: Told) -> None:
+def _registered(stage: Stage, records: Records, story: PatientStory) -> None:
     answer = stage.hospital.call("POST", "/fhir/Patient", records.patient)
     if answer.status not in (200, 201):
         raise Surprise(f"the patient could not be registered: {answer.said()}")
-    told.patient = str(answer.json()["id"])
+    story.patient = str(answer.json()["id"])
     stage.say("  the hospital registered the person")
 
 
-def _records_arrive(stage: Stage, records: Records, told: Told) -> None:
+def _records_arrive(stage: Stage, records: Records, story: PatientStory) -> None:
     began = time.monotonic()
     answer = stage.hospital.expect(200, "POST", "/fhir", records.raw).json()
     count = len(answer["entry"])
-    if count != sum(told.sent.values()):
-        raise Surprise(f"{sum(told.sent.values())} entries were sent and {count} answered")
+    if count != sum(story.sent.values()):
+        raise Surprise(f"{sum(story.sent.values())} entries were sent and {count} answered")
     stage.say(f"  {count} resources arrived in one act, {time.monotonic() - began:.1f} s")
 
 
-def _insurer_is_refused(stage: Stage, told: Told, when: str) -> None:
-    path = f"/fhir/Patient/{told.patient}/$everything"
+def _insurer_is_refused(stage: Stage, story: PatientStory, when: str) -> None:
+    path = f"/fhir/Patient/{story.patient}/$everything"
     stage.insurer.expect(404, "GET", path)
-    told.refusals.append(f"the insurer asked for everything {when}: 404, as if there were nobody")
+    story.refusals.append(f"the insurer asked for everything {when}: 404, as if there were nobody")
     stage.say(f"  the insurer asked {when}, and was refused")
 
 
-def _consent(stage: Stage, device: Party, told: Told) -> str:
-    asked = {"patient": told.patient, "consent": asked_consent(told.patient, reference_of(stage.insurer))}
+def _consent(stage: Stage, device: Party, story: PatientStory) -> str:
+    asked = {"patient": story.patient, "consent": asked_consent(story.patient, reference_of(stage.insurer))}
     request = stage.insurer.expect(201, "POST", "/consent/requests", asked).json()
-    told.acts.append(Act("consent asked", stage.insurer, f"ConsentRequest/{request['id']}"))
+    story.acts.append(StoryAct("consent asked", stage.insurer, f"ConsentRequest/{request['id']}"))
     waiting = device.expect(200, "GET", "/consent/requests").json()["requests"]
     mine = next(item for item in waiting if item["id"] == request["id"])
     granted = device.expect(
@@ -164,61 +164,63 @@ def asked_consent(patient: str, insurer: str) -> dict[str, Any]:
     }
 
 
-def _insurer_reads_what_was_granted(stage: Stage, told: Told) -> None:
+def _insurer_reads_what_was_granted(stage: Stage, story: PatientStory) -> None:
     for type_ in GRANTED:
-        seen = len(search(stage.insurer, type_, told.patient))
-        if seen != told.sent.get(type_, 0):
-            raise Surprise(f"the insurer saw {seen} of {told.sent.get(type_, 0)} {type_} it was granted")
-        told.granted += seen
+        seen = len(search(stage.insurer, type_, story.patient))
+        if seen != story.sent.get(type_, 0):
+            raise Surprise(f"the insurer saw {seen} of {story.sent.get(type_, 0)} {type_} it was granted")
+        story.granted += seen
     for type_ in NOT_GRANTED:
-        if search(stage.insurer, type_, told.patient):
+        if search(stage.insurer, type_, story.patient):
             raise Surprise(f"the insurer saw {type_} it was not granted")
-    told.refusals.append(f"the insurer searched {', '.join(NOT_GRANTED)}: nothing was shown")
-    stage.say(f"  the insurer read {told.granted} resources that were granted, and no others")
+    story.refusals.append(f"the insurer searched {', '.join(NOT_GRANTED)}: nothing was shown")
+    stage.say(f"  the insurer read {story.granted} resources that were granted, and no others")
 
 
-def _claim(stage: Stage, records: Records, told: Told) -> str:
+def _claim(stage: Stage, records: Records, story: PatientStory) -> str:
     payer, provider = reference_of(stage.insurer), reference_of(stage.hospital)
     codes = money.visit_codes(records.bundle)
-    covered = stage.insurer.expect(201, "POST", "/fhir/Coverage", money.coverage(told.patient, payer)).json()
-    told.acts.append(Act("coverage registered", stage.insurer, f"Coverage/{covered['id']}"))
-    claim = money.claim(told.patient, provider, payer, f"Coverage/{covered['id']}", codes)
+    covered = stage.insurer.expect(201, "POST", "/fhir/Coverage", money.coverage(story.patient, payer)).json()
+    story.acts.append(StoryAct("coverage registered", stage.insurer, f"Coverage/{covered['id']}"))
+    claim = money.claim(story.patient, provider, payer, f"Coverage/{covered['id']}", codes)
     answer = stage.hospital.call("POST", "/fhir/Claim/$submit", claim)
     if answer.status not in (200, 201):
         raise Surprise(f"the claim was not adjudicated: {answer.said()}")
     response = answer.json()
-    told.claim = {code: str(amount) for code, amount in money.totals(response).items()}
-    stage.say(f"  a claim was adjudicated: {_money(told.claim)}")
+    story.claim = {code: str(amount) for code, amount in money.totals(response).items()}
+    stage.say(f"  a claim was adjudicated: {_money(story.claim)}")
     return str(response["id"])
 
 
-def _next_page(stage: Stage, told: Told) -> str | None:
-    first = stage.insurer.expect(200, "GET", f"/fhir/Observation?patient={told.patient}&_count={PAGE}").json()
+def _next_page(stage: Stage, story: PatientStory) -> str | None:
+    first = stage.insurer.expect(
+        200, "GET", f"/fhir/Observation?patient={story.patient}&_count={PAGE}"
+    ).json()
     return _link(first, "next")
 
 
-def _revoke(device: Party, consent: str, told: Told) -> int:
+def _revoke(device: Party, consent: str, story: PatientStory) -> int:
     parameters = {
         "resourceType": "Parameters",
         "parameter": [
             {"name": "consent", "valueReference": {"reference": f"Consent/{consent}"}},
-            {"name": "patient", "valueReference": {"reference": f"Patient/{told.patient}"}},
+            {"name": "patient", "valueReference": {"reference": f"Patient/{story.patient}"}},
         ],
     }
     inactive = device.expect(200, "POST", "/fhir/Consent/$revokeConsent", parameters).json()
     return int(inactive["meta"]["versionId"])
 
 
-def _revoked_counts_at_once(stage: Stage, told: Told, token: str, next_page: str | None) -> None:
+def _revoked_counts_at_once(stage: Stage, story: PatientStory, token: str, next_page: str | None) -> None:
     # The token is the one from before, also if the insurer would by now have renewed it.
     before = {"Authorization": f"Bearer {token}"}
     if next_page is not None:
         if _shows(stage.insurer.call("GET", next_page, **before)):
             raise Surprise("a next-page link from before the revocation still showed records")
-        told.refusals.append("the insurer followed a next-page link from before the revocation: nothing")
-    if _shows(stage.insurer.call("GET", f"/fhir/Observation?patient={told.patient}", **before)):
+        story.refusals.append("the insurer followed a next-page link from before the revocation: nothing")
+    if _shows(stage.insurer.call("GET", f"/fhir/Observation?patient={story.patient}", **before)):
         raise Surprise("the insurer still read after the revocation")
-    told.refusals.append("the insurer searched again with its token from before: nothing")
+    story.refusals.append("the insurer searched again with its token from before: nothing")
     stage.say("  the insurer's next read, with its old token and link, showed nothing")
 
 
@@ -228,29 +230,29 @@ def _shows(answer: Answer) -> bool:
     return answer.status == 200 and bool(answer.json().get("entry"))
 
 
-def _everything_is_there(stage: Stage, device: Party, told: Told) -> None:
-    for resource in pages(device, f"/fhir/Patient/{told.patient}/$everything"):
-        told.shown[resource["resourceType"]] = told.shown.get(resource["resourceType"], 0) + 1
+def _everything_is_there(stage: Stage, device: Party, story: PatientStory) -> None:
+    for resource in pages(device, f"/fhir/Patient/{story.patient}/$everything"):
+        story.shown[resource["resourceType"]] = story.shown.get(resource["resourceType"], 0) + 1
     expected = {
-        type_: told.sent.get(type_, 0) + OWN.get(type_, 0)
-        for type_ in sorted({*told.sent, *OWN, *told.shown})
+        type_: story.sent.get(type_, 0) + OWN.get(type_, 0)
+        for type_ in sorted({*story.sent, *OWN, *story.shown})
     }
-    differing = {type_: (n, told.shown.get(type_, 0)) for type_, n in expected.items()}
+    differing = {type_: (n, story.shown.get(type_, 0)) for type_, n in expected.items()}
     differing = {type_: pair for type_, pair in differing.items() if pair[0] != pair[1]}
     if differing:
         raise Surprise(f"resources that should be in $everything and those that are, by type: {differing}")
-    stage.say(f"  the patient read everything: {sum(told.shown.values())} resources, none lost")
+    stage.say(f"  the patient read everything: {sum(story.shown.values())} resources, none lost")
 
 
-def _evidence(stage: Stage, device: Party, told: Told) -> None:
+def _evidence(stage: Stage, device: Party, story: PatientStory) -> None:
     for name, type_ in (("records arrived", "Observation"), ("access audited", "AuditEvent")):
-        found = search(device, type_, told.patient, limit=1)
-        told.acts += [Act(name, device, f"{type_}/{item['id']}") for item in found]
-    told.evidence = collected(told.acts, stage.proofs / told.name.replace(" ", "-"))
-    stage.say(f"  {len(told.evidence)} acts: opening and proof downloaded")
+        found = search(device, type_, story.patient, limit=1)
+        story.acts += [StoryAct(name, device, f"{type_}/{item['id']}") for item in found]
+    story.evidence = collected(story.acts, stage.proofs / story.name.replace(" ", "-"))
+    stage.say(f"  {len(story.evidence)} acts: opening and proof downloaded")
 
 
-def collected(acts: Sequence[Act], folder: Path) -> list[Evidence]:
+def collected(acts: Sequence[StoryAct], folder: Path) -> list[Evidence]:
     """Opening and proof of each act, fetched by the party that holds them."""
     return [collect(act.holder, act.name, act.reference, act.version, folder) for act in acts]
 

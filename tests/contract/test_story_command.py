@@ -13,7 +13,7 @@ from infra.story import report as reports
 from infra.story.__main__ import left_running, refuse_other_data
 from infra.story.bundles import SAMPLE
 from infra.story.client import Answer, Surprise
-from infra.story.report import Report
+from infra.story.report import StoryReport
 from tests.contract.template import ROOT
 
 CLOUD = Cloud("http://cloud.test/v1", "http://cloud.test", {}, {})
@@ -23,7 +23,7 @@ CLOUD = Cloud("http://cloud.test/v1", "http://cloud.test", {}, {})
 def kept(tmp_path: Path) -> Path:
     """A state whose story was about the sample."""
     path = tmp_path / "story.json"
-    reports.keep(Report(CLOUD.base_url, "vkey", tmp_path / "genesis", (), 1.0, 1), path, SAMPLE)
+    reports.keep(StoryReport(CLOUD.base_url, "vkey", tmp_path / "genesis", (), 1.0, 1), path, SAMPLE)
     return path
 
 

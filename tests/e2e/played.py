@@ -17,7 +17,7 @@ from infra.story import __main__ as story
 from infra.story.bundles import SAMPLE, Records, read_folder
 from infra.story.client import Http, Party
 from infra.story.parties import Keys
-from infra.story.report import Report
+from infra.story.report import StoryReport
 from infra.story.scenes import search
 from tests.local_cloud import alone, count_users
 from tests.oracles import SHARED
@@ -31,7 +31,7 @@ class Played:
     """A story that came true: what it told, where it lies, and what its cloud had logged by then."""
 
     folder: Path
-    report: Report
+    report: StoryReport
     bundles: list[Records]
     log_lines: list[str]
 

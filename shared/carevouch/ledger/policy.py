@@ -125,7 +125,7 @@ def parse_policy(data: bytes) -> Policy:
         raise Malformed(
             f"line {line} of the policy holds the octet {data[at]:#04x}, which no policy may hold"
         )
-    reading = _Reading()
+    reading = _PolicyReader()
     for number, line_text in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
         words = [word for word in _BLANKS.split(line_text) if word]
         if words and not words[0].startswith("#"):
@@ -225,7 +225,7 @@ def _lacking(policy: Policy, witnessed: QuorumReport) -> list[str]:
 
 
 @dataclass
-class _Reading:
+class _PolicyReader:
     """The lines read so far; every rule about names, keys and numbers of members is held here."""
 
     logs: list[PolicyLog] = field(default_factory=list)

@@ -225,10 +225,8 @@ def test_only_a_party_may_ask_to_replace_a_consent(scene: Scene) -> None:
     scene.grant(first)
     body = {"patient": scene.patient, "consent": people.consent_for(scene.app.reference)}
     for replaces in (first["document"], f"Consent/{scene.patient}.{'a' * 26}"):
-        assert (
-            scene.api.call("POST", "/consent/requests", {**body, "replaces": replaces}, scene.app.who).status
-            == 404
-        )
+        answer = scene.api.call("POST", "/consent/requests", {**body, "replaces": replaces}, scene.app.who)
+        assert answer.status == 404
 
 
 def test_a_retry_with_the_same_key_gets_the_same_answer_and_asks_once(scene: Scene) -> None:

@@ -57,7 +57,7 @@ class Scene:
         return self.api.call(method, path.removeprefix(BASE_URL), body, caller, sent)
 
     def get(self, who: Organization | Device | Who, path: str, **headers: str) -> Answer:
-        """GET."""
+        """A read of `who`."""
         return self.call(who, "GET", path, **headers)
 
     def person(self) -> str:
