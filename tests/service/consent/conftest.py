@@ -23,7 +23,7 @@ from tests.world import World, memory_world
 
 @dataclass(frozen=True)
 class Scene:
-    """Who takes part, and the door."""
+    """The door, the participants, and their usual requests."""
 
     world: World
     api: Api
@@ -35,33 +35,33 @@ class Scene:
     device: Device
 
     def ask(self, asker: Organization | None = None, **more: object) -> Answer:
-        """The payer (or another) asks for what `people.consent_for` makes of `more`."""
+        """The payer, or `asker`, asks for a consent that `people.consent_for` makes from `more`."""
         who = asker or self.payer
         consent = people.consent_for(who.reference, **more)  # type: ignore[arg-type]
         body = {"patient": self.patient, "consent": consent}
         return self.api.call("POST", "/consent/requests", body, who.who)
 
     def inbox(self) -> list[dict[str, object]]:
-        """The open requests, as the device sees them."""
+        """The open requests as the device gets them."""
         answer = self.api.call("GET", "/consent/requests", None, self.device.who)
         assert answer.status == 200, answer.body
-        listed: list[dict[str, object]] = answer.json()["requests"]
-        return listed
+        requests: list[dict[str, object]] = answer.json()["requests"]
+        return requests
 
-    def granted(self, request: Any, signature: str | None = None, **headers: str) -> Answer:
-        """The device signs what `request` hands it (or sends `signature`) and grants."""
+    def grant(self, request: Any, signature: str | None = None, **headers: str) -> Answer:
+        """The device grants `request` under its signature, or under `signature`."""
         text = signature or sign_grant(request["to_sign"], self.device.key)
         path = f"/consent/requests/{request['id']}/grant"
         return self.api.call("POST", path, {"signature": text}, self.device.who, headers)
 
     def may_read(self, who: Who, stored: StoredRevision) -> ReadAllowed | ReadRefused:
-        """What the one rule of reading says now, with nothing remembered."""
+        """The present answer of the rule of reading, from a new visit."""
         incoming = self.incoming(who)
         visit = self.access.open(incoming, self.access.caller(incoming), stored.doc.subject, "read")
         return visit.decide(stored)[1]
 
     def incoming(self, who: Who) -> HttpRequest:
-        """A request of `who`, as the authorizer lets it through."""
+        """A request of `who`, as it comes from the authorizer."""
         facts = TokenFacts(who.kind, who.client, who.scope, who.jti, who.device or None)
         return HttpRequest("GET", "/test", {}, {}, {}, b"", caller_of(facts))
 
@@ -75,19 +75,19 @@ class Scene:
         return self.world.reader.month_of_audit(self.patient, month).latest("AuditEvent")
 
     def content(self) -> dict[Key, Row]:
-        """The rows that hold somebody's data: all but audit and certificates."""
+        """The rows with data about people: all except audit and certificates."""
         rows: Any = self.world.rows
         return {key: row for key, row in rows.rows.items() if not key.pk.startswith(("A#", "K#"))}
 
     def find(self, type_: str, id_: str) -> StoredRevision:
-        """A stored document that must be there."""
+        """The stored document, which must exist."""
         stored = self.world.reader.find(Doc(type_, id_))
         assert stored is not None
         return stored
 
 
 def scene_of(world: World) -> Scene:
-    """A fresh cast in `world`."""
+    """A new scene in `world`."""
     store = world.store("consent")
     access = Access(store)
     door = Door("consent")

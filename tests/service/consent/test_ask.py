@@ -1,4 +1,4 @@
-"""An organisation asks for itself, a person's device for whomever it likes; who sees what of it."""
+"""An organisation asks for itself and a person's device for any recipient; each sees only its own part."""
 
 from typing import Any
 
@@ -17,39 +17,39 @@ def test_the_asker_cannot_tell_refused_from_unanswered(scene: Scene) -> None:
     assert refused.status == 200
     assert refused.json()["status"] == "refused"
     views = [
-        scene.api.call("GET", f"/consent/requests/{asked['id']}", None, scene.payer.who).json()
-        for asked in (first, second)
+        scene.api.call("GET", f"/consent/requests/{request['id']}", None, scene.payer.who).json()
+        for request in (first, second)
     ]
     for view in views:
         for own in ("id", "document", "consent"):
             del view[own]
     assert views[0] == views[1]
     assert views[0]["status"] == "asked"
-    listed = scene.api.call("GET", f"/consent/requests?patient={scene.patient}", None, scene.payer.who)
-    assert {item["status"] for item in listed.json()["requests"]} == {"asked"}
-    assert listed.json()["total"] == 2
+    page = scene.api.call("GET", f"/consent/requests?patient={scene.patient}", None, scene.payer.who)
+    assert {item["status"] for item in page.json()["requests"]} == {"asked"}
+    assert page.json()["total"] == 2
 
 
 def test_the_asker_learns_of_a_grant(scene: Scene) -> None:
-    asked = scene.ask().json()
-    scene.granted(scene.inbox()[0])
-    view = scene.api.call("GET", f"/consent/requests/{asked['id']}", None, scene.payer.who)
+    request = scene.ask().json()
+    scene.grant(scene.inbox()[0])
+    view = scene.api.call("GET", f"/consent/requests/{request['id']}", None, scene.payer.who)
     assert view.json()["status"] == "granted"
 
 
 def test_another_organisation_sees_nothing_of_a_request(scene: Scene) -> None:
-    asked = scene.ask().json()
-    assert scene.api.call("GET", f"/consent/requests/{asked['id']}", None, scene.app.who).status == 404
-    listed = scene.api.call("GET", f"/consent/requests?patient={scene.patient}", None, scene.app.who)
-    assert listed.json()["requests"] == []
+    request = scene.ask().json()
+    assert scene.api.call("GET", f"/consent/requests/{request['id']}", None, scene.app.who).status == 404
+    page = scene.api.call("GET", f"/consent/requests?patient={scene.patient}", None, scene.app.who)
+    assert page.json()["requests"] == []
 
 
-def test_an_organisation_says_whose_requests_it_lists(scene: Scene) -> None:
+def test_an_organisation_must_name_the_person_to_list_requests(scene: Scene) -> None:
     assert scene.api.call("GET", "/consent/requests", None, scene.payer.who).status == 400
     assert scene.api.call("GET", "/consent/requests?who=x", None, scene.payer.who).status == 400
 
 
-def test_nobody_asks_for_others(scene: Scene) -> None:
+def test_an_organisation_cannot_ask_for_another_recipient(scene: Scene) -> None:
     body = {"patient": scene.patient, "consent": people.consent_for(scene.app.reference)}
     for consent in (
         people.consent_for(scene.app.reference),
@@ -66,17 +66,17 @@ def test_nobody_asks_for_others(scene: Scene) -> None:
     assert scene.inbox() == []
 
 
-def test_the_patient_starts_a_grant_for_whomever_they_like(scene: Scene) -> None:
+def test_the_patient_may_ask_for_any_recipient(scene: Scene) -> None:
     observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
     body = {"patient": scene.patient, "consent": people.consent_for(scene.app.reference, "PATRQT")}
-    asked = scene.api.call("POST", "/consent/requests", body, scene.device.who)
-    assert asked.status == 201
-    assert scene.granted(asked.json()).status == 200
+    answer = scene.api.call("POST", "/consent/requests", body, scene.device.who)
+    assert answer.status == 201
+    assert scene.grant(answer.json()).status == 200
     assert isinstance(scene.may_read(scene.app.who, observation), ReadAllowed)
 
 
 @pytest.mark.parametrize("role", ["auditor"])
-def test_a_role_that_has_no_business_asking_is_forbidden(scene: Scene, role: str) -> None:
+def test_a_role_that_may_not_ask_is_forbidden(scene: Scene, role: str) -> None:
     auditor = people.admit(scene.world, "Lantern Audit", [role])
     assert scene.ask(auditor).status == 403
 
@@ -103,19 +103,19 @@ def test_absent_and_erased_people_look_alike_to_an_asker(scene: Scene) -> None:
     assert len(refusals) == 4
 
 
-def test_a_list_does_not_tell_who_is_here(scene: Scene) -> None:
+def test_a_list_does_not_reveal_whether_a_person_exists(scene: Scene) -> None:
     paths = [f"/consent/requests?patient={name}" for name in (scene.patient, "a" * 26, "nobody")]
     answers = [scene.api.call("GET", path, None, scene.payer.who) for path in paths]
     assert {(answer.status, answer.body) for answer in answers} == {(200, b'{"requests":[],"total":0}')}
 
 
-def test_a_stranger_s_patient_in_the_consent_is_refused(scene: Scene) -> None:
+def test_another_patient_in_the_consent_is_refused(scene: Scene) -> None:
     consent = people.consent_for(scene.payer.reference, patient="a" * 26)
     body = {"patient": scene.patient, "consent": consent}
     assert scene.api.call("POST", "/consent/requests", body, scene.payer.who).status == 422
 
 
-def test_an_asker_who_keeps_asking_is_stopped_and_refusing_does_not_free_a_place(scene: Scene) -> None:
+def test_open_requests_are_limited_and_a_refusal_frees_no_place(scene: Scene) -> None:
     for _ in range(10):
         assert scene.ask().status == 201
     [first, *_] = scene.inbox()
@@ -222,11 +222,11 @@ def test_a_string_of_three_megabytes_is_refused(scene: Scene) -> None:
 def test_only_a_party_may_ask_to_replace_a_consent(scene: Scene) -> None:
     scene.ask()
     first = scene.inbox()[0]
-    scene.granted(first)
+    scene.grant(first)
     body = {"patient": scene.patient, "consent": people.consent_for(scene.app.reference)}
     for replaces in (first["document"], f"Consent/{scene.patient}.{'a' * 26}"):
-        asked = {**body, "replaces": replaces}
-        assert scene.api.call("POST", "/consent/requests", asked, scene.app.who).status == 404
+        answer = scene.api.call("POST", "/consent/requests", {**body, "replaces": replaces}, scene.app.who)
+        assert answer.status == 404
 
 
 def test_a_retry_with_the_same_key_gets_the_same_answer_and_asks_once(scene: Scene) -> None:
@@ -239,13 +239,13 @@ def test_a_retry_with_the_same_key_gets_the_same_answer_and_asks_once(scene: Sce
     other = {**body, "consent": people.consent_for(scene.payer.reference, "HOPERAT")}
     assert scene.api.call("POST", "/consent/requests", other, scene.payer.who, key).status == 422
     signature = sign_grant(request["to_sign"], scene.device.key)  # type: ignore[arg-type]
-    grants = [scene.granted(request, signature, **key) for _ in range(2)]
+    grants = [scene.grant(request, signature, **key) for _ in range(2)]
     assert [answer.status for answer in grants] == [200, 200]
     assert grants[0].json() == grants[1].json()
     assert len(scene.consents()) == 1
 
 
-def test_a_suspended_organisation_and_an_unknown_device_do_not_get_in(scene: Scene) -> None:
+def test_a_suspended_organisation_and_an_unknown_device_are_refused(scene: Scene) -> None:
     people.readmit(scene.world, scene.payer, status="suspended")
     assert scene.ask().status == 403
     unbound = Who(scene.patient, "device", "patient/*.cruds", f"{scene.patient}.{'a' * 26}")
@@ -258,9 +258,9 @@ def test_reads_and_refusals_are_audited_and_writes_are_their_own_audit(scene: Sc
     assert scene.audits() == []
     [request] = scene.inbox()
     assert len(scene.audits()) == 1
-    scene.granted(request)
+    scene.grant(request)
     assert len(scene.audits()) == 1
-    scene.granted(request)
+    scene.grant(request)
     assert len(scene.audits()) == 2
 
 

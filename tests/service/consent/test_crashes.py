@@ -1,4 +1,4 @@
-"""Whatever breaks in between: a grant, a refusal and a revocation happen whole or not at all, and once."""
+"""A grant, a refusal and a revocation happen whole or not at all, and once, whatever fails in between."""
 
 import threading
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def revoke(scene: Scene, _request: Any, headers: dict[str, str]) -> Answer:
 
 
 def kinds(scene: Scene) -> list[str]:
-    """The events of the person's partition, once each."""
+    """The types of the events in the person's partition."""
     rows: Any = scene.world.rows
     texts = [row.text("event") for row in rows.query(f"P#{scene.patient}")]
     return sorted(parse_event(text).type for text in texts if text)
@@ -57,12 +57,12 @@ ACTS: tuple[tuple[Act, str], ...] = (
 )
 
 
-def prepared(scene: Scene, act: Act) -> Any:
+def request_for(scene: Scene, act: Act) -> Any:
     if act is revoke:
         people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     scene.ask()
     request: Any = scene.inbox()[0]
-    # Signed once: a retry sends the same bytes, and an ECDSA signature is another one each time.
+    # It is signed once, because a retry sends the same bytes and each ECDSA signature differs.
     return {**request, "signature": sign_grant(request["to_sign"], scene.device.key)}
 
 
@@ -71,7 +71,7 @@ def prepared(scene: Scene, act: Act) -> Any:
 def test_a_fault_at_the_write_then_a_retry_makes_one_act(
     scene: Scene, act: Act, kind: str, fault: str
 ) -> None:
-    request = prepared(scene, act)
+    request = request_for(scene, act)
     before = kinds(scene)
     inject(scene, {1: fault})
     key = {"Idempotency-Key": "again"}
@@ -86,8 +86,8 @@ def test_a_fault_at_the_write_then_a_retry_makes_one_act(
 
 
 @pytest.mark.parametrize(("act", "kind"), ACTS)
-def test_of_two_at_once_one_wins(scene: Scene, act: Act, kind: str) -> None:
-    request = prepared(scene, act)
+def test_one_of_two_concurrent_acts_wins(scene: Scene, act: Act, kind: str) -> None:
+    request = request_for(scene, act)
     before = kinds(scene)
     answers: list[Answer] = []
     start = threading.Barrier(2)
@@ -137,7 +137,7 @@ def test_logs_and_refusals_name_nobody(scene: Scene, capsys: pytest.CaptureFixtu
         if (answer := scene.api.call("POST", "/consent/requests", body, who)).status >= 400
     ]
     assert len(refused) >= 8
-    said = capsys.readouterr().out + "".join(refused)
+    output = capsys.readouterr().out + "".join(refused)
     identifier = stranger["identifier"][0]["value"]
     for secret in (stranger["name"][0]["family"], identifier, stranger["birthDate"], patient):
-        assert secret not in said
+        assert secret not in output

@@ -1,4 +1,4 @@
-"""`POST /consent/decision`: the answer of the consents, and who is told why."""
+"""`POST /consent/decision`: the answer of the consents, with reasons for those who may have them."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ def ask(scene: Scene, who: Who, body: Any, headers: dict[str, str] | None = None
     return scene.api.call("POST", "/consent/decision", body, who, headers)
 
 
-def test_an_organisation_is_told_permit_with_the_consent_that_names_it(
+def test_an_organisation_gets_a_permit_with_the_consent_that_names_it(
     scene: Scene, observation: StoredRevision
 ) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
@@ -51,7 +51,7 @@ def test_an_organisation_is_told_permit_with_the_consent_that_names_it(
     }
 
 
-def test_a_deny_is_bare_whatever_its_cause(scene: Scene, observation: StoredRevision) -> None:
+def test_a_deny_has_no_reasons_whatever_its_cause(scene: Scene, observation: StoredRevision) -> None:
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference, effect="deny"))
     stranger = people.enrol(scene.world, scene.clinic)
     theirs = people.record(scene.world, scene.clinic, stranger, people.observation(stranger))
@@ -84,15 +84,15 @@ def test_an_organisation_learns_nothing_of_consents_for_others(
     scene: Scene, observation: StoredRevision
 ) -> None:
     everybody = people.grant(scene.world, scene.device, people.consent_for(None))
-    named = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
+    stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     other = people.grant(scene.world, scene.device, people.consent_for(scene.app.reference, "PATRQT"))
     answer = ask(scene, scene.payer.who, question(scene, observation))
-    assert [reason["consent"] for reason in answer.json()["reasons"]] == [str(named.doc)]
+    assert [reason["consent"] for reason in answer.json()["reasons"]] == [str(stored.doc)]
     for hidden in (everybody, other):
         assert str(hidden.doc).encode() not in answer.body
 
 
-def test_the_person_is_shown_the_whole_trace(scene: Scene, observation: StoredRevision) -> None:
+def test_the_person_gets_the_whole_trace(scene: Scene, observation: StoredRevision) -> None:
     permit = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     other = people.grant(scene.world, scene.device, people.consent_for(scene.app.reference, "PATRQT"))
     body = question(scene, observation, actor=scene.payer.reference, purpose="HPAYMT")
@@ -107,20 +107,20 @@ def test_the_person_is_shown_the_whole_trace(scene: Scene, observation: StoredRe
     assert refused["reasons"][0]["rule"] == "tenant-default"
 
 
-def test_the_person_asks_about_themselves(scene: Scene, observation: StoredRevision) -> None:
+def test_the_person_may_ask_about_themselves(scene: Scene, observation: StoredRevision) -> None:
     answer = ask(scene, scene.device.who, question(scene, observation)).json()
     assert answer["decision"] == "permit"
     assert answer["reasons"] == [{"rule": "self"}]
 
 
-def test_another_person_is_answered_404(scene: Scene, observation: StoredRevision) -> None:
+def test_another_person_gets_404(scene: Scene, observation: StoredRevision) -> None:
     stranger = people.enrol(scene.world, scene.clinic)
     other = people.bind_device(scene.world, scene.clinic, stranger)
     assert ask(scene, other.who, question(scene, observation)).status == 404
     assert ask(scene, other.who, {**question(scene, observation), "patient": stranger}).status == 404
 
 
-def test_a_purpose_comes_in_the_header_or_the_body_and_is_one(
+def test_exactly_one_purpose_comes_in_the_header_or_the_body(
     scene: Scene, observation: StoredRevision
 ) -> None:
     people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference, "HOPERAT"))
@@ -144,7 +144,7 @@ def test_an_organisation_asks_about_itself_only(scene: Scene, observation: Store
     assert ask(scene, scene.payer.who, body).status == 400
 
 
-def test_an_action_narrows(scene: Scene, observation: StoredRevision) -> None:
+def test_a_consent_for_one_action_permits_no_other(scene: Scene, observation: StoredRevision) -> None:
     consent: Any = people.consent_for(scene.payer.reference)
     action = {"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "access"}
     consent["provision"]["action"] = [{"coding": [action]}]
@@ -167,7 +167,7 @@ def test_each_decision_is_audited_with_its_outcome(scene: Scene, observation: St
     assert denied["purposeOfEvent"][0]["coding"][0]["code"] == "HOPERAT"
 
 
-def test_a_question_about_nobody_is_audited_too(scene: Scene) -> None:
+def test_a_question_about_an_absent_person_is_audited(scene: Scene) -> None:
     ask(scene, scene.payer.who, {"patient": "a" * 26, "resource": {"type": "Observation", "id": "x"}})
     audits = scene.world.reader.month_of_audit(None, scene.world.clock.now[:7]).latest("AuditEvent")
     assert [parse(stored.body)["outcomeDesc"] for stored in audits] == ["deny"]
@@ -214,7 +214,7 @@ def test_an_unknown_purpose_is_400_for_the_person(scene: Scene, observation: Sto
     assert ask(scene, scene.device.who, body).status == 400
 
 
-def test_the_door_answers_as_the_one_rule_of_reading(scene: Scene, observation: StoredRevision) -> None:
+def test_the_door_and_the_rule_of_reading_agree(scene: Scene, observation: StoredRevision) -> None:
     def same(organization: Organization) -> None:
         answer = ask(scene, organization.who, question(scene, observation)).json()["decision"]
         rule = type(scene.may_read(organization.who, observation)).__name__

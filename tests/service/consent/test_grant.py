@@ -1,4 +1,4 @@
-"""The patient's device grants what was asked, with its own signature, or refuses."""
+"""The patient's device grants a request under its signature, or refuses it."""
 
 from typing import Any
 
@@ -15,15 +15,15 @@ from tests.service.consent.conftest import Scene
 from tests.world import new_key
 
 
-def test_asked_granted_and_read(scene: Scene) -> None:
+def test_a_granted_request_lets_its_asker_read(scene: Scene) -> None:
     observation = people.record(scene.world, scene.clinic, scene.patient, people.observation(scene.patient))
     assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
-    asked = scene.ask(classes=["Observation"])
-    assert asked.status == 201
-    assert asked.json()["status"] == "asked"
+    answer = scene.ask(classes=["Observation"])
+    assert answer.status == 201
+    assert answer.json()["status"] == "asked"
     assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
     [request] = scene.inbox()
-    answer = scene.granted(request)
+    answer = scene.grant(request)
     assert answer.status == 200, answer.body
     allowed = scene.may_read(scene.payer.who, observation)
     assert isinstance(allowed, ReadAllowed)
@@ -32,10 +32,10 @@ def test_asked_granted_and_read(scene: Scene) -> None:
     assert scene.inbox() == []
 
 
-def test_what_is_stored_is_exactly_what_was_signed(scene: Scene) -> None:
+def test_the_stored_bytes_are_exactly_the_signed_bytes(scene: Scene) -> None:
     scene.ask()
     [request] = scene.inbox()
-    scene.granted(request)
+    scene.grant(request)
     [stored] = scene.consents()
     content, signature = parse_body(stored.body)
     assert content == unb64u(str(request["content"]))
@@ -46,10 +46,10 @@ def test_what_is_stored_is_exactly_what_was_signed(scene: Scene) -> None:
     assert answered == request["id"]
 
 
-def test_the_device_is_handed_what_to_sign(scene: Scene) -> None:
-    asked = scene.ask().json()
+def test_the_device_gets_the_payload_to_sign(scene: Scene) -> None:
+    answer = scene.ask().json()
     [request] = scene.inbox()
-    assert request["id"] == asked["id"]
+    assert request["id"] == answer["id"]
     assert request["asker"] == scene.payer.reference
     assert request["typ"] == GRANT_TYP
     assert request["to_sign"] == {
@@ -68,9 +68,9 @@ def test_the_device_is_handed_what_to_sign(scene: Scene) -> None:
 
 
 def test_every_write_answers_with_a_receipt_that_verifies(scene: Scene) -> None:
-    asked = scene.ask()
+    first = scene.ask()
     [request] = scene.inbox()
-    for answer, kind in ((asked, "consent.requested"), (scene.granted(request), "consent.granted")):
+    for answer, kind in ((first, "consent.requested"), (scene.grant(request), "consent.granted")):
         event, certificate = answer.headers["carevouch-receipt"].split(" ")
         assert verified_event(event, certificate, scene.world.genesis).type == kind
         assert answer.headers["carevouch-event"] == parse_event(event).id
@@ -80,7 +80,7 @@ def test_every_write_answers_with_a_receipt_that_verifies(scene: Scene) -> None:
 def test_a_grant_is_one_act_of_request_and_consent(scene: Scene) -> None:
     scene.ask()
     [request] = scene.inbox()
-    scene.granted(request)
+    scene.grant(request)
     [consent] = scene.consents()
     asking = scene.find("ConsentRequest", str(request["id"]))
     assert consent.event.id == asking.event.id
@@ -90,8 +90,8 @@ def test_a_grant_is_one_act_of_request_and_consent(scene: Scene) -> None:
 def test_granting_twice_conflicts_and_makes_one_consent(scene: Scene) -> None:
     scene.ask()
     [request] = scene.inbox()
-    assert scene.granted(request).status == 200
-    assert scene.granted(request).status == 409
+    assert scene.grant(request).status == 200
+    assert scene.grant(request).status == 409
     assert len(scene.consents()) == 1
 
 
@@ -101,7 +101,7 @@ def test_an_expired_request_cannot_be_granted(scene: Scene) -> None:
     scene.world.clock.now = str(request["expires"])
     scene.world.clock.advance(0.001)
     assert scene.inbox() == []
-    answer = scene.granted(request)
+    answer = scene.grant(request)
     assert answer.status == 422
     assert "expired" in answer.json()["detail"]
     assert scene.consents() == []
@@ -111,7 +111,7 @@ def test_a_request_can_be_granted_at_the_last_instant(scene: Scene) -> None:
     scene.ask()
     [request] = scene.inbox()
     scene.world.clock.now = str(request["expires"])
-    assert scene.granted(request).status == 200
+    assert scene.grant(request).status == 200
 
 
 @pytest.mark.parametrize(
@@ -125,13 +125,13 @@ def test_a_request_can_be_granted_at_the_last_instant(scene: Scene) -> None:
         ("v", 2),
     ],
 )
-def test_a_signature_over_anything_else_is_refused_naming_it(
+def test_a_signature_over_another_value_is_refused_and_names_the_member(
     scene: Scene, member: str, value: object
 ) -> None:
     scene.ask()
     [request] = scene.inbox()
     to_sign: Any = request["to_sign"]
-    answer = scene.granted(request, sign_grant({**to_sign, member: value}, scene.device.key))
+    answer = scene.grant(request, sign_grant({**to_sign, member: value}, scene.device.key))
     assert answer.status == 422
     assert f"differs in {member}" in answer.json()["detail"]
     assert scene.consents() == []
@@ -141,17 +141,17 @@ def test_a_signature_by_another_key_is_refused(scene: Scene) -> None:
     scene.ask()
     [request] = scene.inbox()
     to_sign: Any = request["to_sign"]
-    answer = scene.granted(request, sign_grant(to_sign, new_key()))
+    answer = scene.grant(request, sign_grant(to_sign, new_key()))
     assert answer.status == 422
     assert "another key" in answer.json()["detail"]
 
 
-def test_the_signer_is_the_calling_device_not_another_one_of_the_person(scene: Scene) -> None:
+def test_another_device_of_the_person_cannot_sign_for_the_calling_one(scene: Scene) -> None:
     second = people.bind_device(scene.world, scene.clinic, scene.patient)
     scene.ask()
     [request] = scene.inbox()
     to_sign: Any = request["to_sign"]
-    assert scene.granted(request, sign_grant(to_sign, second.key)).status == 422
+    assert scene.grant(request, sign_grant(to_sign, second.key)).status == 422
     path = f"/consent/requests/{request['id']}/grant"
     body = {"signature": sign_grant(to_sign, second.key)}
     assert scene.api.call("POST", path, body, second.who).status == 200
@@ -161,7 +161,7 @@ def test_a_signature_of_another_kind_is_refused(scene: Scene) -> None:
     scene.ask()
     [request] = scene.inbox()
     to_sign: Any = request["to_sign"]
-    answer = scene.granted(request, sign(to_sign, "carevouch-offer+jws", scene.device.key))
+    answer = scene.grant(request, sign(to_sign, "carevouch-offer+jws", scene.device.key))
     assert answer.status == 422
 
 
@@ -176,10 +176,10 @@ def test_a_grant_of_the_wrong_form_is_refused_with_nothing_stored(scene: Scene, 
 
 
 @pytest.mark.parametrize("text", ["x", "a.b.c", "e30.e30.e30", "." * 70_000])
-def test_what_is_no_signature_is_422(scene: Scene, text: str) -> None:
+def test_a_malformed_signature_is_422(scene: Scene, text: str) -> None:
     scene.ask()
     [request] = scene.inbox()
-    assert scene.granted(request, text).status == 422
+    assert scene.grant(request, text).status == 422
 
 
 def test_another_person_s_device_neither_sees_nor_grants(scene: Scene) -> None:
@@ -205,22 +205,22 @@ def test_an_organisation_cannot_grant_or_refuse(scene: Scene) -> None:
     assert scene.api.call("POST", f"{path}/refuse", None, scene.payer.who).status == 403
 
 
-def test_a_refused_request_is_over(scene: Scene) -> None:
+def test_a_refused_request_cannot_be_granted(scene: Scene) -> None:
     scene.ask()
     [request] = scene.inbox()
     path = f"/consent/requests/{request['id']}/refuse"
     answer = scene.api.call("POST", path, {}, scene.device.who)
     assert parse_event(answer.json()["receipt"]["event"]).type == "consent.refused"
     assert scene.inbox() == []
-    assert scene.granted(request).status == 409
+    assert scene.grant(request).status == 409
     assert scene.api.call("POST", path, None, scene.device.who).status == 409
     assert scene.consents() == []
 
 
-def test_a_new_ask_replaces_a_consent_and_says_so_in_what_is_signed(scene: Scene) -> None:
+def test_a_request_can_replace_a_consent_and_its_payload_names_the_version(scene: Scene) -> None:
     scene.ask(classes=["Observation"])
     first = scene.inbox()[0]
-    scene.granted(first)
+    scene.grant(first)
     wider = people.consent_for(scene.payer.reference)
     body = {"patient": scene.patient, "consent": wider, "replaces": first["document"]}
     assert scene.api.call("POST", "/consent/requests", body, scene.payer.who).status == 201
@@ -230,7 +230,7 @@ def test_a_new_ask_replaces_a_consent_and_says_so_in_what_is_signed(scene: Scene
     assert to_sign["doc"] == first["document"]
     assert to_sign["version"] == 2
     assert to_sign["prev"] == b64u(before.revision.leaf_hash)
-    assert scene.granted(second).status == 200
+    assert scene.grant(second).status == 200
     [after] = scene.consents()
     assert after.version == 2
     condition = people.record(
@@ -239,10 +239,10 @@ def test_a_new_ask_replaces_a_consent_and_says_so_in_what_is_signed(scene: Scene
     assert isinstance(scene.may_read(scene.payer.who, condition), ReadAllowed)
 
 
-def test_a_consent_that_changed_meanwhile_is_not_replaced(scene: Scene) -> None:
+def test_a_consent_that_changed_since_the_request_is_not_replaced(scene: Scene) -> None:
     scene.ask()
     first = scene.inbox()[0]
-    scene.granted(first)
+    scene.grant(first)
     body = {
         "patient": scene.patient,
         "consent": people.consent_for(scene.payer.reference),
@@ -251,18 +251,18 @@ def test_a_consent_that_changed_meanwhile_is_not_replaced(scene: Scene) -> None:
     for _ in range(2):
         scene.api.call("POST", "/consent/requests", body, scene.payer.who)
     one, other = scene.inbox()
-    assert scene.granted(one).status == 200
-    answer = scene.granted(other)
+    assert scene.grant(one).status == 200
+    answer = scene.grant(other)
     assert answer.status == 409
     assert scene.consents()[0].version == 2
 
 
-def test_one_key_used_for_two_requests_names_two_events(scene: Scene) -> None:
+def test_one_idempotency_key_for_two_requests_makes_two_events(scene: Scene) -> None:
     scene.ask()
     scene.ask()
     events = set()
     for request in scene.inbox():
-        answer = scene.granted(request, None, **{"Idempotency-Key": "same"})
+        answer = scene.grant(request, None, **{"Idempotency-Key": "same"})
         assert answer.status == 200
         events.add(answer.headers["carevouch-event"])
     assert len(events) == 2

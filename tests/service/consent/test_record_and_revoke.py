@@ -1,4 +1,4 @@
-"""What a device stores by itself, FHIR proposals, and revoking."""
+"""Consents that a device stores by itself, proposals in FHIR, and revocations."""
 
 from typing import Any
 
@@ -22,14 +22,14 @@ def observation(scene: Scene) -> StoredRevision:
 
 
 def parameters(consent: str, patient: str, *more: dict[str, Any]) -> dict[str, Any]:
-    named = [
+    references = [
         {"name": "consent", "valueReference": {"reference": consent}},
         {"name": "patient", "valueReference": {"reference": patient}},
     ]
-    return {"resourceType": "Parameters", "parameter": [*named, *more]}
+    return {"resourceType": "Parameters", "parameter": [*references, *more]}
 
 
-def revoked(scene: Scene, consent: StoredRevision, *more: dict[str, Any], **headers: str) -> Answer:
+def revoke(scene: Scene, consent: StoredRevision, *more: dict[str, Any], **headers: str) -> Answer:
     body = parameters(str(consent.doc), f"Patient/{scene.patient}", *more)
     return scene.api.call("POST", "/fhir/Consent/$revokeConsent", body, scene.device.who, headers)
 
@@ -82,7 +82,7 @@ def test_a_consent_that_is_not_active_is_stored_and_permits_nothing(
     assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
 
 
-def test_what_could_permit_must_be_signed(scene: Scene) -> None:
+def test_a_consent_that_could_permit_must_be_signed(scene: Scene) -> None:
     hidden = people.consent_for(
         scene.payer.reference,
         effect="deny",
@@ -116,7 +116,7 @@ def test_put_ends_a_consent(scene: Scene, observation: StoredRevision) -> None:
     assert scene.find("Consent", stored.doc.id).version == 2
 
 
-def test_put_cannot_widen(scene: Scene) -> None:
+def test_put_cannot_make_a_consent_permit(scene: Scene) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     wider = {**resource_of("Consent", stored.body), "provision": {"type": "permit"}}
     path = f"/fhir/Consent/{stored.doc.id}"
@@ -129,7 +129,7 @@ def test_put_cannot_widen(scene: Scene) -> None:
     ("header", "status"),
     [(None, 400), ("1", 400), ('W/"0"', 400), ('W/"x"', 400), ('W/"2"', 412), ('"1"', 200), ("*", 400)],
 )
-def test_put_says_which_version_it_follows(scene: Scene, header: str | None, status: int) -> None:
+def test_put_needs_the_current_version_in_if_match(scene: Scene, header: str | None, status: int) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     ended = {**resource_of("Consent", stored.body), "status": "inactive"}
     headers = {} if header is None else {"If-Match": header}
@@ -137,7 +137,7 @@ def test_put_says_which_version_it_follows(scene: Scene, header: str | None, sta
     assert scene.api.call("PUT", path, ended, scene.device.who, headers).status == status
 
 
-def test_put_of_what_is_not_there_or_not_theirs_is_404(scene: Scene) -> None:
+def test_put_of_an_absent_or_foreign_consent_is_404(scene: Scene) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     stranger = people.enrol(scene.world, scene.clinic)
     other = people.bind_device(scene.world, scene.clinic, stranger)
@@ -158,14 +158,14 @@ def test_put_of_what_is_not_there_or_not_theirs_is_404(scene: Scene) -> None:
 def test_revoked_grant_denies_the_very_next_read(scene: Scene, observation: StoredRevision) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     assert isinstance(scene.may_read(scene.payer.who, observation), ReadAllowed)
-    answer = revoked(scene, stored)
+    answer = revoke(scene, stored)
     assert answer.status == 200, answer.body
     assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
 
 
 def test_a_revoked_consent_is_the_same_but_inactive(scene: Scene) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
-    answer = revoked(scene, stored)
+    answer = revoke(scene, stored)
     before, after = resource_of("Consent", stored.body), answer.json()
     assert (before.pop("status"), after.pop("status")) == ("active", "inactive")
     assert (before.pop("meta")["versionId"], after.pop("meta")["versionId"]) == ("1", "2")
@@ -175,7 +175,7 @@ def test_a_revoked_consent_is_the_same_but_inactive(scene: Scene) -> None:
 def test_a_revocation_is_one_act_with_its_provenance(scene: Scene) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     paper = {"name": "document", "valueReference": {"reference": f"DocumentReference/{scene.patient}.x"}}
-    answer = revoked(scene, stored, paper)
+    answer = revoke(scene, stored, paper)
     event = parse_event(answer.headers["carevouch-receipt"].split()[0])
     assert (event.type, event.count) == ("consent.revoked", 2)
     [provenance] = scene.world.reader.person(scene.patient).latest("Provenance")
@@ -187,28 +187,28 @@ def test_a_revocation_is_one_act_with_its_provenance(scene: Scene) -> None:
     assert resource["entity"][0]["what"] == paper["valueReference"]
 
 
-def test_revoking_twice_says_the_same_and_stores_nothing(scene: Scene) -> None:
+def test_revoking_twice_answers_the_same_and_stores_nothing(scene: Scene) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
-    first, second = revoked(scene, stored), revoked(scene, stored)
+    first, second = revoke(scene, stored), revoke(scene, stored)
     assert (first.status, second.status) == (200, 200)
     assert first.json() == second.json()
     assert "carevouch-event" not in second.headers
     assert scene.find("Consent", stored.doc.id).version == 2
 
 
-def test_revoking_again_with_the_same_key_tells_the_same_receipt(scene: Scene) -> None:
+def test_revoking_again_with_the_same_key_gets_the_same_receipt(scene: Scene) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
     key = {"Idempotency-Key": "end"}
-    first, second = revoked(scene, stored, **key), revoked(scene, stored, **key)
+    first, second = revoke(scene, stored, **key), revoke(scene, stored, **key)
     assert first.headers["carevouch-receipt"] == second.headers["carevouch-receipt"]
     assert first.json() == second.json()
 
 
-def test_a_revoked_consent_can_be_asked_for_and_granted_again(
+def test_a_revoked_consent_can_be_requested_and_granted_again(
     scene: Scene, observation: StoredRevision
 ) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
-    revoked(scene, stored)
+    revoke(scene, stored)
     body = {
         "patient": scene.patient,
         "consent": people.consent_for(scene.payer.reference),
@@ -226,7 +226,7 @@ def test_the_old_signature_does_not_revive_a_revoked_consent(
     scene: Scene, observation: StoredRevision
 ) -> None:
     stored = people.grant(scene.world, scene.device, people.consent_for(scene.payer.reference))
-    revoked(scene, stored)
+    revoke(scene, stored)
     latest = scene.find("Consent", stored.doc.id)
     people.store_consent(scene.world, stored.doc, stored.body, latest)
     assert isinstance(scene.may_read(scene.payer.who, observation), ReadRefused)
@@ -305,7 +305,7 @@ def test_a_retried_refusal_is_stored_once(scene: Scene) -> None:
     assert len(scene.consents()) == 1
 
 
-def test_warnings_stand_beside_the_resource(scene: Scene) -> None:
+def test_warnings_come_in_a_header_beside_the_resource(scene: Scene) -> None:
     refusal = people.consent_for(scene.payer.reference, "NOSUCH", effect="deny")
     answer = scene.api.call("POST", "/fhir/Consent", refusal, scene.device.who)
     assert answer.status == 201

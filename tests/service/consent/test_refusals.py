@@ -1,4 +1,4 @@
-"""Whoever is refused for their role, their scope or what they sent leaves one audit with the person named."""
+"""A refusal because of the role, the scope or the body leaves one audit event, which names the person."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ def narrow(scene: Scene) -> Who:
     return Who(scene.payer.id, scope="system/Condition.rs")
 
 
-def asked(scene: Scene) -> dict[str, Any]:
+def consent_request(scene: Scene) -> dict[str, Any]:
     return {"patient": scene.patient, "consent": people.consent_for(scene.payer.reference)}
 
 
@@ -41,12 +41,18 @@ def consent(scene: Scene, **more: Any) -> dict[str, Any]:
     return people.consent_for(scene.payer.reference, patient=scene.patient, **more)
 
 
-REFUSED: dict[str, tuple[int, Send]] = {
+REFUSALS: dict[str, tuple[int, Send]] = {
     "a decision outside the scope": (403, lambda s, _: decision(s, narrow(s))),
     "a decision for no declarable purpose": (403, lambda s, _: decision(s, s.payer.who, purpose="TREAT")),
     "a decision about an unknown action": (400, lambda s, _: decision(s, s.payer.who, action="x")),
-    "asking by an auditor": (403, lambda s, _: send(s, auditor(s), "POST", "/consent/requests", asked(s))),
-    "asking outside the scope": (403, lambda s, _: send(s, narrow(s), "POST", "/consent/requests", asked(s))),
+    "asking by an auditor": (
+        403,
+        lambda s, _: send(s, auditor(s), "POST", "/consent/requests", consent_request(s)),
+    ),
+    "asking outside the scope": (
+        403,
+        lambda s, _: send(s, narrow(s), "POST", "/consent/requests", consent_request(s)),
+    ),
     "proposing by an auditor": (
         403,
         lambda s, _: send(s, auditor(s), "POST", "/fhir/Consent", consent(s, status="proposed")),
@@ -87,7 +93,7 @@ REFUSED: dict[str, tuple[int, Send]] = {
         403,
         lambda s, _: send(s, narrow(s), "GET", f"/consent/requests?patient={s.patient}"),
     ),
-    "listing by a parameter that is none": (
+    "listing by an unknown parameter": (
         400,
         lambda s, _: send(s, s.payer.who, "GET", f"/consent/requests?patient={s.patient}&x=1"),
     ),
@@ -98,12 +104,12 @@ REFUSED: dict[str, tuple[int, Send]] = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_a_refusal_about_a_person_is_audited_once(scene: Scene, what: str) -> None:
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_about_a_person_is_audited_once(scene: Scene, name: str) -> None:
     request = scene.ask().json()["id"]
-    status, refused = REFUSED[what]
+    status, send_refused = REFUSALS[name]
     before = scene.audits()
-    answer = refused(scene, request)
+    answer = send_refused(scene, request)
     assert answer.status == status, answer.body
     audits = [parse(one.body)["outcome"] for one in scene.audits() if one not in before]
     assert audits == ["4"]

@@ -26,7 +26,7 @@ from tests.world import World, memory_world, new_key
 
 @dataclass
 class MemoryAssertions:
-    """Remembers assertions by the names that DynamoDB has for them, under a lock."""
+    """Remembers assertions by the keys that DynamoDB has for them, under a lock."""
 
     used: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -61,24 +61,23 @@ def api(ports: Ports) -> Api:
 
 @pytest.fixture
 def hospital(world: World) -> Organization:
-    """A provider."""
     return admit(world, "hospital", ["provider"])
 
 
-def registered(api: Api, provider: Organization, patient: dict[str, Any]) -> str:
+def register(api: Api, provider: Organization, patient: dict[str, Any]) -> str:
     """The id of a person whom `provider` registers at the door."""
     answer = api.call("POST", "/fhir/Patient", patient, provider.who)
     assert answer.status == 201, answer.body
     return str(answer.json()["id"])
 
 
-def versioned(n: int) -> dict[str, Any]:
-    """One person, with another identifier in each version."""
+def with_identifier(n: int) -> dict[str, Any]:
+    """The same person with the identifier of version `n`."""
     return {**synthetic_patient(1), "identifier": synthetic_patient(n)["identifier"]}
 
 
-def corrected(world: World, patient: str, resource: dict[str, Any]) -> None:
-    """The next version of a Patient, its identifiers beside the earlier ones, as the records door does it."""
+def correct(world: World, patient: str, resource: dict[str, Any]) -> None:
+    """Store the next version of a Patient and keep the earlier identifiers, as the records door does."""
     before = world.reader.find(Doc("Patient", patient))
     assert before is not None
     draft = Draft(before.doc, render(with_meta(resource, patient, before.version + 1, world.clock())), before)

@@ -1,4 +1,4 @@
-"""What remembers used assertions: the fake and DynamoDB's keep one contract."""
+"""The memories of used assertions: the fake and the one in DynamoDB keep the same contract."""
 
 from collections.abc import Iterator
 
@@ -39,13 +39,13 @@ def test_the_first_use_counts_and_no_later_one(assertions: Assertions) -> None:
     assert not assertions.spend("d.a", "one", 1_900_000_000)
 
 
-def test_a_jti_is_each_clients_own(assertions: Assertions) -> None:
+def test_two_clients_may_use_the_same_jti(assertions: Assertions) -> None:
     assert assertions.spend("d.a", "one", 1_800_000_000)
     assert assertions.spend("d.b", "one", 1_800_000_000)
     assert assertions.spend("d.a", "two", 1_800_000_000)
 
 
-def test_where_the_client_ends_and_the_jti_begins_is_told_apart(assertions: Assertions) -> None:
+def test_the_border_between_client_and_jti_counts(assertions: Assertions) -> None:
     assert assertions.spend("d.a", "b\nc", 1_800_000_000)
     assert assertions.spend("d.a\nb", "c", 1_800_000_000)
 
@@ -56,6 +56,6 @@ def test_any_text_is_a_jti(assertions: Assertions, jti: str) -> None:
     assert not assertions.spend("d.a", jti, 1_800_000_000)
 
 
-def test_half_a_character_is_no_text(assertions: Assertions) -> None:
+def test_a_lone_surrogate_is_refused(assertions: Assertions) -> None:
     with pytest.raises(Malformed):
         assertions.spend("d.a", "\ud800", 1_800_000_000)

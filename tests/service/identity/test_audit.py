@@ -1,4 +1,4 @@
-"""Who asked the identity door about a person, and what came of it, is in that person's audit."""
+"""A person's audit holds every request about them at the identity door, with its outcome."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,14 +8,14 @@ import pytest
 from carevouch.kernel.jsontext import parse
 from tests.api import Api, Who
 from tests.people import Device, Organization, admit, bind_device, synthetic_patient
-from tests.service.identity.conftest import corrected, registered, versioned
+from tests.service.identity.conftest import correct, register, with_identifier
 from tests.world import World
 
 DOORS = [("GET", ""), ("GET", "/secret"), ("DELETE", "")]
 
 
 def audits(world: World, patient: str | None) -> list[tuple[str, str, str, str]]:
-    """(who, interaction, outcome, why) of each AuditEvent of this month."""
+    """Agent, interaction, outcome and its description of each AuditEvent of this month."""
     stored = world.reader.month_of_audit(patient, world.clock.now[:7]).latest("AuditEvent")
     return sorted(fact(parse(each.body)) for each in stored)
 
@@ -27,11 +27,11 @@ def fact(event: Any) -> tuple[str, str, str, str]:
 
 @pytest.fixture
 def device(world: World, api: Api, hospital: Organization) -> Device:
-    return bind_device(world, hospital, registered(api, hospital, synthetic_patient(1)))
+    return bind_device(world, hospital, register(api, hospital, synthetic_patient(1)))
 
 
 @pytest.mark.parametrize(("tail", "why"), [("", "self"), ("/secret", "self: the subject secret")])
-def test_what_the_own_device_reads_is_audited(
+def test_reads_by_the_persons_own_device_are_audited(
     world: World, api: Api, device: Device, tail: str, why: str
 ) -> None:
     path = f"/identity/subjects/{device.patient}{tail}"
@@ -40,10 +40,10 @@ def test_what_the_own_device_reads_is_audited(
 
 
 @pytest.mark.parametrize(("method", "tail"), DOORS)
-def test_whoever_else_asks_is_refused_and_the_person_can_see_it(
+def test_every_other_caller_is_refused_and_the_person_can_see_it(
     world: World, api: Api, hospital: Organization, device: Device, method: str, tail: str
 ) -> None:
-    other = bind_device(world, hospital, registered(api, hospital, synthetic_patient(2)))
+    other = bind_device(world, hospital, register(api, hospital, synthetic_patient(2)))
     path = f"/identity/subjects/{device.patient}{tail}"
     interaction = "delete" if method == "DELETE" else "read"
     answers = [api.call(method, path, who=who) for who in (hospital.who, other.who)]
@@ -57,7 +57,7 @@ def test_whoever_else_asks_is_refused_and_the_person_can_see_it(
 
 
 @pytest.mark.parametrize(("method", "tail"), DOORS)
-def test_asking_for_nobody_costs_and_answers_the_same(
+def test_an_absent_person_gets_the_same_answer_and_audit(
     world: World, api: Api, hospital: Organization, device: Device, method: str, tail: str
 ) -> None:
     refused = api.call(method, f"/identity/subjects/{device.patient}{tail}", who=hospital.who)
@@ -78,7 +78,7 @@ def test_an_erasure_is_its_own_audit_and_gives_its_receipt(world: World, api: Ap
     assert api.call("DELETE", path, who=device.who).status == 401
 
 
-def test_who_learns_a_persons_id_by_an_identifier_is_audited(
+def test_finding_a_person_by_an_identifier_is_audited(
     world: World, api: Api, hospital: Organization, device: Device
 ) -> None:
     clinic = admit(world, "clinic", ["provider"])
@@ -90,17 +90,17 @@ def test_who_learns_a_persons_id_by_an_identifier_is_audited(
     assert audits(world, device.patient) == [(clinic.reference, "create", "0", "linked already")]
 
 
-def test_who_comes_with_an_identifier_of_an_earlier_version_is_audited(
+def test_finding_a_person_by_an_earlier_identifier_is_audited(
     world: World, api: Api, hospital: Organization
 ) -> None:
     clinic = admit(world, "clinic", ["provider"])
-    patient = registered(api, hospital, versioned(1))
-    corrected(world, patient, versioned(2))
-    assert api.call("POST", "/fhir/Patient", versioned(1), clinic.who).status == 409
+    patient = register(api, hospital, with_identifier(1))
+    correct(world, patient, with_identifier(2))
+    assert api.call("POST", "/fhir/Patient", with_identifier(1), clinic.who).status == 409
     assert audits(world, patient) == [(clinic.reference, "create", "4", "conflict")]
 
 
-def test_without_a_token_nothing_is_told_and_nothing_stored(world: World, api: Api, device: Device) -> None:
+def test_a_request_without_a_token_reveals_and_stores_nothing(world: World, api: Api, device: Device) -> None:
     unbound = Who(device.patient, "device", "patient/*.cruds", f"{device.patient}.{'a' * 26}")
     for who in (None, unbound):
         assert api.call("GET", f"/identity/subjects/{device.patient}", who=who).status == 401

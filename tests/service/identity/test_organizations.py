@@ -1,4 +1,4 @@
-"""Admissions through the identity door: the operator's signature is the authority, and nothing else is."""
+"""Admissions through the identity door: the operator's signature is the only authority."""
 
 import os
 from dataclasses import dataclass, replace
@@ -34,21 +34,21 @@ def operator(world: World) -> "Operator":
 
 @dataclass
 class Operator:
-    """The operator's desk in a world, with its count of events."""
+    """The operator's software in a world, with its count of events."""
 
     world: World
     n: int = 0
 
     def _facts(self) -> dict[str, Any]:
         self.n += 1
-        drawn = ActEntropy(os.urandom(16), os.urandom(16), (os.urandom(32), os.urandom(32)), os.urandom(32))
+        entropy = ActEntropy(os.urandom(16), os.urandom(16), (os.urandom(32), os.urandom(32)), os.urandom(32))
         world = self.world
         return {
             "operator": world.operator,
             "genesis": world.genesis,
             "n": self.n,
             "time": world.clock(),
-            "entropy": drawn,
+            "entropy": entropy,
         }
 
     def admission(self, resource: dict[str, Any] = NAMED, **changed: Any) -> JsonObject:
@@ -71,7 +71,7 @@ def id_of(posted: JsonObject) -> str:
 
 
 def revisions(*, own: str = "", version: int = 1, admission: bytes | None = None) -> list[Revision]:
-    """An Organization and its Admission; what a test breaks, it names."""
+    """An Organization and its Admission, with the values that a test breaks."""
     own = own or directory(part(os.urandom(16)))
     bodies = {
         "Organization": render({"resourceType": "Organization", "id": own, "name": "Thistle Clinic"}),
@@ -83,9 +83,9 @@ def revisions(*, own: str = "", version: int = 1, admission: bytes | None = None
     ]
 
 
-def signed(world: World, acted: list[Revision], **said: Any) -> JsonObject:
-    """A body whose event says what the test wants; true in everything else."""
-    act, time = assemble(acted), said.get("time", world.clock())
+def signed_request(world: World, act_revisions: list[Revision], **changes: Any) -> JsonObject:
+    """A body whose event has the values of the test, and right ones elsewhere."""
+    act, time = assemble(act_revisions), changes.get("time", world.clock())
     facts = {
         "id": part(os.urandom(16)),
         "type": "organization.admitted",
@@ -94,11 +94,11 @@ def signed(world: World, acted: list[Revision], **said: Any) -> JsonObject:
         "epoch": 1,
         "time": time,
         "seal_by": later(time, world.genesis.seal_by_seconds),
-        "count": len(acted),
+        "count": len(act_revisions),
         "root": act.root,
         "tags": (os.urandom(TAG_BYTES),),
     }
-    signer = said.pop("signer", world.operator)
+    signer = changes.pop("signer", world.operator)
     documents = [
         {
             "doc": str(item.doc),
@@ -107,9 +107,9 @@ def signed(world: World, acted: list[Revision], **said: Any) -> JsonObject:
             "nonce": b64u(item.nonce),
             "body": b64u(item.body),
         }
-        for item in acted
+        for item in act_revisions
     ]
-    event = sign(event_payload(**{**facts, **said}), EVENT_TYP, signer)
+    event = sign(event_payload(**{**facts, **changes}), EVENT_TYP, signer)
     return {"event": event, "documents": documents}
 
 
@@ -142,7 +142,7 @@ def test_a_suspended_organisation_may_do_nothing_until_it_is_active_again(
     assert api.call("POST", "/fhir/Patient", synthetic_patient(1), who).status == 201
 
 
-def test_a_change_follows_what_stood_by_version_and_leaf_hash(
+def test_a_change_follows_the_version_and_leaf_hash_before_it(
     world: World, api: Api, operator: Operator
 ) -> None:
     posted = operator.admission()
@@ -184,11 +184,11 @@ def test_a_change_of_an_organisation_that_was_never_admitted_here_is_a_conflict(
 
 
 @pytest.mark.parametrize("seconds", [-600, 600])
-def test_ten_minutes_is_not_too_old(seconds: int, world: World, api: Api) -> None:
-    assert post(api, signed(world, revisions(), time=later(world.clock(), seconds))).status == 201
+def test_an_admission_may_be_ten_minutes_old(seconds: int, world: World, api: Api) -> None:
+    assert post(api, signed_request(world, revisions(), time=later(world.clock(), seconds))).status == 201
 
 
-def test_what_the_operator_did_not_sign_so_is_refused_and_stores_nothing(world: World, api: Api) -> None:
+def test_an_admission_that_the_operator_did_not_sign_is_refused(world: World, api: Api) -> None:
     now, own = world.clock(), directory(part(bytes(16)))
     private = {**KEYS[0], "d": "AAAA"}
     bad_keys = admission_body(Admission(own, ("provider",), (private,), ACTIVE))
@@ -196,33 +196,38 @@ def test_what_the_operator_did_not_sign_so_is_refused_and_stores_nothing(world: 
     other = admission_body(Admission(directory(part(bytes(15) + b"1")), ("provider",), KEYS, ACTIVE))
     person = part(bytes(16))
     third = revisions()[:1]
-    # What is posted, the status it is answered with, and a word of the sentence.
+    other_event = signed_request(world, revisions())["event"]
+    # The posted body, the status of the answer, and a part of its message.
     table: list[tuple[JsonObject, int, str]] = [
-        (signed(world, revisions(), signer=new_key()), 403, "only the operator"),
-        (signed(world, revisions(), signer=world.roots["identity"]), 403, "only the operator"),
-        (signed(world, revisions(), producer="identity"), 403, "only the operator"),
-        (signed(world, revisions(), type="patient.registered"), 403, "only the operator"),
-        (signed(world, revisions(), time=later(now, -600.001)), 400, "too long ago"),
-        (signed(world, revisions(), time=later(now, 600.001)), 400, "in the future"),
-        (signed(world, revisions(), seal_by=later(now, 601)), 400, "seal_by"),
-        (signed(world, revisions(), epoch=2), 400, "epoch"),
-        (signed(world, revisions(), root=bytes(32)), 400, "does not commit"),
-        (signed(world, revisions(), count=3), 400, "does not commit"),
-        ({**signed(world, revisions()), "documents": signed(world, revisions())["documents"]}, 400, "commit"),
-        (signed(world, revisions(version=2)), 409, "current version is 0"),
-        (signed(world, [replace(item, prev=bytes(32)) for item in revisions()]), 409, "version is 0"),
-        (signed(world, revisions()[:1]), 400, "and then its Admission"),
-        (signed(world, revisions()[::-1]), 400, "and then its Admission"),
-        (signed(world, [*revisions(), *third]), 400, "and then its Admission"),
-        (signed(world, [*revisions(), *third, *third]), 400, "does not commit"),
-        (signed(world, revisions(own=person)), 400, "does not name a document"),
-        (signed(world, revisions(own=own, admission=bad_keys)), 400, "public JWKs"),
-        (signed(world, revisions(own=own, admission=no_role)), 400, "roles"),
-        (signed(world, revisions(own=own, admission=other)), 400, "directory id"),
-        (signed(world, revisions(own=own, admission=b"{}")), 400, "exactly v"),
-        ({**signed(world, revisions()), "note": "x"}, 400, "exactly event and documents"),
+        (signed_request(world, revisions(), signer=new_key()), 403, "only the operator"),
+        (signed_request(world, revisions(), signer=world.roots["identity"]), 403, "only the operator"),
+        (signed_request(world, revisions(), producer="identity"), 403, "only the operator"),
+        (signed_request(world, revisions(), type="patient.registered"), 403, "only the operator"),
+        (signed_request(world, revisions(), time=later(now, -600.001)), 400, "too long ago"),
+        (signed_request(world, revisions(), time=later(now, 600.001)), 400, "in the future"),
+        (signed_request(world, revisions(), seal_by=later(now, 601)), 400, "seal_by"),
+        (signed_request(world, revisions(), epoch=2), 400, "epoch"),
+        (signed_request(world, revisions(), root=bytes(32)), 400, "does not commit"),
+        (signed_request(world, revisions(), count=3), 400, "does not commit"),
+        (
+            {"event": other_event, "documents": signed_request(world, revisions())["documents"]},
+            400,
+            "commit",
+        ),
+        (signed_request(world, revisions(version=2)), 409, "current version is 0"),
+        (signed_request(world, [replace(item, prev=bytes(32)) for item in revisions()]), 409, "version is 0"),
+        (signed_request(world, revisions()[:1]), 400, "and then its Admission"),
+        (signed_request(world, revisions()[::-1]), 400, "and then its Admission"),
+        (signed_request(world, [*revisions(), *third]), 400, "and then its Admission"),
+        (signed_request(world, [*revisions(), *third, *third]), 400, "does not commit"),
+        (signed_request(world, revisions(own=person)), 400, "does not name a document"),
+        (signed_request(world, revisions(own=own, admission=bad_keys)), 400, "public JWKs"),
+        (signed_request(world, revisions(own=own, admission=no_role)), 400, "roles"),
+        (signed_request(world, revisions(own=own, admission=other)), 400, "directory id"),
+        (signed_request(world, revisions(own=own, admission=b"{}")), 400, "exactly v"),
+        ({**signed_request(world, revisions()), "note": "x"}, 400, "exactly event and documents"),
         ({"documents": []}, 400, "exactly event and documents"),
-        ({"event": signed(world, revisions())["event"], "documents": {}}, 400, "exactly event"),
+        ({"event": signed_request(world, revisions())["event"], "documents": {}}, 400, "exactly event"),
         ({"event": "", "documents": []}, 400, ""),
         (NAMED, 400, "exactly event and documents"),
     ]
@@ -246,7 +251,7 @@ def test_what_the_operator_did_not_sign_so_is_refused_and_stores_nothing(world: 
         ("extra", "x"),
     ],
 )
-def test_a_document_of_another_shape_is_refused(
+def test_a_document_of_another_form_is_refused(
     member: str, value: Any, world: World, api: Api, operator: Operator
 ) -> None:
     posted = operator.admission()
@@ -255,22 +260,22 @@ def test_a_document_of_another_shape_is_refused(
     assert world.reader.find(Doc("Admission", id_of(posted))) is None
 
 
-def test_the_facts_of_a_request_are_those_that_were_handed_in(world: World, operator: Operator) -> None:
-    drawn = ActEntropy(bytes(16), bytes(15) + b"2", (bytes(32), bytes(31) + b"3"), bytes(31) + b"4")
-    posted = operator.admission(entropy=drawn, status=SUSPENDED)
+def test_a_request_has_the_given_ids_nonces_and_status(world: World, operator: Operator) -> None:
+    entropy = ActEntropy(bytes(16), bytes(15) + b"2", (bytes(32), bytes(31) + b"3"), bytes(31) + b"4")
+    posted = operator.admission(entropy=entropy, status=SUSPENDED)
     event = parse_event(posted["event"])
     facts = EventFacts(
-        part(drawn.event),
+        part(entropy.event),
         "organization.admitted",
         "operator",
         1,
         1,
         world.clock(),
         later(world.clock(), world.genesis.seal_by_seconds),
-        (drawn.tag,),
+        (entropy.tag,),
     )
     assert (event.id, event.type, event.n, event.time) == (facts.id, facts.type, facts.n, facts.time)
     assert (event.seal_by, event.tags) == (facts.seal_by, facts.tags)
     before = read_request(posted, world.genesis)
-    assert (before.organization.nonce, before.admission.nonce) == drawn.nonces
+    assert (before.organization.nonce, before.admission.nonce) == entropy.nonces
     assert before.terms.status == SUSPENDED

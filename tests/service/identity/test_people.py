@@ -17,7 +17,7 @@ from services.identity.ports import Ports
 from tests.api import Answer, Api, Who
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.people import Organization, admit, bind_device, enrol, synthetic_patient
-from tests.service.identity.conftest import corrected, registered, versioned
+from tests.service.identity.conftest import correct, register, with_identifier
 from tests.world import World, new_key
 
 SEED = bytes(range(16))
@@ -29,11 +29,11 @@ def test_a_registered_patient_has_the_servers_id_and_names_its_author(
     api: Api, hospital: Organization
 ) -> None:
     answer = api.call("POST", "/fhir/Patient", {**synthetic_patient(1), "id": "mine"}, hospital.who)
-    told = answer.json()
+    body = answer.json()
     assert answer.status == 201
-    assert told["id"] != "mine"
-    assert told["meta"]["source"] == hospital.reference
-    assert answer.headers["location"].endswith(f"/fhir/Patient/{told['id']}/_history/1")
+    assert body["id"] != "mine"
+    assert body["meta"]["source"] == hospital.reference
+    assert answer.headers["location"].endswith(f"/fhir/Patient/{body['id']}/_history/1")
     assert len(answer.headers["carevouch-receipt"].split(" ")) == 2
 
 
@@ -41,7 +41,7 @@ def test_the_same_identifier_makes_one_person_and_links_the_second_provider(
     world: World, api: Api, hospital: Organization
 ) -> None:
     clinic = admit(world, "clinic", ["provider"])
-    patient = registered(api, hospital, synthetic_patient(1))
+    patient = register(api, hospital, synthetic_patient(1))
     again = api.call("POST", "/fhir/Patient", synthetic_patient(1), clinic.who)
     assert again.status == 200
     # Being linked shows the id and nothing else: reading is another matter.
@@ -75,8 +75,8 @@ def test_concurrent_registrations_of_one_identifier_make_one_person(
 
 def test_identifiers_of_two_people_in_one_patient_are_a_conflict(api: Api, hospital: Organization) -> None:
     one, two = synthetic_patient(1), synthetic_patient(2)
-    registered(api, hospital, one)
-    registered(api, hospital, two)
+    register(api, hospital, one)
+    register(api, hospital, two)
     both = {**one, "identifier": [*one["identifier"], *two["identifier"]]}
     assert api.call("POST", "/fhir/Patient", both, hospital.who).status == 409
 
@@ -84,27 +84,31 @@ def test_identifiers_of_two_people_in_one_patient_are_a_conflict(api: Api, hospi
 def test_a_corrected_identifier_leads_nobody_to_the_wrong_person(
     world: World, api: Api, hospital: Organization
 ) -> None:
-    """The hospital typed another person's number, then corrected it; that person comes to a clinic."""
+    """The hospital typed another person's number and then corrected it. That person comes to a clinic."""
     clinic = admit(world, "clinic", ["provider"])
-    patient = registered(api, hospital, versioned(1))
-    corrected(world, patient, versioned(2))
-    refused = api.call("POST", "/fhir/Patient", versioned(1), clinic.who)
+    patient = register(api, hospital, with_identifier(1))
+    correct(world, patient, with_identifier(2))
+    refused = api.call("POST", "/fhir/Patient", with_identifier(1), clinic.who)
     assert refused.status == 409
     assert "earlier record" in refused.json()["issue"][0]["diagnostics"]
     assert patient.encode() not in refused.body
     assert len(world.reader.person(patient).latest("Enrolment")) == 1
-    both = {**versioned(1), "identifier": [*versioned(1)["identifier"], *versioned(2)["identifier"]]}
+    both = {
+        **with_identifier(1),
+        "identifier": [*with_identifier(1)["identifier"], *with_identifier(2)["identifier"]],
+    }
     assert api.call("POST", "/fhir/Patient", both, clinic.who).status == 409
-    assert api.call("POST", "/fhir/Patient", versioned(2), clinic.who).json()["id"] == patient
+    assert api.call("POST", "/fhir/Patient", with_identifier(2), clinic.who).json()["id"] == patient
 
 
-def test_an_identifier_that_was_added_leads_to_its_person_as_the_first_does(
-    world: World, api: Api, hospital: Organization
-) -> None:
-    patient = registered(api, hospital, versioned(1))
-    both = {**versioned(1), "identifier": [*versioned(1)["identifier"], *versioned(2)["identifier"]]}
-    corrected(world, patient, both)
-    for known in (versioned(1), versioned(2), both):
+def test_an_added_identifier_leads_to_its_person(world: World, api: Api, hospital: Organization) -> None:
+    patient = register(api, hospital, with_identifier(1))
+    both = {
+        **with_identifier(1),
+        "identifier": [*with_identifier(1)["identifier"], *with_identifier(2)["identifier"]],
+    }
+    correct(world, patient, both)
+    for known in (with_identifier(1), with_identifier(2), both):
         assert api.call("POST", "/fhir/Patient", known, hospital.who).json()["id"] == patient
 
 
@@ -197,26 +201,26 @@ def test_bad_input_gets_its_status_and_leaves_nothing(
     assert (set(rows.rows), set(keys.rows) - {DEPLOYMENT_PK}) == (before[0], before[1] - {DEPLOYMENT_PK})
 
 
-def test_the_largest_patient_that_is_taken_fits_its_row(api: Api, hospital: Organization) -> None:
+def test_the_largest_accepted_patient_fits_its_row(api: Api, hospital: Organization) -> None:
     body = SOMEBODY + b',"name":[{"text":"' + b"x" * 378_000 + b'"}]}'
     headers = {"idempotency-key": "k" * 255}
     assert api.call("POST", "/fhir/Patient", body, hospital.who, headers).status == 201
 
 
-def numbered(count: int) -> dict[str, Any]:
-    """One person with that many identifiers."""
+def patient_with_identifiers(count: int) -> dict[str, Any]:
+    """A person with this number of identifiers."""
     numbers = [{"system": "s:numbers", "value": str(n)} for n in range(count)]
     return {**synthetic_patient(1), "identifier": numbers}
 
 
-def test_more_identifiers_than_can_be_kept_are_refused_not_cut(
+def test_too_many_identifiers_are_refused_and_not_cut(
     world: World, ports: Ports, api: Api, hospital: Organization
 ) -> None:
-    refused = api.call("POST", "/fhir/Patient", numbered(41), hospital.who)
+    refused = api.call("POST", "/fhir/Patient", patient_with_identifiers(41), hospital.who)
     assert refused.status == 422
     assert "at most 40" in refused.json()["issue"][0]["diagnostics"]
-    patient = registered(api, hospital, numbered(40))
-    last = {**numbered(40), "identifier": numbered(40)["identifier"][-1:]}
+    patient = register(api, hospital, patient_with_identifiers(40))
+    last = {**patient_with_identifiers(40), "identifier": patient_with_identifiers(40)["identifier"][-1:]}
     assert ports.index.one(last) == Doc("Patient", patient)
 
 
@@ -234,11 +238,11 @@ class TestDevices:
         patient = enrol(world, hospital)
         answer = api.call("POST", "/identity/devices", self.posted(world, hospital, patient))
         assert answer.status == 201
-        told = answer.json()
-        assert told["client_id"] == patient
-        device = Who(patient, "device", "patient/*.rs", told["device"])
+        body = answer.json()
+        assert body["client_id"] == patient
+        device = Who(patient, "device", "patient/*.rs", body["device"])
         listed = api.call("GET", f"/identity/subjects/{patient}", who=device).json()
-        assert [item["device"] for item in listed["devices"]] == [told["device"]]
+        assert [item["device"] for item in listed["devices"]] == [body["device"]]
 
     def test_a_code_binds_one_device_and_no_second(
         self, world: World, api: Api, hospital: Organization
@@ -292,8 +296,8 @@ class TestDevices:
         patient = enrol(world, hospital)
         device = bind_device(world, hospital, patient)
         path = f"/identity/subjects/{patient}/secret"
-        told = api.call("GET", path, who=device.who).json()
-        secret = jwe.decrypt_compact(told["jwe"], ECKey.import_key(device.key._key)).plaintext
+        body = api.call("GET", path, who=device.who).json()
+        secret = jwe.decrypt_compact(body["jwe"], ECKey.import_key(device.key._key)).plaintext
         event = world.reader.person(patient).latest("BoundDevice")[0].event
         assert secret is not None
         assert tag(secret, event.id) in event.tags
@@ -304,7 +308,7 @@ class TestDevices:
         [("GET", "", "r"), ("GET", "/secret", "r"), ("DELETE", "", "d")],
         ids=["devices", "secret", "erase"],
     )
-    def test_a_token_covers_what_its_scope_says_and_no_more(
+    def test_a_token_covers_only_its_scope(
         self, world: World, api: Api, hospital: Organization, method: str, tail: str, needed: str
     ) -> None:
         patient = enrol(world, hospital)

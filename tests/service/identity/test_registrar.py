@@ -1,8 +1,8 @@
 """Only the provider that registered a person may bind a device for them, at the door and in every row.
 
-A provider links itself with a person by knowing an identifier; were that enough to offer a device, it could
-read everything, consent to anything and erase. The forged rows are put there by the identity service's own
-key, past its door, and must count for nothing all the same.
+A provider can link itself with a person if it knows an identifier. If a link were enough to offer a device,
+the provider could read everything, consent to anything and erase the person. The forged rows are written with
+the identity service's own key, past its door. They must count for nothing all the same.
 """
 
 from collections.abc import Callable
@@ -41,8 +41,10 @@ ONLY = "only the provider that registered the person may enrol a device"
 Forge = Callable[[World, Organization, str], Device]
 
 
-def offered(world: World, api: Api, provider: Organization, patient: str, seconds: float = 600) -> Answer:
-    """A fresh device binds itself by an offer of `provider`, at the door."""
+def bind_at_door(
+    world: World, api: Api, provider: Organization, patient: str, seconds: float = 600
+) -> Answer:
+    """The answer of the door to a new device that binds itself by an offer of `provider`."""
     seed = bytes(range(SEED_BYTES))
     exp = later(world.clock(), seconds)
     offer = make_offer(patient, one_time_key(seed).jwk, exp, provider.id, provider.key)
@@ -54,8 +56,8 @@ def token_of(world: World, api: Api, device: Device) -> Answer:
     return ask(api, signed, "patient/*.cruds")
 
 
-def counts(world: World, device: Device) -> bool:
-    """Whether a consent under the signature of `device` permits anything."""
+def is_valid(world: World, device: Device) -> bool:
+    """Whether the signature of `device` under a consent counts."""
     payer = admit(world, "payer", ["payer"])
     grant(world, device, consent_for(payer.reference))
     consents = Consents(world.reader, f"{BASE_URL}/fhir", UTC).of(world.reader.person(device.patient))
@@ -68,13 +70,13 @@ def test_a_provider_that_only_knew_an_identifier_cannot_enrol_a_device(
 ) -> None:
     patient = api.call("POST", "/fhir/Patient", synthetic_patient(1), hospital.who).json()["id"]
     clinic = admit(world, "clinic", ["provider"])
-    assert offered(world, api, clinic, patient).status == 404
+    assert bind_at_door(world, api, clinic, patient).status == 404
     known = api.call("POST", "/fhir/Patient", synthetic_patient(1), clinic.who)
     assert (known.status, known.json()["id"]) == (200, patient)
-    refused = offered(world, api, clinic, patient)
+    refused = bind_at_door(world, api, clinic, patient)
     assert (refused.status, refused.json()["detail"]) == (403, ONLY)
     assert world.reader.person(patient).latest("BoundDevice") == []
-    assert offered(world, api, hospital, patient).status == 201
+    assert bind_at_door(world, api, hospital, patient).status == 201
 
 
 def test_a_person_made_by_a_bundle_is_registered_by_its_author(
@@ -94,26 +96,28 @@ def test_a_person_made_by_a_bundle_is_registered_by_its_author(
     assert found is not None
     clinic = admit(world, "clinic", ["provider"])
     link(world, clinic, found.id)
-    assert offered(world, api, clinic, found.id).status == 403
-    assert offered(world, api, hospital, found.id).status == 201
+    assert bind_at_door(world, api, clinic, found.id).status == 403
+    assert bind_at_door(world, api, hospital, found.id).status == 201
 
 
-def test_absent_and_unlinked_look_alike(world: World, api: Api, hospital: Organization) -> None:
+def test_absent_and_unlinked_people_get_the_same_answer(
+    world: World, api: Api, hospital: Organization
+) -> None:
     clinic = admit(world, "clinic", ["provider"])
     answers = [
-        offered(world, api, clinic, enrol(world, hospital)),
-        offered(world, api, clinic, "a" * 26),
-        offered(world, api, clinic, "nobody"),
+        bind_at_door(world, api, clinic, enrol(world, hospital)),
+        bind_at_door(world, api, clinic, "a" * 26),
+        bind_at_door(world, api, clinic, "nobody"),
     ]
     assert {(answer.status, answer.body) for answer in answers} == {(404, answers[0].body)}
 
 
 def test_an_offer_is_good_for_a_day_at_most(world: World, api: Api, hospital: Organization) -> None:
     patient = enrol(world, hospital)
-    refused = offered(world, api, hospital, patient, 86_400.001)
+    refused = bind_at_door(world, api, hospital, patient, 86_400.001)
     assert refused.status == 403
     assert "24 hours" in refused.json()["detail"]
-    assert offered(world, api, hospital, patient, 86_400).status == 201
+    assert bind_at_door(world, api, hospital, patient, 86_400).status == 201
 
 
 CHANGES: dict[str, Any] = {
@@ -132,14 +136,14 @@ def test_an_offer_counts_only_under_the_current_admission(
     world.clock.advance(ahead)
     readmit(world, hospital, **change)
     world.clock.advance(-ahead)
-    refused = offered(world, api, hospital, patient)
+    refused = bind_at_door(world, api, hospital, patient)
     assert (refused.status, refused.json()["title"]) == (403, "forbidden")
     assert world.reader.person(patient).latest("BoundDevice") == []
 
 
-def test_a_payer_that_registered_somebody_still_offers_nothing(world: World, api: Api) -> None:
+def test_a_payer_that_registered_a_person_cannot_enrol_a_device(world: World, api: Api) -> None:
     payer = admit(world, "payer", ["payer"])
-    assert offered(world, api, payer, enrol(world, payer)).status == 403
+    assert bind_at_door(world, api, payer, enrol(world, payer)).status == 403
 
 
 def by_a_linked_provider(world: World, _hospital: Organization, patient: str) -> Device:
@@ -148,21 +152,9 @@ def by_a_linked_provider(world: World, _hospital: Organization, patient: str) ->
     return bind_device(world, clinic, patient)
 
 
-def by_a_provider_without_a_link(world: World, _hospital: Organization, patient: str) -> Device:
-    return bind_device(world, admit(world, "clinic", ["provider"]), patient)
-
-
 def by_a_registering_payer(world: World, _hospital: Organization, _patient: str) -> Device:
     payer = admit(world, "rogue payer", ["payer", "app"])
     return bind_device(world, payer, enrol(world, payer))
-
-
-def by_a_former_provider(world: World, hospital: Organization, patient: str) -> Device:
-    return bind_device(world, readmit(world, hospital, roles=["app"]), patient)
-
-
-def by_a_suspended_provider(world: World, hospital: Organization, patient: str) -> Device:
-    return bind_device(world, readmit(world, hospital, status="suspended"), patient)
 
 
 def with_a_retired_key(world: World, hospital: Organization, patient: str) -> Device:
@@ -185,19 +177,25 @@ def before_the_person_was_registered(world: World, hospital: Organization, patie
     return device
 
 
-FORGERIES: tuple[Forge, ...] = (
-    by_a_linked_provider,
-    by_a_provider_without_a_link,
-    by_a_registering_payer,
-    by_a_former_provider,
-    by_a_suspended_provider,
-    with_a_retired_key,
-    with_a_key_admitted_later,
-    before_the_person_was_registered,
-)
+FORGERIES: dict[str, Forge] = {
+    "by a linked provider": by_a_linked_provider,
+    "by a provider without a link": lambda world, _hospital, patient: bind_device(
+        world, admit(world, "clinic", ["provider"]), patient
+    ),
+    "by a registering payer": by_a_registering_payer,
+    "by a former provider": lambda world, hospital, patient: bind_device(
+        world, readmit(world, hospital, roles=["app"]), patient
+    ),
+    "by a suspended provider": lambda world, hospital, patient: bind_device(
+        world, readmit(world, hospital, status="suspended"), patient
+    ),
+    "with a retired key": with_a_retired_key,
+    "with a key admitted later": with_a_key_admitted_later,
+    "before the person was registered": before_the_person_was_registered,
+}
 
 
-@pytest.mark.parametrize("forge", FORGERIES)
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
 def test_a_forged_device_gets_no_token_and_its_consents_permit_nothing(
     world: World, api: Api, hospital: Organization, forge: Forge
 ) -> None:
@@ -205,13 +203,13 @@ def test_a_forged_device_gets_no_token_and_its_consents_permit_nothing(
     device = forge(world, hospital, enrol(world, hospital))
     world.clock.advance(1)
     assert token_of(world, api, device).status == 401
-    assert not counts(world, device)
+    assert not is_valid(world, device)
     device_alone = api.call("GET", f"/identity/subjects/{device.patient}/secret", who=device.who)
     assert device_alone.status == 404
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_a_device_bound_rightly_outlives_its_providers_terms(
+def test_a_bound_device_stays_valid_when_its_providers_terms_change(
     world: World, api: Api, hospital: Organization, change: dict[str, Any]
 ) -> None:
     device = bind_device(world, hospital, enrol(world, hospital))
@@ -219,4 +217,4 @@ def test_a_device_bound_rightly_outlives_its_providers_terms(
     readmit(world, hospital, **change)
     world.clock.advance(1)
     assert token_of(world, api, device).status == 200
-    assert counts(world, device)
+    assert is_valid(world, device)

@@ -1,4 +1,4 @@
-"""Tokens: who gets one, and every way not to. joserfc and PyJWT sign the assertions, as clients would."""
+"""Tokens, and every refusal of one. joserfc and PyJWT sign the assertions, as clients would."""
 
 import json
 import uuid
@@ -49,7 +49,7 @@ def ask(api: Api, signed: str, scope: str = "system/*.rs", **form: str) -> Answe
     return api.call("POST", "/auth/token", urlencode(fields), headers=headers)
 
 
-def test_an_admitted_organisation_gets_a_token_that_the_authorizer_lets_pass(
+def test_an_admitted_organisation_gets_a_token_that_the_authorizer_accepts(
     world: World, ports: Ports, api: Api, hospital: Organization
 ) -> None:
     answer = ask(api, assertion(hospital.key, claims(world, hospital.id)))
@@ -137,7 +137,7 @@ def test_an_assertion_with_a_wrong_claim_is_refused(
     assert (answer.status, answer.json()["error"]) == (401, "invalid_client")
 
 
-def test_an_assertion_counts_from_its_nbf_on_give_or_take_a_clock(
+def test_an_assertion_is_valid_from_its_nbf_within_the_clock_leeway(
     world: World, api: Api, hospital: Organization
 ) -> None:
     now = seconds_of(world)()
@@ -147,13 +147,13 @@ def test_an_assertion_counts_from_its_nbf_on_give_or_take_a_clock(
 
 
 def raw(key: KeyInMemory, payload: bytes, header: bytes | None = None) -> str:
-    """A rightly signed JWS of exactly these bytes, which no library would write."""
+    """A validly signed JWS of exactly these bytes, which no library would write."""
     head = header or json.dumps({"alg": "ES256", "kid": key.kid}).encode()
     message = f"{b64u(head)}.{b64u(payload)}"
     return f"{message}.{b64u(key.sign(message.encode()))}"
 
 
-def test_claims_that_no_two_parsers_read_alike_are_refused(
+def test_claims_that_parsers_read_differently_are_refused(
     world: World, api: Api, hospital: Organization
 ) -> None:
     good = json.dumps(claims(world, hospital.id)).encode()
@@ -175,7 +175,7 @@ def test_claims_that_no_two_parsers_read_alike_are_refused(
     assert told == dict.fromkeys(payloads, (401, "invalid_client"))
 
 
-def test_headers_that_are_none_are_refused(world: World, api: Api, hospital: Organization) -> None:
+def test_malformed_headers_are_refused(world: World, api: Api, hospital: Organization) -> None:
     good, kid = json.dumps(claims(world, hospital.id)).encode(), hospital.key.kid.encode()
     plain = b'{"alg":"ES256","kid":"' + kid + b'"'
     headers = {
@@ -195,7 +195,7 @@ def test_headers_that_are_none_are_refused(world: World, api: Api, hospital: Org
     assert {name: answer.status for name, answer in answers.items()} == dict.fromkeys(headers, 401)
 
 
-def test_strangers_the_suspended_and_forgers_are_told_the_same(
+def test_strangers_suspended_clients_and_forgers_get_the_same_answer(
     world: World, api: Api, hospital: Organization
 ) -> None:
     forger = KeyInMemory(ec.generate_private_key(ec.SECP256R1()))
@@ -237,7 +237,7 @@ def test_an_hmac_with_the_public_key_is_refused(world: World, api: Api, hospital
         ({"scope": "everything"}, "invalid_scope"),
     ],
 )
-def test_a_wrong_form_says_what_is_wrong(
+def test_a_wrong_form_gets_an_error_that_names_the_fault(
     world: World, api: Api, hospital: Organization, form: dict[str, str], error: str
 ) -> None:
     signed = assertion(hospital.key, claims(world, hospital.id))
@@ -256,7 +256,7 @@ class TestTheAuthorizer:
     def gate(self, world: World, ports: Ports) -> AuthorizerPorts:
         return AuthorizerPorts(lambda: ports.token_key.jwk, BASE_URL, seconds_of(world))
 
-    def test_refuses_no_token_and_foreign_tokens(self, world: World, ports: Ports) -> None:
+    def test_refuses_missing_and_foreign_tokens(self, world: World, ports: Ports) -> None:
         foreign = assertion(KeyInMemory(ec.generate_private_key(ec.SECP256R1())), claims(world, "d.x"))
         for header in ("", "Bearer", "Bearer ", "Basic abc", "Bearer x.y.z", f"Bearer {foreign}"):
             with pytest.raises(Exception, match=r"^Unauthorized$"):

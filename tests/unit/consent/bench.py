@@ -1,4 +1,4 @@
-"""What the consent tests share: a case through the model, and the same case through real FHIR R4."""
+"""Shared by the consent tests: a case through the model, and the same case through real FHIR R4."""
 
 import json
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def through_model(case: DecisionCase) -> Decision:
 
 
 def through_fhir(case: DecisionCase) -> Decision:
-    """As bytes and back, so that the strict JSON reader is passed too."""
+    """The decision over the case as bytes of FHIR, which the strict JSON reader parses."""
     resource = parse(render(render_resource(case)))
     consents = [read(parse(render(consent))) for consent in render_consents(case)]
     return decide(consents, case.request, facts(resource), case.default)

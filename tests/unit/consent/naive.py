@@ -1,7 +1,7 @@
 """A second evaluator of decision cases, straight from the raw line, sharing no code with the product.
 
-Slow and literal on purpose: Kleene logic on {1, 0, -1} = {true, unknown, false}, dates by string padding, the
-trees written out as pairs.
+It is slow and literal on purpose. It uses Kleene logic on {1, 0, -1} = {true, unknown, false}. It compares
+dates by string padding, and writes the trees out as pairs.
 """
 
 import calendar
@@ -36,7 +36,7 @@ _RS = {
 
 
 def permitted(raw: dict[str, Any]) -> bool:
-    """Whether the case, as written in its line, is to be permitted."""
+    """Whether the case is to be permitted, by its raw line."""
     rq = {**_RQ, **raw["rq"]}
     rs = {**_RS, **raw["rs"]}
     if rq["purpose"] == "BTG" and not rq["btg_ok"]:

@@ -1,4 +1,4 @@
-"""Whole decisions: several patients, nobody, break-glass, purpose tags, and the reasons of each."""
+"""Whole decisions: several patients or none, break-glass, purpose tags, and the reasons of each."""
 
 import json
 from typing import Any
@@ -41,25 +41,25 @@ def test_each_permitting_patient_is_named_in_the_reasons() -> None:
     assert [reason.patient for reason in reasons] == ["Patient/1", "Patient/2"]
 
 
-def test_a_consent_of_another_patient_neither_permits_nor_shows() -> None:
+def test_a_consent_of_another_patient_neither_permits_nor_appears() -> None:
     decision = decide([of("2")], request(), facts(OBSERVATION))
     assert not decision.permitted
     assert decision.explain()["consents"] == []
 
 
-def test_a_resource_about_nobody_follows_the_tenant_only() -> None:
+def test_a_resource_about_no_patient_follows_the_tenants_default() -> None:
     location = facts({"resourceType": "Location", "id": "l"})
     assert decide([of("1", "deny")], request(), location, "permit").reasons[0].rule == "no-patient"
     assert not decide([of("1")], request(), location, "deny").permitted
 
 
-def test_a_subject_that_cannot_be_told_denies_against_every_default() -> None:
+def test_an_unresolved_subject_denies_against_every_default() -> None:
     vague = facts({**OBSERVATION, "subject": {"display": "somebody"}})
     decision = decide([of("1")], request(), vague, "permit")
     assert [reason.rule for reason in decision.reasons] == ["subject-unresolved"]
 
 
-def test_break_glass_is_refused_to_whoever_may_not_declare_it() -> None:
+def test_break_glass_needs_the_right_to_declare_it() -> None:
     refused = decide([of("1")], request("BTG"), facts(OBSERVATION), "permit")
     assert [reason.rule for reason in refused.reasons] == ["break-glass-not-entitled"]
     assert decide([of("1")], request("BTG", btg_ok=True), facts(OBSERVATION)).permitted
@@ -72,7 +72,7 @@ def test_data_tagged_for_another_purpose_are_refused(tag: str, answer: bool) -> 
     assert decide([of("1")], request("ETREAT", "Practitioner/x", btg_ok=True), tagged).permitted is answer
 
 
-def test_a_request_without_a_zone_is_our_own_bug() -> None:
+def test_a_request_without_a_time_zone_raises() -> None:
     with pytest.raises(ValueError, match="time zone"):
         request(now=NOW.replace(tzinfo=None))
 
@@ -94,7 +94,7 @@ def test_the_reason_names_consent_version_clause_and_element() -> None:
     ]
 
 
-def test_outside_names_the_root_and_the_element_that_kept_the_data_out() -> None:
+def test_outside_names_the_root_and_the_element_that_excludes_the_data() -> None:
     root = {
         "type": "permit",
         "class": [_class("Condition")],
@@ -104,14 +104,14 @@ def test_outside_names_the_root_and_the_element_that_kept_the_data_out() -> None
     assert (reason.rule, reason.clause, reason.element) == ("outside-consent", "provision", "class")
 
 
-def test_a_lifted_refusal_is_not_the_reason_of_another() -> None:
+def test_a_deny_with_an_exception_is_not_the_reason_of_a_deny() -> None:
     lifted = {"type": "deny", "provision": [{"type": "permit"}]}
     root = {"type": "permit", "provision": [lifted, {"type": "deny", "class": [_class("Observation")]}]}
     reason = decide([read(consent(root))], request(), facts(OBSERVATION)).reasons[0]
     assert (reason.clause, reason.element) == ("provision.provision[1]", None)
 
 
-def test_every_clause_looked_at_is_in_the_explanation() -> None:
+def test_every_evaluated_clause_is_in_the_explanation() -> None:
     root = {"type": "permit", "provision": [{"type": "deny", "period": {"end": "2020"}}]}
     explained = decide([read(consent(root))], request(), facts(OBSERVATION)).explain()
     assert json.loads(json.dumps(explained))["consents"][0]["clauses"] == [

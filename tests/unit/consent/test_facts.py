@@ -1,4 +1,4 @@
-"""Facts of FHIR resources: clinical time, labels, authors, references, codes, patients; what stays open."""
+"""Facts of FHIR resources: clinical time, labels, authors, references, codes, patients, unresolved values."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -78,7 +78,7 @@ def test_a_date_is_read_in_the_tenants_zone() -> None:
         ([(_ACT, "R")], None, frozenset({f"{_ACT}|R"})),
     ],
 )
-def test_labels_and_what_they_imply(
+def test_sensitive_labels_raise_the_confidentiality(
     security: list[tuple[str, str]], confidentiality: str | None, sensitivities: frozenset[str]
 ) -> None:
     labels = [{"system": system, "code": code} for system, code in security]
@@ -114,11 +114,11 @@ def test_authors_references_and_codes_are_found_at_any_depth() -> None:
         ({"subject": {"reference": "Group/g"}}, "subjects"),
     ],
 )
-def test_what_names_nothing_definite_is_reported_open(change: dict[str, Any], unresolved: str) -> None:
+def test_an_indefinite_value_is_reported_as_unresolved(change: dict[str, Any], unresolved: str) -> None:
     assert facts({**OBSERVATION, **change}).unresolved == {unresolved}
 
 
-def test_the_partition_settles_whom_a_vague_subject_means() -> None:
+def test_the_partition_names_the_patient_of_a_vague_subject() -> None:
     found = facts({**OBSERVATION, "subject": {"display": "somebody"}}, subject="Patient/9")
     assert (found.subjects, found.unresolved) == (("Patient/9",), frozenset())
 
@@ -146,6 +146,6 @@ def test_the_patients_a_resource_is_about(resource: dict[str, Any], subjects: tu
     assert (found.subjects, "subjects" in found.unresolved) == (subjects, False)
 
 
-def test_what_is_no_resource_is_refused() -> None:
+def test_json_without_a_resource_type_is_refused() -> None:
     with pytest.raises(Invalid):
         facts({"id": "1"})

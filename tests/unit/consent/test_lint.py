@@ -1,4 +1,4 @@
-"""Lint: what an author should mend before a consent is stored, and what must be refused."""
+"""Lint: warnings for the author before a consent is stored, and errors that refuse it."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_each_mistake_is_found_alone(resource: dict[str, Any], code: str) -> Non
     assert codes(resource) == [code]
 
 
-def test_siblings_that_cannot_meet_are_left_in_peace() -> None:
+def test_siblings_that_cannot_meet_get_no_finding() -> None:
     resource = under(
         {"type": "permit"},
         {"type": "permit", "class": classes("Claim")},
@@ -97,7 +97,7 @@ def test_actors_are_looked_up_where_a_directory_is_given() -> None:
         assert codes(consent({"type": "permit", "actor": actor(reference)}), directory) == found
 
 
-def test_a_document_of_another_patient_is_known_by_its_id() -> None:
+def test_a_document_of_another_patient_is_recognised_by_its_id() -> None:
     mine, other = "a" * 26, "b" * 26
     for owner, found in [(mine, []), (other, ["another-patient"])]:
         data = [{"meaning": "instance", "reference": {"reference": f"Observation/{owner}.{'c' * 26}"}}]

@@ -1,8 +1,8 @@
-"""IHE PCF's example Consents: each loads, and what is decided equals the residual rights its notes state.
+"""IHE PCF's example Consents: each loads, and its decisions equal the residual rights in its notes.
 
-A residual is read as PCF says: `forbid` hides, `permit` overrides it, what no `forbid` covers may flow; no
-purpose_token at all (null) is a denial of everything. Compared by effect, over a grid of resources, never by
-text.
+A residual is read as PCF defines it. `forbid` hides data, `permit` overrides it, and data that no `forbid`
+covers may flow. Without any purpose_token (null) everything is denied. The effects are compared over a grid
+of resources, never the texts.
 """
 
 import itertools
@@ -43,7 +43,7 @@ def _askers() -> list[Any]:
 
 
 def _resources() -> list[dict[str, Any]]:
-    """Observations over every label, time, author, encounter and id that the examples tell apart."""
+    """Observations with every label, time, author, encounter and id that the examples distinguish."""
     labels: list[tuple[str, list[str]]] = [(code, []) for code in "ULMNRV"]
     labels += [("R", ["PSY"]), ("V", ["PSY"]), ("R", ["HIV"]), ("R", ["OPIOIDUD"])]
     dates = ["2021-12-31", "2022-01-01", "2022-12-31T23:59:59Z", "2023-01-01T00:00:00Z"]

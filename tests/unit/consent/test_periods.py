@@ -1,4 +1,4 @@
-"""Partial dates: an end covers all that it names, in the tenant's zone; what cannot be read raises."""
+"""Partial dates cover their whole period in the tenant's zone, and unreadable ones raise."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -24,7 +24,7 @@ from carevouch.consent.question import Interval, interval_of, period_of
         ("2022-12-31T10:00:00", "2022-12-31T10:00:00", "2022-12-31T10:00:01"),
     ],
 )
-def test_a_date_covers_all_that_it_names(text: str, low: str, high: str) -> None:
+def test_a_partial_date_covers_its_whole_period(text: str, low: str, high: str) -> None:
     bounds = (datetime.fromisoformat(low + "+00:00"), datetime.fromisoformat(high + "+00:00"))
     assert interval_of(text, UTC) == bounds
 
@@ -36,7 +36,7 @@ def test_a_date_covers_all_that_it_names(text: str, low: str, high: str) -> None
         None, 2022, "2022-01-01 10:00:00Z", "2022-01-01T10:00:00+25:00", "٢٠٢٢",
     ],
 )  # fmt: skip
-def test_what_is_no_fhir_date_raises(text: object) -> None:
+def test_a_value_that_is_no_fhir_date_raises(text: object) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # datetime words some of these itself
         interval_of(text, UTC)
 
@@ -62,7 +62,7 @@ def test_the_first_instant_counts_and_the_one_before_does_not() -> None:
     assert not year.holds(datetime(2021, 12, 31, 23, 59, 59, 999999, tzinfo=UTC))
 
 
-def test_open_ends_hold_everything_on_their_side() -> None:
+def test_an_open_interval_has_no_limit_on_its_open_side() -> None:
     since = period_of("2022", None, UTC)
     assert since.holds(datetime(3000, 1, 1, tzinfo=UTC))
     assert not since.holds(datetime(2021, 12, 31, 23, 59, 59, tzinfo=UTC))
@@ -77,7 +77,9 @@ MOMENTS = st.one_of(
 
 
 @given(MOMENTS, MOMENTS, MOMENTS, MOMENTS)
-def test_containing_means_overlapping(a: datetime, b: datetime, c: datetime, d: datetime) -> None:
+def test_an_interval_overlaps_each_interval_that_it_contains(
+    a: datetime, b: datetime, c: datetime, d: datetime
+) -> None:
     one, other = Interval(a, b), Interval(c, d)
     if not one.is_empty() and not other.is_empty():
         assert one.overlaps(other) == other.overlaps(one)
@@ -99,11 +101,11 @@ def test_the_purpose_tree_has_every_code_once() -> None:
     assert all(code in line for code, line in LINEAGE.items())
 
 
-def test_a_purpose_of_ones_own_is_only_itself() -> None:
+def test_a_local_purpose_has_no_wider_purpose() -> None:
     assert lineage("urn:x|FooBar") == {"urn:x|FooBar"}
 
 
-def test_substance_abuse_covers_what_newer_labels_call_it() -> None:
+def test_substance_abuse_covers_the_newer_codes() -> None:
     assert covers("ETH") == {"ETH", "SUD", "ETHUD", "OPIOIDUD"}
     assert covers("SPI") >= {"PSY", "COGN", "OPIOIDUD"}
     assert "ETH" not in COVERS["SUD"]

@@ -126,7 +126,7 @@ def test_three_ways_to_decide_agree(raw: dict[str, Any]) -> None:
 
 @settings(max_examples=200, deadline=None, database=None)
 @given(CASES, consents())
-def test_a_further_refusal_never_opens_anything(raw: dict[str, Any], further: dict[str, Any]) -> None:
+def test_another_deny_never_permits_more(raw: dict[str, Any], further: dict[str, Any]) -> None:
     root = {name: value for name, value in further["provision"].items() if name != "provision"}
     refusal = {"status": "active", "provision": {**root, "type": "deny"}}
     before, after = case_of(raw), case_of({**raw, "consents": [*raw["consents"], refusal]})
@@ -135,7 +135,7 @@ def test_a_further_refusal_never_opens_anything(raw: dict[str, Any], further: di
 
 @settings(max_examples=200, deadline=None, database=None)
 @given(CASES)
-def test_taking_signatures_away_never_opens_anything(raw: dict[str, Any]) -> None:
+def test_removing_signatures_never_permits_more(raw: dict[str, Any]) -> None:
     case = replace(case_of(raw), default="deny")
     unsigned = replace(case, consents=tuple(replace(one, signed=False) for one in case.consents))
     assert not through_model(unsigned).permitted
@@ -143,7 +143,7 @@ def test_taking_signatures_away_never_opens_anything(raw: dict[str, Any]) -> Non
 
 @settings(max_examples=200, deadline=None, database=None)
 @given(CASES)
-def test_every_decision_says_why(raw: dict[str, Any]) -> None:
+def test_every_decision_has_reasons(raw: dict[str, Any]) -> None:
     decision = through_model(case_of(raw))
     assert decision.reasons
     assert decision.explain()["decision"] == ("permit" if decision.permitted else "deny")

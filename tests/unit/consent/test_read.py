@@ -1,4 +1,4 @@
-"""What the FHIR reader does not understand never becomes silence: no permit, and no lost refusal."""
+"""Content that the FHIR reader does not understand never becomes silence: no permit, no lost refusal."""
 
 from typing import Any
 
@@ -63,12 +63,12 @@ ODD_ROOTS: list[Any] = [
 
 
 @pytest.mark.parametrize("provision", ODD_ROOTS, ids=repr)
-def test_odd_content_denies_even_against_a_permissive_default(provision: Any) -> None:
+def test_malformed_content_denies_even_against_a_permissive_default(provision: Any) -> None:
     resource = {**consent(), "provision": provision}
     assert not permitted(resource, default="permit")
 
 
-def test_the_plain_permit_beside_all_that_is_permitted() -> None:
+def test_a_well_formed_permit_permits() -> None:
     assert permitted(consent({"type": "permit", "purpose": [TREAT]}))
 
 
@@ -91,7 +91,7 @@ def test_a_consent_that_cannot_be_read_as_a_whole_denies(change: dict[str, Any])
 
 
 @pytest.mark.parametrize("resource", [None, [], "Consent", 7, {}])
-def test_what_is_no_consent_at_all_denies_and_does_not_raise(resource: Any) -> None:
+def test_json_that_is_no_consent_denies_and_does_not_raise(resource: Any) -> None:
     assert not permitted(resource, default="permit")
 
 
@@ -138,14 +138,14 @@ def test_a_doubtful_element_triggers_a_deny(element: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "spelling", ["Practitioner/x", f"{BASE}/Practitioner/x", "Practitioner/x/_history/3"]
 )
-def test_one_actor_in_any_spelling_is_refused(spelling: str) -> None:
+def test_a_denied_actor_is_recognised_in_every_spelling(spelling: str) -> None:
     refused = {"type": "deny", "actor": [{"role": RECIPIENT, "reference": {"reference": spelling}}]}
     resource = consent({"type": "permit", "provision": [refused]})
     assert not permitted(resource, actor="Practitioner/x")
     assert permitted(resource, actor="Practitioner/y")
 
 
-def test_an_actor_of_another_server_is_somebody_else() -> None:
+def test_an_actor_of_another_server_is_a_different_actor() -> None:
     actor = {"role": RECIPIENT, "reference": {"reference": "https://elsewhere.test/fhir/Practitioner/x"}}
     assert not permitted(consent({"type": "permit", "actor": [actor]}), actor="Practitioner/x")
 
@@ -159,7 +159,7 @@ def test_an_advance_directive_says_nothing_about_data(scope: str, answer: bool) 
     assert permitted(resource, default="permit") is answer
 
 
-def test_version_and_reference_come_from_the_row_when_it_knows_them() -> None:
+def test_version_and_reference_of_the_row_replace_those_of_the_content() -> None:
     read_one = read(consent({"type": "permit"}, meta={"versionId": "2"}), reference="Consent/row", version=5)
     assert (read_one.reference, read_one.version) == ("Consent/row", 5)
     assert read(consent(meta={"versionId": "2"})).version == 2
@@ -179,7 +179,7 @@ def test_version_and_reference_come_from_the_row_when_it_knows_them() -> None:
         (consent({"type": "deny"}, implicitRules="urn:x"), True),
     ],
 )  # fmt: skip
-def test_what_could_ever_permit_needs_a_signature(resource: dict[str, Any], answer: bool) -> None:
+def test_a_consent_that_could_permit_needs_a_signature(resource: dict[str, Any], answer: bool) -> None:
     assert may_permit(read(resource)) is answer
 
 

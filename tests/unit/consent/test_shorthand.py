@@ -44,7 +44,7 @@ def consent(provision: dict[str, Any]) -> dict[str, Any]:
     ],
     ids=repr,
 )
-def test_a_mistake_is_named_with_line_and_field(raw: dict[str, Any], field: str) -> None:
+def test_a_mistake_is_reported_with_line_and_field(raw: dict[str, Any], field: str) -> None:
     data = b"\n" + json.dumps({**GOOD, "n": "first"}).encode() + b"\n" + json.dumps(raw).encode()
     with pytest.raises(Invalid) as raised:
         read_cases(data)
@@ -52,7 +52,7 @@ def test_a_mistake_is_named_with_line_and_field(raw: dict[str, Any], field: str)
 
 
 @pytest.mark.parametrize("line", [b"{", b"[]", b'{"n":"a","n":"b"}', b"\xff"])
-def test_a_line_that_is_no_case_is_named(line: bytes) -> None:
+def test_a_line_that_is_no_case_is_reported_with_its_number(line: bytes) -> None:
     with pytest.raises(DomainError, match="line 1"):
         read_cases(line)
 
@@ -73,6 +73,6 @@ def test_a_purpose_may_be_local_qualified_or_a_coding() -> None:
 @pytest.mark.parametrize(
     "rs", [{"type": "Patient", "date": "2020"}, {"type": "Encounter", "authors": ["A/1"]}]
 )
-def test_what_r4_has_no_element_for_is_not_rendered(rs: dict[str, Any]) -> None:
+def test_a_case_without_an_r4_element_is_not_rendered(rs: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
         render_resource(case_of({**GOOD, "rs": rs}))

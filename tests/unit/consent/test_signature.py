@@ -24,7 +24,7 @@ GRANT: dict[str, Any] = {"content": CONTENT, "doc": "Consent/a.b", "version": 2,
 SIGNED = sign_grant(grant_payload(**GRANT, request="r1"), DEVICE)
 
 
-def test_the_payload_is_as_the_format_says() -> None:
+def test_the_payload_has_the_members_of_the_format() -> None:
     assert grant_payload(CONTENT, "Consent/a.b", 1, None, "r1") == {
         "v": 1,
         "content": b64u(sha256(CONTENT)),
@@ -36,7 +36,7 @@ def test_the_payload_is_as_the_format_says() -> None:
     assert GRANT_TYP == "carevouch-consent+jws"
 
 
-def test_a_true_grant_names_the_request_it_answers() -> None:
+def test_a_valid_grant_returns_the_request_that_it_answers() -> None:
     assert verify_grant(SIGNED, DEVICE.jwk, **GRANT) == "r1"
     assert verify_grant(SIGNED, DEVICE.jwk, **GRANT, request="r1") == "r1"
 
@@ -57,7 +57,7 @@ def test_a_grant_moved_elsewhere_names_the_member_that_differs(member: str, valu
         verify_grant(SIGNED, DEVICE.jwk, **{**GRANT, member: value})
 
 
-def test_another_device_did_not_sign_it() -> None:
+def test_the_key_of_another_device_is_refused() -> None:
     with pytest.raises(IntegrityFault, match="another key"):
         verify_grant(SIGNED, OTHER.jwk, **GRANT)
 
@@ -78,7 +78,7 @@ def test_other_members_than_version_1_has_are_refused(change: dict[str, Any]) ->
         verify_grant(sign(payload, GRANT_TYP, DEVICE), DEVICE.jwk, **GRANT)
 
 
-def test_a_true_version_is_not_version_one() -> None:
+def test_the_json_value_true_is_not_version_one() -> None:
     payload = {**grant_payload(CONTENT, "Consent/a.b", 1, None, "r1"), "version": True}
     with pytest.raises(IntegrityFault, match="version"):
         verify_grant(

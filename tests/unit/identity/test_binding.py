@@ -1,4 +1,4 @@
-"""The chain that binds a device, at the edges of the offer's life."""
+"""The chain of signatures that binds a device, at the limits of the offer's lifetime."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,7 +28,7 @@ SEED = bytes(SEED_BYTES)
         (MAX_OFFER_SECONDS + 0.001, "more than 24 hours"),
     ],
 )
-def test_an_offer_binds_within_its_life_and_its_life_is_a_day_at_most(
+def test_an_offer_binds_until_its_expiry_which_is_a_day_away_at_most(
     seconds: float, because: str | None
 ) -> None:
     provider, device = (KeyInMemory(ec.generate_private_key(ec.SECP256R1())) for _ in range(2))

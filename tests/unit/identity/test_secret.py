@@ -1,4 +1,4 @@
-"""The subject secret's JWE: what another library encrypts opens, and nothing else does."""
+"""The JWE of the subject secret: only a JWE that another library encrypted to the device opens."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,7 +20,7 @@ def encrypted(secret: bytes = SECRET, device: ec.EllipticCurvePrivateKey = DEVIC
     return str(jwe.encrypt_compact(members, secret, ECKey.import_key(jwk)))
 
 
-def test_what_the_door_encrypts_opens_with_the_devices_key() -> None:
+def test_a_secret_from_the_door_opens_with_the_devices_key() -> None:
     for _ in range(8):  # Every ephemeral key is another one.
         assert open_secret(encrypted(), DEVICE) == SECRET
 
@@ -52,7 +52,7 @@ def test_every_changed_character_is_refused() -> None:
         ".".join([*encrypted().split(".")[:4], b64u(bytes(12))]),
     ],
 )
-def test_what_is_no_secret_is_refused_and_not_quoted(text: str) -> None:
+def test_a_malformed_secret_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(Malformed) as refused:
         open_secret(text, DEVICE)
     assert len(refused.value.message) < 120
