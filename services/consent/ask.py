@@ -1,8 +1,8 @@
 """Asking for a consent: an organisation for itself, or the patient's own device for any recipient.
 
-The stored document is the request. It holds the exact bytes that a grant would make a Consent of. The asker
-must know the patient's id, which the patient gave them. An absent and an erased person get the same 404, and
-the refusal is audited.
+The stored document is the request. It holds the exact bytes of the Consent that a grant would store. The
+asker must know the patient's id, which the patient gave them. An absent and an erased person get the same
+404, and the refusal is audited.
 """
 
 from typing import Any
@@ -106,7 +106,7 @@ def _address(stored: StoredRevision, ports: Ports) -> str:
 def _stored(
     visit: Visit, patient: str, request: HttpRequest, ports: Ports, consent: Any, replaces: Doc | None
 ) -> tuple[CommittedAct, StoredRevision, tuple[ConsentFinding, ...]]:
-    """Store the request: the act, its revision, and the warnings about the requested Consent."""
+    """Store the request. Returns the act, its revision, and the warnings about the requested Consent."""
     caller = visit.caller
     resource = proposal.about(consent, patient, ports)
     if resource["status"] not in ("proposed", "active"):

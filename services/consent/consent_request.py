@@ -43,7 +43,7 @@ class ConsentRequest:
 
 
 def body_of_request(consent_request: ConsentRequest) -> bytes:
-    """The bytes of the document's body."""
+    """The bytes of a ConsentRequest document's body."""
     return jcs(
         {
             "v": 1,

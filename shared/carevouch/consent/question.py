@@ -17,7 +17,7 @@ _FORM = re.compile(
 
 
 class Interval(NamedTuple):
-    """From `low` (included) to `high` (excluded), in UTC; a bound that is None is open."""
+    """From `low` (included) to `high` (excluded), in UTC. A side that is None has no bound."""
 
     low: datetime | None
     high: datetime | None

@@ -76,7 +76,7 @@ def read_consent(
 
     `base` is our own FHIR base URL, and `zone` the tenant's, for dates without one. `signed`: the caller
     verified the device's signature over exactly these bytes. `reference`, `version` and `patient` come from
-    the key of the stored row, which is trusted over the content. A content that names another patient is a
+    the key of the stored row, which is trusted over the content. Content that names another patient is a
     fault.
     """
     raw = resource if isinstance(resource, dict) else {}

@@ -52,7 +52,7 @@ DEFAULT_TYPE = "Observation"
 DEFAULT_ID = "Observation/1"
 DEFAULT_DATE = "2021-05-01"
 DEFAULT_CONFIDENTIALITY = "N"
-# People write and read case files, so a larger file is something else.
+# People write and read case files, so a larger file must be something else.
 MAX_BYTES = 16 * 1024 * 1024
 
 _CASE = frozenset(("n", "consents", "rq", "rs", "exp", "default"))
