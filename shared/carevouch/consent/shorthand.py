@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeVar
 
-from carevouch.consent.codes import DEFAULT as DEFAULT_PURPOSE
-from carevouch.consent.codes import RANK, is_known_purpose, purpose_token
+from carevouch.consent.codes import DEFAULT_PURPOSE, RANK, is_known_purpose, purpose_token
 from carevouch.consent.model import (
     DENY,
     MEANINGS,
