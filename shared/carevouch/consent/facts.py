@@ -131,7 +131,7 @@ def clinical_time(resource: JsonObject, type_: str, zone: tzinfo) -> Interval | 
 def _labels(resource: JsonObject) -> tuple[str | None, frozenset[str], frozenset[str]]:
     """Confidentiality, sensitivities and purpose-of-use tags in meta.security.
 
-    The confidentiality is the highest one there. It is None if one of them is unknown, or if there is none.
+    The confidentiality is the highest one there. It is None if there is none, or one that is unknown.
     """
     meta = resource.get("meta")
     codings = _many(meta.get("security") if isinstance(meta, dict) else None)

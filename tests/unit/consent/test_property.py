@@ -1,4 +1,4 @@
-"""Random cases: the model, real FHIR R4 and the second evaluator agree, and the safe direction holds."""
+"""Random cases: model, real FHIR R4 and the second evaluator agree, and less consent never permits more."""
 
 from dataclasses import replace
 from typing import Any
