@@ -1,8 +1,8 @@
 """Asking for a consent: an organisation for itself, or the patient's own device for any recipient.
 
-The stored document is the request. It holds the exact bytes that a grant would make a Consent of. The asker
-must know the patient's id, which the patient gave them. An absent and an erased person get the same 404, and
-the refusal is audited.
+The stored document is the request. It holds the exact bytes of the Consent that a grant would store. The
+asker must know the patient's id, which the patient gave them. An absent and an erased person get the same
+404, and the refusal is audited.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ from carevouch.consent.lint import ConsentFinding
 from carevouch.door.access import Visit, act_request, receipt_json
 from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.identity.caller import APP, PAYER, PROVIDER, SPONSOR, Caller
+from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Conflict, Invalid, NotFound, Unprocessable
 from carevouch.kernel.ids import Doc, parse_reference
 from carevouch.kernel.times import later
@@ -106,18 +107,10 @@ def _address(stored: StoredRevision, ports: Ports) -> str:
 def _stored(
     visit: Visit, patient: str, request: HttpRequest, ports: Ports, consent: Any, replaces: Doc | None
 ) -> tuple[CommittedAct, StoredRevision, tuple[ConsentFinding, ...]]:
-    """Store the request: the act, its revision, and the warnings about the requested Consent."""
+    """Store the request. Returns the act, its revision, and the warnings about the requested Consent."""
     caller = visit.caller
-    resource = proposal.about(consent, patient, ports)
-    if resource["status"] not in ("proposed", "active"):
-        raise Unprocessable("Consent.status must be proposed or active in a request for a consent")
-    resource = {**resource, "status": "active"}
-    model = proposal.model_of(resource, patient, ports)
-    warnings = proposal.linted(model, ports)
-    if caller.patient is None:
-        proposal.require_about_asker(model, caller)
-    else:
-        require_own(caller, patient, ABSENT)
+    resource, warnings = _checked(consent, patient, caller, ports)
+    # Only now, for an absent person has no partition: a wrong request gets the same answer about everybody.
     partition = visit.partition
     retriable = act_request(request, caller, f"{CONSENT_REQUEST}/{patient}")
     attempts = ports.store.writer.attempts(retriable, NewDocument(CONSENT_REQUEST, patient))
@@ -133,29 +126,42 @@ def _stored(
             after = None if replaces is None else _predecessor(partition, caller, patient, replaces)
             doc = replaces or names.doc(1, "Consent", patient)
             version = after.version + 1 if after else 1
-            content = proposal.bytes_of(
-                {**resource, "dateTime": names.time}, doc.id, version, names.time, caller.reference
-            )
+            dated = {**resource, "dateTime": names.time}
             consent_request = ConsentRequest(
                 caller.reference,
                 ASKED,
-                content,
+                proposal.bytes_of(dated, doc.id, version, names.time, caller.reference),
                 doc,
                 version,
                 after.revision.leaf_hash if after else None,
                 later(names.time, EXPIRES_SECONDS),
             )
             request_doc = names.doc(0, CONSENT_REQUEST, patient)
-            draft, answer = (
-                Draft(request_doc, body_of_request(consent_request)),
-                StoredAnswer(201, (str(request_doc),)),
-            )
+            draft = Draft(request_doc, body_of_request(consent_request))
+            answer = StoredAnswer(201, (str(request_doc),))
             attempts.append(ActPlan("consent.requested", (draft,), answer, (patient,)))
     committed = attempts.committed
     stored = partition.version(parse_reference(committed.answer.references[0]), 1)
     if stored is None:
         raise NotFound(ABSENT)
     return committed, stored, warnings
+
+
+def _checked(
+    consent: Any, patient: str, caller: Caller, ports: Ports
+) -> tuple[JsonObject, tuple[ConsentFinding, ...]]:
+    """The Consent that the caller may ask for, active, and the warnings about it; raises if it may not."""
+    resource = proposal.about(consent, patient, ports)
+    if resource["status"] not in ("proposed", "active"):
+        raise Unprocessable("Consent.status must be proposed or active in a request for a consent")
+    resource = {**resource, "status": "active"}
+    model = proposal.model_of(resource, patient, ports)
+    warnings = proposal.linted(model, ports)
+    if caller.patient is None:
+        proposal.require_about_asker(model, caller)
+    else:
+        require_own(caller, patient, ABSENT)
+    return resource, warnings
 
 
 def _predecessor(partition: Partition, caller: Caller, patient: str, replaces: Doc) -> StoredRevision:

@@ -43,7 +43,7 @@ class ConsentRequest:
 
 
 def body_of_request(consent_request: ConsentRequest) -> bytes:
-    """The bytes of the document's body."""
+    """The bytes of a ConsentRequest document's body."""
     return jcs(
         {
             "v": 1,
@@ -78,14 +78,14 @@ def parse_request(body: bytes) -> ConsentRequest:
         raise IntegrityFault("a stored consent request cannot be read") from error
 
 
-def for_person(consent_request: ConsentRequest, request: str, now: str) -> JsonObject:
+def for_person(consent_request: ConsentRequest, request_id: str, now: str) -> JsonObject:
     """The request for the person's device, with the payload that grants it (`to_sign`).
 
     `to_sign` holds the hash of the bytes in `content`. With them the device can check that it signs exactly
     the consent that it shows.
     """
     view: JsonObject = {
-        "id": request,
+        "id": request_id,
         "status": consent_request.status,
         "open": consent_request.is_open(now),
         "asker": consent_request.asker,
@@ -101,15 +101,15 @@ def for_person(consent_request: ConsentRequest, request: str, now: str) -> JsonO
         str(consent_request.doc),
         consent_request.version,
         consent_request.prev,
-        request,
+        request_id,
     )
     return {**view, "typ": GRANT_TYP, "to_sign": signed}
 
 
-def for_asker(consent_request: ConsentRequest, request: str) -> JsonObject:
+def for_asker(consent_request: ConsentRequest, request_id: str) -> JsonObject:
     """The request for its asker: granted, or still asked. A refusal looks like no answer."""
     return {
-        "id": request,
+        "id": request_id,
         "status": GRANTED if consent_request.status == GRANTED else ASKED,
         "asker": consent_request.asker,
         "expires": consent_request.expires,

@@ -26,7 +26,7 @@ from carevouch.store.documents import StoredRevision
 from services.consent.inputs import members, patient_of, require_own, text
 from services.consent.ports import Ports
 
-# A clinician and their hospital ask as one; a crowd does not.
+# The actors are one caller, such as a clinician with their hospital, so there are few.
 MAX_ACTORS = 20
 # No consent can give access to the audit of a person.
 _NOT_DECIDED = OWN_TYPES | {"AuditEvent"}

@@ -107,7 +107,7 @@ def _predecessor(partition: Partition, consent_request: ConsentRequest) -> Store
     return current
 
 
-def _verify(signature: str, consent_request: ConsentRequest, request: str, visit: Visit, now: str) -> None:
+def _verify(signature: str, consent_request: ConsentRequest, request_id: str, visit: Visit, now: str) -> None:
     """Raise `Unprocessable` unless the calling device, bound as of `now`, signed exactly this grant."""
     try:
         kid = take_apart(signature).kid
@@ -128,7 +128,7 @@ def _verify(signature: str, consent_request: ConsentRequest, request: str, visit
             doc=str(consent_request.doc),
             version=consent_request.version,
             prev=consent_request.prev,
-            request=request,
+            request=request_id,
         )
     except IntegrityFault as fault:
         raise Unprocessable(f"{fault.message}; sign exactly to_sign of the request") from fault

@@ -8,7 +8,7 @@ from carevouch.store.settings import Store
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The store, and the one way to a person's documents."""
+    """The store, and the access to people's documents."""
 
     store: Store
     access: Access

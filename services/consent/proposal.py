@@ -21,8 +21,8 @@ from carevouch.kernel.jsontext import render
 from carevouch.records.resource import stamped
 from services.consent.ports import Ports
 
-# A Consent of words and codes has a few KB. Scans belong in a DocumentReference; a page of 40 stays below
-# the 4 MB of an answer, and a granted row far below the 400 KB of the store.
+# A Consent of words and codes has a few KB; scans belong in a DocumentReference. A page of 40 stays below the
+# 4 MB of an answer, and a granted row far below the 400 KB of the store.
 MAX_CONTENT_BYTES = 64_000
 # Each actor is looked up, so that a warning can name unknown ones. Further actors count as unknown.
 MAX_ACTORS = 20
@@ -58,7 +58,7 @@ def model_of(resource: JsonObject, patient: str, ports: Ports) -> Consent:
 
 
 def linted(consent: Consent, ports: Ports) -> tuple[ConsentFinding, ...]:
-    """The warnings; raises `Unprocessable` with all findings if the Consent must not be stored."""
+    """The warnings; raises `Unprocessable` with all errors if the Consent must not be stored."""
     clauses = consent.root.walk()
     references = {reference for clause in clauses if clause.actor for reference in clause.actor.references}
     actors = [one for one in sorted(references)[:MAX_ACTORS] if _is_known(one, consent.patient, ports)]

@@ -22,14 +22,14 @@ from services.consent.consent_request import (
 from services.consent.inputs import patient_of, require_own, subject_of
 from services.consent.ports import Ports
 
-# A request has up to 64 KB, and once more in base64. Most are small, so that a list of 20 stays below the 4
-# MB of an answer. No person reads more at once. The oldest come first.
+# The content has up to 64 KB, and the same again in base64. Most contents are small, so that a list of 20
+# stays below the 4 MB of an answer. No person reads more at once. The oldest come first.
 MAX_LISTED = 20
 _ONE_PARAMETER = "send patient once, and no other parameter"
 
 
 def listed(request: HttpRequest, ports: Ports) -> Reply:
-    """GET /consent/requests: a device's open ones; ?patient=… for an organisation's own."""
+    """GET /consent/requests: a device's open requests; with ?patient=… an organisation's own."""
     caller = ports.access.caller(request)
     patients = request.query.get("patient", [])
     if len(patients) > 1:
@@ -61,7 +61,7 @@ def listed(request: HttpRequest, ports: Ports) -> Reply:
 
 
 def read(request: HttpRequest, ports: Ports) -> Reply:
-    """GET /consent/requests/{id}."""
+    """GET /consent/requests/{id}, by the asker or the person's own device."""
     caller, id_ = ports.access.caller(request), request.path["id"]
     with ports.access.visit(request, caller, subject_of(id_), "read") as visit:
         caller.require_scope("Consent", "r")

@@ -2,7 +2,7 @@
 
 The parameters are those of HL7 Scalable Consent Management: consent (1..1), patient (1..1), document (0..1).
 The new revision of the Consent is inactive and otherwise the same. A Provenance in the same act names the
-device owner who ended it. No signature is needed. No consent is cached anywhere, so no cache must be cleared.
+person who ended it. No signature is needed. No consent is cached anywhere, so no cache must be cleared.
 """
 
 from carevouch.consent.codes import ACT_REASON

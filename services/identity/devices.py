@@ -121,7 +121,7 @@ def secret(request: HttpRequest, ports: Ports) -> Reply:
 
 
 def erase(request: HttpRequest, ports: Ports) -> Reply:
-    """DELETE /identity/subjects/{id}, by the person's own device: for good, at once."""
+    """DELETE /identity/subjects/{id}, by the person's own device: erase the person for good, at once."""
     with _own_visit(request, ports, "delete", "d") as visit:
         caller = visit.caller
         # An erasure cannot be undone, so the device must prove its binding; a row is not enough.

@@ -1,4 +1,4 @@
-"""The assertions that were used, until they expire (RFC 7523, section 3, jti)."""
+"""The memory of used assertions, until they expire (RFC 7523, section 3, jti)."""
 
 from typing import TYPE_CHECKING
 

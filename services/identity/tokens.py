@@ -107,6 +107,7 @@ def _form(incoming: HttpRequest) -> dict[str, str]:
 
 
 def _authenticated(assertion: str, ports: Ports) -> _Client:
+    """The client of a valid assertion, which cannot be used again; raises `_Refusal`."""
     kid, claims = _unverified(assertion)
     client = _client(str(claims.get("sub")), kid, ports)
     try:
@@ -148,7 +149,9 @@ def _check_claims(claims: dict[str, Any], ports: Ports) -> None:
             "invalid_client", "iss and sub must be the client id, and aud this token endpoint", 401
         )
     if not isinstance(jti, str) or not 1 <= len(jti) <= 255:
-        raise _Refusal("invalid_client", "jti is a text of 1 to 255 characters, new for every assertion", 401)
+        raise _Refusal(
+            "invalid_client", "jti must be a text of 1 to 255 characters, new for every assertion", 401
+        )
     if (
         not isinstance(exp, int)
         or not now - LEEWAY_SECONDS < exp <= now + MAX_ASSERTION_SECONDS + LEEWAY_SECONDS

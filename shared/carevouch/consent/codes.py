@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 BREAK_GLASS = "BTG"
-DEFAULT = "TREAT"
+DEFAULT_PURPOSE = "TREAT"
 # Marks a resource as made for testing. It does not restrict the use of the data.
 TEST_DATA = "HTEST"
 

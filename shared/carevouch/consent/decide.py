@@ -28,8 +28,8 @@ from carevouch.consent.question import AccessRequest, Question, ResourceFacts
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.times import instant
 
-# A consent or clause that reaches the request permits or denies the data, or else they lie outside of its
-# data. One that does not reach the request is silent.
+# The standing of a clause or a consent. "permit" and "deny": it applies to the request and to these data.
+# "outside": it applies to the request, but not to these data. "silent": it does not apply to the request.
 Standing = Literal["permit", "deny", "outside", "silent"]
 Rule = Literal[
     "consent-permits",
@@ -41,7 +41,7 @@ Rule = Literal[
     "purpose-tag-conflict",
     "subject-unresolved",
 ]
-# The first of these standings that any consent of a patient takes decides for that patient.
+# In this order: the first standing that occurs among the consents of a patient decides for the patient.
 _PRECEDENCE: tuple[tuple[Standing, Effect, Rule], ...] = (
     ("deny", DENY, "consent-denies"),
     ("permit", PERMIT, "consent-permits"),
@@ -62,7 +62,7 @@ class ClauseStep(NamedTuple):
     match: Match
 
     def json(self) -> JsonObject:
-        """The step in a trace; a period that settled the clause is shown with its bounds."""
+        """The step in a trace, with the bounds of a period that settled the clause."""
         clause = self.clause
         step: JsonObject = {"clause": clause.path, "type": clause.type, "effect": self.effect}
         if self.element is not None:
@@ -111,13 +111,13 @@ class Reason(NamedTuple):
     element: str | None = None
 
     def json(self) -> JsonObject:
-        """The members that are known."""
+        """The members that are not None."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A `Permit` or a `Deny`, with its reasons and what each consent says."""
+    """A `Permit` or a `Deny`, with its reasons and the statement of each consent."""
 
     request: AccessRequest
     resource: str
@@ -149,14 +149,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Permit(Decision):
-    """Access is allowed: each patient concerned has at least one reason."""
+    """Access is allowed; every patient concerned has at least one reason."""
 
     permitted: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
 class Deny(Decision):
-    """Access is refused: each reason alone would have been enough."""
+    """Access is refused; each reason alone would have been enough."""
 
     permitted: ClassVar[bool] = False
 
@@ -168,8 +168,8 @@ def decide(
 
     `consents` holds all consents, of any status, of all patients whom the resource is about. Each applies to
     its own patient; a consent whose patient is unreadable applies to every patient. Every patient must
-    permit. `default` is the tenant's policy. It decides where no consent speaks, and for a resource about
-    no patient.
+    permit. `default` is the tenant's policy. It decides where every consent is silent, and for a
+    resource about no patient.
     """
     question = Question(request, resource)
     refusal = _refusal(question)

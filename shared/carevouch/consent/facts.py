@@ -39,8 +39,7 @@ _CHOICES = ("", "DateTime", "Period", "Instant", "Date")
 AUTHORS = frozenset(
     ("author", "recorder", "asserter", "performer", "requester", "provider", "enterer", "sender", "source")
 )
-# The element whose code tells the topic of the resource. If it has only words, the match of a clause about a
-# code is unknown.
+# The element whose code is the topic of the resource. If it has only words, the match of a code is unknown.
 _CODED = {
     "Observation": ("code",),
     "Condition": ("code",),
@@ -78,8 +77,9 @@ def facts_of(
 ) -> ResourceFacts:
     """The facts about one resource; raises `Invalid` if it has no resourceType.
 
-    `base` and `zone` are as in `read_consent`. `subject` is the patient in whose partition it lies
-    (`Patient/id`), added to those it names. `dependents` are known resources that refer to this one.
+    `base` and `zone` are as in `read_consent`. `subject` (`Patient/id`) is the patient in whose
+    partition it lies; it is added to the subjects that the resource names. `dependents` are known resources
+    that refer to this one.
     """
     type_ = resource.get("resourceType")
     if not isinstance(type_, str) or not type_:
@@ -131,7 +131,7 @@ def clinical_time(resource: JsonObject, type_: str, zone: tzinfo) -> Interval | 
 def _labels(resource: JsonObject) -> tuple[str | None, frozenset[str], frozenset[str]]:
     """Confidentiality, sensitivities and purpose-of-use tags in meta.security.
 
-    The confidentiality is the highest one there. It is None if one of them is unknown, or if there is none.
+    The confidentiality is the highest one there. It is None if there is none, or one that is unknown.
     """
     meta = resource.get("meta")
     codings = _many(meta.get("security") if isinstance(meta, dict) else None)
@@ -202,9 +202,10 @@ def _related(resource: JsonObject, base: str) -> tuple[frozenset[str], bool]:
         elif isinstance(value.get("reference"), str):
             is_open |= not value["reference"].startswith("#")
         elif key not in AUTHORS and key not in _SUBJECTS and key not in ("coding", "actor"):
-            # Authors and subjects are reported by themselves. Is this object a Reference without a target?
-            has_target = key in _ENCOUNTERS or isinstance(value.get("identifier"), dict)
-            is_open |= has_target and value.keys() <= _REFERENCE
+            # Authors and subjects are reported separately. Another object counts if it can only be a
+            # Reference.
+            is_reference = key in _ENCOUNTERS or isinstance(value.get("identifier"), dict)
+            is_open |= is_reference and value.keys() <= _REFERENCE
     return frozenset(found), is_open
 
 

@@ -6,18 +6,19 @@ with an error must be refused, because every door would apply it as "no". A warn
 changes no decision.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
 from carevouch.consent.codes import COVERS, RANK, comparable, is_known_purpose
 from carevouch.consent.model import ACTIVE, DENY, PERMIT, Consent, Provision
-from carevouch.consent.question import Directory
 from carevouch.consent.read import type_of
 from carevouch.kernel.canonical import JsonObject
 
 Severity = Literal["error", "warning"]
+# Known actors: each reference with its members, which only a Group has.
+Directory = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Labels:
         if self.covered:
             if not self.covered.isdisjoint(resource.sensitivities):
                 return True
-            # Data without any label were never classified. A label of either kind shows that somebody did it.
+            # Data without any label were never classified. A label of either kind shows that they were.
             unknown |= confidentiality is None and COVERS.keys().isdisjoint(resource.sensitivities)
         if self.ranks is not None:
             rank = RANK.get(confidentiality) if confidentiality is not None else None
@@ -205,12 +205,11 @@ NOT_ABOUT_DATA = frozenset(("treatment", "adr"))
 
 @dataclass(frozen=True, slots=True)
 class Provision:
-    """One clause. An absent element (None) puts no constraint.
+    """One clause. An element that is None is absent and puts no constraint.
 
     `path` is the clause's place, like `provision.provision[1]`. `type` of the root may come from policyRule;
-    None means that the consent states neither. `fault` is the element that was not understood, or None.
-    `gate` (who, why, which action) and `scope` (which data) hold the elements that are present, cheapest
-    first.
+    it is None if the consent states neither. `fault` is the element that was not understood, or None. `gate`
+    (who, why, which action) and `scope` (which data) hold the elements that are present, cheapest first.
     """
 
     path: str

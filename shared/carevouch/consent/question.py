@@ -4,7 +4,6 @@ Times are intervals, because a FHIR date covers a day, a month or a year.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ _FORM = re.compile(
 
 
 class Interval(NamedTuple):
-    """From `low` (included) to `high` (excluded), in UTC; a bound that is None is open."""
+    """From `low` (included) to `high` (excluded), in UTC. A side that is None has no bound."""
 
     low: datetime | None
     high: datetime | None
@@ -154,7 +153,3 @@ class Question:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "purposes", lineage(self.request.purpose))
-
-
-# Known actors: each reference with its members, which only a Group has. Only the linter uses it.
-Directory = Mapping[str, tuple[str, ...]]

@@ -76,7 +76,7 @@ def read_consent(
 
     `base` is our own FHIR base URL, and `zone` the tenant's, for dates without one. `signed`: the caller
     verified the device's signature over exactly these bytes. `reference`, `version` and `patient` come from
-    the key of the stored row, which is trusted over the content. A content that names another patient is a
+    the key of the stored row, which is trusted over the content. Content that names another patient is a
     fault.
     """
     raw = resource if isinstance(resource, dict) else {}
@@ -93,13 +93,13 @@ def read_consent(
     root = Provision("provision", policy)
     if "provision" in raw:
         root = reader.clause(raw["provision"], "provision", policy)
-    fault = None
-    if raw.get("resourceType") != "Consent":
-        fault = "resourceType"
-    elif "modifierExtension" in raw or "implicitRules" in raw:
-        fault = "modifierExtension" if "modifierExtension" in raw else "implicitRules"
-    elif subject is None or (patient is not None and subject != patient):
-        fault = "patient"
+    is_patient_clear = subject is not None and patient in (None, subject)
+    faults = {
+        "resourceType": raw.get("resourceType") != "Consent",
+        "modifierExtension": "modifierExtension" in raw,
+        "implicitRules": "implicitRules" in raw,
+        "patient": not is_patient_clear,
+    }
     return Consent(
         reference=reference or f"Consent/{raw.get('id', '')}",
         version=version,
@@ -109,7 +109,7 @@ def read_consent(
         signed=signed,
         scope=scope,
         policy_rule=policy,
-        fault=fault,
+        fault=next((element for element, is_faulty in faults.items() if is_faulty), None),
     )
 
 

@@ -1,6 +1,6 @@
 """A shorthand case as real FHIR R4 (4.0.1): one Consent for each consent, and the requested resource.
 
-With them the same case tests the FHIR reader and every door that enforces consent, beside the rules. The
+So the same case also tests the FHIR reader and every door that enforces consent, not only the rules. The
 result says exactly what the case says. If R4 has no element for something in the case, rendering raises.
 """
 
@@ -94,7 +94,7 @@ def render_resource(case: DecisionCase) -> JsonObject:
         resource["code"] = {"coding": [_token(token) for token in raw.get("codes") or (_DEFAULT_CODE,)]}
     resource |= _time(raw, type_) | _authors(raw, type_)
     if raw.get("related"):
-        # As an extension, because every type has these.
+        # References are extensions, because every type may have these.
         related = [{"url": RELATED, "valueReference": _reference(one)} for one in raw["related"]]
         resource["extension"] = related
     return resource

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeVar
 
-from carevouch.consent.codes import DEFAULT as DEFAULT_PURPOSE
-from carevouch.consent.codes import RANK, is_known_purpose, purpose_token
+from carevouch.consent.codes import DEFAULT_PURPOSE, RANK, is_known_purpose, purpose_token
 from carevouch.consent.model import (
     DENY,
     MEANINGS,
@@ -52,7 +51,7 @@ DEFAULT_TYPE = "Observation"
 DEFAULT_ID = "Observation/1"
 DEFAULT_DATE = "2021-05-01"
 DEFAULT_CONFIDENTIALITY = "N"
-# People write and read case files, so a larger file is something else.
+# People write and read case files, so a larger file must be something else.
 MAX_BYTES = 16 * 1024 * 1024
 
 _CASE = frozenset(("n", "consents", "rq", "rs", "exp", "default"))

@@ -38,7 +38,7 @@ class ActEntropy:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OrganizationState:
     """An organisation after the operator's last request."""
 
     organization: Revision
@@ -84,7 +84,7 @@ def admission_request(
 
 
 def change_request(
-    before: Standing,
+    before: OrganizationState,
     organization: dict[str, Any],
     terms: Admission,
     *,
@@ -113,7 +113,7 @@ def change_request(
     return _signed(revisions, facts, operator)
 
 
-def read_request(posted: Any, genesis: Genesis) -> Standing:
+def read_request(posted: Any, genesis: Genesis) -> OrganizationState:
     """The organisation after an earlier request of this operator.
 
     Raises `Malformed`, or `Invalid` if the request is another operator's or was altered.
@@ -137,7 +137,7 @@ def read_request(posted: Any, genesis: Genesis) -> Standing:
         raise Invalid("the earlier request does not hold an Organization and its Admission")
     if (event.root, event.count) != (act.root, len(revisions)):
         raise Invalid("the earlier request was altered: its event does not commit to its documents")
-    return Standing(*revisions)
+    return OrganizationState(*revisions)
 
 
 def read_document(item: Any) -> Revision:

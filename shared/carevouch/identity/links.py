@@ -32,7 +32,7 @@ POSSESSION_TYP = "carevouch-possession+jws"
 BINDING_TYP = "carevouch-binding+jws"
 ACTIVE, REMOVED = "active", "removed"
 SEED_BYTES = 16
-# The code may lie about on paper. After a day an offer that leaks is worth nothing.
+# The code may lie about on paper. An offer that leaks after a day is worth nothing.
 MAX_OFFER_SECONDS = 86_400
 _PURPOSE = "carevouch.enrolment.v1"
 
@@ -164,7 +164,7 @@ class Derivation(Protocol):
 
 
 def enrolment_doc(key: Derivation, patient: str, organization: str) -> Doc:
-    """The one document that links this person with this organisation."""
+    """The document that links this person with this organisation; there is one for each pair."""
     return Doc(ENROLMENT, about(patient, part(key.derive("enrolment", patient, organization))))
 
 
@@ -179,7 +179,7 @@ def check_enrolment(body: bytes, patient: str, organization: str) -> None:
         raise IntegrityFault("the enrolment links another pair")
 
 
-# A person has a handful, and each is a row to write.
+# A person has a handful of identifiers, and each is a row to write.
 MAX_IDENTIFIERS = 40
 
 

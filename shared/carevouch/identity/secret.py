@@ -1,7 +1,7 @@
 """The subject secret that a device receives: a JWE to its key (RFC 7516; RFC 7518, 4.6 and 5.3).
 
-Only the form that the identity door sends is opened: direct ECDH-ES on P-256 with A256GCM. The opened secret
-finds every event about its person, so it is never printed and never part of an error.
+Only the form that the identity door sends is opened: direct ECDH-ES on P-256 with A256GCM. With the opened
+secret one can find every event about its person, so it is never printed and never part of an error.
 """
 
 from cryptography.exceptions import InvalidTag

@@ -49,7 +49,7 @@ def signed(
     suffix: bytes = b"",
     doc: Doc | None = None,
 ) -> StoredRevision:
-    """A stored consent with a signature, over a payload with these values in place of the right ones."""
+    """A stored consent whose signature covers a payload with these values instead of the right ones."""
     own = new_doc(scene)
     content = content_of(scene, consent, own)
     payload = grant_payload(content + suffix, str(doc or own), version, prev, "r")

@@ -44,7 +44,7 @@ def test_the_same_identifier_makes_one_person_and_links_the_second_provider(
     patient = register(api, hospital, synthetic_patient(1))
     again = api.call("POST", "/fhir/Patient", synthetic_patient(1), clinic.who)
     assert again.status == 200
-    # Being linked shows the id and nothing else: reading is another matter.
+    # The link reveals the id and nothing else; it does not allow reading.
     assert again.json() == {"resourceType": "Patient", "id": patient}
     links = world.reader.person(patient).latest("Enrolment")
     assert len(links) == 2
@@ -120,7 +120,7 @@ def test_a_retry_with_its_key_gets_the_same_answer_and_another_request_does_not(
     again = api.call("POST", "/fhir/Patient", synthetic_patient(1), hospital.who, headers)
     assert (again.status, again.body) == (201, first.body)
     assert again.headers["carevouch-receipt"] == first.headers["carevouch-receipt"]
-    # The same key for another person is a mistake, said as such.
+    # The same key for another person is a mistake and is refused as one.
     other = api.call("POST", "/fhir/Patient", synthetic_patient(2), hospital.who, headers)
     assert (first.status, other.status) == (201, 422)
 
@@ -197,7 +197,7 @@ def test_bad_input_gets_its_status_and_leaves_nothing(
     outcome = answer.json()
     assert outcome["resourceType"] == "OperationOutcome"
     assert all(issue["diagnostics"] for issue in outcome["issue"])
-    # Neither a document nor the living key of somebody who is not there.
+    # There is neither a document nor a key of a person who was not registered.
     assert (set(rows.rows), set(keys.rows) - {DEPLOYMENT_PK}) == (before[0], before[1] - {DEPLOYMENT_PK})
 
 

@@ -49,7 +49,7 @@ def test_a_removed_device_is_refused_with_its_old_token_and_gets_no_new_one(
     assert (token(world, api, lost), token(world, api, other_device)) == (401, 200)
     listed = api.call("GET", path, who=other_device.who).json()["devices"]
     assert {item["device"]: item["active"] for item in listed} == {lost.id: False, other_device.id: True}
-    # The day it was bound, not the day it was removed.
+    # It is the time of binding, not that of the removal.
     assert len({item["bound"] for item in listed}) == 1
 
 

@@ -48,7 +48,7 @@ def test_the_second_evaluator_agrees(case: DecisionCase) -> None:
     assert naive.permitted(case.raw) == (case.expected == "permit")
 
 
-# A published case, what is changed in its request and in its resource, and the new answer.
+# A published case, the changes to its request and to its resource, and the new answer.
 NEIGHBOURS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("basic-treat permit TREAT", {"purpose": "PATRQT"}, {}, "deny"),
     ("basic-treat permit TREAT", {"purpose": "HOPERAT"}, {}, "permit"),

@@ -78,7 +78,7 @@ def test_a_date_is_read_in_the_tenants_zone() -> None:
         ([(_ACT, "R")], None, frozenset({f"{_ACT}|R"})),
     ],
 )
-def test_sensitive_labels_raise_the_confidentiality(
+def test_labels_give_confidentiality_and_sensitivities(
     security: list[tuple[str, str]], confidentiality: str | None, sensitivities: frozenset[str]
 ) -> None:
     labels = [{"system": system, "code": code} for system, code in security]

@@ -1,7 +1,7 @@
 """IHE PCF's example Consents: each loads, and its decisions equal the residual rights in its notes.
 
 A residual is read as PCF defines it. `forbid` hides data, `permit` overrides it, and data that no `forbid`
-covers may flow. Without any purpose_token (null) everything is denied. The effects are compared over a grid
+covers may flow. Without any token (null) everything is denied. The effects are compared over a grid
 of resources, never the texts.
 """
 

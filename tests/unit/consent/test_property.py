@@ -1,4 +1,4 @@
-"""Random cases: the model, real FHIR R4 and the second evaluator agree, and the safe direction holds."""
+"""Random cases: model, real FHIR R4 and the second evaluator agree, and less consent never permits more."""
 
 from dataclasses import replace
 from typing import Any
@@ -43,15 +43,15 @@ ELEMENTS = {
     "unknown": st.just(1),
 }
 EFFECTS = st.sampled_from(["permit", "deny"])
-# Strategies are made once: making one anew for each draw takes longer than all that is drawn from it.
+# Strategies are made once, because making one takes longer than drawing from it.
 DEEPEST = 3
-# Few elements at a time, or hardly anything ever matches; no type and a modifier seldom.
+# Few elements at a time, or hardly any case would match. A missing type and a modifier are rare.
 CHOSEN = st.lists(st.sampled_from(sorted(ELEMENTS)), max_size=2, unique=True)
 TYPED, MODIFIED = st.integers(0, 15), st.booleans()
 STATUSES = st.sampled_from(["active"] * 6 + ["inactive", "draft"])
 POLICIES = st.sampled_from([None, None, "OPTIN", "OPTOUT"])
 SENSITIVE = st.lists(st.sampled_from(SENSITIVITIES), max_size=2, unique=True)
-# Sensitive data labelled below R are raised to R when read from FHIR; a case file takes them as they are.
+# Reading FHIR raises sensitive data labelled below R to R; a case file keeps their label.
 PLAIN_LABEL, SENSITIVE_LABEL = st.sampled_from([None, "L", "N", "R", "V"]), st.sampled_from([None, "R", "V"])
 ONE_TYPE, ONE_DATE = st.sampled_from(TYPES), st.sampled_from([None, *DATES])
 AUTHORS = st.lists(st.sampled_from(PEOPLE[:2]), max_size=1)
@@ -68,7 +68,7 @@ def provisions(draw: st.DrawFn, depth: int) -> dict[str, Any]:
     return {**clause, "provision": children} if children else clause
 
 
-# Those below a provision, by their depth.
+# The nested provisions, by their depth.
 PROVISIONS = [st.lists(provisions(depth), max_size=2) for depth in range(DEEPEST + 1)]
 ROOT = provisions(0)
 

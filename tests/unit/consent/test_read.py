@@ -107,7 +107,7 @@ def test_content_that_names_another_patient_than_its_row_denies() -> None:
     assert not decide([read_one], request(), other, "permit").permitted
 
 
-# An element with a value that is not understood: unknown, so a permit does not match and a deny does.
+# Elements with a value that is not understood. Their match is unknown: it stops a permit and triggers a deny.
 DOUBTFUL: list[dict[str, Any]] = [
     {"actor": [{"role": CUSTODIAN, "reference": {"reference": "Practitioner/other"}}]},
     {"actor": [{"reference": {"reference": "Practitioner/other"}}]},

@@ -1,4 +1,4 @@
-"""The JWE of the subject secret: only a JWE that another library encrypted to the device opens."""
+"""The JWE of the subject secret, made by another library, opens with the device's key and no other."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec

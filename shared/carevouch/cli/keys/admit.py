@@ -17,7 +17,13 @@ from carevouch.cli.keys.genesis import read_genesis
 from carevouch.events.genesis import Genesis
 from carevouch.fhir.meta import without_meta
 from carevouch.fhir.validate import require_valid
-from carevouch.identity.admit import ActEntropy, Standing, admission_request, change_request, read_request
+from carevouch.identity.admit import (
+    ActEntropy,
+    OrganizationState,
+    admission_request,
+    change_request,
+    read_request,
+)
 from carevouch.identity.caller import ACTIVE, Admission, admission_body, parse_admission
 from carevouch.kernel.errors import Invalid
 from carevouch.kernel.jsontext import parse, render
@@ -55,7 +61,7 @@ def run(args: Namespace) -> int:
     return OK
 
 
-def _wanted(args: Namespace, genesis: Genesis) -> tuple[Standing | None, dict[str, Any], Admission]:
+def _wanted(args: Namespace, genesis: Genesis) -> tuple[OrganizationState | None, dict[str, Any], Admission]:
     """The organisation as it stood, if it did, and its resource and terms as they shall be."""
     resource, keys = None, None
     if args.organization:

@@ -15,7 +15,7 @@ from carevouch.events.certificate import verify_event
 from carevouch.events.envelope import EVENT_TYP, parse_event
 from carevouch.events.genesis import genesis_text
 from carevouch.identity import caller
-from carevouch.identity.admit import Standing, read_request
+from carevouch.identity.admit import OrganizationState, read_request
 from carevouch.identity.caller import parse_admission
 from carevouch.kernel.encoding import unb64u
 from carevouch.kernel.errors import DomainError, Invalid, Malformed
@@ -134,7 +134,7 @@ def test_a_lost_count_is_named_and_not_begun_anew(desk: Desk) -> None:
         desk.admit()
 
 
-def _standing(desk: Desk, text: str) -> Standing:
+def _standing(desk: Desk, text: str) -> OrganizationState:
     return read_request(json.loads(text), desk.world.genesis)
 
 
