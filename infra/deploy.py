@@ -71,7 +71,7 @@ OPTIONAL = {
 
 @dataclass(frozen=True, slots=True)
 class DeploymentKind:
-    """What can be deployed from the one template: what it says it creates, and under which name."""
+    """A kind of deployment from the template: the words about it, its stack's name, and its steps."""
 
     creates: str
     stack: str
@@ -80,13 +80,14 @@ class DeploymentKind:
 
 
 def deploy() -> int:
-    """The whole deployment; a repeated one changes only what changed."""
+    """Deploy, after a question. A repeated deployment changes only the parts that differ."""
     parts = os.environ.get("PARTS") or LOG
     if parts not in KINDS:
-        raise SetUpFault(f"PARTS={parts} is nothing to deploy: give {' or '.join(KINDS)}.")
+        raise SetUpFault(f"PARTS={parts} is unknown: give {' or '.join(KINDS)}.")
     kind = KINDS[parts]
     stack = os.environ.get("STACK") or kind.stack
-    parameters = {"Parts": parts} | kind.parameters() | _optional()
+    optional = {name: os.environ[one] for one, name in OPTIONAL.items() if os.environ.get(one)}
+    parameters = {"Parts": parts} | kind.parameters() | optional
     if not _agreed(kind.creates, stack):
         print("nothing was created or changed")
         return 1
@@ -104,23 +105,23 @@ def _deploy_log(stack: str, parameters: dict[str, str]) -> None:
         FunctionName=str(_output(stack, "SealerFunction")), Payload=json.dumps(WAKE_UP)
     )
     if "FunctionError" in answer:
-        raise SetUpFault("Deployed, but the sealer failed at its first run: read its log group, then repeat.")
+        raise SetUpFault("Deployed, and the sealer failed at its first run: read its log group, then repeat.")
     print(f"deployed; the log begins at {known or _output(stack, 'ApiUrl')}/ledger/genesis")
 
 
 def _deploy_witness(stack: str, parameters: dict[str, str]) -> None:
     _sam(stack, parameters)
     url = f"{_output(stack, 'WitnessUrl')}/ledger"
-    print(f"deployed; name and keys of the witness are at {url}/witness, a policy names it with {url}")
+    print(f"deployed; the witness's name and keys are at {url}/witness, and its URL for policies is {url}")
 
 
 def _agreed(creates: str, stack: str) -> bool:
-    """Whether the person at the keyboard agrees, having read what it makes and costs."""
+    """Whether the person at the keyboard agrees, after reading what is created and what it costs."""
     print(f"{creates}\nThe stack is {stack}.")
     if os.environ.get("YES") == "1":
         return True
     if not sys.stdin.isatty():
-        raise SetUpFault("Nobody is here to be asked: `make deploy YES=1 ...` deploys without asking.")
+        raise SetUpFault("There is no terminal to ask: `make deploy YES=1 ...` deploys without a question.")
     try:
         return input(QUESTION).strip().lower() in {"y", "yes"}
     except EOFError:
@@ -145,10 +146,6 @@ def _witness_parameters() -> dict[str, str]:
         raise SetUpFault("WITNESS_NAME is needed, as in `make deploy PARTS=witness WITNESS_NAME=...`.")
     logs = _file_text("WITNESS_LOGS", MAX_LOGS, lambda data: parse_logs(data.decode("utf-8")))
     return {"WitnessName": name, "WatchedLogs": logs}
-
-
-def _optional() -> dict[str, str]:
-    return {name: os.environ[variable] for variable, name in OPTIONAL.items() if os.environ.get(variable)}
 
 
 def _file_text(variable: str, most: int, check: Callable[[bytes], Any]) -> str:
@@ -203,11 +200,11 @@ def _sam(stack: str, parameters: dict[str, str]) -> None:
         check=False,
     )
     if done.returncode:
-        raise SetUpFault("SAM could not deploy; the reason is above. Repeating is safe.")
+        raise SetUpFault("SAM could not deploy; its reason is above. The command can safely be repeated.")
 
 
 def override(name: str, value: str) -> str:
-    """The word by which SAM takes a parameter: quotes inside the value (the JWK) are escaped for it."""
+    """A parameter in the form that SAM takes, with the quotes inside the value (a JWK) escaped."""
     return f'{name}="{value.replace(chr(34), chr(92) + chr(34))}"'
 
 

@@ -12,25 +12,29 @@ from infra.faults import SetUpFault
 
 # The words about use cases; no handler reads them.
 FOR_THE_GENERATOR = "api.py"
-# Our own code and the folder it lies in; everything else that is not the standard library comes from a wheel.
+# The import roots of our own code, with their folders. All else but the standard library comes from wheels.
 OURS = {"carevouch": Path("shared"), "services": Path()}
 
 
 def source_files(root: Path, service: str) -> dict[str, Path]:
-    """The service's files, the modules in reach, and the data files beside those, by their names in a zip."""
+    """The service's files, the modules that they import, and the data files beside them, by name in a zip."""
     modules = _modules(root, service)
     folders = {module.parent for module in modules}
-    data = {file for folder in folders for file in folder.iterdir() if _is_data(file)}
-    return {_packaged(file.relative_to(root)): file for file in sorted(modules | data)}
-
-
-def _packaged(file: Path) -> str:
-    """A file's name in a zip, where every import root stands at the top."""
-    return str(file.relative_to("shared") if file.parts[0] == "shared" else file)
+    data = {
+        file
+        for folder in folders
+        for file in folder.iterdir()
+        if file.is_file() and file.suffix not in {".py", ".pyc"} and file.name != "README.md"
+    }
+    # In a zip every import root is at the top.
+    roots = {
+        file: root / "shared" if file.is_relative_to(root / "shared") else root for file in modules | data
+    }
+    return {str(file.relative_to(top)): file for file, top in sorted(roots.items())}
 
 
 def libraries(root: Path, service: str) -> set[str]:
-    """Top-level names of what the service imports from outside: neither ours nor the standard library."""
+    """The top-level names that the service imports and that are neither ours nor the standard library's."""
     names = {name.split(".")[0] for module in _modules(root, service) for name in _imports(module)}
     return names - set(OURS) - set(sys.stdlib_module_names)
 
@@ -38,7 +42,9 @@ def libraries(root: Path, service: str) -> set[str]:
 def _modules(root: Path, service: str) -> set[Path]:
     start = root / "services" / service
     if not (start / "app.py").exists():
-        raise SetUpFault(f"services/{service}/app.py is not there, but template.yaml runs it: restore it.")
+        raise SetUpFault(
+            f"services/{service}/app.py is missing, and template.yaml runs it: restore the file."
+        )
     found: set[Path] = set()
     handlers = (file for file in start.rglob("*.py") if file.name != FOR_THE_GENERATOR)
     waiting = [root / "services" / "__init__.py", *handlers]
@@ -51,7 +57,7 @@ def _modules(root: Path, service: str) -> set[Path]:
 
 
 def _files_of(root: Path, name: str) -> list[Path]:
-    """The files that importing `a.b.c` runs: each package on the way, then `c` unless it is a value."""
+    """The files that an import of `a.b.c` runs: each package on the way, then `c` if it is a module."""
     parts = name.split(".")
     base = OURS.get(parts[0])
     if base is None:
@@ -68,17 +74,14 @@ def _imports(module: Path) -> frozenset[str]:
 
 
 def _statements(block: ast.AST) -> Iterator[ast.AST]:
-    """What runs, also within functions; expressions import nothing, and are most of what there is to read."""
+    """Every statement that may run, also within functions. Expressions are skipped: they import no module."""
     for field in ("body", "orelse", "finalbody", "handlers", "cases"):
         inner = getattr(block, field, ())
         for statement in inner if isinstance(inner, list) else ():
-            if not _is_for_typing(statement):
+            test = statement.test if isinstance(statement, ast.If) else None
+            if not (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"):
                 yield statement
                 yield from _statements(statement)
-
-
-def _is_for_typing(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _names(node: ast.AST) -> Iterator[str]:
@@ -86,7 +89,3 @@ def _names(node: ast.AST) -> Iterator[str]:
         yield from (alias.name for alias in node.names)
     if isinstance(node, ast.ImportFrom) and node.module and not node.level:
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _is_data(file: Path) -> bool:
-    return file.is_file() and file.suffix not in {".py", ".pyc"} and file.name != "README.md"

@@ -94,7 +94,7 @@ def refuse_other_data(data: str | None, before: dict[str, Any] | None) -> None:
 
 @contextmanager
 def left_running(cloud: Cloud) -> Iterator[None]:
-    """Whatever goes wrong within ends with the words that a cloud is left, and how to end it."""
+    """End every fault in the block with a hint that a cloud still runs, and how to stop it."""
     words = f"The cloud is still running at {cloud.base_url}: `make stop` stops it, `make clean` starts over."
     try:
         yield
@@ -113,9 +113,9 @@ def _started() -> Cloud:
 def tell_story(
     cloud: Cloud, folder: Path, bundles: list[Records], *, files: Path | None = None
 ) -> StoryReport:
-    """Play all of it; keys stay in `folder`, genesis and proofs in `files` (default: `folder`).
+    """Play the whole story. Keys go to `folder`; genesis and proofs go to `files`, by default `folder` too.
 
-    Raises `Surprise` where a scene does not come true.
+    Raises `Surprise` if a scene has another result than expected.
     """
     began = time.monotonic()
     files = files or folder
@@ -158,7 +158,7 @@ def tell_story(
 
 
 def register_contract(stage: Stage, patients: list[Records]) -> StoryAct:
-    """The insurer registers its plan before the first claim: signed, hashed, in force this year."""
+    """Register the insurer's signed contract, in force this year, before the first claim."""
     codes = dict.fromkeys(code for records in patients for code in money.visit_codes(records.bundle))
     network = [reference_of(stage.hospital)]
     body = money.contract(reference_of(stage.insurer), network, list(codes), stage.insurer.key)

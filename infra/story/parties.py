@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from carevouch.cli.keys.admit import draw, next_number
-from carevouch.consent.signature import sign_grant
 from carevouch.events.genesis import Genesis, parse_genesis
 from carevouch.identity.admit import admission_request
 from carevouch.identity.links import SEED_BYTES, answer_offer, make_offer, one_time_key
@@ -92,8 +90,3 @@ def enrol_device(hospital: Party, patient: str, name: str, keys: Keys) -> tuple[
         raise Surprise(f"the device could not be bound: {answer.said()}")
     device = Party(name, hospital.http, patient, keys.make(name, patient, key), "patient/*.cruds")
     return device, str(answer.json()["device"])
-
-
-def sign_request(device: Party, asked: dict[str, Any]) -> str:
-    """What the patient's device signs when its owner agrees to a request."""
-    return sign_grant(asked["to_sign"], device.key)

@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class StoryReport:
-    """A story that came true."""
+    """The result of a story in which every scene had its expected result."""
 
     base_url: str
     vkey: str
@@ -29,18 +29,19 @@ class StoryReport:
 
     @property
     def evidence(self) -> list[Evidence]:
-        """The files of all acts."""
+        """The evidence of all acts."""
         return [*self.organisations, *(item for story in self.patients for item in story.evidence)]
 
 
 def tell(report: StoryReport, say: Say) -> None:
-    """Print it."""
+    """Print the report, line by line, with `say`."""
     say("")
     say("What happened")
     for story in report.patients:
         sent, shown = sum(story.sent.values()), sum(story.shown.values())
         say(f"  {story.name}: {sent} resources in; {shown} out: these and {shown - sent} of the story itself")
-        say(f"    the insurer read {story.granted} that were granted; claim: {_claim(story)}")
+        amounts = ", ".join(f"{code} {amount}" for code, amount in story.claim.items()) or "none"
+        say(f"    the insurer read {story.granted} that were granted; claim: {amounts}")
     say("What was refused")
     for refusal in dict.fromkeys(line for story in report.patients for line in story.refusals):
         say(f"  {refusal}")
@@ -54,7 +55,7 @@ def tell(report: StoryReport, say: Say) -> None:
 
 
 def keep(report: StoryReport, path: Path, data: Path | None = None) -> None:
-    """Remember the story and the folder `data` it was about, so that a later run can check it again."""
+    """Write the report and the folder `data` to a file, so that a later run can check the story again."""
     value = {
         "data": str(data.resolve()) if data else None,
         "base_url": report.base_url,
@@ -72,17 +73,13 @@ def keep(report: StoryReport, path: Path, data: Path | None = None) -> None:
 
 
 def remembered(path: Path) -> Any:
-    """What `keep` wrote, or None."""
+    """The report that `keep` wrote, or None."""
     return json.loads(path.read_text()) if path.exists() else None
 
 
 def evidence_of(kept: dict[str, Any]) -> list[Evidence]:
-    """The files that a kept story names."""
+    """The evidence that a kept report names."""
     return [
         Evidence(item["act"], item["holder"], Path(item["opening"]), Path(item["proof"]))
         for item in kept["evidence"]
     ]
-
-
-def _claim(story: PatientStory) -> str:
-    return ", ".join(f"{code} {amount}" for code, amount in story.claim.items()) or "none"

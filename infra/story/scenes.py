@@ -1,4 +1,4 @@
-"""What happens, in order. Each scene checks what it expects and fails the story where it is otherwise."""
+"""The scenes of the story, in order. Each scene checks its result, and fails the story if it is wrong."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,22 +6,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from carevouch.consent.signature import sign_grant
 from carevouch.kernel.jsontext import render
 from infra.story import money
 from infra.story.bundles import Records
 from infra.story.client import Answer, Party, Surprise
 from infra.story.evidence import Evidence, collect
-from infra.story.parties import Keys, enrol_device, sign_request
+from infra.story.parties import Keys, enrol_device
 
-# What the patient lets the insurer see, for payment: these classes and no other.
+# The classes that the patient lets the insurer see, for payment.
 GRANTED = ("Encounter", "Observation")
 NOT_GRANTED = ("Condition", "DiagnosticReport", "DocumentReference", "Immunization")
-# Small enough that every patient with an observation to spare has a next page.
+# Small, so that nearly every patient's observations have a next page.
 PAGE = 3
 # A batch takes at most a hundred entries, each an act of its own.
 BATCH = 100
-# What the story itself puts under a patient: the consent and its revocation, the coverage, the claim and its
-# answer, beside what came with the records.
+# The documents that the story itself adds to a patient's records: the consent and its revocation, the
+# coverage, the claim and its answer.
 OWN = {"Consent": 1, "Provenance": 1, "Coverage": 1, "Claim": 1, "ClaimResponse": 1}
 
 Say = Callable[[str], None]
@@ -29,7 +30,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class StoryAct:
-    """Something that was done, as its holder can prove it: a document's version."""
+    """An act that its holder can prove: a version of a document."""
 
     name: str
     holder: Party
@@ -39,7 +40,7 @@ class StoryAct:
 
 @dataclass(slots=True)
 class PatientStory:
-    """What became of one patient's records."""
+    """The story of one patient, as far as it was played."""
 
     name: str
     patient: str = ""
@@ -54,7 +55,7 @@ class PatientStory:
 
 @dataclass(slots=True)
 class Stage:
-    """The parties on it, and where their files lie."""
+    """The parties of the story, and the folder of their proofs."""
 
     hospital: Party
     insurer: Party
@@ -72,26 +73,30 @@ def load_directory(stage: Stage, records: Records) -> None:
         answer = stage.hospital.expect(200, "POST", "/fhir", part).json()
         statuses += [entry["response"]["status"][:3] for entry in answer["entry"]]
     if not set(statuses) <= {"200", "201"}:
-        raise Surprise(f"the directory was not taken whole: {statuses}")
+        raise Surprise(f"some entries of the directory were refused; their statuses: {statuses}")
     stage.say(f"  directory: {len(statuses)} entries in {time.monotonic() - began:.1f} s")
 
 
 def play(stage: Stage, records: Records, number: int) -> PatientStory:
-    """One patient's story."""
+    """Play one patient's story."""
     story = PatientStory(f"patient {number}", sent=records.counts())
-    _registered(stage, records, story)
-    _records_arrive(stage, records, story)
-    _insurer_is_refused(stage, story, "before consent")
+    _register(stage, records, story)
+    _post_records(stage, records, story)
+    stage.insurer.expect(404, "GET", f"/fhir/Patient/{story.patient}/$everything")
+    story.refusals.append("the insurer asked for everything before consent: 404, as if there were nobody")
+    stage.say("  the insurer asked before consent, and was refused")
     device, device_id = enrol_device(stage.hospital, story.patient, f"device-{number}", stage.keys)
     stage.say("  the patient's device bound itself with the hospital's code")
     consent = _consent(stage, device, story)
-    _insurer_reads_what_was_granted(stage, story)
+    _read_under_consent(stage, story)
     claim = _claim(stage, records, story)
-    token, next_page = stage.insurer.token(), _next_page(stage, story)
+    token = stage.insurer.token()
+    page = f"/fhir/Observation?patient={story.patient}&_count={PAGE}"
+    next_page = _link(stage.insurer.expect(200, "GET", page).json(), "next")
     revoked = _revoke(device, consent, story)
     stage.say("  the patient revoked the consent")
-    _revoked_counts_at_once(stage, story, token, next_page)
-    _everything_is_there(stage, device, story)
+    _read_after_revocation(stage, story, token, next_page)
+    _compare_everything(stage, device, story)
     story.acts += [
         StoryAct("registration", device, f"Patient/{story.patient}"),
         StoryAct("device bound", device, f"BoundDevice/{device_id}"),
@@ -103,7 +108,7 @@ def play(stage: Stage, records: Records, number: int) -> PatientStory:
     return story
 
 
-def _registered(stage: Stage, records: Records, story: PatientStory) -> None:
+def _register(stage: Stage, records: Records, story: PatientStory) -> None:
     answer = stage.hospital.call("POST", "/fhir/Patient", records.patient)
     if answer.status not in (200, 201):
         raise Surprise(f"the patient could not be registered: {answer.said()}")
@@ -111,7 +116,7 @@ def _registered(stage: Stage, records: Records, story: PatientStory) -> None:
     stage.say("  the hospital registered the person")
 
 
-def _records_arrive(stage: Stage, records: Records, story: PatientStory) -> None:
+def _post_records(stage: Stage, records: Records, story: PatientStory) -> None:
     began = time.monotonic()
     answer = stage.hospital.expect(200, "POST", "/fhir", records.raw).json()
     count = len(answer["entry"])
@@ -120,22 +125,15 @@ def _records_arrive(stage: Stage, records: Records, story: PatientStory) -> None
     stage.say(f"  {count} resources arrived in one act, {time.monotonic() - began:.1f} s")
 
 
-def _insurer_is_refused(stage: Stage, story: PatientStory, when: str) -> None:
-    path = f"/fhir/Patient/{story.patient}/$everything"
-    stage.insurer.expect(404, "GET", path)
-    story.refusals.append(f"the insurer asked for everything {when}: 404, as if there were nobody")
-    stage.say(f"  the insurer asked {when}, and was refused")
-
-
 def _consent(stage: Stage, device: Party, story: PatientStory) -> str:
-    asked = {"patient": story.patient, "consent": asked_consent(story.patient, reference_of(stage.insurer))}
-    request = stage.insurer.expect(201, "POST", "/consent/requests", asked).json()
+    consent = asked_consent(story.patient, reference_of(stage.insurer))
+    body = {"patient": story.patient, "consent": consent}
+    request = stage.insurer.expect(201, "POST", "/consent/requests", body).json()
     story.acts.append(StoryAct("consent asked", stage.insurer, f"ConsentRequest/{request['id']}"))
     waiting = device.expect(200, "GET", "/consent/requests").json()["requests"]
     mine = next(item for item in waiting if item["id"] == request["id"])
-    granted = device.expect(
-        200, "POST", f"/consent/requests/{mine['id']}/grant", {"signature": sign_request(device, mine)}
-    ).json()
+    grant = {"signature": sign_grant(mine["to_sign"], device.key)}
+    granted = device.expect(200, "POST", f"/consent/requests/{mine['id']}/grant", grant).json()
     stage.say(f"  the insurer asked for {' and '.join(GRANTED)}; the patient granted it on the device")
     return str(granted["consent"]["id"])
 
@@ -164,15 +162,17 @@ def asked_consent(patient: str, insurer: str) -> dict[str, Any]:
     }
 
 
-def _insurer_reads_what_was_granted(stage: Stage, story: PatientStory) -> None:
+def _read_under_consent(stage: Stage, story: PatientStory) -> None:
     for type_ in GRANTED:
         seen = len(search(stage.insurer, type_, story.patient))
         if seen != story.sent.get(type_, 0):
-            raise Surprise(f"the insurer saw {seen} of {story.sent.get(type_, 0)} {type_} it was granted")
+            raise Surprise(
+                f"the insurer saw {seen} of the {story.sent.get(type_, 0)} {type_} that were granted"
+            )
         story.granted += seen
     for type_ in NOT_GRANTED:
         if search(stage.insurer, type_, story.patient):
-            raise Surprise(f"the insurer saw {type_} it was not granted")
+            raise Surprise(f"the insurer saw {type_}, which was not granted")
     story.refusals.append(f"the insurer searched {', '.join(NOT_GRANTED)}: nothing was shown")
     stage.say(f"  the insurer read {story.granted} resources that were granted, and no others")
 
@@ -188,15 +188,9 @@ def _claim(stage: Stage, records: Records, story: PatientStory) -> str:
         raise Surprise(f"the claim was not adjudicated: {answer.said()}")
     response = answer.json()
     story.claim = {code: str(amount) for code, amount in money.totals(response).items()}
-    stage.say(f"  a claim was adjudicated: {_money(story.claim)}")
+    amounts = ", ".join(f"{code} {amount}" for code, amount in story.claim.items())
+    stage.say(f"  a claim was adjudicated: {amounts}")
     return str(response["id"])
-
-
-def _next_page(stage: Stage, story: PatientStory) -> str | None:
-    first = stage.insurer.expect(
-        200, "GET", f"/fhir/Observation?patient={story.patient}&_count={PAGE}"
-    ).json()
-    return _link(first, "next")
 
 
 def _revoke(device: Party, consent: str, story: PatientStory) -> int:
@@ -211,8 +205,8 @@ def _revoke(device: Party, consent: str, story: PatientStory) -> int:
     return int(inactive["meta"]["versionId"])
 
 
-def _revoked_counts_at_once(stage: Stage, story: PatientStory, token: str, next_page: str | None) -> None:
-    # The token is the one from before, also if the insurer would by now have renewed it.
+def _read_after_revocation(stage: Stage, story: PatientStory, token: str, next_page: str | None) -> None:
+    # The old token, although the insurer may have a newer one by now.
     before = {"Authorization": f"Bearer {token}"}
     if next_page is not None:
         if _shows(stage.insurer.call("GET", next_page, **before)):
@@ -226,11 +220,13 @@ def _revoked_counts_at_once(stage: Stage, story: PatientStory, token: str, next_
 
 def _shows(answer: Answer) -> bool:
     if answer.status not in (200, 404):
-        raise Surprise(f"a read after the revocation was answered {answer.status}, neither empty nor absent")
+        raise Surprise(
+            f"a read after the revocation was answered with {answer.status}, not with an empty page or 404"
+        )
     return answer.status == 200 and bool(answer.json().get("entry"))
 
 
-def _everything_is_there(stage: Stage, device: Party, story: PatientStory) -> None:
+def _compare_everything(stage: Stage, device: Party, story: PatientStory) -> None:
     for resource in pages(device, f"/fhir/Patient/{story.patient}/$everything"):
         story.shown[resource["resourceType"]] = story.shown.get(resource["resourceType"], 0) + 1
     expected = {
@@ -240,7 +236,9 @@ def _everything_is_there(stage: Stage, device: Party, story: PatientStory) -> No
     differing = {type_: (n, story.shown.get(type_, 0)) for type_, n in expected.items()}
     differing = {type_: pair for type_, pair in differing.items() if pair[0] != pair[1]}
     if differing:
-        raise Surprise(f"resources that should be in $everything and those that are, by type: {differing}")
+        raise Surprise(
+            f"$everything differs from the expected counts; (expected, shown) by type: {differing}"
+        )
     stage.say(f"  the patient read everything: {sum(story.shown.values())} resources, none lost")
 
 
@@ -253,7 +251,7 @@ def _evidence(stage: Stage, device: Party, story: PatientStory) -> None:
 
 
 def collected(acts: Sequence[StoryAct], folder: Path) -> list[Evidence]:
-    """Opening and proof of each act, fetched by the party that holds them."""
+    """The opening and proof of each act, fetched by the party that may read the document."""
     return [collect(act.holder, act.name, act.reference, act.version, folder) for act in acts]
 
 
@@ -275,14 +273,10 @@ def pages(party: Party, path: str, limit: int | None = None) -> list[dict[str, A
 
 
 def reference_of(party: Party) -> str:
-    """How resources name an organisation."""
+    """The reference by which resources name this organisation."""
     return f"Organization/{party.client_id}"
 
 
 def _link(bundle: dict[str, Any], relation: str) -> str | None:
     links = {link["relation"]: link["url"] for link in bundle.get("link", [])}
     return links.get(relation)
-
-
-def _money(totals: dict[str, str]) -> str:
-    return ", ".join(f"{code} {amount}" for code, amount in totals.items())
