@@ -13,7 +13,7 @@ export PORT DATA
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo stop test check vectors bench soak interop package deploy clean
+.PHONY: help run demo stop test known-tests check vectors bench soak interop package deploy clean
 # Recipes share .venv, build and .carevouch; the work is parallel inside them where it pays.
 .NOTPARALLEL:
 
@@ -22,11 +22,11 @@ help:
 	@echo "               (DATA=folder of FHIR R4 Bundles, PORT=$(PORT))"
 	@echo "make demo      the same story on a cloud of its own, then stop it: exit status 0 if all held"
 	@echo "make stop      stop what make run left running; its state is kept"
-	@echo "make test      every test"
+	@echo "make test      every test that a newcomer needs; T=claims runs one domain's"
 	@echo "make check     what CI checks before the tests: style, types, architecture, template, vectors"
 	@echo "make vectors   write again what is generated: test vectors, routes in the template (git diff must stay empty)"
 	@echo "make bench     measure: imports, request times, AWS calls and units per kind of request"
-	@echo "make soak      the property tests for long: SOAK=$(SOAK) times their examples"
+	@echo "make soak      the tests that repeat for depth; SOAK=$(SOAK) times the examples of property tests"
 	@echo "make interop   other people's clients, in Go and JavaScript, on our logs (needs go, node and npm)"
 	@echo "make package   build the zips for AWS Lambda (arm64) in build/aws"
 	@echo "make deploy    deploy to AWS: says what it needs, creates and costs, and asks (YES=1 agrees)"
@@ -41,8 +41,16 @@ demo: .venv/.ready
 stop: .venv/.ready
 	@$(RUN) -m infra.local stop
 
-test: .venv/.ready
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+# `make test T=claims` runs the tests of that word on every floor: folders of the name, and files that begin with it.
+TESTS = $(if $(T),$(wildcard tests/$(T) tests/*/$(T) tests/*/test_$(T).py tests/*/test_$(T)_*.py))
+NAMES = $(sort $(notdir $(patsubst %/,%,$(wildcard tests/unit/*/ tests/service/*/))) $(patsubst tests/%/,%,$(wildcard tests/*/)))
+
+# Before the set-up, so that a misspelt name costs no minute.
+known-tests:
+	@test -z "$(T)" -o -n "$(TESTS)" || { echo "carevouch: there are no tests named $(T); T is one of $(NAMES)." >&2; exit 2; }
+
+test: known-tests .venv/.ready
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 check: .venv/.ready .venv/sam/.ready
 	$(BIN)/ruff check --no-cache .
@@ -52,6 +60,7 @@ check: .venv/.ready .venv/sam/.ready
 	$(BIN)/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=eu-central-1 $(SAM) validate --lint --template template.yaml
 	$(RUN) -m infra.routes check
+	$(RUN) -m tests.structure
 	$(MAKE) --no-print-directory vectors
 	git diff --exit-code -- tests/vectors template.yaml
 
@@ -63,7 +72,7 @@ bench: .venv/.ready
 	$(RUN) -m tests.bench
 
 soak: .venv/.ready
-	CAREVOUCH_SOAK=$(SOAK) $(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not local_cloud"
+	CAREVOUCH_SOAK=$(SOAK) $(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 interop: .venv/.ready .venv/interop/.ready
 	$(BIN)/pytest -m interop tests/interop

@@ -1,7 +1,8 @@
-"""What all tests share: what a soak multiplies, and which tests the workers of a run begin with.
+"""What all tests share: the two speeds, the order of a run, and the tables of its times.
 
-`make soak` runs property tests, the simulator and every byte of what is flipped, with many times their
-examples. In `make test` those that wait for a local cloud come first, while the other worker computes.
+`make test` runs every test that a newcomer needs. The tests that wait for a local cloud come first, while
+another worker computes. `make soak` runs the tests that repeat for the sake of depth (marker `deep`). With
+SOAK=2 or more it also runs property tests, the simulator and byte flips with that many times their examples.
 """
 
 import gc
@@ -11,14 +12,18 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# A deadline is a timed assertion: it fails on a busy machine and tells nothing of the code.
+from tests.timing import pytest_runtest_logreport, pytest_terminal_summary
+
+__all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]
+# A deadline is a timed assertion. It fails on a busy machine and says nothing about the code.
 settings.register_profile("carevouch", deadline=None)
 settings.load_profile("carevouch")
-# Collecting makes hardly any garbage, and a quarter of its time went into looking for some.
+# Collecting the tests makes hardly any garbage, and a quarter of its time went into the search for it.
 gc.disable()
-# How many times as many examples; 1 is the everyday suite.
+IS_SOAK = "CAREVOUCH_SOAK" in os.environ
+# The factor on the number of examples; 1 is that of `make test`.
 SOAK = int(os.environ.get("CAREVOUCH_SOAK") or 1)
-# They start clouds of their own, which nothing else waits for.
+# These tests start clouds of their own, for which no other test waits.
 OWN_CLOUD = (
     "tests/e2e/test_readme.py::test_run_stop_run_and_clean",
     "tests/e2e/test_story.py::test_one_command_plays",
@@ -27,44 +32,47 @@ OWN_CLOUD = (
 
 
 def pytest_collection_finish() -> None:
-    """Seven thousand tests and what they import live to the end: let no collector walk over them again."""
+    """Freeze the collected tests. They live to the end of the run, so no collector needs to visit them."""
     gc.collect()
     gc.freeze()
     gc.enable()
 
 
-# Last, when what this run leaves out is out: the middle is that of the rest.
+# Runs last, after the tests that the command line leaves out are gone, so that the shares are equal.
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a soak, keep the property tests and what is marked for it, and multiply what the former try."""
-    if SOAK <= 1:
-        items[:] = _slow_first(items)
-        return
-    kept, left = [], []
+    """Select the tests of this speed. In a soak of 2 or more, multiply the examples of property tests."""
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         test: Any = getattr(item, "obj", None)
-        if item.get_closest_marker("soak"):
-            kept.append(item)
+        is_deep = item.get_closest_marker("deep") is not None
+        if is_deep or not IS_SOAK:
+            (kept if is_deep == IS_SOAK else left).append(item)
             continue
-        if getattr(test, "hypothesis", None) is None:
+        is_property = getattr(test, "hypothesis", None) is not None
+        is_repeated = is_property or item.get_closest_marker("soak") is not None
+        if SOAK == 1 or not is_repeated or item.get_closest_marker("local_cloud"):
             left.append(item)
+            continue
+        kept.append(item)
+        if not is_property:
             continue
         function = getattr(test, "__func__", test)
         own = getattr(function, "_hypothesis_internal_use_settings", None) or settings()
-        # Hypothesis has no door for this: a test's own number of examples beats every profile.
+        # Hypothesis has no public way for this: a test's own number of examples overrides every profile.
         function._hypothesis_internal_use_settings = settings(
             own, max_examples=own.max_examples * SOAK, deadline=None
         )
-        kept.append(item)
     config.hook.pytest_deselected(items=left)
-    items[:] = kept
+    items[:] = kept if IS_SOAK else _slow_first(kept)
 
 
 def _slow_first(items: list[pytest.Item]) -> list[pytest.Item]:
-    """The tests of the clouds that are shared first, those with their own where the other workers begin.
+    """The tests of the shared clouds first, and those with a cloud of their own where other workers begin.
 
-    A run begins with an equal share of the list for each worker, and whoever is done first takes what is left
-    of another's end. So no worker comes late to what takes long.
+    A run begins with an equal share of the list for each worker. A worker that is done takes tests from the
+    end of another's share. So every long test begins early.
     """
     workers = max(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "2")), 2)
     own: dict[str, list[pytest.Item]] = {}

@@ -24,7 +24,7 @@ from infra.stack import Cloud
 from infra.story.client import Answer, Http
 from tests.backlog import Backlog, backlog, reached, table, write
 
-pytestmark = pytest.mark.local_cloud
+pytestmark = [pytest.mark.local_cloud, pytest.mark.deep]
 # So many that no strand is without one; and a few, where one would do.
 STRANDS, ACTS, FEW = 2, 24, 4
 # What a busy machine may need for a cold sealer, the inbox and the second of the super-log.

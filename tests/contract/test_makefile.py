@@ -12,6 +12,7 @@ import pytest
 
 from infra import ministack
 from tests.contract.template import ROOT
+from tests.timing import summary
 
 VERBS = {
     "run",
@@ -46,6 +47,52 @@ def test_make_alone_prints_every_verb() -> None:
 def test_every_verb_is_a_target() -> None:
     targets = set(re.findall(r"^([a-z]+(?: [a-z]+)*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {word for target in targets for word in target.split()} >= VERBS
+
+
+def test_one_domain_is_its_tests_on_every_floor() -> None:
+    (command,) = [line for line in _make("-n", "test", "T=claims").stdout.splitlines() if "pytest" in line]
+    assert {"tests/unit/claims", "tests/service/claims"} <= set(command.split())
+    (command,) = [line for line in _make("-n", "test", "T=store").stdout.splitlines() if "pytest" in line]
+    assert {"tests/service/store", "tests/contract/test_store_races.py"} <= set(command.split())
+
+
+def test_an_unknown_domain_is_named_with_those_that_there_are() -> None:
+    done = _make("test", "T=clams")
+    assert done.returncode == 2
+    assert "there are no tests named clams" in done.stderr
+    assert {"claims", "consent", "contract"} <= set(re.findall(r"\w+", done.stderr))
+
+
+def _collected(*paths: str, soak: str | None = None) -> set[str]:
+    """The tests that pytest selects, without their parameters."""
+    kept = {name: value for name, value in os.environ.items() if name != "CAREVOUCH_SOAK"}
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist", *paths]
+    environment = kept if soak is None else kept | {"CAREVOUCH_SOAK": soak}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return {line.rpartition("::")[2] for line in done.stdout.splitlines() if "::" in line}
+
+
+def test_deep_tests_run_in_a_soak_only_and_property_tests_again_in_a_larger_one() -> None:
+    paths = ("tests/simulator", "tests/unit/kernel/test_times.py")
+    everyday, soak, larger = _collected(*paths), _collected(*paths, soak="1"), _collected(*paths, soak="2")
+    first, deep = (f"test_no_schedule_loses_repeats_or_forks[{item}]" for item in (0, 1))
+    assert first in everyday
+    assert deep not in everyday
+    assert soak == {f"test_no_schedule_loses_repeats_or_forks[{item}]" for item in range(1, 5)}
+    assert {first, deep} <= larger
+    assert len(larger) > len(soak) + 1
+    assert larger < everyday | soak
+
+
+def test_a_run_ends_with_its_slowest_tests_and_the_seconds_of_each_kind() -> None:
+    seconds = {f"tests/unit/a.py::test_{number}": float(number) for number in range(12)}
+    lines = summary(seconds | {"tests/e2e/b.py::test_story": 30.0})
+    assert lines[1].split() == ["30.0", "tests/e2e/b.py::test_story"]
+    assert sum("::" in line for line in lines) == 10
+    assert [line.split() for line in lines[-2:]] == [
+        ["66.0", "unit", "(12", "tests)"],
+        ["30.0", "e2e", "(1", "tests)"],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tests.oracles import ROOT
 pytestmark = pytest.mark.local_cloud
 
 
+@pytest.mark.deep
 def test_one_command_plays_it_and_leaves_nothing_but_its_proofs(tmp_path: Path) -> None:
     tmp, files, data = tmp_path / "tmp", tmp_path / "files", tmp_path / "data"
     tmp.mkdir()

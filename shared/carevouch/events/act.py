@@ -1,7 +1,7 @@
-"""Putting an act together: revisions in, leaves, root, paths and the event's payload out.
+"""Acts: from revisions to their leaves, root and paths, and to the payload of the event.
 
-Pure: nonces, ids, numbers and the time are handed in. What comes out is what the store writes and what the
-operator's command line posts, so that both make the same bytes.
+The caller hands in nonces, ids, numbers and the time. The store writes the result, and the operator's command
+posts it, so that both make the same bytes.
 """
 
 from collections.abc import Sequence
@@ -39,14 +39,9 @@ def leaf(doc: Doc, version: int, prev: bytes | None, commitment: bytes) -> bytes
     )
 
 
-def revision_leaf_hash(doc: Doc, version: int, prev: bytes | None, nonce: bytes, body: bytes) -> bytes:
-    """The leaf hash of a revision, from its content."""
-    return leaf_hash(leaf(doc, version, prev, commit(nonce, body)))
-
-
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One immutable version of a document, as it will be or is stored; `prev` is a leaf hash."""
+    """One immutable version of a document. `prev` is the leaf hash of the version before it."""
 
     doc: Doc
     version: int
@@ -57,12 +52,12 @@ class Revision:
     @property
     def leaf_hash(self) -> bytes:
         """The hash by which the event commits to this revision."""
-        return revision_leaf_hash(self.doc, self.version, self.prev, self.nonce, self.body)
+        return leaf_hash(leaf(self.doc, self.version, self.prev, commit(self.nonce, self.body)))
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """The revisions of one act with their leaf hashes, the paths to the act's root, and that root."""
+    """The revisions of one act, their leaf hashes, the act's root, and each leaf's path to it."""
 
     revisions: tuple[Revision, ...]
     leaf_hashes: tuple[bytes, ...]
@@ -72,7 +67,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class EventFacts:
-    """What an event says beside its root."""
+    """The members of an event, except its root and count."""
 
     id: str
     type: str
@@ -86,16 +81,16 @@ class EventFacts:
 
 
 def assemble(revisions: Sequence[Revision]) -> Act:
-    """The act of these revisions, in this order; raises `TooLarge` above the limit of one act."""
+    """The act of these revisions, in this order; raises `TooLarge` if there are too many for one act."""
     if not revisions or len(revisions) > MAX_COUNT:
-        raise TooLarge(f"an act has between 1 and {MAX_COUNT} documents; split it")
+        raise TooLarge(f"an act has 1 to {MAX_COUNT} documents; split it into several")
     hashes = tuple(revision.leaf_hash for revision in revisions)
     paths = inclusion_paths(hashes)
     return Act(tuple(revisions), hashes, paths, root(hashes))
 
 
 def payload_of(act: Act, facts: EventFacts) -> JsonObject:
-    """The payload of the act's event; raises `IntegrityFault` where the matrix forbids a revision."""
+    """The payload of the act's event; raises `IntegrityFault` if the write matrix forbids a revision."""
     check_matrix(act.revisions, facts.type, facts.producer)
     return event_payload(
         id=facts.id,
@@ -123,7 +118,7 @@ def check_matrix(revisions: Sequence[Revision], event_type: str, producer: str) 
 
 
 def inclusion_paths(hashes: Sequence[bytes]) -> tuple[tuple[bytes, ...], ...]:
-    """The RFC 6962 inclusion path of every leaf at once, in n log n steps instead of n squared."""
+    """The RFC 6962 inclusion paths of all leaves, in n log n steps instead of n squared."""
     paths: list[list[bytes]] = [[] for _ in hashes]
 
     def walk(low: int, high: int) -> bytes:

@@ -1,8 +1,8 @@
-"""Blocks read back out of the entries of a strand: which one holds an entry, and where a time begins.
+"""Finds blocks in the entries of a strand: the block that holds an entry, and the first block since a time.
 
-The seals stand among the entries, so whoever has a mirror can tell every event's block and block time without
-asking anybody. Nothing is verified here: entries are those of a tree that the caller checked, or their seals
-are checked afterwards (`sealing.verify_seal`).
+The seals are entries too. So a mirror of the log tells every event's block and block time. This module
+verifies nothing. The caller takes the entries from a tree that it checked, or checks their seals afterwards
+(`seal.verify_seal`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,20 +14,20 @@ from carevouch.ledger.block import Block, BlockFault, parse_block
 from carevouch.ledger.merkle import leaf_hash
 from carevouch.ledger.tiles import WIDTH
 
-# The entries of bundle `number` (from 0), as far as the tree goes.
+# Reads the entries of a bundle by its number, from 0. The last bundle may be shorter than the others.
 Bundle = Callable[[int], Sequence[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class SealedBlock:
-    """A block as its seal says it."""
+    """A block and its seal."""
 
     block: Block
     seal: Seal
 
     @property
     def time(self) -> str:
-        """The block time: that of every event in it."""
+        """The block time, which is the time of every event in the block."""
         return self.seal.time
 
     @property
@@ -51,10 +51,10 @@ def closed_by(entry: bytes) -> SealedBlock | None:
 
 
 def block_at(index: int, size: int, bundle: Bundle) -> SealedBlock:
-    """The block that holds entry `index` of a log of `size` entries: the next seal closes it.
+    """The block that holds entry `index` of a log of `size` entries, found by the next seal.
 
-    Reads as many bundles as the block goes on; raises `BlockFault` if no seal follows, or it counts
-    otherwise.
+    It reads the bundles up to that seal. Raises `BlockFault` if no seal follows, or if the seal's numbers do
+    not include the entry.
     """
     for at in range(index, size):
         found = closed_by(bundle(at // WIDTH)[at % WIDTH])
@@ -66,7 +66,7 @@ def block_at(index: int, size: int, bundle: Bundle) -> SealedBlock:
 
 
 def blocks_from(first: int, size: int, bundle: Bundle) -> Iterator[SealedBlock]:
-    """The blocks from entry `first`, which begins one, to the end."""
+    """The blocks from entry `first`, with which a block begins, to the end of the log."""
     while first < size:
         found = block_at(first, size, bundle)
         yield found
@@ -76,7 +76,7 @@ def blocks_from(first: int, size: int, bundle: Bundle) -> Iterator[SealedBlock]:
 def first_since(time: str, size: int, bundle: Bundle) -> int:
     """The first entry of the first block whose time is `time` or later; `size` if there is none.
 
-    Block times never go back, so it is found by halving: a bundle or two for each doubling of the log.
+    Block times never go back, so the search halves the log: it reads a bundle or two for each halving.
     """
     low, high = 0, -(-size // WIDTH)
     while low < high:
@@ -85,7 +85,7 @@ def first_since(time: str, size: int, bundle: Bundle) -> int:
             low = middle + 1
         else:
             high = middle
-    # The last block known to be too early; what is looked for begins where it or one after it ends.
+    # The search goes on from the last bundle that begins too early.
     start = 0 if low == 0 else block_at((low - 1) * WIDTH, size, bundle).block.first
     for found in blocks_from(start, size, bundle):
         if found.time >= time:

@@ -1,9 +1,8 @@
-"""The event types, who may produce them, and which document types each may write: the write matrix.
+"""The write matrix: the event types, the producers of each, and the document types that each may write.
 
-The same matrix is held three times, on purpose: by the store before it writes, by the certificate of the
-key that signs (a certificate lists the types of its service), and by every reader and the sealer after. A
-service that goes astray can therefore not write what belongs to another, and nobody has to trust the store
-to notice.
+Three parties hold the same matrix on purpose. The store checks it before it writes. The certificate of the
+signing key lists the types of its service. The sealer and every reader check it afterwards. So a faulty
+service cannot write documents of another one, and nobody has to trust the store for that.
 """
 
 from dataclasses import dataclass
@@ -15,23 +14,23 @@ RECORDS = "records"
 CLAIMS = "claims"
 SERVICES = (IDENTITY, CONSENT, RECORDS, CLAIMS)
 
-# Document types of our own, beside FHIR's, and under names that FHIR does not use. They are stored, hashed
-# and proved alike, but have no FHIR door.
+# Document types of our own, under names that FHIR does not use. They are stored, hashed and proved like FHIR
+# documents, and no FHIR route serves them.
 OWN_TYPES = frozenset(
     {
         "Admission",  # an organisation's roles and keys, as the operator admitted it
         "Enrolment",  # the link of an organisation with a person it treats
         "BoundDevice",  # a key bound to a person
-        "ConsentRequest",  # what an app asks, and what became of it
-        "Erasure",  # that a person was erased, and on whose word
+        "ConsentRequest",  # a request for consent, and its answer
+        "Erasure",  # the erasure of a person, and the caller who ordered it
         "BenefitContract",  # a benefit contract, by hash
         "Plan",  # a payer's plan: its contracts and their ranges
-        "Accumulator",  # what a person has used of a plan in a period
+        "Accumulator",  # how much of a plan's limits a person has used in a period
         "Decision",  # a recorded decision with its inputs, for replay
     }
 )
-# FHIR types that only their own service changes, but for a Patient, which the records door keeps up to date.
-# The records service may create all of them in a Bundle.
+# FHIR types that only their own service changes. A Patient is the exception: the records door updates it too.
+# The records service may create all of these types in a Bundle.
 OWNED = {
     "Patient": IDENTITY,
     "Organization": IDENTITY,
@@ -41,7 +40,7 @@ OWNED = {
     "CoverageEligibilityRequest": CLAIMS,
     "CoverageEligibilityResponse": CLAIMS,
 }
-# About nobody in particular: stored by type, readable by every admitted caller with the scope.
+# Types that are about no person. They are stored by type. Every admitted caller with the scope reads them.
 DIRECTORY_TYPES = frozenset(
     {
         "Organization",
@@ -53,14 +52,14 @@ DIRECTORY_TYPES = frozenset(
         "Medication",
     }
 )
-# Those of our own types that are about no person.
+# Our own types that are about no person.
 OWN_DIRECTORY = frozenset({"Admission", "BenefitContract", "Plan"})
 ANY_FHIR = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """`producers` may sign it; `writes` are the document types of its revisions (`*`: any FHIR type)."""
+    """A type of event. `producers` may sign it. `writes` are its document types; `*` is any FHIR type."""
 
     name: str
     producers: frozenset[str]
@@ -101,12 +100,12 @@ CATALOGUE: dict[str, EventType] = dict(
 
 
 def types_of(service: str) -> tuple[str, ...]:
-    """The event types that `service` may sign, sorted: what its certificates list."""
+    """The event types that `service` may sign, sorted, as its certificates list them."""
     return tuple(sorted(name for name, kind in CATALOGUE.items() if service in kind.producers))
 
 
 def may_write(event_type: str, document_type: str, version: int) -> bool:
-    """Whether an event of `event_type` may hold a revision of `document_type` with this version number."""
+    """Whether an event of this type may hold a revision of `document_type` with this version number."""
     kind = CATALOGUE.get(event_type)
     if kind is None:
         return False

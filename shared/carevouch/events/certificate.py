@@ -1,10 +1,9 @@
-"""Certificates of session keys, and what makes an event true.
+"""Certificates of session keys, and the checks that make an event true.
 
-A service's root key (KMS, named in genesis) certifies a key that an execution environment made in memory:
-for which event types, from when until when, in which epoch. KMS is so called once per environment, never
-per event. An event is valid when its signature is by the certified key, nbf <= time <= exp, its type is
-certified, and its producer is the certified service. Operator acts are signed by the operator's key of
-genesis directly.
+An execution environment makes a key in memory. The service's root key (in KMS, named in genesis) certifies it
+for event types, a span of time and an epoch. So KMS is called once per environment and never per event. An
+event is true if the certified key signed it, nbf <= time <= exp, its type is certified, and its producer is
+the certified service. The operator's key in genesis signs the operator's acts directly.
 """
 
 from collections.abc import Mapping
@@ -31,13 +30,13 @@ from carevouch.kernel.jws import (
 from carevouch.kernel.times import moment
 
 CERT_TYP = "carevouch-cert+jws"
-_LOOKED_AT = ("crv", "d", "kty", "x", "y")
+_ROOT_MEMBERS = ("crv", "d", "kty", "x", "y")
 MEMBERS = frozenset(["v", "kid", "jwk", "service", "types", "epoch", "nbf", "exp"])
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A parsed certificate; `text` is its entry, `key` the one that `jwk` spells."""
+    """A parsed certificate. `text` is its entry, and `key` is the public key in `jwk`."""
 
     kid: str
     jwk: Jwk
@@ -51,12 +50,12 @@ class Certificate:
 
     @property
     def text(self) -> str:
-        """The compact JWS: the entry."""
+        """The compact JWS, which is the certificate's entry in the log."""
         return self.signed.text
 
 
 def certificate_payload(jwk: Jwk, service: str, epoch: int, nbf: str, exp: str) -> JsonObject:
-    """The payload a service's root key signs with typ `CERT_TYP`; the types are all of the service's."""
+    """The payload that a service's root key signs with typ `CERT_TYP`. It lists all the service's types."""
     return {
         "v": 1,
         "kid": thumbprint(jwk),
@@ -70,7 +69,7 @@ def certificate_payload(jwk: Jwk, service: str, epoch: int, nbf: str, exp: str) 
 
 
 def parse_certificate(text: str) -> Certificate:
-    """The certificate that `text` spells, unverified; raises `Malformed`."""
+    """The certificate in `text`, not verified; raises `Malformed`."""
     signed = take_apart(text)
     body = signed.payload
     if signed.typ != CERT_TYP or set(body) != MEMBERS or not is_whole(body["v"], 1, 1):
@@ -91,18 +90,18 @@ def parse_certificate(text: str) -> Certificate:
 
 
 def verify_certificate(certificate: Certificate, genesis: Genesis) -> None:
-    """Raise `IntegrityFault` unless the root that genesis names for the service signed it."""
+    """Raise `IntegrityFault` unless the service's root key in genesis signed the certificate."""
     _verify(certificate, genesis.roots)
 
 
 def trusted_certificate(text: str, genesis: Genesis) -> Certificate:
-    """The certificate that `text` spells, once it is verified; raises `Malformed` or `IntegrityFault`.
+    """The verified certificate in `text`; raises `Malformed` or `IntegrityFault`.
 
-    A key signs the events of hundreds of batches. That its certificate is true is therefore kept, under its
-    whole text and under all that is looked at of every root in genesis: all that its truth depends on.
+    A key signs the events of hundreds of batches, so the result is cached. The cache's key is all that the
+    result depends on: the certificate's whole text, and the members of every root key in genesis.
     """
     roots = tuple(
-        (service, tuple((name, root[name]) for name in _LOOKED_AT if name in root))
+        (service, tuple((name, root[name]) for name in _ROOT_MEMBERS if name in root))
         for service, root in genesis.roots.items()
     )
     return _trusted(text, roots)
@@ -129,30 +128,30 @@ def _verify(certificate: Certificate, roots: Mapping[str, Jwk]) -> None:
 
 
 def verify_event(event: Event, certificate: Certificate | None, genesis: Genesis) -> None:
-    """Raise `IntegrityFault` unless the event is by a key certified for it (or by the operator).
+    """Raise `IntegrityFault` unless a key that is certified for the event, or the operator's, signed it.
 
-    `certificate` must itself have been verified, with `verify_certificate`.
+    The caller has verified `certificate` with `verify_certificate`.
     """
     verify_signature(event, certificate, genesis)
     check_certified(event, certificate)
 
 
 def verify_signature(event: Event, certificate: Certificate | None, genesis: Genesis) -> None:
-    """The half of `verify_event` that looks at the signature."""
+    """Check only the signature of an event, as `verify_event` does."""
     if event.producer == OPERATOR:
         _verify_operator(event, genesis)
         return
     if certificate is None or certificate.kid != event.kid:
         raise IntegrityFault("the event comes without the certificate of the key that signed it")
     try:
-        # What parsed as an event has an event's typ, and the kid was looked at above.
+        # The parser has checked the typ, and the kid was compared above.
         check_signature(certificate.key, event.signing_input, event.signature)
     except IntegrityFault as fault:
         raise IntegrityFault(f"the event is not by the certified key: {fault.message}") from fault
 
 
 def check_certified(event: Event, certificate: Certificate | None) -> None:
-    """The half of `verify_event` that looks at what the key may sign; None is the operator's."""
+    """Check only that the key may sign the event, as `verify_event` does; None is the operator's key."""
     if certificate is None:
         if event.type not in types_of(OPERATOR):
             raise IntegrityFault(f"the operator may not sign {event.type}")

@@ -1,12 +1,11 @@
-"""The event: a small ES256 JWS, public by design, that says nothing about whom (FORMATS.md, 4).
+"""The event: a small ES256 JWS that is public and names no person (FORMATS.md, 4).
 
-Parsing is strict: exactly the members of version 1, each of its kind. An event that parses is not yet a true
-one: `certificate.verify_event` decides that.
+Parsing is strict: an event has exactly the members of version 1, each in its form. A parsed event may still
+be false; `certificate.verify_event` decides that.
 
-Because an event has one spelling, one regular expression over its payload proves that it is canonical and
-takes its members out; that is how a true event is read. Whatever it does not match goes to the general
-parser, which alone says what is wrong. The expression never accepts what the parser would not (tests hold
-the two against each other), so it may fall behind the format, but never ahead of it.
+A payload has exactly one canonical spelling. So one regular expression proves that it is canonical and takes
+its members out, and true events are read this way. A text that does not match goes to the general parser,
+which names the fault. The expression accepts no text that the general parser refuses; tests compare the two.
 """
 
 import hmac
@@ -24,16 +23,16 @@ from carevouch.kernel.times import FORM, moment, seconds_between
 
 EVENT_TYP = "carevouch-event+jws"
 TAG_BYTES = 32
-# One act writes at most this many revisions: a whole patient is about 1,400 at the most.
+# The largest act: a whole patient has about 1,400 revisions at most.
 MAX_COUNT = 5_000
-# An act concerns a person, rarely a few; the limit keeps an entry far below the log's 65,535 bytes.
+# An act concerns one person, rarely a few. The limit keeps an entry far below the log's 65,535 bytes.
 MAX_TAGS = 16
 MEMBERS = frozenset(["v", "id", "type", "producer", "n", "epoch", "time", "seal_by", "count", "root", "tags"])
 _HASH = re.compile(r"[0-9a-f]{64}")
-# Base64url of 32 bytes: 43 characters, of which the last has two bits to spare, and they are zero.
+# Base64url of 32 bytes: 43 characters. The last has two unused bits, which are zero.
 _B64U_32 = "[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
 _NUMBER = "[1-9][0-9]{0,14}"
-# The canonical payload: the members sorted, no space between them, no character that needs escaping.
+# The canonical payload: sorted members, no white space, and no character that needs escaping.
 _FORM = re.compile(
     r'\{(?:"contract":"([0-9a-f]{64})",)?'
     rf'"count":([1-9][0-9]{{0,3}}),"epoch":({_NUMBER}),"id":"({PART.pattern})","n":({_NUMBER}),'
@@ -45,10 +44,10 @@ _FORM = re.compile(
 
 @record
 class Event:
-    """A parsed event: its members, and the JWS that spells them.
+    """A parsed event: its members, and the JWS that has them.
 
-    `text` is the entry's exact bytes as text, `kid` the thumbprint of the key that signed `signing_input`;
-    `window` is the seconds from `time` to `seal_by`.
+    `text` is the whole entry. `kid` is the thumbprint of the key that signed `signing_input`. `window` is the
+    time from `time` to `seal_by` in seconds.
     """
 
     id: str
@@ -75,7 +74,7 @@ class Event:
 
     @property
     def tags(self) -> tuple[bytes, ...]:
-        """By which the persons concerned find the event."""
+        """The marks by which the persons concerned find the event in the log."""
         return tuple(unb64u(text) for text in self.tag_texts)
 
 
@@ -111,17 +110,17 @@ def event_payload(
 
 
 def tag(subject_secret: bytes, event_id: str) -> bytes:
-    """What lets the person with this secret, and nobody else, find the event in the public log."""
+    """The tag by which only the holder of this secret finds the event in the public log."""
     return hmac.digest(subject_secret, event_id.encode("ascii"), "sha256")
 
 
 def parse_event(text: str) -> Event:
-    """The event that `text` spells, unverified; raises `Malformed` saying which member is wrong."""
+    """The event in `text`, not verified; raises `Malformed` with the member that is wrong."""
     return parse_usual(text) or parse_general(text)
 
 
 def parse_usual(text: str) -> Event | None:
-    """`parse_event` for events of the usual form, of which all ours are; None for every other text."""
+    """The event in `text`, by the regular expression; None for a text that does not match it."""
     try:
         typ, kid, data, message, signature = split(text)
         found = _FORM.fullmatch(data.decode("ascii"))
@@ -155,7 +154,7 @@ def parse_usual(text: str) -> Event | None:
 
 
 def parse_general(text: str) -> Event:
-    """`parse_event`, member by member."""
+    """The event in `text`, member by member; raises `Malformed` with the member that is wrong."""
     signed = take_apart(text)
     if signed.typ != EVENT_TYP:
         raise Malformed("not an event: typ is another one")
@@ -184,12 +183,12 @@ def parse_general(text: str) -> Event:
 
 
 def strand_of(event_id: str, strands: int) -> int:
-    """The strand that an event belongs to when there are `strands` of them."""
+    """The strand of an event in a log of `strands` strands."""
     return int.from_bytes(sha256(event_id.encode("ascii"))[:8], "big") % strands if strands > 1 else 0
 
 
 def _check(payload: JsonObject) -> None:
-    """Raise `Malformed` unless each member is of its kind."""
+    """Raise `Malformed` unless each member has its form."""
     checks = (
         ("id", isinstance(payload["id"], str) and PART.fullmatch(payload["id"]) is not None),
         ("type", isinstance(payload["type"], str) and payload["type"] in CATALOGUE),
@@ -221,7 +220,7 @@ def _check_bytes(text: Any, member: str) -> None:
 
 
 def event_of(text: str) -> Event | None:
-    """The event that `text` spells, unverified; None if it spells none."""
+    """The event in `text`, not verified; None if the text is not an event."""
     try:
         return parse_event(text)
     except Malformed:

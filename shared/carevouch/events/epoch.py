@@ -1,9 +1,9 @@
-"""Epochs: how a deployment grows from N strands to more without ever moving an entry (FORMATS.md, 6).
+"""Epochs: a deployment gets more strands without moving any entry (FORMATS.md, 6).
 
-Genesis opens epoch 1. A later one is ordered by the operator, who alone may, and takes effect as an `epoch`
-entry of strand 0 under the sealer's key. An event says by its signed epoch which number of strands chose its
-strand, so one that is delivered again after a change still belongs where it was, and is sealed once. The
-orders so far are published as a file of their own, one a line, which whoever has genesis can check alone.
+Genesis opens epoch 1. Only the operator orders a later one. The order takes effect as an `epoch` entry of
+strand 0 under the sealer's key. An event names its epoch, and the epoch's number of strands gives its strand.
+So an event that arrives again after a change stays in its strand and is sealed once. All orders are published
+in one file, one a line, and genesis alone is enough to check it.
 """
 
 import re
@@ -25,7 +25,7 @@ _HASH = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The operator's order to open an epoch; `prev` is the hash of the order before it, if any."""
+    """The operator's order to open an epoch. `prev` is the hash of the order before it, if there is one."""
 
     origin: str
     epoch: Epoch
@@ -44,12 +44,12 @@ class Order:
 
 
 def order_payload(origin: str, epoch: Epoch, prev: bytes | None) -> JsonObject:
-    """What the operator signs, with typ `EPOCH_TYP`."""
+    """The payload that the operator signs with typ `EPOCH_TYP`."""
     return {"v": 1, "origin": origin, **_terms(epoch, prev)}
 
 
 def parse_order(text: str) -> Order:
-    """The order that `text` spells, unverified; raises `Malformed`."""
+    """The order in `text`, not verified; raises `Malformed`."""
     signed = take_apart(text)
     payload = signed.payload
     if signed.typ != EPOCH_TYP or set(payload) != MEMBERS or not is_whole(payload["v"], 1, 1):
@@ -64,7 +64,7 @@ def parse_order(text: str) -> Order:
 
 
 def check_ordered(order: Order, genesis: Genesis) -> None:
-    """Raise `IntegrityFault` unless the operator ordered it for this deployment, be it next or not."""
+    """Raise `IntegrityFault` unless the operator signed the order, and for this deployment."""
     try:
         verify(order.signed, genesis.operator, EPOCH_TYP)
     except IntegrityFault as fault:
@@ -74,7 +74,7 @@ def check_ordered(order: Order, genesis: Genesis) -> None:
 
 
 def check_order(order: Order, genesis: Genesis) -> None:
-    """Raise `IntegrityFault` unless the operator ordered exactly the next epoch after those of `genesis`."""
+    """Raise `IntegrityFault` unless the operator ordered the epoch that follows those of `genesis`."""
     check_ordered(order, genesis)
     last = genesis.newest
     if order.epoch.number != last.number + 1:
@@ -88,7 +88,7 @@ def check_order(order: Order, genesis: Genesis) -> None:
 
 
 def parse_epoch_data(data: Any) -> Order:
-    """The order in the `data` of an `epoch` entry; raises `Malformed` unless both say the same."""
+    """The order in the `data` of an `epoch` entry; raises `Malformed` unless both agree."""
     text = data.get("order") if isinstance(data, dict) else None
     if not isinstance(text, str):
         raise Malformed("the epoch entry carries no order of the operator")
@@ -99,13 +99,13 @@ def parse_epoch_data(data: Any) -> Order:
 
 
 def opened(genesis: Genesis, order: Order) -> Genesis:
-    """Genesis, knowing one epoch more; raises as `check_order`."""
+    """Genesis with one more epoch; raises as `check_order` does."""
     check_order(order, genesis)
     return replace(genesis, epochs=(*genesis.epochs, order.epoch))
 
 
 def read_epochs(data: bytes, genesis: Genesis) -> Genesis:
-    """Genesis, knowing the epochs whose orders `data` holds; raises `IntegrityFault` or `Malformed`."""
+    """Genesis with the epochs that `data` orders; raises `IntegrityFault` or `Malformed`."""
     try:
         lines = data.decode("ascii").split("\n")
     except UnicodeDecodeError as error:

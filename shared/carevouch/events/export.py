@@ -1,12 +1,12 @@
-"""What an export of blocks consists of: objects of JSON Lines, a block a line, and two manifests.
+"""The format of an export: objects of JSON Lines with a block a line, and two manifests.
 
-After Amazon QLDB's ExportJournalToS3: the blocks of all strands whose block time is in [from, to). An
-export's id is derived from its span, so that asking again for the same continues, or finds, the same one.
-`<id>.started.manifest` fixes what is exported: a signed checkpoint of every strand and the entries of the
-span below it. `<id>.completed.manifest` names the objects and carries the proofs that make the export
-verifiable alone (`exported`). Nothing here is secret, and nothing is about a person: it is the public log.
+The model is Amazon QLDB's ExportJournalToS3. An export has the blocks of all strands whose block time is in
+[from, to). Its id follows from its span, so a second request for the same span continues the same export.
+`<id>.started.manifest` fixes the export: a signed checkpoint of every strand, and the entries of the span.
+`<id>.completed.manifest` names the objects, and has the proofs by which the export is verified alone
+(`carevouch.verifier.export`). An export holds only the public log, so it has no secret and no personal data.
 
-Every line and manifest is canonical JSON (RFC 8785); a manifest's member `sha256` is that of its other ones.
+Every line and manifest is canonical JSON (RFC 8785). A manifest's `sha256` is the hash of its other members.
 """
 
 import re
@@ -31,12 +31,12 @@ Value = TypeVar("Value")
 
 
 class ExportFault(IntegrityFault):
-    """An export is not what its manifest, or its log, says; the message names the file and the line."""
+    """An export does not agree with its manifest or its log. The message names the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class StrandScope:
-    """Of one strand the entries [first, end), under a published checkpoint."""
+    """The entries [first, end) of one strand, under a published checkpoint."""
 
     strand: int
     checkpoint: str
@@ -46,7 +46,7 @@ class StrandScope:
 
 @dataclass(frozen=True, slots=True)
 class ExportScope:
-    """What is exported; `genesis` and `epochs` are the public files of these names."""
+    """The extent of an export. `genesis` and `epochs` are the texts of these public files."""
 
     origin: str
     start: str
@@ -82,10 +82,10 @@ class SealProof:
 
 @dataclass(frozen=True, slots=True)
 class StrandExport:
-    """A strand's objects, and what shows that they are the span, whole, of the log that was signed.
+    """A strand's objects, with the proof that they are the whole span of the signed log.
 
-    `edge` is that of the tree before the span, `growth` leads from the tree after it to the checkpoint's.
-    `before` and `after` are the seals of the blocks next to the span; None where the log has no such block.
+    `edge` is the edge of the tree before the span. `growth` leads from the tree after the span to the
+    checkpoint's tree. `before` and `after` are the seals of the blocks next to the span, or None.
     """
 
     scope: StrandScope
@@ -97,23 +97,23 @@ class StrandExport:
 
 
 def export_id(origin: str, start: str, end: str) -> str:
-    """The id of the export of this log and span: 26 characters."""
+    """The id of an export, from its log and span: 26 characters."""
     return base32(sha256(jcs(["carevouch.export.v1", origin, start, end]))[:16])
 
 
 def manifest_name(id_: str, kind: str) -> str:
-    """The manifest's name, beside the folder of the export's objects."""
+    """The name of a manifest, which lies beside the folder of the objects."""
     return f"{id_}.{kind}.manifest"
 
 
 def object_name(id_: str, strand: int, first: int) -> str:
-    """The name of the object that begins with entry `first`; in a listing they are in order."""
+    """The name of the object that begins with entry `first`. A listing by name is in order."""
     return f"{id_}/{strand}/{first:015d}.jsonl"
 
 
 def block_line(strand: int, block: SealedBlock, entries: Sequence[bytes]) -> bytes:
-    """The line of a block, with its line break."""
-    said: JsonObject = {
+    """The line of a block, with its line feed."""
+    line: JsonObject = {
         "v": 1,
         "strand": strand,
         **block.block.data,
@@ -121,11 +121,11 @@ def block_line(strand: int, block: SealedBlock, entries: Sequence[bytes]) -> byt
         "hash": b64u(block.hash),
         "entries": [entry.decode("ascii") for entry in entries],
     }
-    return jcs(said) + b"\n"
+    return jcs(line) + b"\n"
 
 
 def render_started(scope: ExportScope) -> bytes:
-    """The manifest that fixes the scope."""
+    """The bytes of the started manifest."""
     return _closed(_scope_json(scope, STARTED, [_strand_json(one) for one in scope.strands]))
 
 
@@ -136,19 +136,19 @@ def parse_started(data: bytes) -> ExportScope:
 
 
 def render_completed(scope: ExportScope, strands: Sequence[StrandExport]) -> bytes:
-    """The manifest of a whole export."""
+    """The bytes of the completed manifest."""
     return _closed(_scope_json(scope, COMPLETED, [_export_json(one) for one in strands]))
 
 
 def parse_completed(data: bytes) -> tuple[ExportScope, tuple[StrandExport, ...]]:
-    """What a completed manifest says, nothing of it verified; raises `ExportFault`."""
+    """The scope and the strands in a completed manifest, not verified; raises `ExportFault`."""
     body = _opened(data, COMPLETED)
     strands = tuple(_export(one) for one in _checked(body["strands"], _STRAND | _PROOFS))
     return _scope(body, tuple(one.scope for one in strands)), strands
 
 
 def object_json(item: ExportObject) -> JsonObject:
-    """An object as manifests name it."""
+    """The entry of an object in a manifest."""
     return {
         "name": item.name,
         "sha256": item.sha256,
@@ -163,7 +163,7 @@ def parse_objects(value: Any) -> tuple[ExportObject, ...]:
     found = []
     for one in _checked(value, _OBJECT):
         if not _HEX.fullmatch(_typed(one["sha256"], str)):
-            raise ExportFault("the manifest gives an object a SHA-256 that is none")
+            raise ExportFault("the manifest gives an object a sha256 that is not 64 hexadecimal digits")
         numbers = [_whole(one[name]) for name in ("bytes", "first", "end")]
         found.append(ExportObject(_typed(one["name"], str), one["sha256"], *numbers))
     return tuple(found)
@@ -178,11 +178,11 @@ def _opened(data: bytes, kind: str) -> JsonObject:
         body = parse_jcs(data, "the manifest")
     except Malformed as error:
         raise ExportFault(error.message) from error
-    said = body.pop("sha256", None)
-    if said != sha256(jcs(body)).hex():
-        raise ExportFault("the manifest was changed: its members do not have the SHA-256 that it gives")
+    stated = body.pop("sha256", None)
+    if stated != sha256(jcs(body)).hex():
+        raise ExportFault("the manifest was changed: its members do not have the hash in its sha256")
     if set(body) != _SCOPE or not is_whole(body["v"], 1, 1) or body["kind"] != kind:
-        raise ExportFault(f"not the {kind} manifest of an export, with exactly the members of version 1")
+        raise ExportFault(f"the file is not a {kind} manifest with exactly the members of version 1")
     return body
 
 
@@ -253,8 +253,8 @@ def _seal_json(proof: SealProof | None) -> JsonObject | None:
 def _seal(value: Any) -> SealProof | None:
     if value is None:
         return None
-    (said,) = _checked([value], frozenset({"entry", "path"}))
-    return SealProof(_typed(said["entry"], str), _hashes(said["path"]))
+    (proof,) = _checked([value], frozenset({"entry", "path"}))
+    return SealProof(_typed(proof["entry"], str), _hashes(proof["path"]))
 
 
 def _hashes(value: Any) -> tuple[bytes, ...]:
@@ -270,17 +270,19 @@ def _hashes(value: Any) -> tuple[bytes, ...]:
 def _checked(value: Any, members: frozenset[str]) -> list[JsonObject]:
     items: list[JsonObject] = _typed(value, list)
     if not all(isinstance(item, dict) and set(item) == members for item in items):
-        raise ExportFault(f"the manifest lists what does not have exactly {', '.join(sorted(members))}")
+        raise ExportFault(
+            f"the manifest has an item without exactly the members {', '.join(sorted(members))}"
+        )
     return items
 
 
 def _typed(value: Any, kind: type[Value]) -> Value:
     if not isinstance(value, kind):
-        raise ExportFault(f"the manifest has another thing where a {kind.__name__} is expected")
+        raise ExportFault(f"the manifest has a value of another type where a {kind.__name__} is expected")
     return value
 
 
 def _whole(value: Any) -> int:
     if not is_whole(value, 0, 2**53):
-        raise ExportFault("the manifest has a number that is not whole, or negative")
+        raise ExportFault("the manifest has a number that is negative or not whole")
     return int(value)

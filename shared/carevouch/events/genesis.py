@@ -1,9 +1,9 @@
-"""Genesis: which keys, which origin, how many strands. The root of all trust, itself under the log's key.
+"""Genesis: the keys, the origin and the number of strands of a deployment. It is the root of all trust.
 
-It is published as a C2SP signed note whose text is the line `carevouch.org/genesis/v2` and one line of
-canonical JSON, signed by the log's Ed25519 key under the name `<origin>`. Whoever pins that one key (the
-vkey) can check genesis, with it every certificate, with these every event, and with the same key every
-checkpoint. Version 1 is of logs without a second, ML-DSA-44, key.
+Genesis is a C2SP signed note. Its text is the line `carevouch.org/genesis/v2` and one line of canonical JSON.
+The log's Ed25519 key signs it under the name `<origin>`. A verifier pins only that key (the vkey). With it,
+the verifier checks genesis and every checkpoint. Genesis then proves every certificate, and certificates
+prove the events. Version 1 is for logs without a second key, of ML-DSA-44.
 """
 
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ MEMBERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """From `start` on events may be of epoch `number`, and lie in `strands` strands.
+    """An epoch: from `start` on, events may name `number`, and they lie in `strands` strands.
 
     `order` is the hash of the operator's order that opened it; None for the epoch that genesis opens.
     """
@@ -40,10 +40,11 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
-    """`roots` by service; `seal` signs block seals (ES256); `log` is the Ed25519 key of all checkpoints.
+    """The parsed genesis.
 
-    `mldsa` is their ML-DSA-44 key; None in version 1, and in a deployment without one. `epochs` is no part of
-    the note: which epochs are known to have been opened since (`carevouch.events.epoch`).
+    `roots` are keys by service. `seal` is the ES256 key of seals, and `log` the Ed25519 key of all
+    checkpoints. `mldsa` is their ML-DSA-44 key, or None. `epochs` is not part of the note: it has the epochs
+    that orders have opened since (`carevouch.events.epoch`).
     """
 
     deployment: str
@@ -57,7 +58,7 @@ class Genesis:
     time: str
     mldsa: bytes | None = None
     epochs: tuple[Epoch, ...] = ()
-    # All epochs, the first one first: asked for with each event, so it is worked out once.
+    # All epochs in order. Each event needs them, so they are put together once.
     known: tuple[Epoch, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -65,7 +66,7 @@ class Genesis:
 
     @property
     def version(self) -> int:
-        """The format's version that says all of this."""
+        """The version of the format in which this genesis is written."""
         return 1 if self.mldsa is None else 2
 
     @property
@@ -75,7 +76,7 @@ class Genesis:
 
     @property
     def newest(self) -> Epoch:
-        """The epoch that was opened last: new keys are certified for it."""
+        """The epoch that was opened last. New keys are certified for it."""
         return self.known[-1]
 
     @property
@@ -85,7 +86,7 @@ class Genesis:
 
     @property
     def strand_count(self) -> int:
-        """How many strands there are by now; they are numbered from 0."""
+        """The present number of strands, which are numbered from 0."""
         return self.newest.strands
 
     def epoch_of(self, number: int) -> Epoch | None:
@@ -94,7 +95,7 @@ class Genesis:
 
 
 def genesis_text(genesis: Genesis) -> str:
-    """The text to be signed as a note: two lines, each ended by a newline."""
+    """The text of the note: two lines, each with a line feed at its end."""
     body: JsonObject = {
         "v": genesis.version,
         "deployment": genesis.deployment,
@@ -113,11 +114,11 @@ def genesis_text(genesis: Genesis) -> str:
 
 
 def parse_genesis(text: str) -> Genesis:
-    """Genesis from the text of its note, the note's signature having been verified; raises `Malformed`."""
+    """Genesis in the text of its note; raises `Malformed`. The caller has verified the note's signature."""
     lines = text.split("\n")
     version = next((number for number, line in FIRST_LINES.items() if line == lines[0]), None)
     if len(lines) != 3 or version is None or lines[2]:
-        raise Malformed("genesis is not two lines, the first of them its format's name")
+        raise Malformed("genesis must be two lines, of which the first names the format")
     body = parse_jcs(lines[1].encode("utf-8"), "genesis")
     members = MEMBERS if version == 1 else MEMBERS | {"mldsa"}
     good = set(body) == members and is_whole(body["v"], version, version)
@@ -157,6 +158,6 @@ def _mldsa(text: Any) -> bytes:
 
 
 def strand_for(event: Event | None, genesis: Genesis) -> int:
-    """The strand that deals with an event: 0 for what is none, and for one of an epoch nobody knows yet."""
+    """The strand that handles an event. It is 0 for a text that is not an event, and for an unknown epoch."""
     epoch = None if event is None else genesis.epoch_of(event.epoch)
     return 0 if event is None or epoch is None else strand_of(event.id, epoch.strands)

@@ -1,10 +1,10 @@
-"""Openings: what shows one revision of a document to be in an event, to anyone, without any key.
+"""Openings: the proof that a revision of a document is in an event, which anyone can check without a key.
 
-The file is canonical JSON with exactly the members of FORMATS.md, 7, so every byte of it counts. Verifying it
-says which bytes are version so-and-so of which document, who signed the event they are in, and when; where
-the event stands in the log is the business of its tlog-proof. A consent's opening carries the device's
-binding and the enrolling provider's key; whether these make a signature of the patient's device is decided
-by the check that is handed in (identity knows how devices are bound), never assumed.
+The file is canonical JSON with exactly the members of FORMATS.md, 7, so every byte of it counts. A verified
+opening says which bytes are which version of which document, who signed the event, and when. The event's
+place in the log is proved by its tlog-proof. A consent's opening also has the device's binding and the key of
+the provider that enrolled it. The caller hands in the check whether these prove a signature of the patient's
+device, because the identity room knows how devices are bound.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,13 +27,13 @@ from carevouch.ledger.note import Verifier, open_note
 MEMBERS = frozenset(["event", "certificate", "index", "path", "leaf", "nonce", "body"])
 _CONSENT_MEMBERS = frozenset(["device", "provider"])
 LEAF_MEMBERS = frozenset(["v", "doc", "version", "prev", "commit"])
-# A revision's row is at most 400 KB; its opening a little more, in base64, with the device's beside it.
+# A revision's row has at most 400 KB. Its opening has it in base64, and may have the device's opening too.
 MAX_OPENING = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A parsed opening, nothing of it verified. `certificate` is None for an event of the operator."""
+    """A parsed opening, not verified. `certificate` is None for an event of the operator."""
 
     event: str
     certificate: str | None
@@ -48,7 +48,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class ProvedRevision:
-    """What an opening shows: these bytes are this version of this document, in this event."""
+    """The proved statement of an opening: these bytes are this version of this document, in this event."""
 
     doc: Doc
     version: int
@@ -60,27 +60,27 @@ class ProvedRevision:
 
     @property
     def service(self) -> str:
-        """The service (or the operator) that signed."""
+        """The service that signed the event, or the operator."""
         return self.event.producer
 
 
-# Given a consent, its device's opening and the provider's key: raises `IntegrityFault` unless the consent is
-# signed by a device bound to its person.
+# Takes a consent, its device's opening and the provider's key. Raises `IntegrityFault` unless a device signed
+# the consent that is bound to the consent's person.
 BindingCheck = Callable[[ProvedRevision, ProvedRevision, Jwk], None]
 
 
 def open_genesis(data: bytes, verifier: Verifier) -> Genesis:
-    """Genesis out of its signed note; raises `IntegrityFault` (`NoteFault`) or `Malformed`."""
+    """Genesis from its signed note; raises `IntegrityFault` (`NoteFault`) or `Malformed`."""
     genesis = parse_genesis(open_note(data, [verifier]).text)
     if genesis.origin != verifier.name or genesis.log != verifier.public:
-        raise IntegrityFault("genesis names another origin or log key than the one it is signed with")
+        raise IntegrityFault("genesis names another origin or log key than that of its signature")
     return genesis
 
 
 def make_opening(
     revision: Revision, event: str, certificate: str | None, index: int, path: Sequence[bytes]
 ) -> Opening:
-    """The opening of a revision out of what is stored beside it."""
+    """The opening of a stored revision, with its event, its certificate, and its path in the act."""
     commitment = commit(revision.nonce, revision.body)
     data = leaf(revision.doc, revision.version, revision.prev, commitment)
     return Opening(event, certificate, index, tuple(path), data, revision.nonce, revision.body)
@@ -110,16 +110,17 @@ def opening_json(opening: Opening) -> JsonObject:
 
 
 def parse_opening(data: bytes) -> Opening:
-    """The opening that a file holds; raises `Malformed` for any other bytes."""
+    """The opening in a file; raises `Malformed` for any other bytes."""
     if len(data) > MAX_OPENING:
-        raise Malformed(f"an opening is at most {MAX_OPENING} bytes long")
+        raise Malformed(f"an opening has at most {MAX_OPENING} bytes")
     return _opening(parse_jcs(data, "the opening"), nested=False)
 
 
 def verify_opening(opening: Opening, genesis: Genesis, binding: BindingCheck | None = None) -> ProvedRevision:
-    """What the opening proves; raises `IntegrityFault` or `Malformed` naming what does not match.
+    """The statement that the opening proves; raises `IntegrityFault` or `Malformed` with the mismatch.
 
-    `binding` is called for a consent that comes with its device; without it `device` is only opened.
+    `binding` is called for a consent that comes with its device. Without it, the device's opening is verified
+    by itself.
     """
     event = verified_event(opening.event, opening.certificate, genesis)
     proved = _revision(opening, event)
@@ -127,7 +128,9 @@ def verify_opening(opening: Opening, genesis: Genesis, binding: BindingCheck | N
         return proved
     device = verify_opening(opening.device, genesis)
     if proved.doc.type != "Consent" or device.doc.type != "BoundDevice":
-        raise IntegrityFault("only a consent's opening carries another one, that of its device's binding")
+        raise IntegrityFault(
+            "only a consent's opening may carry a second opening, that of its device's binding"
+        )
     if binding is not None:
         binding(proved, device, opening.provider or {})
     return ProvedRevision(
@@ -136,10 +139,10 @@ def verify_opening(opening: Opening, genesis: Genesis, binding: BindingCheck | N
 
 
 def verified_event(text: str, certificate_text: str | None, genesis: Genesis) -> Event:
-    """The event, verified with its certificate; raises `IntegrityFault` or `Malformed`. A receipt's check."""
+    """The event in `text`, verified with its certificate; raises `IntegrityFault` or `Malformed`."""
     event, certificate = parse_event(text), None
     if (event.producer == OPERATOR) != (certificate_text is None):
-        raise IntegrityFault("an event comes with its key's certificate, one of the operator with none")
+        raise IntegrityFault("an event needs its key's certificate, and an operator's event has none")
     if certificate_text is not None:
         certificate = parse_certificate(certificate_text)
         verify_certificate(certificate, genesis)
@@ -185,12 +188,16 @@ def _opening(members: Mapping[str, Any], *, nested: bool) -> Opening:
         raise Malformed("the opening does not have exactly its members")
     event, certificate, index, path = (members[name] for name in ("event", "certificate", "index", "path"))
     if not isinstance(event, str) or not isinstance(certificate, str | None):
-        raise Malformed("the opening's event and certificate are signed texts")
+        raise Malformed("the opening's event and certificate must be signed texts")
     if type(index) is not int or not isinstance(path, list) or len(path) > MAX_PATH:
-        raise Malformed("the opening's index is a number and its path a short list")
+        raise Malformed(
+            f"the opening's index must be a number, and its path a list of at most {MAX_PATH} hashes"
+        )
     device, provider = members.get("device"), members.get("provider")
     if (device is None) != (provider is None) or not isinstance(device, dict | None):
-        raise Malformed("a consent's opening carries its device's opening and the provider's key together")
+        raise Malformed(
+            "a consent's opening needs both its device's opening and the provider's key, or neither"
+        )
     if provider is not None:
         _check_provider(provider)
     return Opening(
@@ -207,10 +214,10 @@ def _opening(members: Mapping[str, Any], *, nested: bool) -> Opening:
 
 
 def _check_provider(jwk: Any) -> None:
-    # Exactly these members: any other would be a byte of the file that nothing checks.
+    # Any other member would be bytes of the file that no check covers.
     public_key(jwk)
     if set(jwk) != {"kty", "crv", "x", "y"}:
-        raise Malformed("the provider's key has exactly kty, crv, x and y")
+        raise Malformed("the provider's key must have exactly kty, crv, x and y")
 
 
 def _bytes(text: Any, what: str, length: int | None = None) -> bytes:

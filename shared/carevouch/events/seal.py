@@ -1,4 +1,4 @@
-"""Seals: the entries that the sealer signs itself (FORMATS.md, 4)."""
+"""Seals: the entries that the sealer signs (FORMATS.md, 4)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,17 +12,13 @@ from carevouch.kernel.jws import Jws, Signer, sign, take_apart, verify
 from carevouch.kernel.times import moment
 
 SEAL_TYP = "carevouch-seal+jws"
-
-
 BLOCK_SEALED, EVENT_REJECTED, EPOCH = "block.sealed", "event.rejected", "epoch"
-
-
 SEAL_MEMBERS = frozenset(["v", "type", "time", "data"])
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A parsed seal entry, unverified."""
+    """A parsed seal, not verified."""
 
     type: str
     time: str
@@ -31,12 +27,12 @@ class Seal:
 
 
 def text_hash(text: str) -> bytes:
-    """SHA-256 of a candidate's text: what a rejection names."""
+    """The SHA-256 of a candidate's text, by which a rejection names it."""
     return sha256(text.encode("utf-8", "surrogatepass"))
 
 
 def parse_seal(text: str) -> Seal:
-    """The seal that `text` spells, unverified; raises `Malformed`."""
+    """The seal in `text`, not verified; raises `Malformed`."""
     signed = take_apart(text)
     payload = signed.payload
     if signed.typ != SEAL_TYP or set(payload) != SEAL_MEMBERS or jcs(payload["v"]) != b"1":
@@ -52,7 +48,7 @@ def parse_seal(text: str) -> Seal:
 
 
 def verify_seal(seal: Seal, genesis: Genesis) -> None:
-    """Raise `IntegrityFault` unless the sealer's key of genesis signed it."""
+    """Raise `IntegrityFault` unless the sealer's key in genesis signed the seal."""
     try:
         verify(seal.signed, genesis.seal, SEAL_TYP)
     except IntegrityFault as fault:
@@ -69,5 +65,5 @@ def _check_rejection(data: Any) -> None:
 
 
 def sign_seal(type_: str, time: str, data: JsonObject, signer: Signer) -> str:
-    """The entry of a seal, signed by the sealer's key."""
+    """The compact JWS of a seal, signed by the sealer's key."""
     return sign({"v": 1, "type": type_, "time": time, "data": data}, SEAL_TYP, signer)

@@ -1,8 +1,8 @@
 """Canonical JSON (JCS, RFC 8785): the one way to turn a value into bytes that are hashed or signed.
 
-Integers stay within 2^53, floats never appear: money is cents, time is text. The library does the sorting by
-UTF-16 code units and the escaping that the RFC asks for; what has names in ASCII alone, as nearly everything
-that is hashed here, Python's own encoder writes to the same bytes in a third of the time.
+Integers stay within 2^53, and there are no floats: money is cents, time is text. The library sorts by UTF-16
+code units and escapes as the RFC asks. Nearly all values that are hashed here have only ASCII names. For
+these Python's own encoder writes the same bytes in a third of the time.
 """
 
 import json
@@ -28,14 +28,14 @@ def jcs(value: Any) -> bytes:
         _refuse_floats(value)
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        # The library's own words may quote the value, and a value may be about a person.
+        # The library's own message may quote the value, and the value may be about a person.
         raise Malformed(f"the value has no canonical JSON form ({type(error).__name__})") from None
 
 
 def parse_jcs(data: bytes, what: str) -> JsonObject:
     """The object whose canonical bytes are exactly `data`; raises `Malformed` for any other bytes.
 
-    Being strict here makes every byte of a signed file count: white space or another key order is refused.
+    White space and another order of keys are refused, so that every byte of a signed file counts.
     """
     value = parse(data, what)
     if not isinstance(value, dict) or jcs(value) != data:
@@ -44,14 +44,15 @@ def parse_jcs(data: bytes, what: str) -> JsonObject:
 
 
 def is_whole(value: Any, low: int, high: int) -> bool:
-    """Whether a parsed value is a whole number from `low` to `high`; true and false are none, as 1 and 0."""
+    """Whether a parsed value is a whole number from `low` to `high`. True and false are not numbers."""
     return type(value) is int and low <= value <= high
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether both encoders agree: every number is whole and none too large, every name is ASCII.
+    """Whether both encoders agree: every number is whole and not too large, and every name is ASCII.
 
-    In ASCII the order of characters is that of their UTF-16 code units. Subclasses may write themselves.
+    ASCII characters have the order of their UTF-16 code units. A subclass may be written in another way, so
+    only the built-in types count.
     """
     kind = type(value)
     if kind is str or value is None or kind is bool:

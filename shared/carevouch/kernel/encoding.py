@@ -1,7 +1,7 @@
 """Bytes as text: base64url and base32, both without padding (RFC 4648 sections 5 and 6), and SHA-256.
 
-Decoding is strict: a character outside the alphabet, padding, or trailing bits that are not zero are refused,
-so that two different texts never stand for the same bytes. A verifier depends on that.
+Decoding is strict, so that two different texts never stand for the same bytes. Characters outside the
+alphabet, padding, and trailing bits that are not zero are refused. A verifier depends on that.
 """
 
 import base64
@@ -12,10 +12,10 @@ from binascii import a2b_base64 as _decoded
 from carevouch.kernel.errors import Malformed
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-# What is of the standard form only becomes what is of neither, and is refused with the rest.
+# The characters that only standard base64 has become invalid ones, which the decoder refuses.
 _FROM_URL = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 _PADDING = (b"", b"", b"==", b"=")
-# By the length modulo 4: the characters a text may end in, those whose bits beyond the last byte are zero.
+# By the length modulo 4: the last characters whose bits beyond the last byte are zero.
 _ENDS = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 
 
@@ -34,7 +34,7 @@ def unb64u(text: str, what: str = "value") -> bytes:
 
 
 def unb64u_ascii(text: bytes, what: str = "value") -> bytes:
-    """`unb64u` of a text that is there as bytes already."""
+    """`unb64u` of a text that is given as bytes."""
     over = len(text) % 4
     try:
         if not over or text[-1] in _ENDS[over]:
@@ -45,7 +45,7 @@ def unb64u_ascii(text: bytes, what: str = "value") -> bytes:
 
 
 def b64(data: bytes) -> str:
-    """Standard base64 with padding, as signed notes and tlog proofs use it."""
+    """Standard base64 with padding, as in signed notes and tlog proofs."""
     return base64.b64encode(data).decode("ascii")
 
 

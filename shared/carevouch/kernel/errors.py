@@ -1,23 +1,23 @@
-"""What can go wrong in a caller's request, as one small tree.
+"""The errors of a caller's request, as one small tree.
 
     DomainError             a caller's mistake or a refusal: a stable code and what to mend
-    ├── Malformed           the bytes are not what they claim to be (bad JSON, bad base64, wrong shape)
-    ├── Invalid             well formed, but against a rule (FHIR element, impossible date, unknown field)
-    ├── Unauthenticated     no, an expired or a foreign token; a replayed assertion
-    ├── Forbidden           authenticated, but the role or scope does not allow this kind of act
-    ├── NotFound            absent, or refused: the two look alike on purpose
+    ├── Malformed           the bytes do not have the form they should have (bad JSON, bad base64)
+    ├── Invalid             well formed and against a rule (FHIR element, impossible date, unknown field)
+    ├── Unauthenticated     the token is missing, expired or of another server; the assertion is a replay
+    ├── Forbidden           the caller is known, and the role or scope does not allow this kind of act
+    ├── NotFound            absent or refused; the answer is the same for both on purpose
     ├── Conflict            a stale version, an identifier already taken, an overlapping contract
     ├── PreconditionFailed  If-Match names another version than the current one
-    ├── Unprocessable       understood, but cannot be done as asked (a reference that resolves to nothing)
+    ├── Unprocessable       valid, and cannot be done (a reference that resolves to no document)
     ├── TooLarge            above a limit; the sentence names the limit and the way out
-    ├── Busy                try again: the same request is under way, or a dependency did not answer
-    └── Erased              the person is erased; nothing can be written or read about them
+    ├── Busy                try again later: the same request is under way, or a service did not answer
+    └── Erased              the person is erased; no data about them can be written or read
 
-    IntegrityFault          ours or an intruder's: what is stored does not match what was signed. Never a
-                            caller's mistake, never swallowed.
+    IntegrityFault          stored data do not match what was signed. The fault is ours or an intruder's,
+                            never a caller's, and no code swallows it.
 
-Codes are part of the API: a client may switch on them. Messages never hold personal data: no names, dates,
-identifiers or clinical codes, only element paths, ids of ours and limits.
+Codes are part of the API: a client may switch on them. A message never holds personal data. It may hold
+element paths, ids of ours and limits, and no names, dates, identifiers or clinical codes.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Issue:
 
 
 class DomainError(Exception):
-    """A caller's mistake or a refusal. `message` says what to mend; `issues` lists findings, if several."""
+    """A caller's mistake or a refusal. `message` says what to mend; `issues` lists several findings."""
 
     code: ClassVar[str] = "invalid"
 
@@ -45,19 +45,19 @@ class DomainError(Exception):
 
 
 class Malformed(DomainError):
-    """The bytes are not what they claim to be."""
+    """The bytes do not have the form they should have."""
 
     code = "malformed"
 
 
 class Invalid(DomainError):
-    """Well formed, but against a rule."""
+    """The value is well formed and breaks a rule."""
 
     code = "invalid"
 
 
 class Unauthenticated(DomainError):
-    """The caller could not be told from anybody else."""
+    """The caller did not prove who they are."""
 
     code = "unauthenticated"
 
@@ -69,13 +69,13 @@ class Forbidden(DomainError):
 
 
 class NotFound(DomainError):
-    """Absent or refused; which of the two is not said."""
+    """The resource is absent, or the caller may not read it. The answer does not say which."""
 
     code = "not-found"
 
 
 class Conflict(DomainError):
-    """Somebody else was first: a stale version, a taken identifier, an overlapping range."""
+    """Another request was first: a stale version, a taken identifier, an overlapping range."""
 
     code = "conflict"
 
@@ -87,25 +87,25 @@ class PreconditionFailed(DomainError):
 
 
 class Unprocessable(DomainError):
-    """Understood, but it cannot be done as asked."""
+    """The request is valid and cannot be done."""
 
     code = "unprocessable"
 
 
 class TooLarge(DomainError):
-    """Above a limit; the message names the limit and the way out."""
+    """The input is above a limit. The message names the limit and the way out."""
 
     code = "too-large"
 
 
 class Busy(DomainError):
-    """Try again later."""
+    """The request may succeed if it is repeated later."""
 
     code = "busy"
 
 
 class Unreachable(Busy):
-    """Somebody else's server did not answer as it should; trying again may help."""
+    """Another operator's server did not answer as it should. A second attempt may help."""
 
 
 class Erased(DomainError):
@@ -115,7 +115,7 @@ class Erased(DomainError):
 
 
 class IntegrityFault(Exception):
-    """What is stored or handed over does not match what was signed; `message` names the mismatch."""
+    """Stored or received data do not match what was signed. `message` names the mismatch."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -123,4 +123,4 @@ class IntegrityFault(Exception):
 
 
 class OutcomeUnknown(Exception):
-    """The write may or may not have happened; only repeating the same bytes or a read can tell."""
+    """The write may or may not have happened. Only a read, or the same write again, can tell."""

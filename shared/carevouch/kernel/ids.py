@@ -1,9 +1,9 @@
 """Ids, references and row keys.
 
-A random part is 16 bytes in lower-case base32 (26 characters). A patient's id is one part; the id of every
-document about that person is the patient's part, a dot, and its own; a document about nobody (directory)
-is `d.` and its part. So a document's partition is known from its id alone, and no index is needed to read it.
-`#` separates the parts of a key and never occurs in an id. Randomness arrives as an argument.
+A random part is 16 bytes in lower-case base32 (26 characters). A patient's id is one part. The id of a
+document about that person is the patient's part, a dot, and a part of its own. The id of a directory document
+is `d.` and its part. So the id alone names the partition, and a read needs no index. `#` separates the parts
+of a key and never occurs in an id. Randomness arrives as an argument.
 """
 
 import re
@@ -23,7 +23,7 @@ NOBODY = "none"
 
 
 class Key(NamedTuple):
-    """The primary key of a row: a tuple, for it is hashed more often than anything else."""
+    """The primary key of a row. It is a tuple because it is hashed very often."""
 
     pk: str
     sk: str
@@ -31,7 +31,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Doc:
-    """A document: its type and id, in every version."""
+    """A document, in all its versions: its type and id."""
 
     type: str
     id: str
@@ -41,7 +41,7 @@ class Doc:
 
     @property
     def subject(self) -> str | None:
-        """The patient id this document is about, or None for directory documents."""
+        """The id of the patient that the document is about; None for a directory document."""
         head = self.id.split(".", 1)[0]
         return head if PART.fullmatch(head) else None
 
@@ -53,7 +53,7 @@ class Doc:
         return f"P#{self.subject}" if self.subject else f"D#{self.type}"
 
     def key(self, version: int) -> Key:
-        """The row of one revision; versions count from 1 and sort as text."""
+        """The key of one revision's row. Versions count from 1 and sort as text."""
         return Key(self.pk(), f"{self.type}#{self.id}#v#{version:010d}")
 
 
@@ -75,23 +75,20 @@ def directory(own_part: str) -> str:
 
 
 def audit(patient: str | None, own_part: str, time: str) -> str:
-    """The id of an AuditEvent at the instant `time`; `patient` None for an unknown or erased person."""
+    """The id of an AuditEvent at the instant `time`. `patient` is None for an unknown or erased person."""
     return f"{patient or NOBODY}.{time[:4]}{time[5:7]}-{own_part}"
 
 
 def parse_doc(type_: str, id_: str) -> Doc:
-    """A reference from outside; raises `NotFound` where no document of ours can have that id."""
-    if not _TYPE.fullmatch(type_) or not _form_of(type_).fullmatch(id_):
+    """The document that a client names; raises `NotFound` if no document of ours can have this id."""
+    form = {"Patient": PART, "AuditEvent": _AUDIT}.get(type_, _ABOUT)
+    if not _TYPE.fullmatch(type_) or not form.fullmatch(id_):
         raise NotFound("no such resource, or it may not be read")
     return Doc(type_, id_)
 
 
-def _form_of(type_: str) -> re.Pattern[str]:
-    return {"Patient": PART, "AuditEvent": _AUDIT}.get(type_, _ABOUT)
-
-
 def parse_reference(text: str) -> Doc:
-    """`Type/id` of ours; raises `Malformed` for anything else."""
+    """The document that a reference `Type/id` names; raises `Malformed` for any other text."""
     type_, slash, id_ = text.partition("/")
     if not slash:
         raise Malformed("a reference has the form Type/id")
@@ -102,7 +99,7 @@ def parse_reference(text: str) -> Doc:
 
 
 def parse_key(key: Key) -> tuple[Doc, int]:
-    """The document and version of a revision row; raises `ValueError` for other rows."""
+    """The document and version of a revision's row; raises `ValueError` for other rows."""
     parts = key.sk.split("#")
     if len(parts) != 4 or parts[2] != "v" or not _VERSION.fullmatch(parts[3]):
         raise ValueError("not a revision row")

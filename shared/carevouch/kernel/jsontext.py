@@ -1,9 +1,9 @@
 """JSON text in and out, keeping decimals as they were written.
 
-FHIR says that 1.50 and 1.5 differ (precision matters), and what is hashed must be what was received. So a
-number with a fraction or an exponent is read as `Decimal` subclass `Number` that remembers its text, and is
-written back as that text. Reading is strict (RFC 8259 with I-JSON's rules): UTF-8 only, no duplicate keys,
-no NaN or Infinity, no lone surrogates, bounded depth.
+FHIR says that 1.50 and 1.5 differ, because precision matters. The bytes that are hashed must be those that
+were received. So a number with a fraction or an exponent becomes a `Number`, a `Decimal` that remembers its
+text, and is written back as that text. Reading is strict (RFC 8259 with the rules of I-JSON). It takes UTF-8
+only, and no duplicate keys, no NaN or Infinity, no lone surrogates and no deep nesting.
 """
 
 import json
@@ -15,9 +15,9 @@ from carevouch.kernel.errors import Malformed
 
 # FHIR's deepest real resources nest about 20 levels; 64 leaves room, far from Python's recursion limit.
 MAX_DEPTH = 64
-# An integer of more digits than this is no number of any domain here, and quadratic to parse.
+# No domain here needs a longer number, and the time to parse one grows with the square of its length.
 MAX_DIGITS = 40
-# Half of a character outside the basic plane, escaped: right only beside its other half.
+# Half of an escaped character outside the basic plane. It is text only beside its other half.
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -28,18 +28,18 @@ class Number(Decimal):
     text: str
 
     def __new__(cls, text: str) -> "Number":
-        """Keep `text` beside the value."""
+        """The number that `text` spells; raises `decimal.InvalidOperation` for any other text."""
         number = super().__new__(cls, text)
         number.text = text
         return number
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> "Number":
-        """Itself, for it never changes; Decimal's own copy would forget the text."""
+        """The number itself, since it never changes. Decimal's own copy would lose the text."""
         return self
 
 
 def parse(data: bytes, what: str = "the body") -> Any:
-    """The value that `data` spells; raises `Malformed` saying where it goes wrong, never quoting the text."""
+    """The value that `data` spells; raises `Malformed` with the place of the fault, never with the text."""
     _check_depth(data, what)
     try:
         value = json.loads(
@@ -58,43 +58,43 @@ def parse(data: bytes, what: str = "the body") -> Any:
         raise Malformed(
             f"{what} is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
         ) from None
-    except _Refused as error:
+    except _Unacceptable as error:
         raise Malformed(f"{what} is not acceptable JSON: {error}") from None
 
 
 def render(value: Any) -> bytes:
-    """Compact UTF-8 JSON, numbers written as they were read; keys in their own order."""
+    """Compact UTF-8 JSON. Numbers are written as they were read, and keys in their own order."""
     try:
         return "".join(_pieces(value)).encode("utf-8")
     except UnicodeEncodeError as error:
         raise Malformed("the text holds a lone surrogate, which is not Unicode text") from error
 
 
-class _Refused(ValueError):
+class _Unacceptable(ValueError):
     pass
 
 
 def _number(text: str) -> Number:
     if len(text) > MAX_DIGITS:
-        raise _Refused(f"a number has more than {MAX_DIGITS} characters")
+        raise _Unacceptable(f"a number has more than {MAX_DIGITS} characters")
     return Number(text)
 
 
 def _integer(text: str) -> int | Number:
     if len(text) > MAX_DIGITS:
-        raise _Refused(f"a number has more than {MAX_DIGITS} digits")
-    # An int would forget the sign, and with it what was received.
+        raise _Unacceptable(f"a number has more than {MAX_DIGITS} digits")
+    # An int would lose the sign, and the bytes would differ from those received.
     return Number(text) if text == "-0" else int(text)
 
 
 def _no_constant(name: str) -> Any:
-    raise _Refused(f"{name} is not a JSON number")
+    raise _Unacceptable(f"{name} is not a JSON number")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise _Refused("an object has the same key twice")
+        raise _Unacceptable("an object has the same key twice")
     return result
 
 
@@ -102,11 +102,11 @@ def _refuse_lone_surrogates(value: Any) -> None:
     try:
         "".join(_pieces(value)).encode("utf-8")
     except UnicodeEncodeError:
-        raise _Refused("a text holds a lone surrogate") from None
+        raise _Unacceptable("a text holds a lone surrogate") from None
 
 
 def _check_depth(data: bytes, what: str) -> None:
-    # Cheap bound before the recursive parser runs; brackets inside strings are skipped.
+    # A cheap bound before the recursive parser runs. Brackets inside strings do not count.
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return
     depth = 0
@@ -116,11 +116,11 @@ def _check_depth(data: bytes, what: str) -> None:
             raise Malformed(f"{what} nests deeper than {MAX_DEPTH} levels")
 
 
-# Strings may hold brackets and escaped quotes; what is not closed runs to the end, and the parser refuses it.
-# The quantifiers are possessive: without that, a string that never ends costs the square of its length.
+# A string may hold brackets and escaped quotes. One without its closing quote runs to the end, and the parser
+# refuses it. Without the possessive quantifiers it would cost the square of its length.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_quote = json.encoder.encode_basestring  # C when available; leaves non-ASCII characters as they are
+_quote = json.encoder.encode_basestring  # In C where available. It leaves non-ASCII characters as they are.
 
 
 def _pieces(value: Any) -> list[str]:

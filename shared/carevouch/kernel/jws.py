@@ -1,9 +1,9 @@
 """Compact JWS (RFC 7515) with ES256 only, and JWK thumbprints (RFC 7638).
 
-One algorithm, one serialisation, a fixed header: `{"alg":"ES256","kid":…,"typ":…}` in canonical bytes. There
-is no algorithm to negotiate and so none to confuse. What signs is handed in (a key in memory, KMS, a
-phone), what verifies raises. Tokens and assertions of other people's clients, which come in other shapes,
-are the business of the identity service and a full JOSE library.
+There is one algorithm, one serialisation and one header: `{"alg":"ES256","kid":…,"typ":…}` in canonical
+bytes. So no algorithm is negotiated, and none can be confused with another. The caller hands in the signer: a
+key in memory, KMS or a phone. A check that fails raises. Other people's clients send tokens and assertions in
+other forms; the identity service reads these with a full JOSE library.
 """
 
 from functools import lru_cache
@@ -25,19 +25,19 @@ from carevouch.kernel.record import record
 
 Jwk = dict[str, str]
 _ES256 = ec.ECDSA(SHA256())
-# To verify a digest that is there already is a microsecond faster than to have it made.
+# To verify a ready digest is a microsecond faster than to let the library compute it.
 _ES256_OF_DIGEST = ec.ECDSA(Prehashed(SHA256()))
-# An entry of the log is at most 65,535 bytes (tlog-tiles); nothing longer is worth parsing.
+# An entry of the log has at most 65,535 bytes (tlog-tiles), so no longer text needs to be parsed.
 MAX_LENGTH = 65_535
-# All that a key signs has the same header, so what it says is kept, for as many keys as sign in a day; a
-# header longer than any of ours is not.
+# All JWS of a key have the same header. So parsed headers are cached, for as many keys as sign in a day.
+# A header that is longer than any of ours is not cached.
 KEPT, KEPT_LENGTH = 1_024, 256
 # The order of P-256's base point (FIPS 186-5, SP 800-186 section 3.2.1.3).
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 class Signer(Protocol):
-    """What signs: `kid` is the RFC 7638 thumbprint of its public key."""
+    """A holder of a P-256 key. `kid` is the RFC 7638 thumbprint of its public key."""
 
     @property
     def kid(self) -> str:
@@ -48,12 +48,12 @@ class Signer(Protocol):
         """The public key."""
 
     def sign(self, message: bytes) -> bytes:
-        """64 bytes, r and s big-endian (RFC 7518 section 3.4)."""
+        """The ES256 signature: 64 bytes, r and s big-endian (RFC 7518 section 3.4)."""
 
 
 @record
 class Jws:
-    """A compact JWS, taken apart but not yet verified."""
+    """A compact JWS, taken apart and not verified."""
 
     text: str
     typ: str
@@ -89,7 +89,7 @@ def public_key(jwk: Any) -> ec.EllipticCurvePublicKey:
     return _point(x, y)
 
 
-# Making the object, with its check that the point is on the curve, costs half a verification.
+# To make the key, with the check that the point is on the curve, takes half as long as a verification.
 @lru_cache(maxsize=KEPT)
 def _point(x: bytes, y: bytes) -> ec.EllipticCurvePublicKey:
     numbers = ec.EllipticCurvePublicNumbers(
@@ -117,7 +117,7 @@ def take_apart(text: str) -> Jws:
 def split(text: str) -> tuple[str, str, bytes, bytes, bytes]:
     """Typ, kid, payload, signing input and signature of a compact JWS; raises `Malformed`.
 
-    For a parser that knows its payloads' form.
+    The payload stays bytes, for a caller that parses it itself.
     """
     if len(text) > MAX_LENGTH or not text.isascii():
         raise Malformed("not a compact JWS")
@@ -170,8 +170,8 @@ def check_signature(key: ec.EllipticCurvePublicKey, message: bytes, signature: b
 def der_signature(signature: bytes) -> bytes:
     """The DER form of r and s (64 bytes), as `cryptography` takes it: SEQUENCE of two INTEGER (X.690, 8.3).
 
-    An INTEGER is signed, so a number whose first bit is one gets a zero byte before it; the few that begin
-    with a zero byte, which DER leaves out, are left to the library.
+    An INTEGER is signed, so a number whose first bit is one gets a zero byte before it. DER omits leading
+    zero bytes; the library encodes the few numbers that begin with one.
     """
     r, s = signature[:32], signature[32:]
     if not r[0] or not s[0]:
@@ -182,9 +182,10 @@ def der_signature(signature: bytes) -> bytes:
 
 
 def other_spelling(text: str) -> str | None:
-    """The JWS with (r, n - s) for its signature's (r, s), which anybody can write; None if there is none.
+    """The same JWS with the signature (r, n - s) instead of (r, s), which verifies too.
 
-    Raises `Malformed` if what stands for the signature is not base64url.
+    Anybody can compute it. None if the signature has no second form. Raises `Malformed` if the signature
+    is not base64url.
     """
     message, _, mark = text.rpartition(".")
     signature = unb64u(mark, "the JWS signature")
@@ -201,10 +202,10 @@ def raw_signature(der: bytes) -> bytes:
 
 
 class KeyInMemory:
-    """A P-256 key held by this process: a session key, a device in a test, a deterministic vector key."""
+    """A P-256 key in this process's memory: a session key, or the key of a device in a test."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey, *, deterministic: bool = False) -> None:
-        """`deterministic` signs by RFC 6979, so that frozen vectors can be made again."""
+        """With `deterministic` it signs by RFC 6979, so that vectors can be made again, byte for byte."""
         self._key = key
         self._algorithm = ec.ECDSA(SHA256(), deterministic_signing=True) if deterministic else _ES256
         self._jwk = public_jwk(key.public_key())
@@ -221,12 +222,12 @@ class KeyInMemory:
         return self._kid
 
     def sign(self, message: bytes) -> bytes:
-        """64 bytes, r and s."""
+        """The ES256 signature: 64 bytes, r and s."""
         return raw_signature(self._key.sign(message, self._algorithm))
 
 
 def private_jwk(key: ec.EllipticCurvePrivateKey) -> Jwk:
-    """The private JWK of a P-256 key: for a file of its owner, never for a server."""
+    """The private JWK of a P-256 key, for a file of its owner and never for a server."""
     scalar = key.private_numbers().private_value
     return {**public_jwk(key.public_key()), "d": b64u(scalar.to_bytes(32, "big"))}
 
@@ -241,7 +242,7 @@ def private_key(jwk: Any) -> ec.EllipticCurvePrivateKey:
     except ValueError as error:
         raise Malformed("jwk.d is not a P-256 private key") from error
     if public_jwk(key.public_key()) != {name: jwk.get(name) for name in ("kty", "crv", "x", "y")}:
-        raise Malformed("the private and the public half of the JWK do not belong together")
+        raise Malformed("the private and the public part of the JWK belong to different keys")
     return key
 
 

@@ -10,7 +10,7 @@ from carevouch.kernel.errors import Invalid
 
 # A hundred billion in cents: above every real claim, far below 2^53.
 MAX_CENTS = 10**13
-# `Decimal` also takes white space, underscores, other scripts' digits and words such as Infinity.
+# `Decimal` also accepts white space, underscores, other scripts' digits and words such as Infinity.
 _DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -26,12 +26,12 @@ def round_half_up(numerator: int, denominator: int) -> int:
 
 
 def cents(amount: Decimal | int | str, what: str = "amount") -> int:
-    """Whole cents of a decimal amount; raises `Invalid` for fractions of a cent, NaN or absurd sizes."""
+    """The cents of a decimal amount; raises `Invalid` for a fraction of a cent, NaN or a huge amount."""
     if isinstance(amount, str) and not _DECIMAL.fullmatch(amount):
-        raise Invalid(f"{what} is not an amount of money")
+        raise Invalid(f"{what} is not an amount of money such as 123.45")
     exact = Decimal(amount)
     if not exact.is_finite():
-        raise Invalid(f"{what} is not an amount of money")
+        raise Invalid(f"{what} is not an amount of money such as 123.45")
     if exact.copy_abs() > MAX_CENTS // 100:
         raise Invalid(f"{what} is larger than {MAX_CENTS // 100}")
     return _whole_cents(exact, what)
@@ -49,6 +49,6 @@ def _whole_cents(exact: Decimal, what: str) -> int:
 
 
 def decimal_text(amount_cents: int) -> str:
-    """`12345` as `123.45`, `-5` as `-0.05`: how FHIR and X12 write it."""
+    """`12345` as `123.45`, and `-5` as `-0.05`, as FHIR and X12 write money."""
     sign = "-" if amount_cents < 0 else ""
     return f"{sign}{abs(amount_cents) // 100}.{abs(amount_cents) % 100:02d}"

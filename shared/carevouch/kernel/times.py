@@ -1,4 +1,4 @@
-"""Instants: RFC 3339, UTC, milliseconds, always the same 24 characters, so that text order is time order."""
+"""Instants: RFC 3339, UTC, milliseconds. Each has 24 characters, so that text order is time order."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from carevouch.kernel.errors import Malformed
 
-# ASCII digits only: with another script's, two texts would be the same instant and text order not time order.
+# Only ASCII digits. With other digits one instant could have two texts, and their order would be wrong.
 FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
 _FORM = re.compile(FORM)
 _RFC_3339 = re.compile(
@@ -15,7 +15,7 @@ _RFC_3339 = re.compile(
 
 
 def instant(moment: datetime) -> str:
-    """`moment` (aware) as `2026-11-22T10:00:00.000Z`; finer digits are cut, not rounded."""
+    """`moment` (aware) as `2026-11-22T10:00:00.000Z`. Digits beyond milliseconds are cut, not rounded."""
     if moment.tzinfo is None:
         raise ValueError("an instant needs a time zone")
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -32,16 +32,16 @@ def moment(text: str, what: str = "time") -> datetime:
 
 
 def moment_of_form(text: str) -> datetime:
-    """`moment` of a text that is known to have our form; raises `ValueError` if there is no such time."""
-    if text[11:13] == "24":  # which ISO 8601, and newer Pythons with it, read as the next midnight
+    """The datetime of a text that has our form; raises `ValueError` if there is no such time."""
+    if text[11:13] == "24":  # ISO 8601, and newer Pythons with it, read this as the next midnight.
         raise ValueError("there is no hour 24")
     return datetime.fromisoformat(text)
 
 
 def seconds_between(start: str, end: str) -> float:
-    """From one instant to another, both known to have our form; raises `ValueError` if one does not exist.
+    """The seconds from one instant to another, both in our form; raises `ValueError` if one does not exist.
 
-    Events of one second end in one other, so what their whole seconds say is kept.
+    Events of one second share one `seal_by` second. So the difference of whole seconds is cached.
     """
     if start[19:] == end[19:]:
         return _seconds_between(start[:19], end[:19])
@@ -59,12 +59,12 @@ def later(text: str, seconds: float) -> str:
 
 
 def rfc3339(text: str, what: str = "time") -> str:
-    """The instant that an RFC 3339 time of any zone spells, to the millisecond; raises `Malformed`."""
+    """The instant of an RFC 3339 time in any zone, to the millisecond; raises `Malformed`."""
     try:
         if _RFC_3339.fullmatch(text):
             return instant(moment_of_form(text.upper()))
     except (ValueError, OverflowError):
-        pass  # a day or hour that no calendar has, or one before the first year
+        pass  # A day or hour that no calendar has, or one before the first year.
     raise Malformed(
         f"{what} is not an RFC 3339 time such as 2026-11-22T10:00:00Z or 2026-11-22T11:00:00.000%2B01:00 "
         "(in an address a plus is written %2B)"

@@ -1,4 +1,4 @@
-"""What counts as the address of somebody's server."""
+"""The check of a server's http(s) address."""
 
 from urllib.parse import urlsplit
 
@@ -18,5 +18,5 @@ def is_http_address(url: str) -> bool:
 def require_http_address(url: str) -> str:
     """`url`, if it is an http(s) address; raises `Malformed`."""
     if not is_http_address(url):
-        raise Malformed("the URL is not an http(s) address")
+        raise Malformed("the URL is not an http(s) address such as https://log.example")
     return url

@@ -1,7 +1,7 @@
-"""Blocks: what the last entry of each sealed batch says (`block.sealed`, FORMATS.md, 4).
+"""Blocks: the statement in the last entry of each sealed batch (`block.sealed`, FORMATS.md, 4).
 
-A block is a derived view: the tree decides, blocks tell where a batch began and link to each other by leaf
-hash, so that a reader of a mirror can walk the log batch by batch. Never a second source of truth.
+A block says where its batch begins and links to the block before it by leaf hash. So a reader of a mirror can
+walk the log batch by batch. Blocks are a view of the tree and never a second source of truth.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class BlockFault(IntegrityFault):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Block `number` (from 0): `count` entries from index `first`, its own seal the last of them.
+    """Block `number` (from 0): `count` entries from index `first`, of which the last is the block's seal.
 
-    `prev` is the leaf hash of the previous block's seal, None for the first.
+    `prev` is the leaf hash of the previous block's seal; None for the first block.
     """
 
     number: int
@@ -44,7 +44,7 @@ class Block:
 
 
 def parse_block(data: Any) -> Block:
-    """The block that `data` says; raises `BlockFault` for another shape."""
+    """The block in `data`; raises `BlockFault` for data of another form."""
     if not isinstance(data, dict) or set(data) != _MEMBERS:
         raise BlockFault("block.sealed does not have exactly number, first, count and prev")
     numbers = [data[name] for name in ("number", "first", "count")]

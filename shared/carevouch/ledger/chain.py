@@ -1,8 +1,8 @@
 """The chain of proofs: an entry in its log, and that log's checkpoint as an entry of the log above it.
 
-One event is shown by two standard tlog-proofs: of the event in its strand, and of the strand's checkpoint,
-verbatim with its one Ed25519 line, in the super-log. What witnesses cosign above thereby covers what is
-below. A proof does not say what it is about: that is found by trying what was given.
+Two standard tlog-proofs prove an event: one of the event in its strand, and one of the strand's checkpoint,
+with its one Ed25519 line, in the super-log. So a witness that cosigns the super-log covers every strand. A
+proof does not name its entry; the verifier tries the entries that it was given.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from carevouch.ledger.superlog import super_entry
 
 
 def matching(proof: TlogProof, checkpoint: Checkpoint, entries: Sequence[bytes]) -> list[int]:
-    """Which of the entries the proof is about, by their places in the list; equal ones are all named.
+    """The places in the list of the entries that the proof proves; equal entries all count.
 
-    `checkpoint` is the proof's own, verified. An empty list is a proof of something else.
+    `checkpoint` is the proof's own, verified. The list is empty if the proof is of another entry.
     """
     found = []
     for number, entry in enumerate(entries):
@@ -30,7 +30,7 @@ def matching(proof: TlogProof, checkpoint: Checkpoint, entries: Sequence[bytes])
 
 
 def entry_above(proof: TlogProof, verifier: Verifier) -> bytes:
-    """The entry that the checkpoint of a strand's proof is in the super-log; `verifier` is the strand's.
+    """The super-log's entry for the checkpoint in a strand's proof. `verifier` is the strand's key.
 
     Raises `NoteFault` or `CheckpointFault`.
     """

@@ -1,7 +1,7 @@
 """Checkpoints: C2SP tlog-checkpoint v1.0.0, a signed note that states a log's size and root.
 
-Size and root of a tree are taken from a verified checkpoint and from nowhere else. A log never signs one that
-is inconsistent with any it signed before; who signs is told so by `services.sealer.strand`, not here.
+A verifier takes a tree's size and root from a verified checkpoint and from no other place. A log never signs
+a checkpoint that is inconsistent with an earlier one. `services.sealer.strand` holds that rule.
 """
 
 import re
@@ -23,21 +23,21 @@ from carevouch.ledger.note import (
     sign_note_with,
 )
 
-# Names a log of a deployment: a strand by its number, or the log of the strands' checkpoints.
+# The name of a log of a deployment: a strand's number, or `super`, the log of the strands' checkpoints.
 LogName = int | str
 SUPER = "super"
-# Each is a checkpoint to fetch at every look, a place in every position and an edge in every witness's state.
+# Each strand costs a fetched checkpoint, a place in every position and an edge in a witness's state.
 MAX_STRANDS = 64
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class CheckpointFault(IntegrityFault):
-    """A checkpoint is not one, or is another log's."""
+    """The text is not a checkpoint, or the checkpoint is of another log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The head of the log `origin`; `extensions` are lines we never write and only carry."""
+    """The size and root of the log `origin`. `extensions` are lines that only other logs write."""
 
     origin: str
     size: int
@@ -46,7 +46,7 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
-        """The note's text: origin, size, root, each on its line."""
+        """The text of the note: origin, size and root, a line each."""
         return "".join(f"{line}\n" for line in (self.origin, self.size, b64(self.root), *self.extensions))
 
 
@@ -69,7 +69,7 @@ def strand_of_origin(origin: str, checkpoint_origin: str) -> int:
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """The checkpoint that a note's text spells; raises `CheckpointFault` for any other text."""
+    """The checkpoint in a note's text; raises `CheckpointFault` for any other text."""
     lines = text.split("\n")
     if len(lines) < 4 or lines[-1] or not all(lines[:-1]):
         raise CheckpointFault("a checkpoint is three lines: origin, size and root")
@@ -87,13 +87,13 @@ def parse_checkpoint(text: str) -> Checkpoint:
 def open_checkpoint(data: bytes, verifier: Verifier, also: Sequence[NoteKey] = ()) -> Checkpoint:
     """The checkpoint of the log that `verifier` names; raises `NoteFault` or `CheckpointFault`.
 
-    A line by one of the keys in `also` may be absent, but not bad; that of `verifier` has to be there.
+    The line of `verifier` must be there. A line by a key in `also` may be absent, and must not be bad.
     """
     return stated(open_note(data, [verifier, *also]), verifier)
 
 
 def stated(note: Note, verifier: Verifier) -> Checkpoint:
-    """The checkpoint in a note whose lines are verified; raises as `open_checkpoint`, verifies nothing."""
+    """The checkpoint in a note with verified lines; raises as `open_checkpoint`, and verifies no line."""
     if all((line.name, line.key_id) != (verifier.name, verifier.key_id) for line in note.lines):
         raise NoteFault(f"the note carries no signature by the key of {verifier.name}")
     checkpoint = parse_checkpoint(note.text)

@@ -1,19 +1,19 @@
-"""COSE Receipts (RFC 9942): the same tree in the envelope that SCITT's world reads (RFC 9943).
+"""COSE Receipts (RFC 9942): proofs from the same tree, in the envelope that SCITT uses (RFC 9943).
 
-A *signed head* is an ES256 signature (COSE_Sign1, RFC 9052) of the sealer's key over a checkpoint: origin and
-size in the protected header, the root as the detached payload. It is made once per checkpoint, and never of a
-head that is not committed. A receipt is that very signature with one proof beside it, unprotected: whoever
-has the head and the tiles can make every receipt, without a key.
+A *signed head* is an ES256 signature (COSE_Sign1, RFC 9052) of the sealer's key over a checkpoint. The
+protected header has the origin and the size, and the root is the detached payload. The sealer makes one per
+checkpoint, and only of a committed head. A receipt is that signature with one unprotected proof beside it. So
+anyone with the head and the tiles can make every receipt, without a key.
 
-RFC 9942 signs the root alone and leaves the size to the proof. Then a receipt of leaf 1 of 2 could be shown
-as one of leaf 4 of 5: the walk is the same. So the size is signed here, as the subject of the claims in the
-header (RFC 9597): `iss` is the log's origin, `sub` its size in decimal. Other readers pass them over.
+RFC 9942 signs only the root and leaves the size to the proof. Then a receipt of leaf 1 of 2 would also pass
+as one of leaf 4 of 5, because both paths are computed alike. So the header's claims (RFC 9597) sign the size:
+`iss` is the log's origin, and `sub` its size in decimal. Other readers ignore these claims.
 
-What is signed begins with the byte 84, a CBOR array of four. What the same key signs as a JWS begins with the
-letters of base64url. So neither signature can be shown as one of the other kind.
+The signed bytes begin with the byte 84, a CBOR array of four. A JWS by the same key begins with letters of
+base64url. So no signature of one kind passes as one of the other.
 
-There is one encoding (RFC 8949 section 4.2.1) of each receipt, and every other one is refused. As with every
-ECDSA signature, (r, n - s) is a second spelling of the signature: receipts are no names of anything.
+Each receipt has one encoding (RFC 8949 section 4.2.1), and every other encoding is refused. As with every
+ECDSA signature, (r, n - s) verifies too, so the bytes of a receipt must not serve as its name.
 """
 
 import re
@@ -46,12 +46,12 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class ReceiptFault(IntegrityFault):
-    """A COSE receipt or signed head is not one, or is not signed by the key it should be signed by."""
+    """The bytes are not a COSE receipt or signed head, or another key signed them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """A signature over a checkpoint: the exact bytes of the protected header, and r and s."""
+    """A signature over a checkpoint: the bytes of the protected header, and r and s."""
 
     protected: bytes
     signature: bytes
@@ -59,7 +59,7 @@ class SignedHead:
 
 @dataclass(frozen=True, slots=True)
 class HeadStatement:
-    """What a protected header says: which log, of how many entries, by whose key. Not yet verified."""
+    """The statement in a protected header, not verified: the log, its size, and the signing key."""
 
     origin: str
     size: int
@@ -68,7 +68,7 @@ class HeadStatement:
 
 @dataclass(frozen=True, slots=True)
 class Inclusion:
-    """The leaf at `index` of `size`; `path` from its sibling to the root's child."""
+    """A proof of the leaf at `index` of `size`. `path` runs from its sibling to the root's child."""
 
     size: int
     index: int
@@ -77,7 +77,7 @@ class Inclusion:
 
 @dataclass(frozen=True, slots=True)
 class Consistency:
-    """The tree of `new_size` leaves continues that of `old_size`."""
+    """A proof that the tree of `new_size` leaves continues that of `old_size`."""
 
     old_size: int
     new_size: int
@@ -86,7 +86,7 @@ class Consistency:
 
 @dataclass(frozen=True, slots=True)
 class CoseReceipt:
-    """A receipt taken apart, not yet verified."""
+    """A parsed receipt, not verified."""
 
     head: SignedHead
     statement: HeadStatement
@@ -94,16 +94,16 @@ class CoseReceipt:
 
 
 def sign_head(checkpoint: Checkpoint, signer: Signer) -> SignedHead:
-    """The checkpoint (without its extension lines) under the sealer's key.
+    """Sign the checkpoint, without its extension lines, with the sealer's key.
 
-    As for `sign_checkpoint`: only of a head that is committed, applied and continues all that were signed.
+    The caller must know that the head is committed and applied, and that it continues every signed head.
     """
     protected = _protected(HeadStatement(checkpoint.origin, checkpoint.size, signer.kid))
     return SignedHead(protected, signer.sign(_to_be_signed(protected, checkpoint.root)))
 
 
 def render_head(head: SignedHead) -> bytes:
-    """The bytes in which a signed head is kept or published: a COSE_Sign1 without any proof."""
+    """The bytes of a signed head, which is a COSE_Sign1 without a proof."""
     return _sign1(head, {})
 
 
@@ -117,7 +117,7 @@ def parse_head(data: bytes) -> SignedHead:
 
 
 def statement_of(head: SignedHead) -> HeadStatement:
-    """What the head's protected header says, unverified; raises `ReceiptFault`."""
+    """The statement in the head's protected header, not verified; raises `ReceiptFault`."""
     return _statement(head.protected)
 
 
@@ -133,9 +133,9 @@ def verify_head(head: SignedHead, checkpoint: Checkpoint, jwk: Jwk) -> None:
 
 
 def inclusion_receipt(head: SignedHead, index: int, path: Sequence[bytes]) -> bytes:
-    """The receipt of leaf `index` under `head`; `path` is that of `merkle.inclusion_proof` at its size.
+    """The receipt of leaf `index` under `head`. `path` is from `merkle.inclusion_proof` at the head's size.
 
-    The path is not checked here, as the root is not in a head. Raises `InclusionFault` for an index outside.
+    The path is not checked, because a head has no root. Raises `InclusionFault` for an index out of range.
     """
     size = _statement(head.protected).size
     if not 0 <= index < size:
@@ -144,10 +144,10 @@ def inclusion_receipt(head: SignedHead, index: int, path: Sequence[bytes]) -> by
 
 
 def consistency_receipt(head: SignedHead, old_size: int, path: Sequence[bytes]) -> bytes:
-    """The receipt that `head` continues the tree of `old_size`; `path` as of `merkle.consistency_proof`.
+    """The receipt that `head` continues the tree of `old_size`. `path` is from `merkle.consistency_proof`.
 
-    RFC 9942 has a path of at least one hash: there is none, and so no receipt, from the empty tree or from a
-    tree to itself. Raises `ConsistencyFault` for these.
+    RFC 9942 asks for at least one hash. There is none from the empty tree, or from a tree to itself, so these
+    have no receipt. Raises `ConsistencyFault` for them.
     """
     size = _statement(head.protected).size
     if not 0 < old_size < size:
@@ -158,7 +158,7 @@ def consistency_receipt(head: SignedHead, old_size: int, path: Sequence[bytes]) 
 
 
 def parse_receipt(data: bytes) -> CoseReceipt:
-    """A receipt with exactly one proof; raises `ReceiptFault` for any other bytes. Verifies nothing."""
+    """The receipt in `data`, not verified; raises `ReceiptFault` unless it has exactly one proof."""
     head, unprotected = _take_apart(data)
     receipt = CoseReceipt(head, _statement(head.protected), _proof(unprotected))
     if _render(head, receipt.proof) != data:
@@ -167,15 +167,15 @@ def parse_receipt(data: bytes) -> CoseReceipt:
 
 
 def verify_inclusion_receipt(data: bytes, leaf_hash: bytes, jwk: Jwk) -> tuple[Checkpoint, int]:
-    """The checkpoint that `jwk` signed, and the index at which the entry with `leaf_hash` stands in it.
+    """The checkpoint that `jwk` signed, and the index in it of the entry with `leaf_hash`.
 
-    Raises `ReceiptFault` or `InclusionFault`. The caller compares the checkpoint's origin with the log that
-    was asked for: one key signs for all strands of a deployment.
+    Raises `ReceiptFault` or `InclusionFault`. The caller must compare the checkpoint's origin with the log
+    that it means, because one key signs for all strands of a deployment.
     """
     receipt = parse_receipt(data)
     proof, statement = receipt.proof, receipt.statement
     if not isinstance(proof, Inclusion):
-        raise ReceiptFault("the receipt is one of consistency, not of inclusion")
+        raise ReceiptFault("the receipt proves consistency, not inclusion")
     _check_size(statement, proof.size)
     root = root_from_inclusion(proof.index, proof.size, leaf_hash, proof.path)
     _verify(receipt.head, statement, root, jwk)
@@ -190,7 +190,7 @@ def verify_consistency_receipt(data: bytes, old: Checkpoint, jwk: Jwk) -> Checkp
     receipt = parse_receipt(data)
     proof, statement = receipt.proof, receipt.statement
     if not isinstance(proof, Consistency):
-        raise ReceiptFault("the receipt is one of inclusion, not of consistency")
+        raise ReceiptFault("the receipt proves inclusion, not consistency")
     if (statement.origin, proof.old_size) != (old.origin, old.size):
         raise ReceiptFault(f"the receipt does not continue {old.origin} at size {old.size}")
     _check_size(statement, proof.new_size)
@@ -206,14 +206,14 @@ def _verify(head: SignedHead, statement: HeadStatement, root: bytes, jwk: Jwk) -
         check_signature(public_key(jwk), _to_be_signed(head.protected, root), head.signature)
     except IntegrityFault as error:
         raise ReceiptFault(
-            f"what the proof leads to is not the root that was signed for {statement.origin} "
-            f"at size {statement.size}, or the signature is another key's"
+            f"the proof does not lead to the root that was signed for {statement.origin} "
+            f"at size {statement.size}, or another key signed it"
         ) from error
 
 
 def _check_size(statement: HeadStatement, size: int) -> None:
     if statement.size != size:
-        raise ReceiptFault(f"the proof is for size {size}, what was signed for size {statement.size}")
+        raise ReceiptFault(f"the proof is for size {size}, and the signature for size {statement.size}")
 
 
 def _to_be_signed(protected: bytes, root: bytes) -> bytes:
@@ -274,13 +274,13 @@ def _sign1(head: SignedHead, unprotected: dict[int, Any]) -> bytes:
 
 def _take_apart(data: bytes) -> tuple[SignedHead, Mapping[Any, Any]]:
     if len(data) > MAX_RECEIPT:
-        raise ReceiptFault(f"a receipt is at most {MAX_RECEIPT} bytes long")
+        raise ReceiptFault(f"a receipt has at most {MAX_RECEIPT} bytes")
     match _decode(data):
         case cbor2.CBORTag(
             tag=18, value=[bytes(protected), Mapping() as unprotected, None, bytes(signature)]
         ):
             return SignedHead(protected, signature), unprotected
-    raise ReceiptFault("not a COSE_Sign1 with a detached payload")
+    raise ReceiptFault("the file is not a COSE_Sign1 with a detached payload")
 
 
 def _encode(value: Any) -> bytes:
@@ -288,7 +288,7 @@ def _encode(value: Any) -> bytes:
 
 
 def _decode(data: bytes) -> Any:
-    """Any CBOR value: only what is encoded again to the very same bytes is believed."""
+    """The CBOR value in `data`. The callers encode it again and compare the bytes."""
     try:
         return cbor2.loads(data)
     except cbor2.CBORError as error:

@@ -1,9 +1,9 @@
 """Cosignatures: C2SP tlog-cosignature, with Ed25519 (signature type 04) and ML-DSA-44 (signature type 06).
 
-A cosignature says of a checkpoint that its signer found it consistent with all it saw of that log before, and
-when. Type 06 is also how a log signs its own checkpoints against quantum computers: under its own name, with
-time zero, because a log says nothing about the latest tree that somebody saw. What is signed is built here
-and nowhere else; whether a checkpoint deserves a cosignature is for `witness` to decide.
+A cosignature says that its signer found a checkpoint consistent with all earlier ones of that log, and when.
+A log also signs its own checkpoints with type 06, against quantum computers. It signs under its own name with
+time zero, because a log makes no statement about the latest tree that somebody saw. Only this file builds the
+signed bytes. The room `witness` decides whether a checkpoint deserves a cosignature.
 """
 
 from collections.abc import Callable
@@ -34,10 +34,10 @@ ED25519_SIGNATURE, MLDSA44_SIGNATURE = 64, 2_420
 _TIME_BYTES = 8
 # The specification bounds timestamps by what a signed 64-bit number holds.
 MAX_TIMESTAMP = 2**63 - 1
-# What `NO_TIME` says: nothing about whether a larger tree was seen.
+# With this time a signature makes no statement about larger trees.
 NO_TIME = 0
 
-# Seconds since the epoch, at which the signer saw nothing larger.
+# The time in seconds since the epoch at which the signer knows of no larger tree.
 Clock = Callable[[], int]
 
 
@@ -50,16 +50,16 @@ class Ed25519Cosigner:
 
     @property
     def key_id(self) -> bytes:
-        """The 4 bytes that tell keys of one name apart."""
+        """The 4 bytes that distinguish the keys of one name."""
         return key_id(self.name, ED25519_COSIGNATURE, self.public)
 
     @property
     def vkey(self) -> str:
-        """The key as policies and people write it."""
+        """The key in the form that policies and people write."""
         return vkey(self.name, ED25519_COSIGNATURE, self.public)
 
     def verify(self, message: bytes, signature: bytes) -> None:
-        """Raise `NoteFault` unless `signature` (time and signature) is this key's over the note's text."""
+        """Raise `NoteFault` unless this key signed the note's text. `signature` begins with its time."""
         _check_length(self.name, signature, ED25519_SIGNATURE)
         signed = ed25519_message(message.decode("utf-8"), timestamp_of(signature))
         try:
@@ -77,16 +77,16 @@ class MldsaCosigner:
 
     @property
     def key_id(self) -> bytes:
-        """The 4 bytes that tell keys of one name apart."""
+        """The 4 bytes that distinguish the keys of one name."""
         return key_id(self.name, MLDSA44_COSIGNATURE, self.public)
 
     @property
     def vkey(self) -> str:
-        """The key as policies and people write it."""
+        """The key in the form that policies and people write."""
         return vkey(self.name, MLDSA44_COSIGNATURE, self.public)
 
     def verify(self, message: bytes, signature: bytes) -> None:
-        """Raise `NoteFault` unless `signature` (time and signature) is this key's over the note's text."""
+        """Raise `NoteFault` unless this key signed the note's text. `signature` begins with its time."""
         _check_length(self.name, signature, MLDSA44_SIGNATURE)
         signed = mldsa_message(message.decode("utf-8"), self.name, timestamp_of(signature))
         try:
@@ -130,7 +130,7 @@ class MldsaCosignatureSigner:
 
 
 def parse_key(text: str) -> NoteKey:
-    """The key that a vkey of type 01, 04 or 06 spells; raises `Malformed` for every other one."""
+    """The key in a vkey of type 01, 04 or 06; raises `Malformed` for every other text."""
     name, type_, public = split_vkey(text)
     if type_ == ED25519 and len(public) == ED25519_PUBLIC:
         return Verifier(name, public)
@@ -138,27 +138,27 @@ def parse_key(text: str) -> NoteKey:
         return Ed25519Cosigner(name, public)
     if type_ == MLDSA44_COSIGNATURE and len(public) == MLDSA44_PUBLIC:
         return MldsaCosigner(name, public)
-    raise Malformed("the vkey is of no type that is known here: Ed25519 (01, 04) or ML-DSA-44 (06)")
+    raise Malformed("the vkey must be of type 01 or 04 (Ed25519) or 06 (ML-DSA-44)")
 
 
 def timestamp_of(signature: bytes) -> int:
-    """The time in a cosignature, in seconds since the epoch; raises `NoteFault` where none can be."""
+    """The time in a cosignature, in seconds since the epoch; raises `NoteFault` if there is none."""
     if len(signature) <= _TIME_BYTES:
         raise NoteFault("the cosignature is too short to hold a time")
     timestamp = int.from_bytes(signature[:_TIME_BYTES], "big")
     if timestamp > MAX_TIMESTAMP:
-        raise NoteFault("the cosignature's time is beyond what a timestamp may be")
+        raise NoteFault("the cosignature's time is over 2^63 - 1 seconds")
     return timestamp
 
 
 def ed25519_message(text: str, timestamp: int) -> bytes:
-    """What an Ed25519 cosignature signs: a header, the time, and the whole text of the checkpoint."""
+    """The bytes that an Ed25519 cosignature signs: a header, the time, and the checkpoint's text."""
     _check_checkpoint(text)
     return f"cosignature/v1\ntime {timestamp}\n{text}".encode()
 
 
 def mldsa_message(text: str, name: str, timestamp: int) -> bytes:
-    """What an ML-DSA-44 cosignature signs: a `cosigned_message` over the tree from entry 0."""
+    """The bytes that an ML-DSA-44 cosignature signs: a `cosigned_message` over the tree from entry 0."""
     checkpoint = _check_checkpoint(text)
     return b"".join(
         (
@@ -199,7 +199,7 @@ def _short(text: str) -> bytes:
 
 
 class Mldsa44InMemory:
-    """An ML-DSA-44 key held by this process: a software log key, a witness's, or a test's."""
+    """An ML-DSA-44 key in this process's memory: a software key of a log or witness."""
 
     def __init__(self, seed: bytes) -> None:
         """`seed` is the 32-byte private seed of FIPS 204."""
@@ -211,5 +211,5 @@ class Mldsa44InMemory:
         return self._key.public_key().public_bytes_raw()
 
     def sign(self, message: bytes) -> bytes:
-        """2,420 bytes; hedged, so the same message gives another signature each time."""
+        """The signature: 2,420 bytes. It is hedged, so each signature of a message differs."""
         return self._key.sign(message)

@@ -1,8 +1,8 @@
-"""The keys of a log: which lines its checkpoints carry, to sign them and to check them.
+"""The keys of a log, which sign the lines of its checkpoints and check them.
 
-Every log of a deployment (the strands, the super-log) is signed by the same keys, each under the log's own
-origin as the key's name: one Ed25519 line, which all clients know, and one ML-DSA-44 line against quantum
-computers, if the deployment has such a key. Who checks asks for the first and accepts no bad second.
+The same keys sign every log of a deployment, the strands and the super-log. The name of a key is the log's
+origin. A checkpoint has one Ed25519 line, which all clients know. It also has one ML-DSA-44 line against
+quantum computers, if the deployment has such a key. A verifier needs the first and accepts no bad second.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class LogKeys:
     mldsa: bytes | None = None
 
     def verifier(self, origin: str) -> Verifier:
-        """The Ed25519 key of the log `origin`: the one whose line must be there."""
+        """The Ed25519 key of the log `origin`, whose line must be there."""
         return Verifier(origin, self.ed25519)
 
     def also(self, origin: str) -> list[NoteKey]:
@@ -38,7 +38,7 @@ class LogKeys:
         return [key for key in keys if (key.name, key.key_id) not in lines]
 
     def open_published(self, data: bytes, origin: str) -> Checkpoint:
-        """`open` of a checkpoint as a log shows it, which has a line by each key; one gone was taken off."""
+        """`open` a published checkpoint, which must have a line by each key of the log."""
         checkpoint = self.open(data, origin)
         if self.lacking(data, origin):
             raise CheckpointFault(f"the checkpoint has no line by the ML-DSA-44 key of {origin}")
@@ -47,14 +47,14 @@ class LogKeys:
 
 @dataclass(frozen=True, slots=True)
 class LogSigner:
-    """The private keys. Signs what it is told: whoever calls must know that the head is committed."""
+    """The private keys. It signs every checkpoint; the caller must know that the head is committed."""
 
     ed25519: NoteSigner
     mldsa: NoteSigner | None = None
 
     @property
     def keys(self) -> LogKeys:
-        """The public half."""
+        """The public keys."""
         return LogKeys(self.ed25519.public, None if self.mldsa is None else self.mldsa.public)
 
     def sign(self, checkpoint: Checkpoint) -> bytes:

@@ -1,8 +1,8 @@
 """The Merkle tree of RFC 6962 section 2.1 (RFC 9162 section 2.1): roots, edges, inclusion and consistency.
 
-Functions here compute *which* hashes they need and ask a `HashReader` for them all at once; where hashes
-live (tiles on a disk, S3, a dict in a test) is the reader's business. What verifies raises, naming the
-mismatch; sizes and roots must come from a verified checkpoint, never from beside a proof. No other tree.
+Functions here compute *which* hashes they need and ask a `HashReader` for all of them at once. The reader
+knows where hashes lie: in tiles on a disk, in S3, or in a test's dict. A failed check raises with the
+mismatch. Sizes and roots must come from a verified checkpoint, and never from the file of a proof.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from carevouch.kernel.errors import IntegrityFault
 
 EMPTY_ROOT = sha256(b"")
 HASH_LENGTH = 32
-# tlog-tiles bounds a log at 2^63 entries or so; a path is never longer than this.
+# A log of tlog-tiles has fewer than 2^63 entries, so no path is longer.
 MAX_PATH = 63
 
 
 class InclusionFault(IntegrityFault):
-    """A leaf is not where a proof says it is."""
+    """A proof does not lead from the leaf to the root."""
 
 
 class ConsistencyFault(IntegrityFault):
@@ -36,10 +36,10 @@ class Node:
 
 
 class HashReader(Protocol):
-    """Where hashes of complete subtrees are found."""
+    """A source of the hashes of complete subtrees."""
 
     def read(self, nodes: Sequence[Node]) -> Sequence[bytes]:
-        """The hashes of `nodes`, in that order; raises if one cannot be had."""
+        """The hashes of `nodes`, in that order; raises if one is not available."""
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -59,7 +59,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def root(leaf_hashes: Sequence[bytes]) -> bytes:
-    """MTH of the tree over `leaf_hashes`; of none, the hash of the empty string."""
+    """MTH of the tree over `leaf_hashes`. For no leaf it is the hash of the empty string."""
     return Edge().extended(leaf_hashes).root()
 
 
@@ -67,7 +67,7 @@ def root(leaf_hashes: Sequence[bytes]) -> bytes:
 class Edge:
     """A compact range from leaf 0: the roots of the complete subtrees of `size`, largest first.
 
-    All that appending needs: at most 63 hashes, whatever the size of the log.
+    To append, no more is needed: at most 63 hashes for a log of any size.
     """
 
     size: int = 0
@@ -75,18 +75,20 @@ class Edge:
 
     def __post_init__(self) -> None:
         if self.size < 0 or len(self.hashes) != self.size.bit_count():
-            raise IntegrityFault(f"a tree of {self.size} leaves has not {len(self.hashes)} edge hashes")
+            raise IntegrityFault(
+                f"the edge of a tree of {self.size} leaves does not have {len(self.hashes)} hashes"
+            )
 
     def extended(self, leaf_hashes: Iterable[bytes]) -> "Edge":
         """The edge after appending `leaf_hashes`."""
         return self.grown(list(leaf_hashes)).edge
 
     def grown(self, leaf_hashes: Sequence[bytes]) -> "Growth":
-        """What appending `leaf_hashes` makes, level by level: each inner node is hashed once."""
+        """The growth of the tree by `leaf_hashes`, level by level. Each inner node is hashed once."""
         open_, after = list(self.hashes), []
         row, levels = leaf_hashes, [leaf_hashes]
         while row:
-            # The first new node of a level may be the right half of a pair whose left half is an edge hash.
+            # The first new node of a level may have its left sibling in the edge.
             if self.size >> (len(levels) - 1) & 1:
                 row = [open_.pop(), *row]
             if len(row) & 1:
@@ -111,10 +113,10 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What appending leaves to the tree with edge `before` makes: its edge after, and every new inner node.
+    """The result of appending leaves to the tree with edge `before`: its new edge and all new inner nodes.
 
-    `levels[k]` holds the hashes, left to right, of the subtrees of 2^k leaves that became complete; of level
-    0 the appended leaves themselves.
+    `levels[k]` has the hashes, left to right, of the subtrees of 2^k leaves that became complete. `levels[0]`
+    has the appended leaves.
     """
 
     before: Edge
@@ -123,12 +125,12 @@ class Growth:
 
 
 def inclusion_path(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
-    """PATH(index, D[n]) of RFC 6962 section 2.1.1 when all leaf hashes are at hand: leaf sibling first."""
+    """PATH(index, D[n]) of RFC 6962 section 2.1.1, from all leaf hashes, the leaf's sibling first."""
     return inclusion_proof(_LeavesInMemory(leaf_hashes), index, len(leaf_hashes))
 
 
 def inclusion_proof(reader: HashReader, index: int, size: int) -> list[bytes]:
-    """The path from leaf `index` to the root of the tree of `size` leaves: leaf sibling first."""
+    """The path from leaf `index` to the root of the tree of `size` leaves, the leaf's sibling first."""
     if not 0 <= index < size:
         raise InclusionFault(f"a tree of {size} leaves has no leaf {index}")
     low, high, ranges = 0, size, []
@@ -144,7 +146,7 @@ def inclusion_proof(reader: HashReader, index: int, size: int) -> list[bytes]:
 
 
 def consistency_proof(reader: HashReader, old_size: int, new_size: int) -> list[bytes]:
-    """PROOF(m, D[n]) of RFC 6962 section 2.1.2, from `old_size` to `new_size`; empty from 0 or to itself."""
+    """PROOF(m, D[n]) of RFC 6962 section 2.1.2. It is empty if the old size is 0 or the new size."""
     if not 0 <= old_size <= new_size:
         raise ConsistencyFault(f"a tree of {new_size} leaves does not continue one of {old_size}")
     if old_size in (0, new_size):
@@ -166,7 +168,7 @@ def consistency_proof(reader: HashReader, old_size: int, new_size: int) -> list[
 def root_from_inclusion(index: int, size: int, leaf_hash: bytes, path: Sequence[bytes]) -> bytes:
     """The root that `path` leads to from `leaf_hash` (RFC 9162 section 2.1.3.2).
 
-    Raises `InclusionFault` if the index is outside the tree or the path has not the one right length.
+    Raises `InclusionFault` if the index is outside the tree, or the path is too short or too long.
     """
     if not 0 <= index < size:
         raise InclusionFault(f"a tree of {size} leaves has no leaf {index}")
@@ -188,7 +190,7 @@ def root_from_inclusion(index: int, size: int, leaf_hash: bytes, path: Sequence[
 
 
 def verify_inclusion(index: int, size: int, leaf_hash: bytes, path: Sequence[bytes], root: bytes) -> None:
-    """Raise `InclusionFault` unless the leaf stands at `index` in the tree of `size` leaves with `root`."""
+    """Raise `InclusionFault` unless the leaf is at `index` in the tree of `size` leaves with `root`."""
     if root_from_inclusion(index, size, leaf_hash, path) != root:
         raise InclusionFault(f"the entry is not leaf {index} of the tree of {size} leaves with that root")
 
@@ -198,7 +200,7 @@ def verify_consistency(
 ) -> None:
     """Raise `ConsistencyFault` unless the new tree continues the old one (RFC 9162 section 2.1.4.2).
 
-    From size 0 an empty proof is right, as tlog-witness has it.
+    From size 0 the proof is empty, as tlog-witness says.
     """
     if not 0 <= old_size <= new_size:
         raise ConsistencyFault(f"a tree of {new_size} leaves does not continue one of {old_size}")
@@ -212,13 +214,13 @@ def verify_consistency(
 def root_from_consistency(old_size: int, old_root: bytes, new_size: int, proof: Sequence[bytes]) -> bytes:
     """The root of the tree of `new_size` leaves to which `proof` leads from the old one.
 
-    The sizes are those of two different trees, neither empty. Raises `ConsistencyFault` for other sizes, if
-    the proof has not the one right length, or if it does not lead to `old_root` as well.
+    Raises `ConsistencyFault` unless 0 < old size < new size, if the proof is too short or too long, and if it
+    does not lead to `old_root` too.
     """
     if not 0 < old_size < new_size:
         raise ConsistencyFault(f"no proof leads from a tree of {old_size} leaves to one of {new_size}")
     _check_lengths([old_root, *proof], ConsistencyFault)
-    # A complete old tree is itself a node of the new one and so is left out of the proof.
+    # A complete old tree is a node of the new one, so the proof leaves it out.
     path = list(proof) if old_size & (old_size - 1) else [old_root, *proof]
     if not path:
         raise ConsistencyFault("the consistency proof is too short")
@@ -244,7 +246,7 @@ def root_from_consistency(old_size: int, old_root: bytes, new_size: int, proof: 
 
 
 def cover(low: int, high: int) -> list[Node]:
-    """The complete subtrees, left to right, that make up leaves [low, high); `low` starts a subtree."""
+    """The complete subtrees, left to right, over the leaves [low, high). A subtree must begin at `low`."""
     nodes = []
     while low < high:
         level = (high - low).bit_length() - 1
@@ -254,7 +256,7 @@ def cover(low: int, high: int) -> list[Node]:
 
 
 def edge_at(reader: HashReader, size: int) -> Edge:
-    """The edge of the tree of `size` leaves, out of stored hashes: how a sealer or mirror starts anywhere."""
+    """The edge of the tree of `size` leaves, from stored hashes."""
     return Edge(size, tuple(reader.read(cover(0, size))))
 
 
@@ -271,7 +273,7 @@ def _check_trivial(
 
 def _check_lengths(hashes: Sequence[bytes], fault: type[IntegrityFault]) -> None:
     if len(hashes) > 2 * MAX_PATH or any(len(hash_) != HASH_LENGTH for hash_ in hashes):
-        raise fault("a proof is a short list of 32-byte hashes")
+        raise fault(f"a proof must have at most {2 * MAX_PATH} hashes of 32 bytes")
 
 
 def _split(count: int) -> int:
@@ -280,7 +282,7 @@ def _split(count: int) -> int:
 
 
 def _paired(row: Sequence[bytes]) -> list[bytes]:
-    """`node_hash` of each two neighbours; of an odd number the last one is left."""
+    """`node_hash` of each pair of neighbours. A last one without a partner is left out."""
     digest = hashlib.sha256
     return [digest(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
 

@@ -1,9 +1,9 @@
-"""Copying a log: which tiles a copy lacks, and the proof of each before it is kept (C2SP tlog-tiles).
+"""Copies a log: finds the tiles that a copy lacks, and proves each before it is kept (C2SP tlog-tiles).
 
-A copy is trusted only as far as the log's signature reaches. So tiles are taken from the top of the tree
-down: the partial tiles of the right edge make up the signed root together, a full tile has the hash that
-stands above it, and an entry bundle has the hashes of its tile. Nothing that does not is ever handed on. What
-is asked for is decided here; where files lie, and how they get there, is for others.
+A copy is trusted only as far as the log's signature reaches. So tiles are checked from the top of the tree
+down. The partial tiles at the right edge together give the signed root. A full tile must have the hash in the
+tile above it, and an entry bundle the hashes of its tile. A tile that fails is refused. This file decides
+which tiles to fetch; its callers know how to fetch and store them.
 """
 
 from collections import OrderedDict
@@ -27,15 +27,15 @@ from carevouch.ledger.tiles import (
     tile_at,
 )
 
-# Rows of hashes that are remembered: tiles come in order, so the one above is nearly always the last.
+# Rows of hashes that are cached. Tiles come in order, so the tile above is nearly always the last one.
 _KEPT = 64
 
 
 class SignedTree:
-    """The tree that a verified checkpoint signs; knows of each tile whether it is of this tree."""
+    """The tree of a verified checkpoint. It checks whether a tile belongs to this tree."""
 
     def __init__(self, head: Checkpoint, fetch: Fetch) -> None:
-        """`fetch` gets hash tiles, from anywhere: each is checked before it is used."""
+        """`fetch` gets hash tiles from any source. Each is checked before it is used."""
         self.head = head
         self._fetch = fetch
         self._rows: OrderedDict[Tile, list[bytes]] = OrderedDict()
@@ -50,7 +50,7 @@ class SignedTree:
             self._remember(tile, row)
 
     def root_at(self, size: int) -> bytes:
-        """The root that the tree had when it was of this size, which is not above its own."""
+        """The root of the tree at an earlier size."""
         return edge_at(TileReader(self.head.size, self._checked), size).root()
 
     def _checked(self, tiles: Sequence[Tile]) -> list[bytes]:
@@ -76,17 +76,17 @@ class SignedTree:
             above = self._row(tile_at(tile.level + 1, tile.index // WIDTH, self.head.size))
             good = root(row) == above[tile.index % WIDTH]
         if not good:
-            raise TileFault(f"{tile.path} is not of the tree whose root the log signed")
+            raise TileFault(f"{tile.path} does not belong to the tree whose root the log signed")
 
     def _edge(self) -> dict[Tile, list[bytes]]:
-        """The partial tiles, which make up the signed root together or are none of them believed."""
+        """The partial tiles. Together they must give the signed root, or all of them are refused."""
         tiles = edge_tiles(self.head.size)
         if not all(tile in self._rows for tile in tiles):
             rows = dict(zip(tiles, map(split_tile, self._fetch(tiles), tiles), strict=True))
             hashes = [hash_ for tile in reversed(tiles) for hash_ in Edge().extended(rows[tile]).hashes]
             if Edge(self.head.size, tuple(hashes)).root() != self.head.root:
                 paths = ", ".join(tile.path for tile in tiles)
-                raise TileFault(f"{paths}: together they do not have the root that the log signed")
+                raise TileFault(f"{paths}: together these tiles do not have the root that the log signed")
             for tile, row in rows.items():
                 self._remember(tile, row)
         return {tile: self._rows[tile] for tile in tiles}
@@ -118,12 +118,12 @@ def lacking(old_size: int, size: int) -> Iterator[Tile]:
 
 
 def count_lacking(old_size: int, size: int) -> int:
-    """How many tiles `lacking` gives."""
+    """The number of tiles that `lacking` gives."""
     return sum(len(_lacking(level, old_size, size)) for level in range(ENTRIES, MAX_LEVEL + 1))
 
 
 def narrowed(data: bytes, full: Tile, tile: Tile) -> bytes:
-    """The partial `tile` out of the full tile it has become, for a log that removed the partial one."""
+    """The partial `tile`, cut from the full tile that it became, for a log that removed the partial one."""
     if tile.level == ENTRIES:
         return join_bundle(split_bundle(data, full.path)[: tile.width])
     return b"".join(split_tile(data, full)[: tile.width])

@@ -1,8 +1,8 @@
 """Signed notes: C2SP signed-note v1.0.0, with Ed25519 (signature type 01) as the plain algorithm.
 
-A note is a text, a blank line, and signature lines. A bad signature by a known key refuses the note; one by
-an unknown key is passed over. Parsing is strict: one spelling for each note, so that every byte counts.
-Signatures of other types (cosignatures, ML-DSA-44) are `NoteKey`s of `cosignature`.
+A note is a text, a blank line, and signature lines. A bad signature by a known key refuses the note. A
+signature by an unknown key is ignored. Parsing is strict: each note has one spelling, so that every byte
+counts. The file `cosignature` has the keys of other types, for cosignatures and ML-DSA-44.
 """
 
 import re
@@ -18,7 +18,7 @@ from carevouch.kernel.errors import IntegrityFault, Malformed
 
 ED25519 = 0x01
 _DASH = "\u2014"
-# The specification asks for at least 16; a note with more lines than this is an attack on the reader.
+# The specification asks for at least 16. A note with more lines than this is an attack on the reader.
 MAX_SIGNATURES = 100
 MAX_NOTE = 1_000_000
 _NAME = re.compile(r"[^\s+]+")
@@ -26,41 +26,41 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
 class NoteFault(IntegrityFault):
-    """A note is not one, or is not signed by the key it should be signed by."""
+    """The bytes are not a signed note, or the expected key did not sign it."""
 
 
 class NoteSigner(Protocol):
-    """A private key that signs for notes: one in memory, or one that KMS keeps."""
+    """A private key that signs notes, in memory or in KMS."""
 
     @property
     def public(self) -> bytes:
         """The public key: 32 bytes of Ed25519, or 1,312 of ML-DSA-44."""
 
     def sign(self, message: bytes) -> bytes:
-        """64 bytes of pure Ed25519 (RFC 8032), or 2,420 of pure ML-DSA-44 (FIPS 204), by the kind of key."""
+        """The signature: 64 bytes of pure Ed25519 (RFC 8032), or 2,420 of pure ML-DSA-44 (FIPS 204)."""
 
 
 class NoteKey(Protocol):
-    """A public key under a name, of some signature type: what can check signature lines of notes."""
+    """A named public key of any signature type, which checks signature lines of notes."""
 
     @property
     def name(self) -> str:
-        """The key's name, as it stands in the signature line."""
+        """The key's name, as in the signature line."""
 
     @property
     def key_id(self) -> bytes:
-        """The 4 bytes that tell keys of one name apart."""
+        """The 4 bytes that distinguish the keys of one name."""
 
     @property
     def vkey(self) -> str:
-        """The key as people write it down."""
+        """The key in the form that people write."""
 
     def verify(self, message: bytes, signature: bytes) -> None:
-        """Raise `NoteFault` unless `signature`, as it stands in a line, is this key's over the text."""
+        """Raise `NoteFault` unless this key signed the text. `signature` is in the form of a line."""
 
 
 class LineSigner(Protocol):
-    """What adds a signature line to a note."""
+    """A signer that adds a signature line to a note."""
 
     def line(self, text: str) -> "SignatureLine":
         """The line for a note of this text."""
@@ -68,7 +68,7 @@ class LineSigner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """An Ed25519 key under a name; its vkey text is what people pin."""
+    """A named Ed25519 key. People pin it by its vkey text."""
 
     name: str
     public: bytes
@@ -84,7 +84,7 @@ class Verifier:
         return vkey(self.name, ED25519, self.public)
 
     def named(self, name: str) -> "Verifier":
-        """The same key under another name: a strand's, out of the deployment's."""
+        """The same key under another name, such as a strand's origin."""
         return Verifier(name, self.public)
 
     def verify(self, message: bytes, signature: bytes) -> None:
@@ -97,7 +97,7 @@ class Verifier:
 
 @dataclass(frozen=True, slots=True)
 class SignatureLine:
-    """One signature line: whose, and the bytes."""
+    """One signature line: the key's name and id, and the signature."""
 
     name: str
     key_id: bytes
@@ -105,13 +105,13 @@ class SignatureLine:
 
     @property
     def text(self) -> str:
-        """The line with its newline."""
+        """The line with its line feed."""
         return f"{_DASH} {self.name} {b64(self.key_id + self.signature)}\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A text (ends in a newline) and its signature lines, not yet verified."""
+    """A text, which ends in a line feed, and its signature lines, not verified."""
 
     text: str
     lines: tuple[SignatureLine, ...]
@@ -148,12 +148,12 @@ def split_vkey(text: str) -> tuple[str, int, bytes]:
     if not _NAME.fullmatch(name) or len(key) < 2:
         raise Malformed("the key is not a C2SP vkey (name+hash+key)")
     if key_id(name, key[0], key[1:]).hex() != named:
-        raise Malformed("the vkey's hash does not match its name and key; was it copied whole?")
+        raise Malformed("the vkey's hash does not match its name and key; copy the whole vkey")
     return name, key[0], key[1:]
 
 
 def parse_vkey(text: str) -> Verifier:
-    """The Ed25519 key that a vkey spells; raises `Malformed` for another form, type, or a wrong key id."""
+    """The Ed25519 key in a vkey; raises `Malformed` for another form, type or key id."""
     name, type_, public = split_vkey(text)
     if type_ != ED25519 or len(public) != 32:
         raise Malformed("the key is not a C2SP vkey (name+hash+key) with an Ed25519 key")
@@ -161,9 +161,9 @@ def parse_vkey(text: str) -> Verifier:
 
 
 def parse_note(data: bytes) -> Note:
-    """Take a note apart; raises `NoteFault` for any other form. Verifies nothing."""
+    """The note in `data`, not verified; raises `NoteFault` for any other form."""
     if len(data) > MAX_NOTE:
-        raise NoteFault(f"a note is at most {MAX_NOTE} bytes long")
+        raise NoteFault(f"a note has at most {MAX_NOTE} bytes")
     try:
         whole = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -172,7 +172,7 @@ def parse_note(data: bytes) -> Note:
         raise NoteFault("the note holds control characters")
     text, blank, tail = whole.rpartition("\n\n")
     if not blank or not tail.endswith("\n"):
-        raise NoteFault("not a signed note: a text, an empty line and signature lines")
+        raise NoteFault("the file is not a signed note, which is a text, an empty line and signature lines")
     lines = tail.split("\n")[:-1]
     if len(lines) > MAX_SIGNATURES:
         raise NoteFault(f"a note has at most {MAX_SIGNATURES} signature lines")
@@ -180,9 +180,9 @@ def parse_note(data: bytes) -> Note:
 
 
 def open_note(data: bytes, known: Sequence[NoteKey]) -> Note:
-    """The note, if one of the `known` keys signed it and none of their signatures is bad.
+    """The note, if a `known` key signed it and no signature by these keys is bad; raises `NoteFault`.
 
-    Signatures of unknown keys are ignored and left out of what is returned. Raises `NoteFault`.
+    Signatures of unknown keys are ignored, and are not in the result.
     """
     note = parse_note(data)
     good = []
@@ -198,14 +198,14 @@ def open_note(data: bytes, known: Sequence[NoteKey]) -> Note:
 
 
 def sign_note(text: str, name: str, signer: NoteSigner) -> bytes:
-    """The note with one Ed25519 line under `name`; the text must end in a newline."""
+    """The note with one Ed25519 line under `name`. The text must end in a line feed."""
     if not _NAME.fullmatch(name):
         raise ValueError("the name of a key has no space and no +")
     return sign_note_with(text, [Ed25519Line(name, signer)])
 
 
 def sign_note_with(text: str, signers: Sequence[LineSigner]) -> bytes:
-    """The note with a line by each of the signers; the text must end in a newline."""
+    """The note with a line by each signer. The text must end in a line feed."""
     if not text.endswith("\n") or _CONTROL.search(text):
         raise ValueError("a note's text ends in a newline and has no control characters")
     return render_note(Note(text, tuple(signer.line(text) for signer in signers)))
@@ -229,7 +229,7 @@ def _line(line: str) -> SignatureLine:
 
 
 class Ed25519InMemory:
-    """An Ed25519 key held by this process: a software log key, or a test's."""
+    """An Ed25519 key in this process's memory, such as a software log key."""
 
     def __init__(self, seed: bytes) -> None:
         """`seed` is the 32-byte private key of RFC 8032."""
@@ -241,5 +241,5 @@ class Ed25519InMemory:
         return self._key.public_key().public_bytes_raw()
 
     def sign(self, message: bytes) -> bytes:
-        """64 bytes; the same message always gives the same signature."""
+        """The signature: 64 bytes, always the same for a message."""
         return self._key.sign(message)

@@ -1,9 +1,9 @@
-"""Which cosignatures make a checkpoint final: C2SP tlog-policy, parsed and evaluated.
+"""Policies: the cosignatures that make a checkpoint final (C2SP tlog-policy), parsed and evaluated.
 
-A policy file names logs, witnesses, groups of them and one quorum (https://c2sp.org/tlog-policy). Evaluated
-over a signed checkpoint it says who cosigned when, which group lacks how many, and as of when the checkpoint
-was the newest. A bad signature by any key that the policy names refuses the note, even one that the quorum
-could do without; keys that it does not name are passed over. Nobody is asked here: URLs are only carried.
+A policy file names logs, witnesses, groups of them and one quorum (https://c2sp.org/tlog-policy). The
+evaluation of a signed checkpoint says who cosigned and when, how many each group lacks, and until when the
+checkpoint was the newest. A bad signature by any key in the policy refuses the note, even if the quorum does
+not need it. Other keys are ignored. This file keeps URLs and calls none.
 """
 
 import re
@@ -17,9 +17,9 @@ from carevouch.ledger.note import Note, NoteFault, NoteKey, SignatureLine, Verif
 
 # The predefined quorum that asks for no cosignature.
 NONE = "none"
-# The specification asks for at least 32 of each; more is a mistake or an attack on the reader.
+# The specification asks for at least 32 of each. More than this is a mistake or an attack on the reader.
 MAX_EACH = 128
-# Room for that many of each with ML-DSA-44 keys, which are 1.8 KB long as text.
+# Enough for that many of each with ML-DSA-44 keys, which have 1.8 KB as text.
 MAX_POLICY = 1_000_000
 # Tab, newline, printable ASCII, and any octet with the high bit set.
 _OCTETS = re.compile(rb"[\t\n\x20-\x7e\x80-\xff]*")
@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 class QuorumFault(IntegrityFault):
-    """The quorum of a policy is not met; `witnessed` holds who signed and which group lacks whom."""
+    """The quorum of a policy is not met. `witnessed` says who signed, and whom each group lacks."""
 
     def __init__(self, message: str, witnessed: "QuorumReport") -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class QuorumFault(IntegrityFault):
 
 @dataclass(frozen=True, slots=True)
 class PolicyLog:
-    """A log whose checkpoints count; the key's name is the log's origin."""
+    """A log whose checkpoints count. The key's name is the log's origin."""
 
     key: NoteKey
     url: str | None = None
@@ -45,7 +45,7 @@ class PolicyLog:
 
 @dataclass(frozen=True, slots=True)
 class PolicyWitness:
-    """A witness under its name in the policy (which means nothing outside), its key, where it is asked."""
+    """A witness: its name within the policy, its key, and the URL that takes checkpoints."""
 
     name: str
     key: NoteKey
@@ -54,7 +54,7 @@ class PolicyWitness:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group witnesses what at least `needs` of its `members` (witnesses or earlier groups) witness."""
+    """A group, which counts if at least `needs` of its `members` do: witnesses, or earlier groups."""
 
     name: str
     needs: int
@@ -63,7 +63,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Logs, witnesses and groups in the order of the file; `quorum` names a witness, a group, or none."""
+    """Logs, witnesses and groups in the file's order. `quorum` names a witness or a group, or is none."""
 
     logs: tuple[PolicyLog, ...]
     witnesses: tuple[PolicyWitness, ...]
@@ -73,7 +73,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class WitnessLine:
-    """A witness of the policy that cosigned, and its time in seconds since the epoch (0: it states none)."""
+    """A witness that cosigned, and its time in seconds since the epoch; 0 if it states none."""
 
     witness: str
     time: int
@@ -81,7 +81,7 @@ class WitnessLine:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """A group and its members: who witnessed, who did not, and how many it needs."""
+    """A group's members, those that cosigned and those that did not, and the number that it needs."""
 
     group: str
     needs: int
@@ -90,16 +90,16 @@ class Tally:
 
     @property
     def met(self) -> bool:
-        """Whether the group witnesses the checkpoint."""
+        """Whether enough members of the group cosigned."""
         return len(self.present) >= self.needs
 
 
 @dataclass(frozen=True, slots=True)
 class QuorumReport:
-    """What a policy says of a checkpoint: `met` or not, `by` whom, and how it stands with each group.
+    """The evaluation of a policy for a checkpoint: whether the quorum is `met`, `by` whom, and each group.
 
-    `as_of` is the latest time T such that the cosignatures of time T or later alone meet the quorum: by then
-    the quorum had seen no larger tree. It is None where the quorum is not met or asks for nobody.
+    `as_of` is the latest time T for which the cosignatures of time T or later meet the quorum. At that time
+    the quorum had seen no larger tree. It is None if the quorum is not met or needs no witness.
     """
 
     checkpoint: Checkpoint
@@ -112,18 +112,18 @@ class QuorumReport:
 
 
 def parse_policy(data: bytes) -> Policy:
-    """The policy that a file holds; raises `Malformed` naming the line and what to mend.
+    """The policy in a file; raises `Malformed` with the line and what to mend.
 
-    Names are octets, not text: those that are not UTF-8 are kept apart by Python's surrogate escapes.
+    Names are octets, not text. Python's surrogate escapes represent those that are not UTF-8.
     """
     if len(data) > MAX_POLICY:
-        raise Malformed(f"a policy is at most {MAX_POLICY} bytes long")
+        raise Malformed(f"a policy has at most {MAX_POLICY} bytes")
     good = _OCTETS.match(data)
     if good is None or good.end() != len(data):
         at = 0 if good is None else good.end()
         line = data.count(b"\n", 0, at) + 1
         raise Malformed(
-            f"line {line} of the policy holds the octet {data[at]:#04x}, which no policy may hold"
+            f"line {line} of the policy has the octet {data[at]:#04x}, which a policy must not have"
         )
     reading = _PolicyReader()
     for number, line_text in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
@@ -134,10 +134,10 @@ def parse_policy(data: bytes) -> Policy:
 
 
 def evaluate(policy: Policy, note: bytes, *, logs: Sequence[NoteKey] = ()) -> QuorumReport:
-    """How the policy stands to a signed checkpoint, also where the quorum is not met.
+    """The evaluation of a signed checkpoint, whether the quorum is met or not.
 
-    `logs` are keys known from elsewhere, beside those of the policy. Raises `NoteFault` if none of the logs
-    signed it or a signature by a known key is bad, `CheckpointFault` if it is no checkpoint.
+    `logs` are further keys of logs, beside those of the policy. Raises `NoteFault` if no log signed the note
+    or a signature by a known key is bad. Raises `CheckpointFault` if the note is not a checkpoint.
     """
     opened = parse_note(note)
     checkpoint = parse_checkpoint(opened.text)
@@ -153,7 +153,7 @@ def evaluate(policy: Policy, note: bytes, *, logs: Sequence[NoteKey] = ()) -> Qu
 
 
 def satisfied(policy: Policy, note: bytes, *, logs: Sequence[NoteKey] = ()) -> QuorumReport:
-    """`evaluate`, where the quorum must be met: raises `QuorumFault` naming who is missing."""
+    """As `evaluate`; raises `QuorumFault` with the missing witnesses if the quorum is not met."""
     witnessed = evaluate(policy, note, logs=logs)
     if not witnessed.met:
         lacking = "; ".join(_lacking(policy, witnessed))
@@ -170,18 +170,18 @@ def lines_of(note: Note, key: NoteKey) -> list[SignatureLine]:
 
 
 def shown(name: str) -> str:
-    """A name as it can be printed: octets that are no UTF-8 are spelled out."""
+    """A name that can be printed. Octets that are not UTF-8 are escaped."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _check_log(note: Note, checkpoint: Checkpoint, keys: Sequence[NoteKey]) -> None:
     if not keys:
-        raise NoteFault("the policy names no log; say which log's checkpoints count")
+        raise NoteFault("the policy names no log; add a log line, or give the log's key")
     signed = [key.name for key in keys if lines_of(note, key)]
     if not signed:
-        raise NoteFault("the checkpoint is signed by none of the logs that count")
+        raise NoteFault("no log of the policy signed the checkpoint")
     if checkpoint.origin not in signed:
-        raise NoteFault(f"the checkpoint is of {checkpoint.origin}, but signed by {' and '.join(signed)}")
+        raise NoteFault(f"the checkpoint is of {checkpoint.origin} and is signed by {' and '.join(signed)}")
 
 
 def _witnessed(policy: Policy, checkpoint: Checkpoint, times: dict[str, int | None]) -> QuorumReport:
@@ -209,7 +209,7 @@ def _witnessed(policy: Policy, checkpoint: Checkpoint, times: dict[str, int | No
 
 
 def _lacking(policy: Policy, witnessed: QuorumReport) -> list[str]:
-    """Why the quorum is not met: the unmet groups from the quorum downwards, each with whom it lacks."""
+    """The reasons why the quorum is not met: each unmet group, with the members that it lacks."""
     tallies = {tally.group: tally for tally in witnessed.tallies}
     if policy.quorum not in tallies:
         return [f"{shown(policy.quorum)} did not cosign"]
@@ -218,7 +218,8 @@ def _lacking(policy: Policy, witnessed: QuorumReport) -> list[str]:
         tally = tallies[ahead.pop(0)]
         missing = ", ".join(map(shown, tally.missing))
         sentences.append(
-            f"{shown(tally.group)} has {len(tally.present)} of the {tally.needs} it needs, without {missing}"
+            f"{shown(tally.group)} has {len(tally.present)} of the {tally.needs} members it needs "
+            f"(missing: {missing})"
         )
         ahead += [name for name in tally.missing if name in tallies]
     return sentences
@@ -226,7 +227,7 @@ def _lacking(policy: Policy, witnessed: QuorumReport) -> list[str]:
 
 @dataclass
 class _PolicyReader:
-    """The lines read so far; every rule about names, keys and numbers of members is held here."""
+    """The lines read so far, and the rules about names, keys and numbers of members."""
 
     logs: list[PolicyLog] = field(default_factory=list)
     witnesses: list[PolicyWitness] = field(default_factory=list)
@@ -246,33 +247,33 @@ class _PolicyReader:
         }
         try:
             if words[0] not in kinds:
-                raise Malformed(f"{shown(words[0])} is none of log, witness, group and quorum")
+                raise Malformed(f"{shown(words[0])} is not one of log, witness, group and quorum")
             kinds[words[0]](words[1:])
         except Malformed as error:
             raise Malformed(f"line {number} of the policy: {error.message}") from error
 
     def policy(self) -> Policy:
-        """What was read, if it is whole."""
+        """The policy of the lines; raises `Malformed` if the quorum line is missing."""
         if self.quorum is None:
-            raise Malformed("the policy has no quorum line; `quorum none` asks for no cosignature")
+            raise Malformed("the policy has no quorum line; write `quorum none` if no cosignature is needed")
         return Policy(tuple(self.logs), tuple(self.witnesses), tuple(self.groups), self.quorum)
 
     def _log(self, words: Sequence[str]) -> None:
         if not 1 <= len(words) <= 2:
-            raise Malformed("a log is `log <vkey> [<url>]`")
+            raise Malformed("a log line must be `log <vkey> [<url>]`")
         key, public = _key(words[0])
         if not isinstance(key, Verifier | MldsaCosigner):
-            raise Malformed("a log's key is of type 01 (Ed25519) or 06 (ML-DSA-44)")
+            raise Malformed("a log's key must be of type 01 (Ed25519) or 06 (ML-DSA-44)")
         self._take_key(public, "log")
         self.logs.append(PolicyLog(key, words[1] if len(words) == 2 else None))
         _check_count(self.logs, "logs")
 
     def _witness(self, words: Sequence[str]) -> None:
         if not 2 <= len(words) <= 3:
-            raise Malformed("a witness is `witness <name> <vkey> [<url>]`")
+            raise Malformed("a witness line must be `witness <name> <vkey> [<url>]`")
         key, public = _key(words[1])
         if not isinstance(key, Ed25519Cosigner | MldsaCosigner):
-            raise Malformed("a witness's key is of type 04 (Ed25519) or 06 (ML-DSA-44 cosignatures)")
+            raise Malformed("a witness's key must be of type 04 (Ed25519) or 06 (ML-DSA-44 cosignatures)")
         self._take_key(public, "witness")
         self._name(words[0])
         self.witnesses.append(PolicyWitness(words[0], key, words[2] if len(words) == 3 else None))
@@ -280,14 +281,14 @@ class _PolicyReader:
 
     def _group(self, words: Sequence[str]) -> None:
         if len(words) < 3:
-            raise Malformed("a group is `group <name> all|any|<k> <member>...`")
+            raise Malformed("a group line must be `group <name> all|any|<k> <member>...`")
         name, needs, members = words[0], words[1], tuple(words[2:])
         for member in members:
             if member not in self._named:
                 raise Malformed(f"the member {shown(member)} is not defined on an earlier line")
             if member in self._members:
                 raise Malformed(
-                    f"{shown(member)} is a member already; each name is one's member at most once"
+                    f"{shown(member)} is already a member of a group; a name may be a member only once"
                 )
             self._members.add(member)
         self._name(name)
@@ -296,33 +297,33 @@ class _PolicyReader:
 
     def _quorum(self, words: Sequence[str]) -> None:
         if len(words) != 1:
-            raise Malformed("a quorum is `quorum <name>` or `quorum none`")
+            raise Malformed("a quorum line must be `quorum <name>` or `quorum none`")
         if self.quorum is not None:
-            raise Malformed("a policy has exactly one quorum line")
+            raise Malformed("a policy must have exactly one quorum line")
         if words[0] != NONE and words[0] not in self._named:
             raise Malformed(f"the quorum {shown(words[0])} is not defined on an earlier line")
         self.quorum = words[0]
 
     def _name(self, name: str) -> None:
         if name == NONE:
-            raise Malformed("the name none is the quorum of nobody and cannot be given away")
+            raise Malformed("the name none is reserved for the empty quorum; choose another name")
         if name in self._named:
-            raise Malformed(f"the name {shown(name)} is taken; witnesses and groups share their names")
+            raise Malformed(f"the name {shown(name)} is taken; witnesses and groups need different names")
         self._named.add(name)
 
     def _take_key(self, public: bytes, kind: str) -> None:
-        # Stricter than the specification in one point: a log that may witness itself is witnessed by nobody.
+        # Stricter than the specification in one point: a log must not be its own witness.
         if public in self._keys:
-            raise Malformed(f"this {kind}'s public key is already that of a {self._keys[public]}")
+            raise Malformed(f"this {kind}'s public key is already the key of a {self._keys[public]}")
         self._keys[public] = kind
 
 
 def _key(text: str) -> tuple[NoteKey, bytes]:
-    """The key that a vkey spells and its public bytes; the same bytes are the same key whatever its type."""
+    """The key in a vkey, and its public bytes. Equal bytes are one key, whatever the type is."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise Malformed("a vkey's name is UTF-8") from None
+        raise Malformed("a vkey's name must be UTF-8") from None
     return parse_key(text), split_vkey(text)[2]
 
 
@@ -330,7 +331,7 @@ def _needs(text: str, count: int) -> int:
     if text in ("any", "all"):
         return 1 if text == "any" else count
     if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= count:
-        raise Malformed(f"a group of {count} needs all, any, or a number from 1 to {count}")
+        raise Malformed(f"a group of {count} members needs all, any, or a number from 1 to {count}")
     return int(text)
 
 

@@ -19,7 +19,7 @@ from carevouch.ledger.note import Verifier, open_note, parse_note, render_note
 
 @dataclass(frozen=True, slots=True)
 class StrandHead:
-    """What an entry says: the checkpoint of a strand, under the strand's key."""
+    """The statement of an entry: the checkpoint of a strand, under the strand's key."""
 
     strand: int
     checkpoint: Checkpoint

@@ -1,8 +1,8 @@
-"""A whole log, read from its first entry to its last: every tile against the entries, and what differs named.
+"""Reads a whole log, from its first entry to its last, and compares every tile with the entries.
 
-The tree is computed out of the entries alone; stored tiles, the signed root and every root that the log is
-known to have had are then compared with it. Findings are data, and a walk goes on after a fault: that tells
-more than one that stops. What an entry says is for others; here it is bytes.
+The tree is computed from the entries alone. The stored tiles, the signed root and all known earlier roots are
+compared with it. Findings are data, and a walk goes on after a fault, because the whole list tells more than
+the first fault. To a walk an entry is only bytes; its callers parse it.
 """
 
 from collections import Counter, deque
@@ -15,15 +15,15 @@ from carevouch.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, split_bundle
 
 # Reads one public file of a log by its path below the log ("checkpoint", "tile/0/000"); None if absent.
 Read = Callable[[str], bytes | None]
-# Told how many of how many entries were read.
+# Takes the number of entries that were read, and the number of all entries.
 Progress = Callable[[int, int], None]
-# A log that is broken everywhere is told in this many findings of each code: none hides those of another.
+# The limit of findings of one code. So a code with very many findings does not hide those of another.
 MAX_FINDINGS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: a stable code, where, and a sentence."""
+    """One fault: a stable code, its place, and a sentence."""
 
     code: str
     where: str
@@ -32,13 +32,13 @@ class Finding:
 
 @dataclass
 class Findings:
-    """What collects findings."""
+    """A collection of findings."""
 
     findings: list[Finding] = field(default_factory=list, kw_only=True)
     counted: Counter[str] = field(default_factory=Counter, kw_only=True)
 
     def find(self, code: str, where: str, message: str) -> None:
-        """Add a finding, up to the limit of its code; `counted` says how many there were."""
+        """Add a finding, up to the limit of its code. `counted` counts all of them."""
         self.counted[code] += 1
         if self.counted[code] <= MAX_FINDINGS:
             self.findings.append(Finding(code, where, message))
@@ -46,7 +46,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class KnownRoot:
-    """The log is known to have had this root at this size; else `finding` is true of it."""
+    """A root that the log had at an earlier size. If it does not match, `finding` is reported."""
 
     size: int
     root: bytes
@@ -56,7 +56,7 @@ class KnownRoot:
 class Walk:
     """Goes through the entries in order, bundle by bundle.
 
-    `whole` is true once it has met them all; `signed`, if they are also those of the signed root.
+    At the end, `whole` says whether it read all entries, and `signed` whether they have the signed root.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Walk:
         known: Sequence[KnownRoot],
         progress: Progress | None,
     ) -> None:
-        """`head` is what the log signed; `known` are roots of earlier sizes."""
+        """`head` is the signed checkpoint. `known` are roots of earlier sizes."""
         self.whole = self.signed = False
         self._head = head
         self._read = read
@@ -120,7 +120,7 @@ class Walk:
 
 
 class _Tree:
-    """Recomputes the tree out of entries and compares every stored tile with it."""
+    """Computes the tree from entries, and compares every stored tile with it."""
 
     def __init__(self, read: Read, to: Findings) -> None:
         self._to = to
@@ -142,7 +142,10 @@ class _Tree:
                 self._compare(level, row)
 
     def tell(self, head: Checkpoint) -> bool:
-        """Name what differs: tiles if the entries have the signed root, else entries; whether they have."""
+        """Report what differs: tiles if the entries have the signed root, else entries.
+
+        The result says whether the entries have the signed root.
+        """
         matches = self.edge.root() == head.root
         if not matches:
             message = f"the {head.size} entries do not have the root in the checkpoint"

@@ -1,7 +1,7 @@
-"""Whether events are true at a block's time: by a certified key, in an open epoch, in their strand. Pure.
+"""Judges whether events are true at a block's time: by a certified key, in an open epoch, in their strand.
 
-What is not true yet and may become so waits; all else that is not true is told why, in words that become part
-of the log.
+An event that may still become true waits. Every other event that is not true gets a reason, in words that
+become part of the log.
 """
 
 from collections.abc import Sequence
@@ -15,30 +15,30 @@ from carevouch.kernel.errors import IntegrityFault, Malformed
 from carevouch.kernel.times import later
 from carevouch.ledger.checkpoint import LogName
 
-# Clocks of producers and sealer differ; an event further ahead of its block than this is not true.
+# The clocks of producers and sealer differ. An event may be ahead of its block by this much and no more.
 SKEW_SECONDS = 60
 WITHOUT = "the certificate of the key that signed did not arrive in time"
 NOT_OPEN = "the event is of an epoch that is not open"
 
 
 class EpochUnknown(IntegrityFault):
-    """The event's epoch is not one that is known."""
+    """No order has opened the event's epoch."""
 
 
 class Waiting(IntegrityFault):
-    """The certificate may still arrive, or the epoch be opened."""
+    """The event may become true: its certificate may still arrive, or its epoch may be opened."""
 
 
 Fault = IntegrityFault | Malformed
-# The certificate of an event, None for the operator's; and what is wrong with the event, None if it is true.
+# The certificate of an event (None for the operator's), and the event's fault (None if it is true).
 Verdict = tuple[Certificate | None, Fault | None]
 
 
 class Judge:
-    """Says whether events are true at a block's time; verifies each certificate once.
+    """Judges events at a block's time, and verifies each certificate once.
 
-    A batch is judged step by step, each event as if it were alone: the arithmetic of a signature fills the
-    processor's caches, and whatever is done between two signatures is done slowly.
+    Each event is judged by itself. A batch is still judged step by step, all signatures in a row, because
+    verification fills the processor's caches and slows down any code between two signatures.
     """
 
     def __init__(self, genesis: Genesis, strand: LogName, time: str) -> None:
@@ -49,9 +49,9 @@ class Judge:
         self._certificates: dict[str, Certificate] = {}
 
     def verdicts(self, events: Sequence[tuple[Event, str | None]]) -> list[Verdict]:
-        """For each event, with the text of its certificate: that certificate, or what is wrong.
+        """The verdict on each event, given with the text of its certificate.
 
-        What is wrong is `Waiting`, if it may still become true.
+        The fault is a `Waiting` if the event may still become true.
         """
         known = [self._certified(event, text) for event, text in events]
         certificates, faults = [certificate for certificate, _ in known], [fault for _, fault in known]
@@ -92,7 +92,7 @@ class Judge:
         return None
 
     def _waits(self, event: Event, why: str) -> IntegrityFault:
-        """`Waiting`, if the event's times are true: by a `seal_by` of its own choice it might for ever."""
+        """`Waiting` if the event's times hold. With a `seal_by` of its own choice it could wait for ever."""
         try:
             check_times(event, self._genesis, self._time)
         except IntegrityFault as fault:
@@ -103,7 +103,7 @@ class Judge:
 def check_place(event: Event, genesis: Genesis, strand: LogName, block_time: str) -> None:
     """Raise `IntegrityFault` if a true event does not belong into this strand and block.
 
-    It is an `EpochUnknown` if that is because nobody opened the event's epoch (yet).
+    The fault is an `EpochUnknown` if no order has opened the event's epoch yet.
     """
     epoch = genesis.epoch_of(event.epoch)
     if epoch is None:
@@ -123,6 +123,6 @@ def check_times(event: Event, genesis: Genesis, block_time: str) -> None:
         raise IntegrityFault(f"the event's time is more than {SKEW_SECONDS} s ahead of its block")
 
 
-@lru_cache(maxsize=8)  # All events of a block are asked about the same time.
+@lru_cache(maxsize=8)  # All events of a block have the same block time.
 def _latest(block_time: str) -> str:
     return later(block_time, SKEW_SECONDS)

@@ -1,4 +1,4 @@
-"""Marks: what the sealer remembers about each entry of a strand, and where the strand ends."""
+"""Marks, the sealer's index of each strand's entries, and heads, the ends of strands."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from carevouch.ledger.merkle import Edge, Growth, leaf_hash
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a log ends: its edge, the number of the next block, the last seal's leaf hash and time.
+    """The end of a log: its edge, the number of the next block, and the last seal's leaf hash and time.
 
-    `rejections` is how many of the log's entries are rejections.
+    `rejections` counts the rejections among the log's entries.
     """
 
     log: LogName
@@ -27,9 +27,9 @@ class Head:
 
 @record
 class Mark:
-    """What the sealer remembers about an entry: under which key, at which index, with which leaf hash.
+    """The sealer's record of one entry: the mark's key, the entry's index and its leaf hash.
 
-    `block` and `time` are those of the block that holds it; None in marks made before they were kept.
+    `block` and `time` are those of the block that holds the entry. They are None in old marks.
     """
 
     key: str
@@ -50,7 +50,7 @@ def certificate_mark(kid: str) -> str:
 
 
 def rejection_mark(candidate_hash: bytes) -> str:
-    """The key of the mark that a rejection leaves; by hash, so that a forgery cannot take an event's id."""
+    """The key of the mark that a rejection leaves. It has the hash, so that a forgery cannot block an id."""
     return f"rejected#{b64u(candidate_hash)}"
 
 
@@ -60,21 +60,21 @@ def block_mark(number: int) -> str:
 
 
 def epoch_mark(number: int) -> str:
-    """The key of the mark that the entry which opens an epoch leaves."""
+    """The key of the mark that the entry of a new epoch leaves."""
     return f"epoch#{number}"
 
 
 def marks_of(keys: Sequence[str], growth: Growth, head: Head) -> tuple[Mark, ...]:
-    """The marks of a batch's entries, whose keys these are; `head` is the one after it, one block further."""
+    """The marks of a batch's entries, under these keys. `head` is the head after the batch."""
     block, time = (head.block - 1, head.time) if head.time else (None, None)
     numbered = enumerate(zip(keys, growth.levels[0], strict=True), growth.before.size)
     return tuple([Mark(key, index, leaf, block, time) for index, (key, leaf) in numbered])
 
 
 def is_entry(mark: Mark, text: str) -> bool:
-    """Whether the entry that was marked is this JWS, in either spelling of its signature (FORMATS.md, 4).
+    """Whether the marked entry is this JWS, with either form of its signature (FORMATS.md, 4).
 
-    Raises `Malformed` if the text is no JWS.
+    Raises `Malformed` if the text is not a JWS.
     """
     if mark.leaf == leaf_hash(text.encode("ascii")):
         return True

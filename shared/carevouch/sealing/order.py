@@ -1,9 +1,9 @@
-"""The order of entries within a block, which is the sealer's and nobody's choice (FORMATS.md, 4).
+"""The order of entries within a block, which is fixed and nobody's choice (FORMATS.md, 4).
 
-A block's seal counts its entries and links to the seal before it; it does not say in which order they stand.
-The order is fixed instead: events by (producer, kid, n, id), each certificate directly before the first event
-of its key, rejections last. So whoever can sign checkpoints, but no seals, cannot move the events of a block
-unseen. Rejections may still change places with each other, which changes nothing that they say.
+A block's seal counts its entries and links to the seal before it. It does not say their order, so the order
+is a rule: events by (producer, kid, n, id), each certificate directly before the first event of its key,
+rejections last. So a key that signs checkpoints and no seals cannot move the events of a block unseen. Two
+rejections may still change places, which changes no statement of either.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from operator import attrgetter
 from carevouch.events.envelope import Event
 from carevouch.kernel.errors import IntegrityFault
 
-# By what the events of a block are ordered: a tuple of texts and a number.
+# The sort key of the events of a block.
 place_in_block: Callable[[Event], tuple[str, str, int, str]] = attrgetter("producer", "kid", "n", "id")
 
 
 class BlockOrder:
-    """Is told each entry of one block in its turn; raises `IntegrityFault` for one that is out of order."""
+    """Takes the entries of one block in turn; raises `IntegrityFault` for an entry that is out of order."""
 
     def __init__(self) -> None:
         self._last: tuple[str, str, int, str] | None = None
@@ -42,7 +42,7 @@ class BlockOrder:
             raise IntegrityFault("no event of its key follows the certificate before this one")
 
     def rejection(self) -> None:
-        """The next entry answers a candidate that was no true event."""
+        """The next entry is a rejection."""
         self._answering = True
         self._check_awaited()
 
@@ -51,7 +51,7 @@ class BlockOrder:
         self._check_awaited()
 
     def unknown(self) -> None:
-        """The next entry is not what it should be: nobody is accused of standing wrongly beside it."""
+        """The next entry is not an entry of a block, so the order of its neighbours cannot be judged."""
         self._last, self._awaited, self._answering = None, None, False
 
     def _check_answering(self) -> None:

@@ -1,9 +1,9 @@
-"""What a batch of events becomes in the log: which entries, in which order, closed by which seal. Pure.
+"""The plan of a batch: the entries that events become in the log, their order, and the seal after them.
 
-The sealer hands in the head of a strand, what it fetched, and which marks it already holds; a plan comes
-back. Every candidate ends in exactly one place: sealed, rejected (answered by a signed `event.rejected`),
-waiting (its certificate is not there yet), or dropped because it is sealed already. One bad candidate never
-stops the others, and the same candidates in another order give the same entries.
+The sealer hands in the head of a strand, the candidates that it read, and the marks that exist. It gets a
+plan. Every candidate has exactly one end: it is sealed, rejected by a signed `event.rejected`, waiting for
+its certificate, or dropped because it is sealed already. One bad candidate never stops the others. The same
+candidates in another order give the same entries.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,9 +38,9 @@ from carevouch.sealing.order import place_in_block
 
 @record
 class Candidate:
-    """An event's text as it lies in its row, and the text of its key's certificate, if there is one.
+    """An event's text from its row, and the text of its key's certificate, if there is one.
 
-    `event` is what the text spells, None if it spells none: worked out here, unless it is handed in.
+    `event` is the parsed text, or None if the text is not an event. It is parsed here if it is not given.
     """
 
     text: str
@@ -53,13 +53,13 @@ class Candidate:
 
     @property
     def hash(self) -> bytes:
-        """What a rejection names it by."""
+        """The hash by which a rejection names the candidate."""
         return text_hash(self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A candidate answered by the entry `seal`; `id` is what it calls itself, if it parses."""
+    """A candidate that the entry `seal` rejects. `id` is the event's id, if the candidate parses."""
 
     hash: bytes
     id: str | None
@@ -69,9 +69,9 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """A batch, ready to be staged: entries, each under the key of its mark, and the head that follows.
+    """A batch that can be staged: its entries, each with the key of its mark, and the head after it.
 
-    `events` are those that are sealed, in their order; `growth` is what the entries make of the tree.
+    `events` are the sealed events in their order. `growth` has the new nodes of the tree.
     """
 
     entries: tuple[bytes, ...]
@@ -89,7 +89,7 @@ class BatchPlan:
 
 @dataclass(frozen=True, slots=True)
 class BatchVerdicts:
-    """The candidates of a batch, each in one place."""
+    """The candidates of a batch, sorted by their end."""
 
     events: tuple[tuple[Event, Certificate | None], ...] = ()
     rejected: tuple[tuple[Candidate, str | None, str], ...] = ()
@@ -97,10 +97,9 @@ class BatchVerdicts:
 
 
 def mark_keys(candidates: Sequence[Candidate], head: Head) -> list[str]:
-    """The marks that have to be looked up, consistently, before these candidates are planned behind `head`.
+    """The keys of the marks that `plan` needs, to be read consistently.
 
-    Whether a rejection answers a candidate is asked for only where there are any: a log without a single one
-    is the rule, and saves a read an event.
+    Marks of rejections are read only if the log has any. Most logs have none, which saves a read an event.
     """
     events = [candidate.event for candidate in candidates if candidate.event is not None]
     rejected = {rejection_mark(candidate.hash): None for candidate in candidates} if head.rejections else ()
@@ -116,10 +115,10 @@ def plan(
     seal: Signer,
     now: str,
 ) -> tuple[BatchPlan | None, tuple[Candidate, ...]]:
-    """The plan for a batch (None if there is nothing to add), and the candidates that have to wait.
+    """The plan of a batch (None if there is no entry to add), and the candidates that have to wait.
 
-    `marks` are those of `mark_keys` that exist; `now` becomes the block's time, unless the last block's is
-    later.
+    `marks` are those of `mark_keys` that exist. The block's time is `now`, or the last block's time if that
+    is later.
     """
     time = max(now, head.time)
     found = sort(candidates, marks, genesis, head.log, time)
@@ -135,7 +134,7 @@ def plan(
 
 
 def plan_epoch(head: Head, order: Order, seal: Signer, now: str) -> BatchPlan:
-    """The batch of strand 0 that opens an epoch; the order is checked already (`epoch.check_order`)."""
+    """The batch of strand 0 that opens an epoch. The caller has checked the order (`epoch.check_order`)."""
     time = max(now, head.time)
     block = Block(head.block, head.edge.size, 2, head.prev)
     texts = {
@@ -152,7 +151,7 @@ def _closed(
     events: tuple[Event, ...] = (),
     rejections: tuple[Rejection, ...] = (),
 ) -> BatchPlan:
-    """The plan of these entries, the last of them the block's seal, and the head after it."""
+    """The plan of these entries, of which the last is the block's seal, with the head after it."""
     entries = tuple([text.encode("ascii") for text in texts.values()])
     growth = head.edge.grown(leaf_hashes(entries))
     rejected = head.rejections + len({rejection.hash for rejection in rejections})
@@ -177,7 +176,7 @@ def _texts(events: Sequence[tuple[Event, Certificate | None]], marks: Mapping[st
 def sort(
     candidates: Sequence[Candidate], marks: Mapping[str, Mark], genesis: Genesis, strand: LogName, time: str
 ) -> BatchVerdicts:
-    """Put each candidate in its place, events in the order (producer, kid, n, id)."""
+    """Decide the end of each candidate. Events are in the order (producer, kid, n, id)."""
     true: dict[str, tuple[Event, Certificate | None]] = {}
     rejected: list[tuple[Candidate, str | None, str]] = []
     waiting: list[Candidate] = []
@@ -191,7 +190,7 @@ def sort(
         elif fault is not None:
             rejected.append((candidate, event.id, fault.message))
         elif event.id in true and _is_same(event.text, true[event.id][0].text):
-            continue  # Somebody spelled its signature otherwise: it is one event, and has one entry.
+            continue  # The same event with the other form of its signature; it has one entry.
         elif event.id in true or event_mark(event.id) in marks:
             rejected.append((candidate, event.id, "another event has this id"))
         elif certificate is not None and not _is_first(certificate, certificates, marks):
@@ -205,17 +204,17 @@ def sort(
 def _judged(
     candidates: Sequence[Candidate], marks: Mapping[str, Mark], judge: Judge
 ) -> list[tuple[Candidate, Certificate | None, Fault | None]]:
-    """Those that the log does not answer yet, each once, with what the judge says of them.
+    """The candidates that the log does not answer yet, each once, with certificate and fault.
 
-    They are judged as they came, which is how they lie in memory; the order of what is returned does not
-    depend on it.
+    They are judged in the order in which they came, because they lie in memory in that order. The result
+    has an order of its own.
     """
     if any(key.startswith(("event#", "rejected#")) for key in marks):
         candidates = [one for one in candidates if not _is_answered(one, marks)]
-    asked = {(one.text, one.certificate is not None, one.certificate or ""): one for one in candidates}
-    events = {at: (one.event, one.certificate) for at, one in asked.items() if one.event is not None}
+    open_ones = {(one.text, one.certificate is not None, one.certificate or ""): one for one in candidates}
+    events = {at: (one.event, one.certificate) for at, one in open_ones.items() if one.event is not None}
     verdicts = dict(zip(events, judge.verdicts(list(events.values())), strict=True))
-    return [(asked[at], *verdicts.get(at, (None, None))) for at in sorted(asked)]
+    return [(open_ones[at], *verdicts.get(at, (None, None))) for at in sorted(open_ones)]
 
 
 def _is_answered(candidate: Candidate, marks: Mapping[str, Mark]) -> bool:
@@ -231,15 +230,15 @@ def _is_sealed(text: str, key: str, marks: Mapping[str, Mark]) -> bool:
 
 
 def _is_same(one: str, other: str) -> bool:
-    """Whether two texts are one JWS, in either spelling of its signature."""
+    """Whether two texts are one JWS, with either form of its signature."""
     return one == other or other_spelling(one) == other
 
 
 def _is_first(certificate: Certificate, met: dict[str, Certificate], marks: Mapping[str, Mark]) -> bool:
-    """Whether the certificate is the one that its key has in the log, or else the first of the batch.
+    """Whether the certificate is its key's first: the one in the log, or the first of this batch.
 
-    `met` are those of the batch, to which it is added. Whoever reads the log holds the key's events against
-    its first certificate, so none may be sealed by another.
+    A reader of the log checks a key's events against the key's first certificate. So no event may be sealed
+    under a later one. `met` has the batch's certificates by key, and gets this one.
     """
     kid = certificate.kid
     if kid not in met:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carevouch.events.act import NONCE_BYTES, commit, leaf, revision_leaf_hash
+from carevouch.events.act import NONCE_BYTES, Revision, commit, leaf
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.ids import Doc
 from carevouch.ledger.merkle import leaf_hash
@@ -59,9 +59,9 @@ def test_a_leaf_is_exactly_the_members_of_its_format() -> None:
 def test_every_part_of_a_revision_is_in_its_leaf_hash(
     other: tuple[Doc, int, bytes | None, bytes, bytes],
 ) -> None:
-    assert revision_leaf_hash(*other) != revision_leaf_hash(DOC, 1, None, NONCE, b"{}")
+    assert Revision(*other).leaf_hash != Revision(DOC, 1, None, NONCE, b"{}").leaf_hash
 
 
 def test_the_leaf_hash_is_that_of_rfc_6962() -> None:
     expected = leaf_hash(leaf(DOC, 1, None, commit(NONCE, b"{}")))
-    assert revision_leaf_hash(DOC, 1, None, NONCE, b"{}") == expected
+    assert Revision(DOC, 1, None, NONCE, b"{}").leaf_hash == expected

@@ -144,13 +144,13 @@ def test_leaf_1_of_2_cannot_be_shown_as_leaf_4_of_5() -> None:
     path = merkle.inclusion_proof(LOG.reader(), 1, 2)
     assert merkle.root_from_inclusion(4, 5, leaf(1), path) == checkpoint(2).root
     shown = cose._render(head(2), cose.Inclusion(5, 4, tuple(path)))
-    with pytest.raises(ReceiptFault, match="proof is for size 5, what was signed for size 2"):
+    with pytest.raises(ReceiptFault, match="proof is for size 5, and the signature for size 2"):
         cose.verify_inclusion_receipt(shown, leaf(1), SEAL.jwk)
 
 
 def test_another_entry_is_named() -> None:
     with pytest.raises(
-        ReceiptFault, match=r"not the root that was signed for log\.example/strand/0 at size 21"
+        ReceiptFault, match=r"not lead to the root that was signed for log\.example/strand/0 at size 21"
     ):
         cose.verify_inclusion_receipt(included(), leaf(INDEX + 1), SEAL.jwk)
 
@@ -163,7 +163,7 @@ def test_another_key_is_named() -> None:
 def test_a_receipt_that_only_names_the_key_is_refused() -> None:
     forged = SignedHead(head().protected, cose.sign_head(checkpoint(SIZE), OTHER).signature)
     path = merkle.inclusion_proof(LOG.reader(), INDEX, SIZE)
-    with pytest.raises(ReceiptFault, match="another key's"):
+    with pytest.raises(ReceiptFault, match="another key signed it"):
         cose.verify_inclusion_receipt(cose.inclusion_receipt(forged, INDEX, path), leaf(INDEX), SEAL.jwk)
 
 
@@ -185,9 +185,9 @@ def test_a_continuation_of_another_log_or_size_is_named() -> None:
 
 
 def test_one_kind_of_receipt_does_not_pass_as_the_other() -> None:
-    with pytest.raises(ReceiptFault, match="one of consistency"):
+    with pytest.raises(ReceiptFault, match="proves consistency, not"):
         cose.verify_inclusion_receipt(continued(), leaf(INDEX), SEAL.jwk)
-    with pytest.raises(ReceiptFault, match="one of inclusion"):
+    with pytest.raises(ReceiptFault, match="proves inclusion, not"):
         cose.verify_consistency_receipt(included(), checkpoint(OLD), SEAL.jwk)
 
 
@@ -276,7 +276,7 @@ def test_a_signed_head_is_kept_without_a_proof() -> None:
 def test_a_signed_head_is_of_one_checkpoint(other: Checkpoint) -> None:
     with pytest.raises(ReceiptFault, match=rf"not of {other.origin} at size {other.size}"):
         cose.verify_head(head(), other, SEAL.jwk)
-    with pytest.raises(ReceiptFault, match="not the root that was signed"):
+    with pytest.raises(ReceiptFault, match="not lead to the root that was signed"):
         cose.verify_head(head(), Checkpoint(ORIGIN, SIZE, checkpoint(SIZE + 1).root), SEAL.jwk)
 
 

@@ -126,7 +126,7 @@ def test_only_checkpoints_are_cosigned(kind: str) -> None:
 
 
 def test_a_time_beyond_63_bits_is_refused() -> None:
-    with pytest.raises(NoteFault, match="beyond"):
+    with pytest.raises(NoteFault, match=r"over 2\^63"):
         timestamp_of((2**63).to_bytes(8, "big") + bytes(64))
     with pytest.raises(ValueError, match="seconds"):
         Ed25519CosignatureSigner("w", ED, lambda: -1).line(CHECKPOINT.text)
@@ -152,7 +152,7 @@ def test_every_kind_of_key_reads_back_from_its_vkey(key: NoteKey) -> None:
 @pytest.mark.parametrize("type_", [0x02, 0x05, 0xFF])
 def test_a_vkey_of_a_type_we_do_not_know_is_refused(type_: int) -> None:
     text = vkey("log.example", type_, ED.public)
-    with pytest.raises(Malformed, match="no type that is known"):
+    with pytest.raises(Malformed, match="must be of type 01 or 04"):
         parse_key(text)
 
 

@@ -94,29 +94,29 @@ UNKNOWN = f"x.example+{sha256(b'x.example' + chr(10).encode() + OTHER_TYPE)[:4].
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("quorum none\n\x01", "line 2 of the policy holds the octet 0x01"),
+        ("quorum none\n\x01", "line 2 of the policy has the octet 0x01"),
         ("quorum none\r\n", "octet 0x0d"),
         ("quorum none\x7f\n", "octet 0x7f"),
-        ("quibble w1\nquorum none\n", "line 1 .* quibble is none of"),
-        ("Quorum none\n", "none of log"),
-        (f"witness w1 {W1} https://w1.example/ # words\nquorum w1\n", "a witness is"),
-        ("log\nquorum none\n", "a log is"),
+        ("quibble w1\nquorum none\n", "line 1 .* quibble is not one of"),
+        ("Quorum none\n", "not one of log"),
+        (f"witness w1 {W1} https://w1.example/ # words\nquorum w1\n", "a witness line must be"),
+        ("log\nquorum none\n", "a log line must be"),
         ("log garbage\nquorum none\n", "line 1 of the policy"),
-        (f"log {UNKNOWN}\nquorum none\n", "no type that is known here"),
+        (f"log {UNKNOWN}\nquorum none\n", "must be of type 01 or 04"),
         (f"log {W1}\nquorum none\n", "type 01 .* or 06"),
-        (f"log {LOG_KEY.vkey}\nlog {LOG_KEY.vkey} https://x/\nquorum none\n", "already that of a log"),
-        (f"log {LOG_KEY.vkey}\nlog {LOG_KEY.named('o').vkey}\nquorum none\n", "already that of a log"),
-        ("witness w1\nquorum none\n", "a witness is"),
+        (f"log {LOG_KEY.vkey}\nlog {LOG_KEY.vkey} https://x/\nquorum none\n", "already the key of a log"),
+        (f"log {LOG_KEY.vkey}\nlog {LOG_KEY.named('o').vkey}\nquorum none\n", "already the key of a log"),
+        ("witness w1\nquorum none\n", "a witness line must be"),
         (f"witness w1 {Verifier('w1', ED_PUBLIC).vkey}\nquorum w1\n", "type 04 .* or 06"),
         (f"witness w1 {W1[:-1]}\nquorum w1\n", "line 1 of the policy"),
         (f"witness w1 {W1.replace('w1.example+', 'w2.example+')}\nquorum w1\n", "does not match its name"),
-        (f"witness none {W1}\nquorum none\n", "cannot be given away"),
+        (f"witness none {W1}\nquorum none\n", "is reserved for the empty quorum"),
         (f"witness w1 {W1}\nwitness w1 {W2}\nquorum w1\n", "w1 is taken"),
-        (f"witness w1 {W1}\nwitness w2 {W1}\nquorum w1\n", "already that of a witness"),
+        (f"witness w1 {W1}\nwitness w2 {W1}\nquorum w1\n", "already the key of a witness"),
         (f"witness w1 {W1}\ngroup w1 any w1\nquorum w1\n", "w1 is taken"),
         (f"witness w1 {W1}\ngroup g any g\nquorum w1\n", "not defined on an earlier line"),
-        (f"witness w1 {W1}\ngroup g 1\nquorum w1\n", "a group is"),
-        (f"witness w1 {W1}\ngroup none any w1\nquorum none\n", "cannot be given away"),
+        (f"witness w1 {W1}\ngroup g 1\nquorum w1\n", "a group line must be"),
+        (f"witness w1 {W1}\ngroup none any w1\nquorum none\n", "is reserved for the empty quorum"),
         (f"witness w1 {W1}\ngroup g 0 w1\nquorum g\n", "from 1 to 1"),
         (f"witness w1 {W1}\ngroup g -1 w1\nquorum g\n", "from 1 to 1"),
         (f"witness w1 {W1}\ngroup g 01 w1\nquorum g\n", "from 1 to 1"),
@@ -125,10 +125,10 @@ UNKNOWN = f"x.example+{sha256(b'x.example' + chr(10).encode() + OTHER_TYPE)[:4].
         (f"witness w1 {W1}\ngroup g any w2\nquorum g\n", "w2 is not defined"),
         (f"group g any w1\nwitness w1 {W1}\nquorum g\n", "line 1 .* w1 is not defined"),
         (f"witness w1 {W1}\ngroup g any none w1\nquorum g\n", "none is not defined"),
-        (f"witness w1 {W1}\ngroup g all w1 w1\nquorum g\n", "w1 is a member already"),
+        (f"witness w1 {W1}\ngroup g all w1 w1\nquorum g\n", "w1 is already a member"),
         (
             f"witness w1 {W1}\nwitness w2 {W2}\ngroup g any w1 w2\ngroup h any w1\nquorum g\n",
-            "line 4 .* w1 is a member already",
+            "line 4 .* w1 is already a member",
         ),
         (f"witness w1 {W1}\n", "no quorum line"),
         ("", "no quorum line"),
@@ -136,8 +136,8 @@ UNKNOWN = f"x.example+{sha256(b'x.example' + chr(10).encode() + OTHER_TYPE)[:4].
         ("quorum none\nquorum none\n", "exactly one quorum"),
         ("quorum unknown\n", "unknown is not defined"),
         (f"quorum w1\nwitness w1 {W1}\n", "w1 is not defined"),
-        ("quorum\n", "a quorum is"),
-        (f"witness w1 {W1}\nquorum w1 w1\n", "a quorum is"),
+        ("quorum\n", "a quorum line must be"),
+        (f"witness w1 {W1}\nquorum w1 w1\n", "a quorum line must be"),
         ("quorum none" + " " * MAX_POLICY, "at most"),
     ],
 )
@@ -148,13 +148,13 @@ def test_a_policy_may_not_be_written_so(text: str, said: str) -> None:
 
 def test_a_key_under_another_name_is_still_the_same_key() -> None:
     again = notes.vkey("impostor.example", 0x04, ED_PUBLIC)
-    with pytest.raises(Malformed, match="already that of a witness"):
+    with pytest.raises(Malformed, match="already the key of a witness"):
         policy(f"witness w1 {W1}\nwitness w2 {again}\nquorum w1\n")
 
 
 def test_a_log_is_no_witness_of_itself() -> None:
     itself = notes.vkey(ORIGIN, 0x04, LOG.public)
-    with pytest.raises(Malformed, match="already that of a log"):
+    with pytest.raises(Malformed, match="already the key of a log"):
         with_log(f"witness w1 {itself}", "quorum w1")
 
 

@@ -78,8 +78,8 @@ def test_who_is_missing_is_named_down_to_the_witnesses() -> None:
     with pytest.raises(QuorumFault) as fault:
         satisfied(policy(TWO_LEVELS), cosigned({"w1": TIME, "w4": TIME}))
     assert fault.value.message == (
-        "the quorum X-and-Y is not met: X-and-Y has 1 of the 2 it needs, without X-witnesses; "
-        "X-witnesses has 1 of the 2 it needs, without X2, X3"
+        "the quorum X-and-Y is not met: X-and-Y has 1 of the 2 members it needs (missing: X-witnesses); "
+        "X-witnesses has 1 of the 2 members it needs (missing: X2, X3)"
     )
     assert fault.value.witnessed.by == (WitnessLine("X1", TIME), WitnessLine("Y1", TIME))
     with pytest.raises(QuorumFault, match="not met: w1 did not cosign"):
@@ -140,13 +140,13 @@ def test_signatures_of_unknown_keys_count_for_nothing_and_harm_nothing() -> None
 def test_the_log_must_have_signed_its_own_checkpoint() -> None:
     one = with_log(f"witness w1 {W1}", "quorum w1")
     unsigned = render_note(Note(HEAD.text, (line("w1"),)))
-    with pytest.raises(NoteFault, match="none of the logs"):
+    with pytest.raises(NoteFault, match="no log of the policy signed"):
         satisfied(one, unsigned)
     wrong = replace(log_line(), signature=bytes(64))
     with pytest.raises(NoteFault, match="does not match"):
         satisfied(one, render_note(Note(HEAD.text, (wrong, line("w1")))))
     other = Checkpoint("log.example/other", 1, HEAD.root)
-    with pytest.raises(NoteFault, match=r"is of log\.example/other, but signed by"):
+    with pytest.raises(NoteFault, match=r"is of log\.example/other and is signed by"):
         satisfied(one, signed(line("w1", TIME, other.text), text=other.text))
 
 

@@ -100,7 +100,7 @@ FORGED = {
     "a head that the strand has not reached": ([head(0, 500, bytes(32))], "None behind super-log entry 0"),
     "sizes that go back": ([head(1, 7), head(0, 2), head(1, 6)], "entry 2: strand 1 had 7 entries already"),
     "a size twice": ([head(1, 7), head(1, 7)], "entry 1: strand 1 had 7 entries already, here 7"),
-    "no checkpoint": ([b"nonsense"], "super entry entry 0: not a signed note"),
+    "no checkpoint": ([b"nonsense"], "super entry entry 0: the file is not a signed note"),
 }
 
 
@@ -186,7 +186,7 @@ def test_an_unmet_quorum_is_found_with_who_is_missing() -> None:
     deployment = Deployment(strands=1).grow(3, ONE)
     audited = audit(deployment.files(), deployment.cloud.house, policy=BOTH)
     assert "quorum super-log checkpoint: the quorum both is not met" in said(audited)
-    assert "without two" in said(audited)
+    assert "missing: two" in said(audited)
     bare = {path: data for path, data in deployment.files().items() if not path.startswith("super/")}
     assert "no super-log" in said(audit(bare, deployment.cloud.house, policy=BOTH))
 

@@ -240,7 +240,7 @@ def test_the_key_may_lie_in_a_file(folder: Folder) -> None:
         (lambda: consent_opening(device=device_opening(status="lost")), "active binding"),
         (lambda: replace(consent_opening(), provider=DEVICE.jwk), "the offer does not hold"),
         (lambda: replace(consent_opening(), provider={**PROVIDER.jwk, "use": "sig"}), "exactly kty"),
-        (lambda: replace(consent_opening(), provider=None), "together"),
+        (lambda: replace(consent_opening(), provider=None), "or neither"),
     ],
 )
 def test_a_consent_that_no_bound_device_gave_is_refused(
