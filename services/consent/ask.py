@@ -157,10 +157,16 @@ def _checked(
     resource = {**resource, "status": "active"}
     model = proposal.model_of(resource, patient, ports)
     warnings = proposal.linted(model, ports)
-    if caller.patient is None:
-        proposal.require_about_asker(model, caller)
-    else:
+    if caller.patient is not None:
         require_own(caller, patient, ABSENT)
+        return resource, warnings
+    # An inner clause applies only to actors whom the root reaches, so the root's actors are enough to check.
+    actor = model.root.actor
+    if actor is None or actor.doubts or actor.references != {caller.reference}:
+        raise Unprocessable(
+            "Consent.provision.actor must name you, and nobody else, in the role of recipient (IRCP); "
+            "an organisation asks only for itself"
+        )
     return resource, warnings
 
 

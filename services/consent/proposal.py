@@ -13,7 +13,6 @@ from carevouch.consent.model import Consent
 from carevouch.consent.read import read_consent, reference_of
 from carevouch.events.catalogue import DIRECTORY_TYPES
 from carevouch.fhir.validate import require_valid
-from carevouch.identity.caller import Caller
 from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import Issue, Malformed, TooLarge, Unprocessable
 from carevouch.kernel.ids import parse_reference
@@ -68,19 +67,6 @@ def linted(consent: Consent, ports: Ports) -> tuple[ConsentFinding, ...]:
         issues = tuple(Issue(error.message, _place(error), "business-rule") for error in errors)
         raise Unprocessable(f"{issues[0].where}: {issues[0].message}", issues=issues)
     return findings
-
-
-def require_about_asker(consent: Consent, caller: Caller) -> None:
-    """Raise `Unprocessable` unless the root clause is for the asking organisation and nobody else.
-
-    An inner clause applies only to actors whom the root reaches, so the root's actors are enough to check.
-    """
-    actor = consent.root.actor
-    if actor is None or actor.doubts or actor.references != {caller.reference}:
-        raise Unprocessable(
-            "Consent.provision.actor must name you, and nobody else, in the role of recipient (IRCP); "
-            "an organisation asks only for itself"
-        )
 
 
 def bytes_of(resource: JsonObject, id_: str, version: int, time: str, author: str) -> bytes:

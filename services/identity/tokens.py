@@ -54,8 +54,10 @@ class _Refusal(Exception):
         self.status = status
 
 
-def _not_known() -> _Refusal:
-    return _Refusal("invalid_client", "the client is not known here, or its assertion does not hold", 401)
+def _invalid_client(
+    description: str = "the client is not known here, or its assertion is not valid",
+) -> _Refusal:
+    return _Refusal("invalid_client", description, 401)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,20 @@ def _authenticated(assertion: str, ports: Ports) -> _Client:
     try:
         jwt.decode(assertion, client.key, algorithms=ALGORITHMS)
     except (JoseError, ValueError) as error:
-        raise _not_known() from error
-    _check_claims(claims, ports)
-    if not ports.assertions.spend(client.id, str(claims["jti"]), int(claims["exp"])):
-        raise _Refusal("invalid_client", "this assertion was used before; sign a new one with a new jti", 401)
+        raise _invalid_client() from error
+    now, exp, jti = ports.now_seconds(), claims.get("exp"), claims.get("jti")
+    if claims.get("iss") != claims.get("sub") or claims.get("aud") != f"{ports.store.base_url}/auth/token":
+        raise _invalid_client("iss and sub must be the client id, and aud this token endpoint")
+    if not isinstance(jti, str) or not 1 <= len(jti) <= 255:
+        raise _invalid_client("jti must be a text of 1 to 255 characters, new for every assertion")
+    latest = now + MAX_ASSERTION_SECONDS + LEEWAY_SECONDS
+    if not isinstance(exp, int) or not now - LEEWAY_SECONDS < exp <= latest:
+        raise _invalid_client("exp must lie in the future, at most five minutes ahead")
+    nbf = claims.get("nbf", now)
+    if not isinstance(nbf, int) or nbf > now + LEEWAY_SECONDS:
+        raise _invalid_client("nbf must not lie in the future; correct it or leave it out")
+    if not ports.assertions.spend(client.id, jti, exp):
+        raise _invalid_client("this assertion was used before; sign a new one with a new jti")
     return client
 
 
@@ -127,39 +139,18 @@ def _unverified(assertion: str) -> tuple[str, dict[str, Any]]:
     interpreter's stack.
     """
     if len(assertion) > MAX_ASSERTION_LENGTH or assertion.count(".") != 2:
-        raise _not_known()
+        raise _invalid_client()
     head, body, _ = assertion.split(".")
     try:
         header = parse(unb64u(head, "the header"), "the header")
         claims = parse(unb64u(body, "the claims"), "the claims")
     except DomainError as error:
-        raise _not_known() from error
+        raise _invalid_client() from error
     if not isinstance(header, dict) or not isinstance(claims, dict) or header.get("alg") not in ALGORITHMS:
-        raise _not_known()
+        raise _invalid_client()
     if "crit" in header:  # It names extensions that must be understood (RFC 7515, 4.1.11), and we have none.
-        raise _not_known()
+        raise _invalid_client()
     return str(header.get("kid")), claims
-
-
-def _check_claims(claims: dict[str, Any], ports: Ports) -> None:
-    now = ports.now_seconds()
-    exp, jti = claims.get("exp"), claims.get("jti")
-    if claims.get("iss") != claims.get("sub") or claims.get("aud") != f"{ports.store.base_url}/auth/token":
-        raise _Refusal(
-            "invalid_client", "iss and sub must be the client id, and aud this token endpoint", 401
-        )
-    if not isinstance(jti, str) or not 1 <= len(jti) <= 255:
-        raise _Refusal(
-            "invalid_client", "jti must be a text of 1 to 255 characters, new for every assertion", 401
-        )
-    if (
-        not isinstance(exp, int)
-        or not now - LEEWAY_SECONDS < exp <= now + MAX_ASSERTION_SECONDS + LEEWAY_SECONDS
-    ):
-        raise _Refusal("invalid_client", "exp must lie in the future, at most five minutes ahead", 401)
-    nbf = claims.get("nbf", now)
-    if not isinstance(nbf, int) or nbf > now + LEEWAY_SECONDS:
-        raise _Refusal("invalid_client", "nbf must not lie in the future; correct it or leave it out", 401)
 
 
 def _client(client_id: str, kid: str, ports: Ports) -> _Client:
@@ -173,15 +164,15 @@ def _client(client_id: str, kid: str, ports: Ports) -> _Client:
         try:
             revisions = devices_of(ports.store.reader.person(client_id))
         except DomainError:
-            raise _not_known() from None
+            raise _invalid_client() from None
         for doc, binding in Devices(ports.store.reader).standing(revisions):
             if binding.kid == kid:
                 return _Client(DEVICE, client_id, _imported({**binding.device}), doc.id)
-    raise _not_known()
+    raise _invalid_client()
 
 
 def _imported(jwk: dict[str, Any]) -> Key:
     try:
         return ECKey.import_key(jwk) if jwk.get("kty") == "EC" else RSAKey.import_key(jwk)
     except (JoseError, ValueError) as error:
-        raise _not_known() from error
+        raise _invalid_client() from error

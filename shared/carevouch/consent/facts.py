@@ -156,7 +156,16 @@ def _subjects(
     if type_ == "Patient":
         found.append(reference)
     is_open = False
-    for value, is_single in _subject_references(resource, type_):
+    # Each value that names a subject, and whether it is the only one of its element.
+    values = [
+        (value, not isinstance(resource[name], list))
+        for name in (*_SUBJECTS, *_SUBJECTS_OF.get(type_, ()))
+        for value in _many(resource.get(name))
+    ]
+    outer, inner = _SUBJECTS_BELOW.get(type_, ("", ""))
+    entries = (entry for entry in _many(resource.get(outer)) if isinstance(entry, dict))
+    values += [(entry[inner], False) for entry in entries if inner in entry]
+    for value, is_single in values:
         target = reference_of(value, base)
         if target is not None:
             target_type = type_of(target)
@@ -167,17 +176,6 @@ def _subjects(
             # The partition settles whom `subject` means; it does not settle who else takes part.
             is_open |= not (is_single and subject)
     return tuple(dict.fromkeys(found)), is_open
-
-
-def _subject_references(resource: JsonObject, type_: str) -> Iterator[tuple[Any, bool]]:
-    """The values that name a subject, and whether each is the only one of its element."""
-    for name in (*_SUBJECTS, *_SUBJECTS_OF.get(type_, ())):
-        for value in _many(resource.get(name)):
-            yield value, not isinstance(resource[name], list)
-    outer, inner = _SUBJECTS_BELOW.get(type_, ("", ""))
-    for entry in _many(resource.get(outer)):
-        if isinstance(entry, dict) and inner in entry:
-            yield entry[inner], False
 
 
 def _authors(resource: JsonObject, base: str) -> tuple[frozenset[str], bool]:
