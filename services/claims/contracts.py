@@ -1,7 +1,7 @@
-"""Benefit contracts: registered by the payer they name, signed with one of its keys, known by their hash.
+"""Benefit contracts: the payer that a contract names registers it under its signature, and its hash names it.
 
-Registering the same contract again changes nothing and answers the same. A contract is never edited or
-removed, because decisions name its hash; a correction is another contract for days not yet promised.
+A repeated registration changes nothing and gets the same answer. A contract is never edited or removed,
+because decisions name its hash. A correction is another contract, for days without one.
 """
 
 import re
@@ -25,11 +25,10 @@ from carevouch.store.documents import (
     StoredAnswer,
     StoredRevision,
 )
-from services.claims.plans import (
+from services.claims.inputs import (
     CONTRACT,
     MAX_CONFLICTS,
     ContractsOverlap,
-    contract_body,
     contract_doc,
     plan_draft,
     read_contract,
@@ -37,11 +36,11 @@ from services.claims.plans import (
 from services.claims.ports import Ports
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-_NO_SUCH = "no such contract; it is found by its SHA-256 in hex, or by the id of its document"
+_NO_SUCH = "no such contract; name it by its SHA-256 in hex, or by the id of its document"
 
 
 def register(request: HttpRequest, ports: Ports) -> Reply:
-    """POST /claims/contracts: {contract, signature}; 201, or 200 if it is registered already."""
+    """POST /claims/contracts with contract and signature: 201, or 200 if it is already registered."""
     caller = ports.access.caller(request)
     caller.require_role(PAYER)
     caller.require_scope(CONTRACT, "c")
@@ -49,9 +48,13 @@ def register(request: HttpRequest, ports: Ports) -> Reply:
     contract = parse_contract(data)
     if contract.terms.payer != caller.reference:
         raise Forbidden(f"contract.payer must be the payer that registers it, {caller.reference}")
-    _require_signed(signature, data, caller, ports)
+    key = _key(take_apart(signature).kid, caller, ports)
+    try:
+        verify_contract(signature, key, data)
+    except IntegrityFault as fault:
+        raise Forbidden(f"the contract is not signed by its payer: {fault.message}") from fault
     doc = contract_doc(contract.hash, ports)
-    # The hash is the name: a repeated registration, with or without a key, meets the same document.
+    # The hash names the document, so a repeated registration meets it with or without an Idempotency-Key.
     retriable = ActRequest(caller.id, None, request.content())
     attempts = ports.store.writer.attempts(retriable, doc, max_conflicts=MAX_CONFLICTS)
     committed = None
@@ -64,23 +67,29 @@ def register(request: HttpRequest, ports: Ports) -> Reply:
             try:
                 plan = plan_draft(contract, doc, ports)
             except ContractsOverlap:
-                # The contract that holds on these days may be this very one, registered a moment ago.
+                # The contract in force on these days may be this one, registered a moment ago.
                 known = ports.store.reader.find(doc)
                 if known is None:
                     raise
                 committed = _committed(known)
                 break
-            drafts = (Draft(doc, contract_body(data, signature)), plan)
+            # The terms themselves are stored, so that their canonical bytes come out again.
+            filed = {"v": 1, "contract": parse(data, "the contract"), "signature": signature}
+            drafts = (Draft(doc, jcs(filed)), plan)
             answer = StoredAnswer(201, (str(doc),))
             attempts.append(ActPlan("contract.registered", drafts, answer, contract=contract.hash))
     committed = committed or attempts.committed
     where = f"{ports.store.base_url}/claims/contracts/{contract.hash}"
-    body = {**_summary(contract, doc), "warnings": _warnings(contract), **receipt_json(committed)}
+    warnings = [
+        {"code": finding.code, "where": finding.where, "message": finding.message}
+        for finding in lint(contract)
+    ]
+    body = {**_summary(contract, doc), "warnings": warnings, **receipt_json(committed)}
     return Reply(committed.answer.status, body, {"Location": where, **receipt_headers(committed)})
 
 
 def show(request: HttpRequest, ports: Ports) -> Reply:
-    """GET /claims/contracts/{id}: by hash or document id, for whoever has the scope."""
+    """GET /claims/contracts/{id}, by hash or document id, for every caller with the scope."""
     caller = ports.access.caller(request)
     caller.require_scope(CONTRACT, "r")
     stored = ports.store.reader.find(_doc(request.path["id"], ports))
@@ -95,20 +104,13 @@ def show(request: HttpRequest, ports: Ports) -> Reply:
 def _posted(request: HttpRequest) -> tuple[bytes, str]:
     posted = request.object()
     if set(posted) != {"contract", "signature"} or not isinstance(posted["signature"], str):
-        raise Invalid("a contract is registered with exactly contract and signature, a compact JWS")
+        raise Invalid("the body must have exactly contract, and signature, which is a compact JWS")
     contract = posted["contract"]
     if isinstance(contract, str):
         return unb64u(contract, "contract"), posted["signature"]
     if not isinstance(contract, dict):
-        raise Invalid("contract is its JSON object, or its canonical bytes in base64url")
+        raise Invalid("contract must be a JSON object, or its canonical bytes in base64url")
     return jcs(contract), posted["signature"]
-
-
-def _require_signed(signature: str, data: bytes, caller: Caller, ports: Ports) -> None:
-    try:
-        verify_contract(signature, _key(take_apart(signature).kid, caller, ports), data)
-    except IntegrityFault as fault:
-        raise Forbidden(f"the contract is not signed by its payer: {fault.message}") from fault
 
 
 def _key(kid: str, caller: Caller, ports: Ports) -> Jwk:
@@ -136,13 +138,6 @@ def _summary(contract: Contract, doc: Doc) -> JsonObject:
         "plan": terms.plan,
         "effective": effective,
     }
-
-
-def _warnings(contract: Contract) -> list[JsonObject]:
-    return [
-        {"code": finding.code, "where": finding.where, "message": finding.message}
-        for finding in lint(contract)
-    ]
 
 
 def _doc(id_: str, ports: Ports) -> Doc:

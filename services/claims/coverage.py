@@ -1,9 +1,9 @@
-"""Coverage: a payer's own word that it insures a person.
+"""Coverage: a payer's statement that it insures a person.
 
 A payer has no enrolment link with its members. It learns a member's patient id when the member registers with
-it, and may write one thing with that id: a Coverage that names itself as payor. That makes it a party to this
-coverage and to claims under it, and to nothing else of the person. A Coverage that came in with somebody's
-Bundle is a record like others. It is no payer's word, and nothing is adjudicated under it.
+it. With that id it may write one document: a Coverage that names the payer as payor. The payer is then a
+party to this coverage and to claims under it, and to no other document of the person. A Coverage in a Bundle
+is a record like others. No payer registered it, so no claim is adjudicated under it.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ COVERAGE, REGISTERED = "Coverage", "coverage.registered"
 
 @dataclass(frozen=True, slots=True)
 class CoverageInForce:
-    """A payer's word: the stored revision and what it says. `family` is None for a member insured alone."""
+    """A registered coverage and its terms. `family` is None for a member insured alone."""
 
     stored: StoredRevision
     terms: CoverageInput
@@ -66,7 +66,7 @@ def register(request: HttpRequest, ports: Ports) -> Reply:
 def covering(partition: Partition, reference: str) -> CoverageInForce:
     """The coverage that `reference` names; raises `Unprocessable` if no payer registered it for this person.
 
-    Somebody else's coverage lies in another partition, and is as unknown as none.
+    Another person's coverage lies in another partition, so it is not found.
     """
     try:
         doc: Doc | None = parse_reference(reference)
@@ -75,7 +75,7 @@ def covering(partition: Partition, reference: str) -> CoverageInForce:
     stored = partition.get(doc) if doc is not None and doc.type == COVERAGE else None
     coverage = _in_force(stored) if stored else None
     if coverage is None:
-        raise Unprocessable("the coverage named is none that a payer registered here for this patient")
+        raise Unprocessable("the claim names a coverage that no payer has registered for this patient")
     return coverage
 
 
@@ -88,11 +88,11 @@ def coverages_by(partition: Partition, payer: str) -> Iterator[CoverageInForce]:
 
 
 def _in_force(stored: StoredRevision) -> CoverageInForce | None:
-    """The payer's word in this revision; None if no payer registered it."""
+    """The coverage in this revision; None if no payer registered it."""
     if stored.event.type != REGISTERED:
         return None
     resource: JsonObject = parse(stored.body, "a stored Coverage")
     terms = coverage_input(resource)
     if terms.plan is None:
-        raise IntegrityFault("a coverage was registered without a plan")
+        raise IntegrityFault("a registered coverage has no plan")
     return CoverageInForce(stored, terms, terms.plan, family_of(resource))

@@ -1,8 +1,8 @@
-"""CoverageEligibilityRequest/$submit: is this person covered, for what, and how much of it is used?
+"""CoverageEligibilityRequest/$submit: whether a person is covered, for which services, and how much is left.
 
-A provider linked with the person may ask, the payer itself about its own member, and the person's device.
-Question and answer are one act. The answer promises nothing: a claim received in between may use up what it
-shows as left.
+Three may ask: a provider linked with the person, the payer about its own member, and the person's device.
+Request and response are one act. The response is no promise, because a claim that comes in between may use up
+the amounts that it shows as left.
 """
 
 from carevouch.claims.eligibility import MemberCoverage, eligibility_response
@@ -15,9 +15,8 @@ from carevouch.kernel.errors import NotFound, Unprocessable
 from carevouch.kernel.jsontext import render
 from carevouch.records.resource import stamped
 from carevouch.store.documents import ActNames, ActPlan, Draft, NewDocument, Partition, StoredAnswer
-from services.claims import accumulators
 from services.claims.coverage import CoverageInForce, coverages_by
-from services.claims.plans import contract_on
+from services.claims.inputs import contract_on, load_accumulators
 from services.claims.ports import Ports
 from services.claims.submission import answer_of, patient_of, require_provider, submitted
 
@@ -39,7 +38,7 @@ def answer(request: HttpRequest, ports: Ports) -> Reply:
         attempts = ports.store.writer.attempts(retriable, NewDocument(REQUEST, patient))
         for names in attempts:
             with attempts:
-                attempts.append(_answered(names, resource, visit, patient, ports))
+                attempts.append(_response_act(names, resource, visit, patient, ports))
         return answer_of(attempts.committed, visit)
 
 
@@ -59,8 +58,8 @@ def _require_party(visit: Visit, resource: JsonObject, insurer: str, ports: Port
         require_provider(resource, caller, ports)
 
 
-def _answered(names: ActNames, resource: JsonObject, visit: Visit, patient: str, ports: Ports) -> ActPlan:
-    """The act: question and answer, from the contracts and accumulators as they stand."""
+def _response_act(names: ActNames, resource: JsonObject, visit: Visit, patient: str, ports: Ports) -> ActPlan:
+    """The act: request and response, from the current contracts and accumulators."""
     caller, partition = visit.caller, visit.partition
     request, response = names.doc(0, REQUEST, patient), names.doc(1, RESPONSE, patient)
     day = (service_dates(resource, REQUEST) or (names.time[:10],))[0]
@@ -70,7 +69,7 @@ def _answered(names: ActNames, resource: JsonObject, visit: Visit, patient: str,
         contract, used = None, None
         if in_force is not None:
             contract = in_force.contract
-            used = accumulators.load(partition, patient, contract, coverage.family, ports).used
+            used = load_accumulators(partition, patient, contract, coverage.family, ports).used
         members.append(MemberCoverage(str(coverage.stored.doc), coverage.terms, contract, used))
     content = eligibility_response(resource, members, names.time, request=str(request))
     if caller.kind == ORGANIZATION:
@@ -84,14 +83,16 @@ def _answered(names: ActNames, resource: JsonObject, visit: Visit, patient: str,
 
 
 def _coverages(resource: JsonObject, partition: Partition) -> list[CoverageInForce]:
-    """The coverages that the request names; for discovery, or when it names none, all of this insurer."""
+    """The coverages that the request names. For discovery, or if it names none, all of this insurer's."""
     known = {str(item.stored.doc): item for item in coverages_by(partition, resource["insurer"]["reference"])}
     named = [
         reference(item.get("coverage"), f"{REQUEST}.insurance.coverage")
         for item in objects(resource.get("insurance"), f"{REQUEST}.insurance")
     ]
     if not set(named) <= set(known):
-        raise Unprocessable("a coverage named is none that this insurer registered here for this patient")
+        raise Unprocessable(
+            "the request names a coverage that this insurer has not registered for this patient"
+        )
     if not named or "discovery" in resource["purpose"]:
         return list(known.values())
     return [known[name] for name in dict.fromkeys(named)]

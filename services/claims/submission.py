@@ -1,8 +1,8 @@
-"""Submissions of providers and payers: the resource inside a request, whom it is about, who may send it.
+"""Submissions of providers and payers: the resource in a request, its patient, its provider, and the reply.
 
-An operation takes its resource alone, in Parameters, or in a Bundle as other payers' guides send it (Da Vinci
-PAS). Everything else in such a Bundle is validated and not read: coverage and people are those stored here,
-never a sender's copy of them.
+An operation takes its resource alone, in Parameters, or in a Bundle, as the Da Vinci PAS guide sends it. The
+other resources of such a Bundle are validated and not read. Coverage and people are those that are
+stored here, never a sender's copy.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _WRAPPERS = ("Bundle", "Parameters")
 
 
 def submitted(request: HttpRequest, type_: str, base: str) -> JsonObject:
-    """The one valid resource of `type_` in the body, its references to this server written `Type/id`.
+    """The one valid resource of `type_` in the body, with its references to this server as `Type/id`.
 
     Raises `Invalid` with the place of each fault, `Malformed`, `TooLarge`.
     """
@@ -34,7 +34,7 @@ def submitted(request: HttpRequest, type_: str, base: str) -> JsonObject:
         inside = [one for one in _inside(require_valid(resource)) if one.get("resourceType") == type_]
         if len(inside) != 1:
             raise Invalid(
-                f"the {resource['resourceType']} must hold exactly one {type_}; send each by itself"
+                f"the {resource['resourceType']} must hold exactly one {type_}; send each in its own request"
             )
         resource = inside[0]
     else:
@@ -59,7 +59,7 @@ def _inside(wrapper: JsonObject) -> Iterator[JsonObject]:
 
 
 def patient_of(resource: JsonObject, element: str) -> str:
-    """The patient id that `element` refers to; an id of another server finds nobody. Raises `Invalid`."""
+    """The id of the patient that `element` refers to; raises `Invalid`. The patient may be unknown."""
     where = f"{resource['resourceType']}.{element}"
     type_, _, id_ = reference(resource.get(element), where).partition("/")
     if type_ != "Patient" or not id_:
@@ -68,7 +68,7 @@ def patient_of(resource: JsonObject, element: str) -> str:
 
 
 def require_provider(resource: JsonObject, caller: Caller, ports: Ports) -> None:
-    """Raise `Unprocessable` unless `provider` is the caller, or a PractitionerRole in the caller."""
+    """Raise `Unprocessable` unless `provider` is the caller, or a PractitionerRole of the caller."""
     named = resource.get("provider", {}).get("reference", "")
     organization = named
     if named.startswith("PractitionerRole/"):
@@ -90,7 +90,7 @@ def answer_of(committed: CommittedAct, visit: Visit) -> Reply:
     if body is None:
         stored = visit.partition.version(doc, 1)
         if stored is None:
-            raise IntegrityFault("the document that an act answers with is not there")
+            raise IntegrityFault("the document that an act answers with is missing from the store")
         body = stored.body
     location = f"{visit.access.base}/{doc}/_history/1"
     headers = {"Location": location, "ETag": etag(1), **visit.receipt(committed)}

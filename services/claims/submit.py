@@ -1,10 +1,10 @@
-"""Claim/$submit: a claim in, its final answer out, in one act.
+"""Claim/$submit: the final answer to a claim, in one act.
 
-Load, decide, commit. The act holds the claim, the response, the decision and the accumulators it changed, or
-nothing at all. The decisions of one payer about one person are the versions of one document: each claim
-appends the next, so their order is proved, none can be left out, and two claims cannot both be the next. The
-loser of that race, or of one for a family's accumulator, reads again and decides again. Nothing is paid
-twice, and no deductible is counted from a stale state.
+The use case loads, decides and commits. The act holds the claim, the response, the decision and the changed
+accumulators, all or none. The decisions of one payer about one person are the versions of one document. Each
+claim appends the next version, so the order is proved, no decision can be left out, and only one of two
+claims can be the next. The claim that loses this race, or one for a family's accumulator, reads and decides
+again. So no claim is paid twice, and no deductible is counted from a stale state.
 """
 
 from carevouch.claims.adjudicate import adjudicate
@@ -23,9 +23,8 @@ from carevouch.kernel.ids import Doc, about, part
 from carevouch.kernel.jsontext import parse, render
 from carevouch.records.resource import stamped
 from carevouch.store.documents import ActNames, ActPlan, Draft, NewDocument, Partition, StoredAnswer
-from services.claims import accumulators
 from services.claims.coverage import covering
-from services.claims.plans import MAX_CONFLICTS, contract_on
+from services.claims.inputs import MAX_CONFLICTS, accumulator_drafts, contract_on, load_accumulators
 from services.claims.ports import Ports
 from services.claims.submission import answer_of, patient_of, require_provider, submitted
 
@@ -51,12 +50,12 @@ def submit(request: HttpRequest, ports: Ports) -> Reply:
         for names in attempts:
             with attempts:
                 attempts.append(
-                    _adjudicated(names, resource, claim, visit.partition, patient, caller.reference, ports)
+                    _claim_act(names, resource, claim, visit.partition, patient, caller.reference, ports)
                 )
         return answer_of(attempts.committed, visit)
 
 
-def _adjudicated(
+def _claim_act(
     names: ActNames,
     resource: JsonObject,
     claim: ClaimInput,
@@ -65,16 +64,16 @@ def _adjudicated(
     author: str,
     ports: Ports,
 ) -> ActPlan:
-    """The act: everything on file for the claim is read, and decided as things stand."""
+    """The act: the decision on the claim, from the current coverage, contract and accumulators."""
     coverage = covering(partition, focal_coverage(resource))
     payer = coverage.terms.payer
     if resource.get("insurer", {}).get("reference", payer) != payer:
         raise Unprocessable("Claim.insurer must be the payor of the coverage that the claim names")
     in_force = contract_on(payer, coverage.plan, min(line.start for line in claim.lines), ports)
     if in_force is None:
-        raise Unprocessable("the payer has no contract for this plan on the first day of service")
+        raise Unprocessable("the payer has no contract in force for this plan on the first day of service")
     contract = in_force.contract
-    used = accumulators.load(partition, patient, contract, coverage.family, ports)
+    used = load_accumulators(partition, patient, contract, coverage.family, ports)
     derived = ports.store.reader.keys.deployment().derive("decision", patient, payer)
     decision_doc = Doc(DECISION, about(patient, part(derived)))
     decisions = partition.history(decision_doc)
@@ -83,7 +82,7 @@ def _adjudicated(
 
     result = adjudicate(claim, coverage.terms, contract, used.used, answered_before, names.time)
 
-    # The claim is not among the decision's named inputs: it stands in the same event.
+    # The claim is not a named input of the decision, because it is in the same event.
     sources = {
         "coverage": coverage.stored,
         "contract": in_force.stored,
@@ -108,7 +107,7 @@ def _adjudicated(
     )
     return ActPlan(
         "claim.adjudicated",
-        (*documents, decision, *accumulators.drafts(used, result.after)),
+        (*documents, decision, *accumulator_drafts(used, result.after)),
         StoredAnswer(200, (str(response_doc), str(claim_doc))),
         (patient,),
         contract=contract.hash,

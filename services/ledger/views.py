@@ -54,8 +54,8 @@ def feed(request: HttpRequest, library: Library) -> Reply:
     """The records that were sealed and published after a position, and the next position."""
     if not {"position", "limit"}.issuperset(request.query):
         raise Invalid("the feed takes only position and limit; leave other parameters out")
-    limit = page_limit(_once(request, "limit"))
-    page = read_feed(library, parse_position(_once(request, "position") or ""), limit)
+    limit = page_limit(request.once("limit"))
+    page = read_feed(library, parse_position(request.once("position") or ""), limit)
     return Reply(200, {"records": list(page.records), "next": render_position(page.next)}, FRESH)
 
 
@@ -134,13 +134,6 @@ def _place(placed: EntryWithProof) -> dict[str, object]:
 
 def _log(request: HttpRequest) -> LogName:
     return SUPER if request.path.get("strand") == SUPER else _number(request, "strand")
-
-
-def _once(request: HttpRequest, name: str) -> str | None:
-    given = request.query.get(name, [])
-    if len(given) > 1:
-        raise Invalid(f"{name} must be given only once")
-    return given[0] if given else None
 
 
 def _number(request: HttpRequest, name: str) -> int:

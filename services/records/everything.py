@@ -11,11 +11,10 @@ from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.events.catalogue import OWN_TYPES
 from carevouch.fhir.bundle import searchset
 from carevouch.kernel.errors import Invalid, NotFound
-from carevouch.records.pages import CURSOR, cut, page_size, read_cursor
+from carevouch.records.pages import CURSOR, cut, page_size, page_url, read_cursor
 from carevouch.records.resource import is_served
 from services.records.ports import Ports
 from services.records.read import document_visit
-from services.records.shape import last, page_url, size
 
 PARAMETERS = frozenset({"_count", "_type", "_format", CURSOR})
 
@@ -25,9 +24,9 @@ def everything(request: HttpRequest, ports: Ports) -> Reply:
     with document_visit(request, ports, "Patient", "everything") as (visit, doc):
         if not PARAMETERS.issuperset(request.query):
             raise Invalid("$everything takes _count and _type only")
-        count = page_size(last(request, "_count"))
-        cursor = read_cursor(last(request, CURSOR))
-        wanted = last(request, "_type")
+        count = page_size(request.once("_count"))
+        cursor = read_cursor(request.once(CURSOR))
+        wanted = request.once("_type")
         types = None if wanted is None else frozenset(wanted.split(","))
         if types is not None and not all(is_served(type_) for type_ in types):
             raise Invalid("_type is a list of types that this server serves")
@@ -45,7 +44,7 @@ def everything(request: HttpRequest, ports: Ports) -> Reply:
             patient = visit.partition.get(doc)
             if patient is None or not visit.see([patient]):
                 raise NotFound(ABSENT)
-        page = cut(seen, cursor, count, name=_name, size=size)
+        page = cut(seen, cursor, count, name=_name, size=lambda one: one.page_bytes)
         visit.show(page.items)
         base = ports.access.base
         url = f"{base}/{doc}/$everything"

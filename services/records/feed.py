@@ -25,7 +25,6 @@ from carevouch.kernel.errors import Invalid, NotFound
 from carevouch.records.views import SealPlace, committed_view
 from services.records.ports import Ports
 from services.records.read import document_visit
-from services.records.shape import last
 
 PARAMETERS = frozenset({"position", "limit"})
 JSON = "application/json"
@@ -52,8 +51,8 @@ def feed(request: HttpRequest, ports: Ports) -> Reply:
     with document_visit(request, ports, "Patient", "ledger-feed") as (visit, _):
         if not PARAMETERS.issuperset(request.query):
             raise Invalid("the feed takes position and limit only")
-        position = parse_position(last(request, "position") or "")
-        limit = page_limit(last(request, "limit"))
+        position = parse_position(request.once("position") or "")
+        limit = page_limit(request.once("limit"))
         # The sizes come first: all that they cover is marked, so whoever goes on from them misses nothing.
         sizes = ports.sealed.published()
         check_within(position, sizes)

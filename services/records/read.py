@@ -1,7 +1,8 @@
-"""Reading one document: now, in one version, or in all of them, each judged by its own labels and author."""
+"""Reads of one document: its latest version, one version, or all, each judged by its own labels."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from email.utils import format_datetime
 
 from carevouch.door.access import Visit
 from carevouch.door.http import ABSENT, HttpRequest, Reply
@@ -11,11 +12,11 @@ from carevouch.fhir.bundle import history as history_bundle
 from carevouch.fhir.meta import etag
 from carevouch.kernel.errors import NotFound
 from carevouch.kernel.ids import Doc, parse_doc
-from carevouch.records.pages import CURSOR, cut, page_size, read_cursor
-from carevouch.records.resource import is_directory
+from carevouch.kernel.times import moment
+from carevouch.records.pages import CURSOR, cut, page_size, page_url, read_cursor
+from carevouch.records.resource import is_directory, require_served
 from carevouch.store.documents import Partition, StoredRevision
 from services.records.ports import Ports
-from services.records.shape import etag_headers, last, one_type, page_url, size
 
 # A row's key holds ten digits of the version.
 MAX_VERSION_DIGITS = 10
@@ -23,25 +24,35 @@ MAX_VERSION_DIGITS = 10
 
 def read(request: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/{type}/{id}: the latest version, or 304 if the caller has it."""
-    with document_visit(request, ports, one_type(request), "read") as (visit, doc):
+    with document_visit(request, ports, require_served(request.path["type"]), "read") as (visit, doc):
         return _answer(visit, partition_of(visit, doc).get(doc), request)
 
 
 def vread(request: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/{type}/{id}/_history/{version}."""
-    with document_visit(request, ports, one_type(request), "vread") as (visit, doc):
+    with document_visit(request, ports, require_served(request.path["type"]), "vread") as (visit, doc):
         return _answer(visit, version_of(visit, doc, request.path["version"]), request)
 
 
 def history(request: HttpRequest, ports: Ports) -> Reply:
-    """GET /fhir/{type}/{id}/_history: the versions the caller may see, newest first."""
-    with document_visit(request, ports, one_type(request), "history-instance") as (visit, doc):
-        count = page_size(last(request, "_count"))
-        cursor = read_cursor(last(request, CURSOR))
+    """GET /fhir/{type}/{id}/_history: the versions that the caller may see, newest first."""
+    with document_visit(request, ports, require_served(request.path["type"]), "history-instance") as (
+        visit,
+        doc,
+    ):
+        count = page_size(request.once("_count"))
+        cursor = read_cursor(request.once(CURSOR))
         seen = visit.see(reversed(partition_of(visit, doc).history(doc)))
         if not seen:
             raise NotFound(ABSENT)
-        page = cut(seen, cursor, count, name=lambda one: str(one.stored.version), size=size, by_name=False)
+        page = cut(
+            seen,
+            cursor,
+            count,
+            name=lambda one: str(one.stored.version),
+            size=lambda one: one.page_bytes,
+            by_name=False,
+        )
         visit.show(page.items)
         document = f"{ports.access.base}/{doc}"
         versions = []
@@ -73,7 +84,7 @@ def document_visit(
 ) -> Iterator[tuple[Visit, Doc]]:
     """A visit to the person of the document in the path; raises `NotFound` for an impossible document.
 
-    The directory is about nobody: its reads leave no audit, and a person's id in it names no document.
+    Documents of the directory are about nobody. So their reads leave no audit, and their ids name no person.
     """
     caller = ports.access.caller(request)
     is_about_nobody = is_directory(type_) or type_ in OWN_DIRECTORY
@@ -99,10 +110,16 @@ def partition_of(visit: Visit, doc: Doc) -> Partition:
 
 
 def version_of(visit: Visit, doc: Doc, text: str) -> StoredRevision | None:
-    """One version of a document, whose number comes from the path."""
+    """The version of a document whose number is in the path; raises `NotFound` for any other text."""
     if not (text.isascii() and text.isdecimal() and len(text) <= MAX_VERSION_DIGITS):
         raise NotFound(ABSENT)
     return partition_of(visit, doc).version(doc, int(text))
+
+
+def etag_headers(stored: StoredRevision) -> dict[str, str]:
+    """ETag and Last-Modified of a version (http://hl7.org/fhir/R4/http.html#versioning)."""
+    modified = format_datetime(moment(stored.time), usegmt=True)
+    return {"ETag": etag(stored.version), "Last-Modified": modified}
 
 
 def _answer(visit: Visit, stored: StoredRevision | None, request: HttpRequest) -> Reply:

@@ -13,13 +13,12 @@ from carevouch.door.http import ABSENT, HttpRequest, Reply
 from carevouch.kernel.errors import Invalid, NotFound
 from carevouch.kernel.jsontext import render
 from carevouch.kernel.times import rfc3339
-from carevouch.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
+from carevouch.records.pages import CURSOR, Cursor, cut, page_size, page_url, read_cursor
 from carevouch.records.timeline import FIRST, NEVER, current_at, current_between
 from carevouch.records.views import SealPlace, committed_view, ledger_line, with_data
 from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports
 from services.records.read import document_visit, partition_of, version_of
-from services.records.shape import last, page_url, size
 
 PARAMETERS = frozenset({"from", "to", "at", "_count", CURSOR})
 
@@ -89,7 +88,12 @@ def _between(
     indices = current_between(_times(stored, sealings), query.start or FIRST, query.end or NEVER)
     found = [seen[stored[index].version] for index in indices if stored[index].version in seen]
     page = cut(
-        found, query.cursor, query.count, name=lambda one: str(one.stored.version), size=size, by_name=False
+        found,
+        query.cursor,
+        query.count,
+        name=lambda one: str(one.stored.version),
+        size=lambda one: one.page_bytes,
+        by_name=False,
     )
     visit.show(page.items)
     views = b",".join(_committed_view(one, sealings, ports) for one in page.items)
@@ -115,7 +119,7 @@ def _query(request: HttpRequest) -> HistoryQuery:
     """The instant or the span in the parameters; raises `Invalid`, `Malformed`."""
     if not PARAMETERS.issuperset(request.query):
         raise Invalid("the history in the log takes at, or from and to with _count")
-    given = {name: last(request, name) for name in ("at", "from", "to")}
+    given = {name: request.once(name) for name in ("at", "from", "to")}
     at, start, end = (None if text is None else rfc3339(text, name) for name, text in given.items())
     if at is not None and len(request.query) > 1:
         raise Invalid("ask for an instant (at) or for a span (from, to), not for both")
@@ -123,9 +127,7 @@ def _query(request: HttpRequest) -> HistoryQuery:
         raise Invalid("from is later than to; exchange the two")
     if start is None and end is None and not {"_count", CURSOR}.isdisjoint(request.query):
         raise Invalid("pages are those of a span; give from, to or both")
-    return HistoryQuery(
-        at, start, end, page_size(last(request, "_count")), read_cursor(last(request, CURSOR))
-    )
+    return HistoryQuery(at, start, end, page_size(request.once("_count")), read_cursor(request.once(CURSOR)))
 
 
 def _reply(body: bytes) -> Reply:

@@ -18,11 +18,10 @@ from carevouch.fhir.search import Query, parse_query, search_parameters
 from carevouch.kernel.errors import Erased, Invalid, NotFound
 from carevouch.kernel.ids import PART, Doc, parse_doc
 from carevouch.records.months import months_of
-from carevouch.records.pages import CURSOR, Cursor, cut, page_size, read_cursor
-from carevouch.records.resource import is_directory, resource_of
+from carevouch.records.pages import CURSOR, Cursor, cut, page_size, page_url, read_cursor
+from carevouch.records.resource import is_directory, require_served, resource_of
 from carevouch.store.documents import StoredRevision
 from services.records.ports import Ports
-from services.records.shape import last, one_type, page_url, size
 
 # The parameters that say whose documents are searched.
 WHOSE = ("patient", "subject")
@@ -40,7 +39,7 @@ class PersonSearch:
 
 def search(request: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/{type}?…: a page of the documents that match and that the caller may see."""
-    caller, type_ = ports.access.caller(request), one_type(request)
+    caller, type_ = ports.access.caller(request), require_served(request.path["type"])
     params = {name: list(values) for name, values in request.query.items()}
     is_about_nobody = is_directory(type_)
     if type_ == "Patient":
@@ -52,7 +51,14 @@ def search(request: HttpRequest, ports: Ports) -> Reply:
         caller.require_scope(type_, "s")
         wanted = _read(type_, person, params, request, ports)
         visible = _visible(visit, wanted, ports)
-        page = cut(visible, wanted.cursor, wanted.count, name=_name, size=size, by_name=not wanted.query.sort)
+        page = cut(
+            visible,
+            wanted.cursor,
+            wanted.count,
+            name=_name,
+            size=lambda one: one.page_bytes,
+            by_name=not wanted.query.sort,
+        )
         visit.show(page.items)
         base = visit.access.base
         url = f"{base}/{type_}"
@@ -103,8 +109,8 @@ def _read(
     type_: str, person: str | None, params: dict[str, list[str]], request: HttpRequest, ports: Ports
 ) -> PersonSearch:
     """The search that the parameters ask for; raises `Invalid` naming the first that is wrong."""
-    cursor = read_cursor(last(request, CURSOR))
-    count = page_size(last(request, "_count"))
+    cursor = read_cursor(request.once(CURSOR))
+    count = page_size(request.once("_count"))
     ignored = {CURSOR, "_count"}
     if not is_directory(type_) and type_ != "Patient":
         # Every document in the partition is about the person, also of types that R4 does not search so.

@@ -17,8 +17,7 @@ from carevouch.identity.caller import PROVIDER, Caller
 from carevouch.kernel.errors import DomainError, Invalid, TooLarge
 from carevouch.records.bundle import EntryOutcome
 from carevouch.records.survey import MAX_LOOKUPS, survey
-from services.records.act import ActOutcome, store
-from services.records.people import ConcernedPeople
+from services.records.act import ActOutcome, ConcernedPeople, store
 from services.records.ports import Ports
 
 # Each entry is an act with a signature and writes of its own, one after the other within 29 seconds.

@@ -9,18 +9,23 @@ from carevouch.fhir.validate import require_valid
 from carevouch.identity.caller import Caller
 from carevouch.kernel.errors import Forbidden, Invalid, NotFound
 from carevouch.kernel.ids import parse_doc
-from carevouch.records.resource import is_directory, resource_of, why_not_created, why_not_updated
+from carevouch.records.resource import (
+    is_directory,
+    require_served,
+    resource_of,
+    why_not_created,
+    why_not_updated,
+)
 from carevouch.records.survey import survey
-from services.records.act import store
-from services.records.people import ConcernedPeople
+from services.records.act import ConcernedPeople, store
 from services.records.ports import Ports
-from services.records.shape import etag_headers, one_type
+from services.records.read import etag_headers
 
 
 def create(request: HttpRequest, ports: Ports) -> Reply:
     """POST /fhir/{type}: 201 with the document under its new id, 200 if If-None-Exist found one."""
     caller = ports.access.caller(request)
-    type_ = one_type(request)
+    type_ = require_served(request.path["type"])
     reason = why_not_created(type_)
     if reason:
         raise Forbidden(reason)
@@ -37,7 +42,7 @@ def create(request: HttpRequest, ports: Ports) -> Reply:
 def update(request: HttpRequest, ports: Ports) -> Reply:
     """PUT /fhir/{type}/{id}: 200 with the next version; If-Match says which one it follows."""
     caller = ports.access.caller(request)
-    doc = parse_doc(one_type(request), request.path["id"])
+    doc = parse_doc(require_served(request.path["type"]), request.path["id"])
     if is_directory(doc.type) and doc.subject is not None:
         raise NotFound(ABSENT)
     people = ConcernedPeople(request, caller, ports, "update")

@@ -58,6 +58,10 @@ class Range:
         """Whether all days from `start` to `end` lie in the range."""
         return self.start <= start and end <= self.end
 
+    def overlaps(self, other: "Range") -> bool:
+        """Whether the two ranges share a day."""
+        return self.start <= other.end and other.start <= self.end
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

@@ -112,6 +112,13 @@ class HttpRequest:
             raise errors.Unauthenticated("this needs a token; get one from /auth/token")
         return self.caller
 
+    def once(self, name: str) -> str | None:
+        """A query parameter that may be given only once, or None; raises `Invalid` if it is repeated."""
+        values = self.query.get(name, [])
+        if len(values) > 1:
+            raise errors.Invalid(f"{name} is given {len(values)} times; give it once")
+        return values[0] if values else None
+
     @property
     def idempotency_key(self) -> str | None:
         """The Idempotency-Key header: 1 to 255 visible characters."""

@@ -1,13 +1,14 @@
 """Pages of an answer, cut by count and size, and cursors without personal data.
 
-A cursor names a place in an order that is made anew for every page. So the next page is decided by the
-consents as they stand then. It holds our own random id or a number, never a value of a record.
+A cursor names a place in an order that each page computes again. So the consents of that moment decide the
+next page. A cursor has a random id of ours or a number, and never a value of a record.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+from urllib.parse import urlencode
 
 from carevouch.kernel.encoding import b64u, unb64u
 from carevouch.kernel.errors import Invalid, Malformed
@@ -24,7 +25,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The place to go on: after the item of this name, or at this offset."""
+    """The beginning of a page: after the item of this name, or at this offset."""
 
     after: str = ""
     offset: int = 0
@@ -43,7 +44,7 @@ def page_size(text: str | None) -> int:
     if text is None:
         return DEFAULT_COUNT
     if not _COUNT.fullmatch(text):
-        raise Invalid("_count is a whole number")
+        raise Invalid("_count must be a whole number, such as 50")
     return min(int(text), MAX_COUNT)
 
 
@@ -88,3 +89,11 @@ def cut(
         return Page(page, None)
     text = f"after:{name(page[-1])}" if by_name else f"at:{end}"
     return Page(page, b64u(text.encode("ascii")))
+
+
+def page_url(base: str, query: Mapping[str, Sequence[str]], cursor: str | None = None) -> str:
+    """The address of this page, or of the page at `cursor`. It has only parameters that the caller sent."""
+    pairs = [(name, value) for name, values in query.items() if name != CURSOR for value in values]
+    if cursor is not None:
+        pairs.append((CURSOR, cursor))
+    return f"{base}?{urlencode(pairs)}" if pairs else base

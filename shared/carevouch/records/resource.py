@@ -11,6 +11,7 @@ from carevouch.fhir.compartment import is_personal
 from carevouch.fhir.definitions import resource_types
 from carevouch.fhir.meta import with_meta
 from carevouch.kernel.canonical import JsonObject
+from carevouch.kernel.errors import NotFound
 from carevouch.kernel.jsontext import parse
 
 WRITTEN_BY = "https://carevouch.org/fhir/StructureDefinition/written-by"
@@ -62,6 +63,13 @@ def is_served(type_: str) -> bool:
     """Whether documents of this type have a FHIR door: R4's own types about a person or of the directory."""
     is_fhir = type_ in resource_types() and type_ not in OWN_TYPES
     return is_fhir and (is_personal(type_) or is_directory(type_))
+
+
+def require_served(type_: str) -> str:
+    """The type, if it has a FHIR door; raises `NotFound`."""
+    if not is_served(type_):
+        raise NotFound("this server serves no such type; GET /fhir/metadata lists the types that it serves")
+    return type_
 
 
 def is_directory(type_: str) -> bool:
