@@ -16,10 +16,9 @@ from carevouch.kernel.ids import Doc, about, part
 from carevouch.kernel.jsontext import render
 from carevouch.store.documents import ActPlan, ActRequest, Draft, Reader, StoredAnswer, Writer
 from carevouch.store.dynamo import DynamoRows, document_model, key_model
-from carevouch.store.keys import KeyRing
+from carevouch.store.keys import KeyRing, Session
 from carevouch.store.kms import KmsSigner
 from carevouch.store.rows import Row
-from carevouch.store.session import Session
 from carevouch.store.settings import genesis_source, system_clock
 from infra.stack import STACK, Cloud
 from tests.acts import perform

@@ -16,9 +16,8 @@ from carevouch.events.genesis import Genesis
 from carevouch.kernel.jws import KeyInMemory
 from carevouch.kernel.times import later
 from carevouch.store.documents import Reader, Writer
-from carevouch.store.keys import KeyRing, Wrapper
+from carevouch.store.keys import KeyRing, Session, Wrapper
 from carevouch.store.rows import KeyRows, Rows
-from carevouch.store.session import Session
 from carevouch.store.settings import Store
 from tests.fakes import MemoryKeyRows, MemoryRows, MemoryWrapper
 

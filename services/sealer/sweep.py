@@ -26,8 +26,8 @@ from carevouch.kernel.ids import Key
 from carevouch.kernel.jws import thumbprint
 from carevouch.kernel.times import later, moment
 from carevouch.sealing.marks import Mark, event_mark, is_entry, rejection_mark
+from carevouch.store.keys import SKEW_SECONDS, listed_at
 from carevouch.store.log.ports import EventRow, IndexRow
-from carevouch.store.session import SKEW_SECONDS, listed_at
 from services.sealer.log import LogStores
 from services.sealer.quarantine import with_quarantine
 from services.sealer.strand import SealCounts, Sealer

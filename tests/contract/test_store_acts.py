@@ -12,8 +12,7 @@ from carevouch.kernel.ids import Doc, about, audit, directory
 from carevouch.ledger.merkle import verify_inclusion
 from carevouch.store.documents import ActNames, ActPlan, CommittedAct, Draft, Reader, StoredAnswer
 from carevouch.store.documents.writer import MAX_TRANSACTED, Writer
-from carevouch.store.keys import KeyRing
-from carevouch.store.session import Session
+from carevouch.store.keys import KeyRing, Session
 from tests.acts import perform
 from tests.contract.stores import (
     Store,

@@ -14,9 +14,8 @@ from carevouch.kernel.jws import KeyInMemory, sign
 from carevouch.kernel.times import later
 from carevouch.store.documents.model import SignedAct, event_attributes, revision_row
 from carevouch.store.documents.reader import SEAL_TYP
-from carevouch.store.keys import associated_data, encrypt
+from carevouch.store.keys import associated_data, certificate_row, encrypt
 from carevouch.store.rows import Row, Value
-from carevouch.store.session import certificate_row
 from tests.contract.stores import (
     new_person,
     only,

@@ -1,33 +1,54 @@
-"""Each person's key and secret: made with the person, wrapped by KMS, and gone for ever on erasure.
+"""The keys of the store: each person's, the deployment's, and the session key that signs acts.
 
-Every request reads the key row consistently, so an erasure counts at once. Only the unwrapping is cached, by
-the wrapped bytes, so KMS is called once per person and execution environment. The deployment has a key row
-of its own, for documents about nobody, blind indexes and the ids of retried acts.
+A person's key and secret are made with the person, wrapped by KMS, and gone for ever on erasure. Every
+request reads the key row consistently, so an erasure counts at once. Only the unwrapping is cached, by the
+wrapped bytes, so KMS is called once per person and execution environment. The deployment has a key row of its
+own, for documents about nobody, blind indexes and the ids of retried acts.
+
+A session key is made in memory, and KMS certifies it once. Its certificate's row is stored before the first
+event that uses the key. A key has one act in flight: the lock is held from taking a number until the act's
+fate is known, so the number is either stored or used again. A gap in the log therefore proves an omission. If
+an outcome stays unknown, the key is retired and its number stays open. The sweep settles that number if the
+row turns out to be stored.
 """
 
-import contextlib
 import hmac
+import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from carevouch.events.certificate import CERT_TYP, certificate_payload
+from carevouch.events.genesis import Genesis
 from carevouch.kernel.canonical import jcs
 from carevouch.kernel.encoding import b64u
-from carevouch.kernel.errors import Erased, IntegrityFault, NotFound
+from carevouch.kernel.errors import DomainError, Erased, IntegrityFault, NotFound
 from carevouch.kernel.ids import Key
-from carevouch.store.rows import KeyRows, RowExists, repeat
+from carevouch.kernel.jws import KeyInMemory, Signer, sign
+from carevouch.kernel.times import later, moment
+from carevouch.store.rows import KeyRows, Row, RowExists, Rows, repeat
 
-KEY_BYTES = 32
+KEY_BYTES, IV_BYTES = 32, 12
 DEPLOYMENT_PK = "D#deployment"
 # One entry takes about 300 bytes. A warm environment meets few people more than once an hour.
 MAX_CACHED = 2_048
 
+# An environment seldom lives longer, and a day bounds what a stolen key could sign.
+LIFE_SECONDS = 24 * 3600
+# Clocks of environments differ a little, so a certificate is valid from a minute before it was made.
+SKEW_SECONDS = 60
+CERT_ROW = "cert"
+
+
 Entropy = Callable[[int], bytes]
+Clock = Callable[[], str]
 
 
 class Wrapper(Protocol):
@@ -103,8 +124,8 @@ class KeyRing:
             row = self._rows.get(DEPLOYMENT_PK)
             if row is None or row.wrapped is None:
                 wrapped = self._wrapper.wrap(self._entropy(3 * KEY_BYTES), DEPLOYMENT_PK)
-                # Of two requests at once one is first. Both go on with the key that is stored.
-                with contextlib.suppress(RowExists):
+                # Of two simultaneous requests one is first. Both go on with the key that is stored.
+                with suppress(RowExists):
                     repeat(partial(self._rows.put_new, DEPLOYMENT_PK, wrapped))
                 continue
             material = self._open(row.wrapped, DEPLOYMENT_PK)
@@ -121,7 +142,81 @@ class KeyRing:
         return known
 
 
-IV_BYTES = 12
+class NotStored(Exception):
+    """An attempt stored no row under its number, which may be used again."""
+
+
+@dataclass(slots=True)
+class SessionKey:
+    """A certified key, its certificate's epoch and expiry (an instant), and the next number it will sign."""
+
+    signer: KeyInMemory
+    certificate: str
+    exp: str
+    epoch: int
+    seal_by_seconds: int
+    next_n: int = field(default=1)
+
+
+class Session:
+    """Signs for one service in one execution environment."""
+
+    def __init__(
+        self, service: str, root: Signer, rows: Rows, genesis: Callable[[], Genesis], clock: Clock
+    ) -> None:
+        self.service = service
+        self.genesis = genesis
+        self.clock = clock
+        self._root = root
+        self._rows = rows
+        self._lock = threading.Lock()
+        self._key: SessionKey | None = None
+
+    @contextmanager
+    def numbered(self) -> Iterator[SessionKey]:
+        """The key, with `next_n` free. On leaving normally the number counts as used.
+
+        Leaving by a `DomainError` or `NotStored` means that no row was stored, and the number is used again.
+        Any other exception leaves the number's fate open, and the key is retired.
+        """
+        with self._lock:
+            now = self.clock()
+            if self._key is None or later(now, SKEW_SECONDS) > self._key.exp:
+                self._key = self._certified(now)
+            key = self._key
+            try:
+                yield key
+            except (DomainError, NotStored):
+                raise
+            except BaseException:
+                self._key = None
+                raise
+            key.next_n += 1
+
+    def _certified(self, now: str) -> SessionKey:
+        signer = KeyInMemory(ec.generate_private_key(ec.SECP256R1()))
+        exp = later(now, LIFE_SECONDS)
+        genesis = self.genesis()
+        payload = certificate_payload(signer.jwk, self.service, genesis.epoch, later(now, -SKEW_SECONDS), exp)
+        certificate = sign(payload, CERT_TYP, self._root)
+        row = certificate_row(signer.kid, self.service, certificate, now)
+        # Nobody else has this key. A row that exists is our own, from a put whose answer was lost.
+        with suppress(RowExists):
+            repeat(lambda: self._rows.put_new(row))
+        return SessionKey(signer, certificate, exp, genesis.epoch, genesis.seal_by_seconds)
+
+
+def certificate_row(kid: str, service: str, certificate: str, now: str) -> Row:
+    """The row of a certificate. Its index entry lists a service's keys by the time they were made."""
+    return Row(
+        Key(f"K#{kid}", CERT_ROW),
+        {"event": certificate, "kid": f"certs#{service}", "n": listed_at(now)},
+    )
+
+
+def listed_at(made: str) -> int:
+    """The number under which the index lists a key made at this instant: milliseconds since 1970."""
+    return int(moment(made).timestamp() * 1000)
 
 
 def associated_data(deployment: str, key: Key, *more: str) -> bytes:

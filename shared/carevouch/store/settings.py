@@ -20,11 +20,10 @@ from carevouch.kernel.errors import Busy, IntegrityFault
 from carevouch.kernel.times import instant
 from carevouch.store.documents import Reader, Writer
 from carevouch.store.dynamo import DynamoKeyRows, DynamoRows, document_model, key_model
-from carevouch.store.keys import KeyRing
+from carevouch.store.keys import KeyRing, Session
 from carevouch.store.kms import KmsSigner, KmsWrapper
 from carevouch.store.log.names import EPOCHS, GENESIS
 from carevouch.store.rows import KeyRows, Rows
-from carevouch.store.session import Session
 
 # A request answers within API Gateway's 29 s. A call of KMS or S3 that takes longer than this is repeated.
 CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})

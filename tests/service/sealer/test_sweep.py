@@ -9,8 +9,8 @@ import pytest
 from carevouch.kernel.encoding import b64u
 from carevouch.kernel.ids import Key
 from carevouch.kernel.jws import thumbprint
+from carevouch.store.keys import listed_at
 from carevouch.store.log.ports import EventRow, IndexRow
-from carevouch.store.session import listed_at
 from carevouch.verifier.strand import audit_strand
 from services.sealer import sweep
 from tests.service.sealer.fakes import Cloud

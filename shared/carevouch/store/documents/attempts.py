@@ -26,9 +26,8 @@ from carevouch.store.documents.model import (
     home_of,
 )
 from carevouch.store.documents.reader import Reader
-from carevouch.store.keys import associated_data, decrypt
+from carevouch.store.keys import NotStored, associated_data, decrypt
 from carevouch.store.rows import Row
-from carevouch.store.session import NotStored
 
 # Each rival takes an identifier from us once; no real clinic has five rivals at the same instant.
 MAX_ATTEMPTS = 5

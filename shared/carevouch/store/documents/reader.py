@@ -30,9 +30,8 @@ from carevouch.store.documents.model import (
     path_of,
     unpack_keys,
 )
-from carevouch.store.keys import KeyRing, associated_data, decrypt
+from carevouch.store.keys import CERT_ROW, KeyRing, associated_data, decrypt
 from carevouch.store.rows import Row, Rows
-from carevouch.store.session import CERT_ROW
 
 Parsed = TypeVar("Parsed", Certificate, Event)
 SEAL_TYP = "carevouch-seal+jws"

@@ -46,7 +46,7 @@ from carevouch.store.documents.model import (
     stage_key,
 )
 from carevouch.store.documents.reader import Reader
-from carevouch.store.keys import IV_BYTES, Entropy, PersonKey, associated_data, encrypt
+from carevouch.store.keys import IV_BYTES, Entropy, PersonKey, Session, SessionKey, associated_data, encrypt
 from carevouch.store.rows import (
     MAX_ROW_BYTES,
     MAX_TRANSACTION,
@@ -56,7 +56,6 @@ from carevouch.store.rows import (
     TransactionRefused,
     repeat,
 )
-from carevouch.store.session import Session, SessionKey
 
 # A Bundle with updates, or a claim with its accumulator, is one transaction of at most this much (ADR 2).
 MAX_TRANSACTED = 40

@@ -15,6 +15,7 @@ from carevouch.ledger.checkpoint import LogName
 from carevouch.ledger.merkle import Edge
 from carevouch.sealing.marks import Head
 from carevouch.store.documents.model import REJECTED_SUFFIX, home_of, unpack_keys
+from carevouch.store.keys import CERT_ROW
 from carevouch.store.log.items import (
     CONDITION_FAILED,
     Item,
@@ -29,7 +30,6 @@ from carevouch.store.log.items import (
 from carevouch.store.log.marks import DynamoMarks
 from carevouch.store.log.ports import EventRow, HeadMoved, IndexRow, Retry, StoredHead
 from carevouch.store.rows import Row, Value
-from carevouch.store.session import CERT_ROW
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
