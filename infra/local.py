@@ -66,7 +66,9 @@ def start(
 
     `strands` is the number of genesis; None keeps what the state has, or makes one.
     """
-    _check_python()
+    if sys.version_info < OLDEST_PYTHON:
+        version = sys.version.split()[0]
+        raise SetUpFault(f"Python {version} is too old: install 3.11 or later, remove .venv and repeat.")
     folder = folder.resolve()
     strands = _agreed(folder, strands)
     began = time.monotonic()
@@ -207,13 +209,6 @@ def _operator(folder: Path) -> dict[str, str]:
         path.write_text(json.dumps({"kty": "EC", "crv": "P-256", "x": x, "y": y, "d": d}))
     said: dict[str, str] = json.loads(path.read_text())
     return said
-
-
-def _check_python() -> None:
-    if sys.version_info < OLDEST_PYTHON:
-        raise SetUpFault(
-            f"Python {sys.version.split()[0]} is too old: install 3.11 or later, remove .venv and repeat."
-        )
 
 
 def _status(folder: Path) -> int:

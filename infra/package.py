@@ -104,7 +104,9 @@ def _zip(recipe: Recipe, target: Target, root: Path, out: Path, say: Callable[[s
         print(warning, file=sys.stderr)
     libraries = _libraries(recipe, target, root, out, python)
     with tempfile.TemporaryDirectory() as folder:
-        _copy(sources, Path(folder))
+        for name, file in sources.items():
+            (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, Path(folder) / name)
         for name, data in made.items():
             (Path(folder) / "services" / recipe.service / name).write_bytes(data)
         if python is not None:
@@ -144,12 +146,6 @@ def _library_key(recipe: Recipe, target: Target, root: Path) -> str:
 def interpreter_for(recipe: Recipe, target: Target) -> str | None:
     """The Python that compiles for the target: this one, or one of the template's version."""
     return sys.executable if target == "local" else bytecode.interpreter(recipe.python, _uv_tool())
-
-
-def _copy(files: Mapping[str, Path], folder: Path) -> None:
-    for name, file in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, folder / name)
 
 
 def _files_below(folder: Path) -> dict[str, Path]:

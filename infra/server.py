@@ -104,7 +104,10 @@ def shared(home: Path, theirs: Any) -> Any:
                     super().extractall(part, members, pwd)
                     part.rename(folder)
                 os.utime(folder)
-                _forget(home)
+                # Remove the code that was not used for longest: no function of it is started any more.
+                by_use = sorted(home.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True)
+                for old in by_use[KEPT:]:
+                    shutil.rmtree(old, ignore_errors=True)
             os.rmdir(path)
             os.symlink(folder, path)
 
@@ -118,13 +121,6 @@ def _alone(home: Path) -> Iterator[None]:
     with home.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _forget(home: Path) -> None:
-    """Remove what was not used for longest: the code of before, of which nothing is started any more."""
-    by_use = sorted(home.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for folder in by_use[KEPT:]:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _mend(module: ModuleType, name: str, mended: Any) -> None:

@@ -226,7 +226,11 @@ def _apply(
     stack = _settled(formation, name)
     if stack["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
         # MiniStack replaces an API whose routes changed, and cannot give the new one the id of the old.
-        why = _why(formation, name)
+        events = formation.describe_stack_events(StackName=name)["StackEvents"]
+        failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
+        first = failed[-1] if failed else events[0]
+        reason = first.get("ResourceStatusReason", first["ResourceStatus"])
+        why = f"{first['LogicalResourceId']}: {reason}"
         raise SetUpFault(
             f"template.yaml could not be deployed ({why}). If it changed since this state was made, the "
             "local cloud may be unable to follow: `make clean`, then run again."
@@ -245,10 +249,3 @@ def _settled(formation: Any, name: str) -> dict[str, Any]:
                 f"The stack did not settle within {DEPLOY_SECONDS} s: `make clean` starts afresh."
             )
         time.sleep(0.1)
-
-
-def _why(formation: Any, name: str) -> str:
-    events = formation.describe_stack_events(StackName=name)["StackEvents"]
-    failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
-    first = failed[-1] if failed else events[0]
-    return f"{first['LogicalResourceId']}: {first.get('ResourceStatusReason', first['ResourceStatus'])}"

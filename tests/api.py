@@ -18,7 +18,7 @@ from tests.described import require_described
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """The answer of a door."""
 
     status: int
     headers: dict[str, str]
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """What the authorizer says of a token."""
+    """A caller, as the authorizer describes a token."""
 
     client: str
     kind: str = "organization"

@@ -1,4 +1,4 @@
-"""What all tests share: the two speeds, the order of a run, and the tables of its times.
+"""The hooks of all tests: the two speeds, the order of a run, and the tables of its times.
 
 `make test` runs every test that a newcomer needs. The tests that wait for a local cloud come first, while
 another worker computes. `make soak` runs the tests that repeat for the sake of depth (marker `deep`). With

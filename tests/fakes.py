@@ -24,7 +24,7 @@ class Crash(Exception):
 
 @dataclass
 class Faults:
-    """What to do at write number n: `before`, `after`, `lost` (it happened) or `dropped` (it did not).
+    """The plan for write number n: `before`, `after`, `lost` (it happened) or `dropped` (it did not).
 
     `before` and `after` are the death of the environment; `contended` is a refusal that wrote nothing.
     """

@@ -1,8 +1,8 @@
 """Invented organisations, patients, devices and consents in a `World`, for tests and the story.
 
-What the doors do over HTTP is done here through the same store, so that a test of one door needs no other
-service. Every signature is real: the operator admits, a provider offers, a device binds itself and signs
-what it grants. Names and numbers are made up; none belongs to anybody.
+They use the same store as the doors, so that a test of one door needs no other service. Every signature is
+real: the operator admits, a provider offers, a device binds itself and signs its grants. Names and numbers
+are invented.
 """
 
 import os

@@ -87,7 +87,7 @@ class World:
         return Writer(self.reader, session, os.urandom)
 
     def store(self, service: str) -> Store:
-        """What the wiring of a service would build."""
+        """The store that the wiring of a service would build."""
         return Store(
             DEPLOYMENT,
             BASE_URL,

@@ -70,7 +70,8 @@ def _run(data: str | None) -> None:
     refuse_other_data(data, before)
     folder = choose_folder(data, SHARED_DATA)
     bundles = [] if before else read_folder(folder)
-    cloud = _started()
+    port, strands = os.environ.get("PORT"), os.environ.get("STRANDS")
+    cloud = local.start(port=local.port_of(port), strands=local.strands_of(strands))
     with left_running(cloud):
         if before:
             check_again(cloud, before, local.STATE)
@@ -103,11 +104,6 @@ def left_running(cloud: Cloud) -> Iterator[None]:
     except BaseException:
         print(words, file=sys.stderr)
         raise
-
-
-def _started() -> Cloud:
-    given = os.environ
-    return local.start(port=local.port_of(given.get("PORT")), strands=local.strands_of(given.get("STRANDS")))
 
 
 def tell_story(

@@ -1,7 +1,7 @@
 """AWS calls and consumed units per kind of request: counted at the SDK's own hooks, over moto.
 
-Everything that leaves this process through botocore passes the meter, PynamoDB's calls too. What a request
-consumes is computed from what it sent and what is stored (`units.py`).
+Everything that leaves this process through botocore passes the meter, PynamoDB's calls too. The consumed
+units follow from the request and the stored items (`units.py`).
 """
 
 import os
@@ -42,7 +42,7 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Counted:
-    """What one request of a kind used."""
+    """The calls and units of one request."""
 
     name: str
     calls: dict[str, int]
@@ -81,7 +81,7 @@ class Meter:
         self.calls, self.units, self.stored = Counter(), Units(), 0
 
     def counted(self, name: str) -> Counted:
-        """What passed since."""
+        """The calls and units since the last look."""
         return Counted(name, dict(sorted(self.calls.items())), self.units.write, self.units.read)
 
 

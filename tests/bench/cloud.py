@@ -98,7 +98,7 @@ class Runs:
         return self.watched(name, lambda: offer(self.rows, acts))
 
     def watched(self, name: str, offer: Callable[[], Accepted]) -> Flow:
-        """What becomes of the events that `offer` has accepted; it tells when each one was."""
+        """The fate of the events that `offer` has accepted; it says when each was accepted."""
         began, before = time.monotonic(), self._cores()
         with watching(self._size, self.strands) as seen:
             accepted = offer()
@@ -175,7 +175,7 @@ def steady(rows: DynamoRows, acts: Backlog) -> Accepted:
 
 
 def through_the_api(running: Cloud) -> Callable[[], Accepted]:
-    """What posts an invented person's Observations over HTTP, several at a time; warmed up."""
+    """A warm client that posts an invented person's Observations over HTTP, several at a time."""
     with tempfile.TemporaryDirectory() as folder:
         hospital = Operator(running, Http(running.base_url), Path(folder)).admit(
             "hospital", ["provider"], Keys(Path(folder))

@@ -1,8 +1,8 @@
-"""What a million events cost on AWS, from the row to the checkpoint, counted in real runs of the sealer.
+"""The cost of a million events on AWS, from the row to the checkpoint, counted in real runs of the sealer.
 
 Events are written by the product's writer and sealed and published by the product's sealer, both over moto
 with the meter of `calls.py` at the SDK's hooks, in batches of 10, 100 and 1,000. Prices are list prices of
-us-east-1 and assumptions like those of `table.py`. What it is compared with: Amazon QLDB, ended in 2025,
+us-east-1 and assumptions like those of `table.py`. The comparison: Amazon QLDB, ended in 2025,
 asked $0.70 per million write I/Os, of which one update of a document took 4 to 12.
 """
 
@@ -111,7 +111,7 @@ def bill(one: Sealed, cpu_seconds: float) -> Bill:
 
 
 def inbox_dollars(events: int, strands: int) -> float:
-    """What the inbox adds per million events where a stream's batch of `events` goes to so many strands.
+    """The inbox's cost per million events, if a stream's batch of `events` goes to this many strands.
 
     Requests to send, to receive and to delete, the last two by Lambda's poller in tens; one super-log wake-up
     a batch.

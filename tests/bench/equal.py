@@ -47,7 +47,7 @@ class EqualObjects(MemoryObjects):
         super().__init__(Faults())
 
     def get(self, name: str) -> StoredObject | None:
-        """What was written, else a tile of the log."""
+        """The bytes that were written, or else a tile of the log."""
         found = super().get(name)
         path = _TILE.fullmatch(name)
         if found is not None or path is None:

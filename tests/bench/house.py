@@ -83,7 +83,7 @@ class House:
 
     @cached_property
     def authorizer(self) -> AuthorizerPorts:
-        """What the authorizer works with."""
+        """The ports of the authorizer."""
         return AuthorizerPorts(lambda: self.token_key.jwk, BASE_URL, self.seconds)
 
     def person(self) -> "Person":

@@ -101,7 +101,7 @@ class Reads:
         )
 
     def bare(self) -> Call:
-        """What a read costs without a caller, a rule and an audit: the yardstick for what these cost."""
+        """A read without a caller, a rule and an audit, to which other reads are compared."""
         reader, doc = self.house.world.reader, Doc("Observation", self.person.observation)
 
         def call() -> bytes:
@@ -113,7 +113,7 @@ class Reads:
         return call
 
     def opening(self) -> Call:
-        """What proves the Observation."""
+        """The opening of the Observation."""
         path = f"/ledger/documents/Observation/{self.person.observation}/1/opening"
         return self._get(path, self.house.hospital.who)
 
@@ -152,7 +152,7 @@ class Writes:
         return lambda: must(self.house.api.call("POST", "/auth/token", form, headers=FORM), 200)
 
     def authorize(self) -> Call:
-        """What API Gateway asks before every request with a token."""
+        """API Gateway's question before every request with a token."""
         token = must(self.house.api.call("POST", "/auth/token", self.assertion(), headers=FORM), 200).json()
         event = {"authorizationToken": f"Bearer {token['access_token']}", "methodArn": ARN}
         return lambda: authorize(event, self.house.authorizer)

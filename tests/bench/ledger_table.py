@@ -23,7 +23,7 @@ from tests.bench.watch import INTERVAL_SECONDS
 
 
 def costs(sealed: Sequence[Sealed], cpu_seconds: float) -> str:
-    """What a million events cost, beside QLDB."""
+    """The cost of a million events, beside that of QLDB."""
     head = [
         "events a batch, keys that signed",
         "write units an event",

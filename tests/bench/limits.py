@@ -1,8 +1,8 @@
 """Where the first limit of 64 strands at 64,000 events a second lies: the simulation, calibrated.
 
-What a batch asks of AWS is counted (`cost.py`) and what it costs our own code is measured in this run; how
-long each call takes (`latency.py`) and what an account may use are assumptions, quotas as AWS publishes them
-as defaults.
+A batch's calls to AWS are counted (`cost.py`), and our own code's time is measured in this run. The time
+of each call (`latency.py`) and the quotas of an account, which are AWS's published defaults, are
+assumptions.
 """
 
 from collections.abc import Sequence
@@ -105,7 +105,7 @@ def load_of(rate: float, units: float) -> Load:
 
 
 def uses(found: "Found", load: Load, path: Design, sealed: Sealed) -> tuple[Use, ...]:
-    """What the path would use of each resource at the full rate, per second or at once."""
+    """The use of each resource at the full rate, per second or at once."""
     outcome, units = found.full, sealed.written.write / sealed.events
     seals = max(outcome.seals, outcome.messages / path.messages)
     cursors = seals * distinct(round(load.rate / seals), load.keys) if path.seal.other else 0.0

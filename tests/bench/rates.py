@@ -74,7 +74,7 @@ class Integration:
 
 @dataclass(frozen=True)
 class AtSize:
-    """What a log of a size costs: microseconds, tiles read for a proof, at most, by level."""
+    """The costs of a log of one size: microseconds, and the most tiles that a proof reads, by level."""
 
     size: int
     seal: float

@@ -27,7 +27,7 @@ class Work:
     other: float = 0.0
 
     def seconds(self, events: int, others: float = 0.0) -> float:
-        """What so many take together."""
+        """The time that so many take together."""
         return self.fixed + events * self.event + others * self.other
 
 
@@ -60,7 +60,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a strand's group holds: when it came, and when each of its events was accepted."""
+    """A message of a strand's group: when it came, and when each of its events was accepted."""
 
     at: float
     accepted: tuple[float, ...] = ()
@@ -68,7 +68,8 @@ class Message:
 
 @dataclass(slots=True)
 class Served:
-    """What became of a queue: waits of published events, instants of sealed ones, seconds of calls, counts.
+    """The result of a queue: waits of published events, times of sealed ones, seconds of calls, and
+    counts.
 
     `worked` are seconds in the second half of the run that were neither idle nor spent on waiting.
     """

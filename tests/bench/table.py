@@ -35,7 +35,7 @@ def markdown(
 
 
 def dollars(counted: Counted) -> float:
-    """What a thousand of these cost in DynamoDB, KMS and S3."""
+    """The cost of a thousand of these in DynamoDB, KMS and S3."""
     calls = counted.calls
     kms = sum(number for name, number in calls.items() if name.startswith("kms:"))
     units = counted.write * WRITE_UNITS_MILLION / 1e6 + counted.read * READ_UNITS_MILLION / 1e6
@@ -99,7 +99,8 @@ def _bare(bare: Sequence[Bare]) -> str:
 
 
 def _ratios(timed: Sequence[Timed], bare: Sequence[Bare]) -> str:
-    """What the promises cost, as multiples of the same work without them: other machines see the same."""
+    """The cost of each promise, as a multiple of the same work without it. The ratio holds on other
+    machines."""
     times = {one.name: one.p50 for one in timed}
     cost = {one.name: one.microseconds for one in bare}
     ruled = times[UNDER_CONSENT] / times[BARE_DOCUMENT]

@@ -1,4 +1,4 @@
-"""Who saw which size when: on cases that a person can follow."""
+"""The watcher of checkpoint sizes, on cases that a person can follow."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What DynamoDB bills for a call, computed from its request and answer; nothing is asked of AWS.
+"""The units that DynamoDB bills for a call, computed from its request and answer without AWS.
 
 The rules (Amazon DynamoDB Developer Guide, "Capacity unit consumption" and "Item sizes and formats"):
 

@@ -41,7 +41,7 @@ class Way:
 
     @property
     def counted(self) -> frozenset[str]:
-        """Those outside of the kernel and of FHIR's tables."""
+        """The files outside the kernel and FHIR's tables."""
         return frozenset(file for file in self.files if not set(APART) & set(Path(file).parts[:-1]))
 
 

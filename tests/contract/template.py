@@ -81,7 +81,7 @@ def created(kind: str, **parameters: str) -> set[str]:
 
 
 def _holds(said: dict[str, Any], parameters: dict[str, str]) -> bool:
-    """What a condition comes to, with the defaults of the template for what is not given."""
+    """The value of a condition, with the defaults of the template for parameters that are not given."""
     ((function, given),) = said.items()
     match function:
         case "Condition":

@@ -1,4 +1,5 @@
-"""What `infra/server.py` mends of MiniStack is mended, changes nothing else, and agrees with the template."""
+"""Each mend of MiniStack in `infra/server.py` works, changes no other behaviour, and agrees with the
+template."""
 
 import shutil
 import tempfile

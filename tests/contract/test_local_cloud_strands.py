@@ -67,7 +67,8 @@ def acts(cloud: Cloud, count: int = ACTS) -> Backlog:
 
 
 def placed(http: Http, event_id: str, meanwhile: Callable[[], object] = lambda: None) -> dict[str, Any]:
-    """What the door says of an event, once the super-log covers it; `meanwhile` between two looks."""
+    """The door's answer about an event, once the super-log covers it. `meanwhile` is called between two
+    looks."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         answer = http.call("GET", f"/ledger/events/{event_id}")

@@ -144,7 +144,8 @@ def test_a_missing_tool_of_the_interop_clients_is_named_with_its_mend(tmp_path: 
 
 @pytest.mark.local_cloud
 def test_a_crashed_ci_run_leaves_no_cloud_behind(tmp_path: Path) -> None:
-    """Whatever it is named and however deep it lies: the story's and a demo's were left to run for ever."""
+    """A cloud is stopped whatever its folder's name and depth are. The story's and a demo's once ran for
+    ever."""
     left = ["carevouch-demo-x", "pytest-of-ci/pytest-0/story-cloud", "pytest-of-ci/pytest-0/a test/deep"]
     make, told = tmp_path / "bin" / "make", tmp_path / "told.json"
     make.parent.mkdir()

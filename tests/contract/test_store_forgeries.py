@@ -1,4 +1,4 @@
-"""What somebody with write access to the tables puts there is never believed, and never silently skipped."""
+"""A row that an intruder puts into the tables is never believed, and never silently skipped."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""What every store promises, verb by verb: the fake, DynamoDB as moto plays it, and the local cloud."""
+"""The promises of every store, verb by verb: the fake, DynamoDB in moto, and the local cloud."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What `make run` says when it does not do what was asked, and when it leaves something behind."""
+"""The messages of `make run` if it cannot do what was asked, or leaves a cloud behind."""
 
 import json
 import os

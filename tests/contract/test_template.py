@@ -266,7 +266,7 @@ def test_an_event_that_waits_is_told_before_its_promise_breaks() -> None:
 
 
 def test_every_count_of_the_sealer_that_means_harm_has_an_alarm() -> None:
-    """What is told with `tell.count` and never watched might as well not be told."""
+    """A metric that no alarm watches is useless."""
     text = (ROOT / "services" / "sealer" / "invocation.py").read_text()
     told = set(re.findall(r'tell\.count\("(\w+)"', text))
     watched = {properties["MetricName"] for _, properties in resources("AWS::CloudWatch::Alarm")}

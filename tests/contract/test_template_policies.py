@@ -269,7 +269,8 @@ def test_each_role_writes_rows_only_in_its_partitions() -> None:
 
 
 def test_no_role_writes_key_rows_that_are_not_its_business() -> None:
-    """Whoever may put a person's key row may replace the key, and with it lose every record of theirs."""
+    """A role that may put a person's key row could replace the key, and every record of the person would
+    be lost."""
     writes: dict[str, dict[str, set[str]]] = {}
     for statement in ALLOWED:
         if "Keys.Arn" in statement.resources:

@@ -32,7 +32,7 @@ REQUIREMENTS = {"cryptography", "cbor2", "rfc8785", "cffi", "_cffi_backend", "py
 
 
 def uv(*words: object, cwd: Path) -> str:
-    """What uv prints; skips where it fails for want of a network."""
+    """The output of uv; the test is skipped if uv has no network."""
     command = [str(UV), *map(str, words)]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode and any(

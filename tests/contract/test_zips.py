@@ -1,4 +1,4 @@
-"""What `infra/package.py` builds: zips that import alone, hold what they need, and come out the same."""
+"""The zips of `infra/package.py` import alone, hold what they need, and are the same each time."""
 
 import importlib.metadata
 import os

@@ -61,7 +61,7 @@ class Played:
 
 @contextmanager
 def playing(base: Path) -> Iterator[Played]:
-    """What the fixture yields; `base` is the same folder for all workers."""
+    """The fixture's story. `base` is the same folder for all workers."""
     folder = base / "story-cloud"
     folder.mkdir(exist_ok=True)
     with alone(folder) as users:

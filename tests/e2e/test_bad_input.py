@@ -1,5 +1,5 @@
-"""What no client should send, sent to the real API: the right status, an outcome that says what to mend,
-and nothing stored."""
+"""Bad requests to the real API get the right status and an outcome that says what to mend, and store
+nothing."""
 
 import json
 import time
@@ -232,7 +232,7 @@ def sent(played: Played, bad: Bad) -> Answer:
 
 
 def mend(answer: Answer, *, fhir: bool) -> str:
-    """What the answer says: an OperationOutcome, or a problem where the route is not FHIR."""
+    """The text of the answer, from an OperationOutcome, or from a problem if the route is not FHIR."""
     body = answer.json()
     if not fhir and body.get("resourceType") != "OperationOutcome":
         assert answer.headers["content-type"].startswith("application/problem+json")

@@ -1,4 +1,4 @@
-"""Whoever holds the files of the story proves each act offline, and any flipped byte of them is refused."""
+"""The story's files prove each act offline, and every flipped byte of them is refused."""
 
 import subprocess
 import sys

@@ -97,7 +97,7 @@ def words_of(played: Played) -> list[str]:
 
 
 def found(words: list[str], text: str) -> list[str]:
-    """Those of the words that stand in the text as whole words, in any case of their letters."""
+    """The words that are whole words of the text, in upper or lower case."""
     lower = text.lower()
     near = [word for word in words if word.lower() in lower]
     return [word for word in near if re.search(rf"(?<![\w.-]){re.escape(word.lower())}(?![\w-])", lower)]

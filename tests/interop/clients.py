@@ -31,7 +31,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a client verified."""
+    """The counts of what a client verified."""
 
     checkpoints: int = 0
     inclusions: int = 0

@@ -1,4 +1,5 @@
-"""What a client must refuse (one changed bit, or a well-signed lie), and what it must pass over.
+"""Damaged logs that a client must refuse (one changed bit, or a well-signed lie), and lines that it must
+ignore.
 
 Each damage is to the largest size, so that nothing else tells.
 """
@@ -94,7 +95,7 @@ FILES: tuple[Damage, ...] = (tile, consistency)
 def cosigned(evidence: Evidence) -> Evidence:
     """Every checkpoint with lines of other keys around the log's own: under its name, and a witness's.
 
-    Who does not know the keys passes them over, so any bytes of the right length will do: an ML-DSA-44
+    A client without the keys ignores these lines, so any bytes of the right length will do: an ML-DSA-44
     signature of the log, and a witness's Ed25519 cosignature, each with its time (C2SP tlog-cosignature).
     """
     log = SignatureLine(evidence.verifier.name, b"\x06log", bytes(8 + 2420)).text.encode()

@@ -1,4 +1,4 @@
-"""What another client is given: a log's files, and the proofs that our code made out of them.
+"""The input of another client: a log's files, and the proofs that our code made from them.
 
 Two logs: one of more than a thousand entries, sealed and published by the product's own code over the fakes
 of the ledger's tests; and the one that Tessera wrote, with which each driver is itself tried first. Keys, ids

@@ -28,7 +28,7 @@ def node(evidence: Evidence, folder: Path) -> Counts:
 
 
 def javascript(verb: str, *arguments: object) -> Any:
-    """What `drive.mjs` answers to a verb."""
+    """The answer of `drive.mjs` to a verb."""
     return _run("node", DRIVER, HOME / "node", verb, *arguments)
 
 

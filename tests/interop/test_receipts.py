@@ -57,7 +57,7 @@ def shown(evidence: Evidence) -> dict[str, Any]:
 
 
 def verify(receipts: dict[str, Any], folder: Path) -> Any:
-    """What the client counts."""
+    """The counts of the client."""
     file = folder / "receipts.json"
     file.write_text(json.dumps(receipts))
     return javascript("receipts", file)

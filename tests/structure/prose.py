@@ -66,6 +66,11 @@ def docstrings(sources: Sequence[Source]) -> Iterator[Docstring]:
                     yield Docstring(f"{source.path}:{line}", name, text)
 
 
+def silent_files(sources: Sequence[Source]) -> list[str]:
+    """Files with code that do not begin with a docstring."""
+    return [str(one.path) for one in sources if one.text.strip() and not ast.get_docstring(one.tree)]
+
+
 def measure(sources: Sequence[Source]) -> Prose:
     """The figures of the docstrings in these files."""
     found = list(docstrings(sources))

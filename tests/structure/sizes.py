@@ -43,7 +43,7 @@ def measure(sources: Sequence[Source]) -> Sizes:
     return Sizes(
         len(found),
         median(lengths),
-        quantiles(lengths, n=10)[-1],
+        quantiles(lengths * 2, n=10)[-1] if len(lengths) == 1 else quantiles(lengths, n=10)[-1],
         max(lengths),
         len(once),
         sum(length(function) <= SHORT for _, function in once),

@@ -215,7 +215,7 @@ def ciphertexts() -> Rows:
 
 
 def grants() -> Rows:
-    """What a device signs to give a consent: a first version and a later one."""
+    """The payloads that a device signs for a consent: a first version and a later one."""
     rows = []
     for version, prev in ((1, None), (2, derived("previous leaf"))):
         content = b'{"resourceType":"Consent","status":"active"}'

@@ -1,4 +1,4 @@
-"""Reads the frozen files. Nothing here makes one."""
+"""Reads the frozen files. This file makes none."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every frozen vector is made from: one seed, and the keys, times and names of an invented deployment.
+"""The source of every frozen vector: one seed, and the keys, times and names of an invented deployment.
 
 Keys come from seed and purpose by FIPS 186-5, signatures are by RFC 6979 and RFC 8032, nonces and ids are
 made by hashing their names: the same bytes each time. ML-DSA-44 alone signs with fresh randomness.

@@ -297,17 +297,13 @@ class _Chalice(Chalice):
         answer = super().__call__(event, context)
         if answer["statusCode"] == 415:
             path = str((event.get("requestContext") or {}).get("resourcePath", ""))
-            reply = _unsupported(fhir=path.startswith("/fhir"))
-            answer = _response(reply, fhir=path.startswith("/fhir")).to_dict(self.api.binary_types)
+            fhir, said = path.startswith("/fhir"), f"send the body as {FHIR_JSON} or application/json"
+            reply = _problem(415, "unsupported-media-type", said, {})
+            if fhir:
+                reply = Reply(415, from_issues((errors.Issue(said, code="not-supported"),)))
+            answer = _response(reply, fhir=fhir).to_dict(self.api.binary_types)
         cors = {"Access-Control-Allow-Origin": self._cors_origin(), "Access-Control-Expose-Headers": "*"}
         return {**answer, "headers": {**answer["headers"], **cors}}
-
-
-def _unsupported(*, fhir: bool) -> Reply:
-    said = f"send the body with Content-Type {FHIR_JSON} or application/json"
-    if not fhir:
-        return _problem(415, "unsupported-media-type", said, {})
-    return Reply(415, from_issues((errors.Issue(said, code="not-supported"),)))
 
 
 def _response(reply: Reply, *, fhir: bool) -> Response:

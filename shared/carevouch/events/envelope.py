@@ -10,7 +10,6 @@ which names the fault. The expression accepts no text that the general parser re
 
 import hmac
 import re
-from typing import Any
 
 from carevouch.events.catalogue import CATALOGUE
 from carevouch.kernel.canonical import JsonObject, is_whole
@@ -210,13 +209,9 @@ def _check(payload: JsonObject) -> None:
         moment(payload[name], f"the event's {name}")
     for member, texts in (("root", [payload["root"]]), ("tags", payload["tags"])):
         for text in texts:
-            _check_bytes(text, member)
-
-
-def _check_bytes(text: Any, member: str) -> None:
-    data = unb64u(text, f"the event's {member}") if isinstance(text, str) else b""
-    if len(data) != TAG_BYTES:
-        raise Malformed(f"the event's {member} is not 32 bytes in base64url")
+            data = unb64u(text, f"the event's {member}") if isinstance(text, str) else b""
+            if len(data) != TAG_BYTES:
+                raise Malformed(f"the event's {member} is not 32 bytes in base64url")
 
 
 def event_of(text: str) -> Event | None:

@@ -199,7 +199,10 @@ def _opening(members: Mapping[str, Any], *, nested: bool) -> Opening:
             "a consent's opening needs both its device's opening and the provider's key, or neither"
         )
     if provider is not None:
-        _check_provider(provider)
+        public_key(provider)
+        # Any other member would be bytes of the file that no check covers.
+        if set(provider) != {"kty", "crv", "x", "y"}:
+            raise Malformed("the provider's key must have exactly kty, crv, x and y")
     return Opening(
         event,
         certificate,
@@ -211,13 +214,6 @@ def _opening(members: Mapping[str, Any], *, nested: bool) -> Opening:
         None if device is None else _opening(device, nested=True),
         provider,
     )
-
-
-def _check_provider(jwk: Any) -> None:
-    # Any other member would be bytes of the file that no check covers.
-    public_key(jwk)
-    if set(jwk) != {"kty", "crv", "x", "y"}:
-        raise Malformed("the provider's key must have exactly kty, crv, x and y")
 
 
 def _bytes(text: Any, what: str, length: int | None = None) -> bytes:

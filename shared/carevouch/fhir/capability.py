@@ -9,6 +9,8 @@ from typing import Any
 
 from carevouch.fhir.search import search_parameters
 
+_SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+
 
 @dataclass(frozen=True, slots=True)
 class ServedType:
@@ -41,17 +43,15 @@ def capability_statement(
         "rest": [
             {
                 "mode": "server",
-                "security": _security(),
+                "security": {
+                    "cors": True,
+                    "service": [{"coding": [{"system": _SECURITY, "code": "SMART-on-FHIR"}]}],
+                },
                 "resource": [_resource(one) for one in served],
                 "interaction": [{"code": code} for code in system],
             }
         ],
     }
-
-
-def _security() -> dict[str, Any]:
-    system = "http://terminology.hl7.org/CodeSystem/restful-security-service"
-    return {"cors": True, "service": [{"coding": [{"system": system, "code": "SMART-on-FHIR"}]}]}
 
 
 def _resource(one: ServedType) -> dict[str, Any]:

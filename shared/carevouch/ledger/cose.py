@@ -255,17 +255,14 @@ def _proof(unprotected: Mapping[Any, Any]) -> Inclusion | Consistency:
         case _:
             raise ReceiptFault("the receipt does not hold exactly one proof of inclusion or of consistency")
     match _decode(proof):
-        case [first, second, [*path]] if _is_size(first) and _is_size(second) and _are_bytes(path):
-            return kind(first, second, tuple(path))
+        case [first, second, [*path]] if _is_size(first) and _is_size(second):
+            if all(isinstance(hash_, bytes) for hash_ in path):
+                return kind(first, second, tuple(path))
     raise ReceiptFault("the receipt's proof is not two numbers and a path")
 
 
 def _is_size(value: Any) -> bool:
     return is_whole(value, 0, 2**63 - 1)
-
-
-def _are_bytes(values: list[Any]) -> bool:
-    return all(isinstance(value, bytes) for value in values)
 
 
 def _sign1(head: SignedHead, unprotected: dict[int, Any]) -> bytes:

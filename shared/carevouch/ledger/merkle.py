@@ -86,14 +86,15 @@ class Edge:
     def grown(self, leaf_hashes: Sequence[bytes]) -> "Growth":
         """The growth of the tree by `leaf_hashes`, level by level. Each inner node is hashed once."""
         open_, after = list(self.hashes), []
-        row, levels = leaf_hashes, [leaf_hashes]
+        row, levels, digest = leaf_hashes, [leaf_hashes], hashlib.sha256
         while row:
             # The first new node of a level may have its left sibling in the edge.
             if self.size >> (len(levels) - 1) & 1:
                 row = [open_.pop(), *row]
             if len(row) & 1:
                 after.append(row[-1])
-            row = _paired(row)
+            pairs = zip(row[::2], row[1::2], strict=False)
+            row = [digest(b"\x01" + left + right).digest() for left, right in pairs]
             levels.append(row)
         edge = Edge(self.size + len(leaf_hashes), (*open_, *reversed(after)))
         return Growth(self, edge, tuple(levels))
@@ -279,12 +280,6 @@ def _check_lengths(hashes: Sequence[bytes], fault: type[IntegrityFault]) -> None
 def _split(count: int) -> int:
     """The largest power of two below `count` (at least 2)."""
     return 1 << ((count - 1).bit_length() - 1)
-
-
-def _paired(row: Sequence[bytes]) -> list[bytes]:
-    """`node_hash` of each pair of neighbours. A last one without a partner is left out."""
-    digest = hashlib.sha256
-    return [digest(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
 
 
 def _fold(hashes: Sequence[bytes]) -> bytes:

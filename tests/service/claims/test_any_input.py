@@ -1,4 +1,4 @@
-"""Whatever is posted, at whichever place it is broken: a sentence comes back, never a fault of ours."""
+"""A body that is broken at any place gets a sentence as its answer, and never a fault of ours."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""What the claims door stores, as the records door shows it: to parties and person, and to nobody else."""
+"""The records door shows the documents of the claims door to the parties and the person, and to nobody
+else."""
 
 import pytest
 

@@ -35,7 +35,7 @@ def door_over(ports: Ports) -> Api:
 
 @dataclass
 class Scene:
-    """Who takes part, and the door."""
+    """The parties, and the door."""
 
     world: World = field(default_factory=memory_world)
 
@@ -109,7 +109,7 @@ def link(bundle: Json, relation: str) -> str | None:
 
 
 def resources(bundle: Json) -> list[Json]:
-    """What a Bundle holds."""
+    """The resources in a Bundle."""
     return [entry["resource"] for entry in bundle.get("entry", [])]
 
 

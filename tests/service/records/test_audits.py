@@ -1,4 +1,4 @@
-"""Who looked, or tried to: one AuditEvent per request and person, and who may read it."""
+"""Reads and refusals leave one AuditEvent per request and person, which only some may read."""
 
 from base64 import b64decode
 from typing import Any

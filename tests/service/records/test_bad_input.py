@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer says what to mend, is no 500, and leaves nothing behind."""
+"""Bad input of every kind gets an answer that says what to mend, is not a 500, and leaves nothing behind."""
 
 import json
 from typing import Any

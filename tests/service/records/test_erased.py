@@ -34,7 +34,7 @@ from tests.world import DEPLOYMENT, ORIGIN, World
 
 @dataclass(frozen=True)
 class Before:
-    """What was known of a person while they were there: what holders kept, and what an attacker wants."""
+    """Copies from the time before the erasure: the holders' files, and the rows that an attacker wants."""
 
     patient: str
     stored: list[StoredRevision]

@@ -21,7 +21,7 @@ def patient(scene: Scene) -> str:
 
 
 def signed_by_a_bound_device(consent: ProvedRevision, device: ProvedRevision, provider: Jwk) -> None:
-    """What a verifier of a consent's opening checks (FORMATS.md, 8)."""
+    """The check of a consent's opening (FORMATS.md, 8)."""
     binding = verify_binding(parse_device(device.body)[0], provider, device.event.time)
     content, signature = parse_body(consent.body)
     if binding.patient != consent.doc.subject or signature is None:

@@ -1,4 +1,4 @@
-"""What is too much is told so before anything is looked up, made or stored; a batch is one act per entry."""
+"""Requests above a limit are refused before any lookup or write. A batch is one act per entry."""
 
 from typing import Any
 

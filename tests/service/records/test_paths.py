@@ -49,7 +49,7 @@ def patient(scene: Scene) -> str:
 
 
 def allowed(scene: Scene, who: Organization, patient: str, purpose: str = "HPAYMT") -> set[str]:
-    """What the consents alone allow, by the decision core itself."""
+    """The documents that the consents alone allow, by the decision core itself."""
     partition = scene.world.reader.person(patient)
     consents = Consents(scene.world.reader, BASE, UTC).of(partition)
     request = AccessRequest(purpose, frozenset({who.reference}), moment(scene.world.clock()))
@@ -131,7 +131,7 @@ def revoke(scene: Scene, device: Device, consent: StoredRevision) -> None:
 
 
 def shown_on(path: str, scene: Scene, who: Any, patient: str) -> set[str]:
-    """What a path shows, consents left out: who is named in one may always see that one."""
+    """The documents on a path, without Consents, which the parties that they name may always see."""
     shown = PATHS[path](scene, who, scene.stored(patient))
     return {one for one in shown if not one.startswith("Consent/")}
 

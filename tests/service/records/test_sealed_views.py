@@ -1,4 +1,4 @@
-"""What QLDB's users had: revisions with their block, history between two times, as-of reads, a feed."""
+"""The views that QLDB had: revisions with their block, history between two times, as-of reads, a feed."""
 
 import re
 from collections.abc import Iterator

@@ -182,7 +182,7 @@ def spelled(payload: bytes, typ: str = EVENT_TYP) -> str:
 
 
 def agreed(text: str) -> Event | None:
-    """What both ways make of the text; the quick one may pass on what it does not know, never more."""
+    """The results of both parsers. The quick one may leave a text to the other, and never accept more."""
     try:
         general = parse_general(text)
     except Malformed:

@@ -192,7 +192,7 @@ def test_one_kind_of_receipt_does_not_pass_as_the_other() -> None:
 
 
 def test_no_signature_is_of_a_head_and_of_a_jws() -> None:
-    """What is signed for a head begins with the byte 84, a JWS's signing input with a letter."""
+    """The signed bytes of a head begin with the byte 84, and a JWS's signing input with a letter."""
     text = jws.sign({}, "carevouch-seal+jws", SEAL)
     assert text[0].isascii()
     assert cose._to_be_signed(head().protected, checkpoint(SIZE).root)[0] == 0x84

@@ -53,7 +53,7 @@ def test_a_flipped_byte_of_any_tile_is_refused(data: st.DataObject) -> None:
 @given(st.data())
 @settings(max_examples=40)
 def test_a_tile_is_not_proved_by_hashes_that_are_not_of_the_tree(data: st.DataObject) -> None:
-    """Whoever serves the tiles serves those above as well: they are as little believed."""
+    """The server of the tiles serves the tiles above them too, so these are not trusted either."""
     lie = data.draw(st.sampled_from([tile for tile in all_tiles(HEAD.size) if tile.level > 0]))
     content = bytes([LOG.files[lie.path][0] ^ 1]) + LOG.files[lie.path][1:]
 

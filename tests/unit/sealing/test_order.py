@@ -31,7 +31,7 @@ LOW, HIGH = sorted((FIRST, ANOTHER), key=lambda item: item.kid)
 
 
 def told(steps: list[Step]) -> list[str]:
-    """What was said of which step, as `3: …`."""
+    """The fault of each step, as `3: …`."""
     order, found = BlockOrder(), []
     for number, step in enumerate(steps):
         try:
