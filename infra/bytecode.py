@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-# Where Lambda unpacks a zip; a module that is loaded from elsewhere takes its own place.
+# The folder into which Lambda unpacks a zip. A module that is loaded from another folder has its own path.
 TASK_ROOT = "/var/task"
 _VERSION = "import sys; print('%d.%d' % sys.version_info[:2], sys.implementation.cache_tag)"
 
 
 @cache
 def interpreter(version: str, uv: str) -> str | None:
-    """A Python of this version, such as 3.13: of this machine, or fetched by uv; None if neither."""
+    """A Python of this version, such as 3.13, from this machine or from uv; None if there is none."""
     for path in _candidates(version, uv):
         if _said(path, "-c", _VERSION).startswith(f"{version} cpython-"):
             return path
@@ -28,9 +28,9 @@ def interpreter(version: str, uv: str) -> str | None:
 
 
 def compile_tree(python: str, folder: Path) -> None:
-    """Lay the bytecode of every module below `folder` beside it; a module that does not compile has none."""
+    """Write the bytecode of every module below `folder` beside it, except for modules that do not compile."""
     command = [python, "-I", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
-    # Sets in constants are written in the order of their hashes, which must not depend on the run.
+    # Sets in constants are written in the order of their hashes, which must be the same in every run.
     subprocess.run(
         [*command, "-s", str(folder), "-p", TASK_ROOT, str(folder)],
         env={**os.environ, "PYTHONHASHSEED": "0"},
@@ -54,7 +54,7 @@ def _candidates(version: str, uv: str) -> Iterator[str]:
 
 
 def _said(*command: str) -> str:
-    """What a command prints; nothing if it fails or takes too long."""
+    """The output of a command; empty if it fails or takes too long."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,8 +1,8 @@
 """Deploys to AWS with the SAM command line: a log, whose sealer is woken to write genesis once, or a witness.
 
-It says what it will create and what that costs, and asks before it does anything (YES=1 agrees beforehand).
-Reads its settings from variables of the environment or of make: `make deploy ORIGIN=... OPERATOR_JWK=...`.
-It never sees the operator's private key: that one stays with the operator, off every server.
+It says what it will create and what that costs, and asks before it starts (YES=1 answers yes). Its settings
+are variables of the environment or of make: `make deploy ORIGIN=... OPERATOR_JWK=...`. It never sees the
+operator's private key, which stays with the operator and off every server.
 """
 
 import json
@@ -27,7 +27,7 @@ from infra.faults import SetUpFault, explained
 from infra.stack import WAKE_UP
 
 SAM = package.ROOT / ".venv" / "sam" / "bin" / "sam"
-# A first deployment learns its address only by being made; no token is issued under this one.
+# A first deployment gets its address from AWS, so it begins with this one, under which no token is issued.
 UNKNOWN_URL = "https://unknown.invalid"
 LOG, WITNESS = "log", "witness"
 CREATES = """
@@ -149,7 +149,8 @@ def _witness_parameters() -> dict[str, str]:
 
 
 def _file_text(variable: str, most: int, check: Callable[[bytes], Any]) -> str:
-    """The text of the file that a setting names, empty without one; `SetUpFault` if it is not right."""
+    """The text of the file that a setting names; empty without the setting. Raises `SetUpFault` for a bad
+    file."""
     file = os.environ.get(variable)
     if not file:
         return ""
@@ -161,31 +162,31 @@ def _file_text(variable: str, most: int, check: Callable[[bytes], Any]) -> str:
         raise SetUpFault(f"{variable} names {file}, which cannot be read: {error.strerror}.") from error
     except (DomainError, UnicodeDecodeError) as error:
         said = error.message if isinstance(error, DomainError) else "it is no text"
-        raise SetUpFault(f"{file} ({variable}) is not of its form: {said}.") from error
+        raise SetUpFault(f"{file} ({variable}) cannot be used: {said}.") from error
     if len(data) > most:
         raise SetUpFault(
-            f"{file} ({variable}) has {len(data)} bytes, a function's settings hold {most}: {SHORTER}."
+            f"{file} ({variable}) has {len(data)} bytes; a function's settings hold {most}: {SHORTER}."
         )
     return text
 
 
 def _public_jwk(file: Path) -> str:
-    """The key as one line of JSON, with the four members that make it; raises `SetUpFault` for all else.
+    """The public key as one line of JSON with its four members; raises `SetUpFault` for any other file.
 
-    Genesis names it for ever, so what is no key, or more than a public one, must not get that far.
+    Genesis names the key for ever, so a private key or another file must not get into it.
     """
     if not file.is_file():
-        raise SetUpFault(f"OPERATOR_JWK names {file}, which is not a file: give that of the public key.")
+        raise SetUpFault(f"OPERATOR_JWK names {file}, which is not a file: give the file of the public key.")
     try:
         jwk = parse(file.read_bytes(), "it")
         if isinstance(jwk, dict) and "d" in jwk:
             raise SetUpFault(
-                f"{file} holds a private key (member d), which must not leave the operator: remove d."
+                f"{file} has a private key (member d), which must stay with the operator: remove d."
             )
         public_key(jwk)
     except (OSError, Malformed) as error:
         said = error.message if isinstance(error, Malformed) else str(error.strerror)
-        raise SetUpFault(f"{file} is no public P-256 key as a JWK: {said}.") from error
+        raise SetUpFault(f"{file} is not a public P-256 key as a JWK: {said}.") from error
     return json.dumps({name: jwk[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
 
 

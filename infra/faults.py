@@ -1,7 +1,7 @@
-"""What a person at the keyboard can mend: a missing tool, a busy port, lost state.
+"""Faults that a person at the keyboard can mend: a missing tool, a busy port, lost state.
 
-Each fault is one or two sentences: what is wrong, then what to do. `main` of a command prints them without a
-traceback; anything else that goes wrong is our own bug and crashes loudly.
+Each fault is one or two sentences: the fault, then the mend. A command prints them without a traceback.
+Every other exception is a bug of ours and crashes loudly.
 """
 
 import sys
@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 
 class SetUpFault(Exception):
-    """This machine or this checkout lacks something; the message names it and its mend."""
+    """A fault of this machine or this checkout. The message names it and its mend."""
 
 
 def explained(command: Callable[[], int]) -> int:
-    """Run a command line; print a fault as its sentence and exit status 2."""
+    """Run a command, print a fault as its sentence, and return the exit status, which is 2 for a fault."""
     try:
         return command()
     except SetUpFault as fault:

@@ -1,8 +1,8 @@
-"""Completes the API on the local cloud: MiniStack 1.5.33 imports an OpenAPI body's paths, but neither its
-gateway responses nor the answers of its CORS preflights.
+"""Completes the API on the local cloud. MiniStack 1.5.33 imports the paths of an OpenAPI body, and not its
+gateway responses and CORS preflights.
 
-Both are in the template, and AWS takes them from there. Here they are put through the very calls that
-API Gateway has for them, so that a browser and a refused caller see locally what they see on AWS.
+Both are in the template, and AWS takes them from there. Here they are put with API Gateway's own calls, so
+that browsers and refused callers get the same answers as on AWS.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from typing import Any
 
 OPENAPI_RESPONSES = "x-amazon-apigateway-gateway-responses"
 OPENAPI_INTEGRATION = "x-amazon-apigateway-integration"
-# The API of a log, as the template calls it.
+# The name of a log's API in the template.
 API = "Api"
-# One page holds the whole API.
+# One page of resources is enough for the whole API.
 RESOURCES_PAGE = 500
 
 
 def complete(formation: Any, api: Any, stack: str, stage: str, parameters: Mapping[str, str]) -> None:
-    """Put what the import left out, then deploy the API again: gateway responses count from then on."""
+    """Put the gateway responses and preflights, then deploy the API again, which makes them count."""
     template = formation.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
     body = template["Resources"][API]["Properties"]["Body"]
     found = formation.describe_stack_resource(StackName=stack, LogicalResourceId=API)

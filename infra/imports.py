@@ -1,5 +1,5 @@
-"""Finds what a service imports, by reading the source: which of our modules go into its zip, and which
-libraries it names. Imports inside functions count too; those for type checkers do not. Nothing is executed.
+"""Finds the imports of a service in its source: our modules that go into its zip, and the libraries that it
+needs. Imports inside functions count, and imports for type checkers do not. No code is executed.
 """
 
 import ast
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra.faults import SetUpFault
 
-# The words about use cases; no handler reads them.
+# The file with the words about use cases, which no handler imports.
 FOR_THE_GENERATOR = "api.py"
 # The import roots of our own code, with their folders. All else but the standard library comes from wheels.
 OURS = {"carevouch": Path("shared"), "services": Path()}

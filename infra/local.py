@@ -1,8 +1,8 @@
-"""The local cloud: package, start, deploy, look after.
+"""The local cloud: its packages, start, deployment, stop and state.
 
     python -m infra.local start|stop|status|deploy|clean|url|vkey
 
-Tests and the story use `local_cloud()`; `open_cloud()` finds the one that runs already.
+Tests and the story use `local_cloud()`. `open_cloud()` finds a running cloud.
 """
 
 import argparse
@@ -25,11 +25,11 @@ from infra import ministack, package, stack
 from infra.faults import SetUpFault, explained
 from infra.stack import Cloud
 
-# Another folder may be named, to look after a cloud that is not this checkout's own.
+# Another folder may be named, for a cloud that is not this checkout's own.
 STATE = Path(os.environ.get("CAREVOUCH_STATE") or package.ROOT / ".carevouch")
-# MiniStack's own, and that of the emulators before it.
+# MiniStack's default port.
 PORT = 4566
-# As the template's: enough for one machine. `STRANDS=` and an epoch make it more.
+# The default of the template, which is enough for one machine. `STRANDS=` or an epoch gives more.
 STRANDS = 1
 OLDEST_PYTHON = (3, 11)
 
@@ -45,7 +45,8 @@ def local_cloud(
     root: Path = package.ROOT,
     say: Say = print,
 ) -> Iterator[Cloud]:
-    """A cloud of its own in `folder`, on a free port unless one is named; stopped at the end, state kept."""
+    """A cloud of its own in `folder`, on a free port unless one is named. At the end it stops and keeps its
+    state."""
     cloud = start(folder, port=port, strands=strands, root=root, detached=False, say=say)
     try:
         yield cloud
@@ -62,9 +63,9 @@ def start(
     detached: bool = True,
     say: Say = print,
 ) -> Cloud:
-    """Package, start and deploy; on state that was kept, everything is where it was left.
+    """Package, start and deploy. A cloud on kept state has all its data.
 
-    `strands` is the number of genesis; None keeps what the state has, or makes one.
+    `strands` is the number of strands in genesis. None keeps the number of the state, or makes one strand.
     """
     if sys.version_info < OLDEST_PYTHON:
         version = sys.version.split()[0]
@@ -87,27 +88,29 @@ def start(
 
 
 def port_of(text: str | None) -> int:
-    """The number in PORT=, 4566 when there is none; raises `SetUpFault` for what is no port."""
+    """The number in PORT=, or 4566; raises `SetUpFault` for any other text."""
     if not text:
         return PORT
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= ministack.LAST_PORT):
         raise SetUpFault(
-            f"PORT={text} is no port: give a number from 1 to {ministack.LAST_PORT}, as in PORT={PORT}."
+            f"PORT={text} is not a port: give a number from 1 to {ministack.LAST_PORT}, as in PORT={PORT}."
         )
     return int(text)
 
 
 def strands_of(text: str | None) -> int | None:
-    """The number in STRANDS=, None when there is none; raises `SetUpFault` for what the template refuses."""
+    """The number in STRANDS=, or None; raises `SetUpFault` for a number that the template refuses."""
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MAX_STRANDS):
-        raise SetUpFault(f"STRANDS={text} is no number of strands: give 1 to {MAX_STRANDS}, as in STRANDS=4.")
+        raise SetUpFault(
+            f"STRANDS={text} is not a number of strands: give 1 to {MAX_STRANDS}, as in STRANDS=4."
+        )
     return int(text)
 
 
 def open_cloud(folder: Path = STATE) -> Cloud:
-    """The cloud that runs on this folder; raises `SetUpFault` if none does."""
+    """The running cloud of this folder; raises `SetUpFault` if none runs."""
     process, card = ministack.running(folder), folder / "cloud.json"
     if process is None or not card.exists():
         raise SetUpFault("The local cloud is not running: `make run` starts it.")
@@ -116,7 +119,7 @@ def open_cloud(folder: Path = STATE) -> Cloud:
 
 
 def redeploy(folder: Path = STATE, *, policy: str = "", root: Path = package.ROOT, say: Say = print) -> Cloud:
-    """Bring changed code and template to the running cloud."""
+    """Deploy the changed code and template to the running cloud."""
     process = ministack.running(folder)
     if process is None:
         raise SetUpFault("The local cloud is not running: `make run` starts it.")
@@ -126,7 +129,7 @@ def redeploy(folder: Path = STATE, *, policy: str = "", root: Path = package.ROO
 
 
 def add_witness(cloud: Cloud, name: str, *, root: Path = package.ROOT, say: Say = print) -> str:
-    """Deploy a witness that audits this cloud's log, in a stack of its own; returns the address it has."""
+    """Deploy a witness that audits this cloud's log, in a stack of its own, and return its address."""
     origin = f"{cloud.origin}/{SUPER}"
     line = f"{parse_vkey(log_key(cloud)).named(origin).vkey} {cloud.base_url}/ledger audit\n"
     packages = package.build("local", root=root, say=say)
@@ -134,9 +137,9 @@ def add_witness(cloud: Cloud, name: str, *, root: Path = package.ROOT, say: Say 
 
 
 def log_key(cloud: Cloud) -> str:
-    """The vkey of the cloud's log, out of its genesis: what people pin.
+    """The vkey of the cloud's log, from its genesis, which people pin.
 
-    Taking it from the log itself is for trying out; in earnest it reaches you another way, once.
+    To take it from the log itself is only for trials. A real vkey must reach you once in another way.
     """
     with urlopen(f"{cloud.base_url}/ledger/genesis", timeout=10) as answer:  # noqa: S310 - our own address
         note = answer.read().decode("utf-8")
@@ -145,21 +148,22 @@ def log_key(cloud: Cloud) -> str:
 
 
 def clean(folder: Path = STATE) -> None:
-    """Stop the cloud and throw its state away."""
+    """Stop the cloud and remove its state."""
     ministack.stop(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _agreed(folder: Path, wanted: int | None) -> int:
-    """The strands to deploy with. Those of a genesis that exists never change, so another wish is refused."""
+    """The number of strands to deploy. That of an existing genesis never changes, so another number is
+    refused."""
     card = folder / "cloud.json"
     if not card.exists():
         return wanted or STRANDS
     kept = int(json.loads(card.read_text()).get("strands", STRANDS))
     if wanted not in (None, kept):
         raise SetUpFault(
-            f"STRANDS={wanted} does not fit: genesis here says {kept}. `carevouch epoch` orders more for the "
-            "log that is here, `make clean` makes way for another one."
+            f"STRANDS={wanted} does not fit: genesis here has {kept}. `carevouch epoch` orders more for the "
+            "log that is here. `make clean` removes it, so that a new log can begin."
         )
     return kept
 
@@ -195,7 +199,7 @@ def _deploy(
 
 
 def _operator(folder: Path) -> dict[str, str]:
-    """The private key of this cloud's operator, made on first use. In production it never is on a server."""
+    """The private key of this cloud's operator, made at first use. In production it is never on a server."""
     from cryptography.hazmat.primitives.asymmetric import ec
 
     path = folder / "operator.jwk.json"
@@ -222,7 +226,7 @@ def _status(folder: Path) -> int:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line, and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.local", description="The local cloud of this checkout."
     )

@@ -1,9 +1,9 @@
-"""The local cloud as a process: MiniStack (PyPI, MIT), one child that is API Gateway, Lambda, DynamoDB with
+"""The process of the local cloud: MiniStack (PyPI, MIT). One child is API Gateway, Lambda, DynamoDB with
 streams, KMS, S3, SQS and schedules.
 
-It keeps its state in memory and writes it at a clean shutdown only. After a kill its tables go back to the
-last clean stop while its buckets do not, so a start after a kill is refused, with the mend, instead of
-serving a log whose head is older than its tiles. infra/README.md lists what else differs from AWS.
+It keeps its state in memory and writes it only at a clean shutdown. After a kill its tables go back to the
+last clean stop, and its buckets do not. Then a log's head would be older than its tiles. So a start after a
+kill is refused, with the mend. infra/README.md lists the other differences from AWS.
 """
 
 import importlib.util
@@ -25,13 +25,14 @@ from infra.faults import SetUpFault
 
 HOST = "127.0.0.1"
 SERVER = Path(__file__).resolve().with_name("server.py")
-# Where the functions' zips are unpacked, for this cloud and those to come.
+# The folder into which the functions' zips are unpacked, for this cloud and later ones.
 UNPACKED = SERVER.parent.parent / "build" / "local" / "unpacked"
 LAST_PORT = 65_535
 START_SECONDS = 60
-# Everything in memory is written as JSON at the end: seconds, for a few hundred megabytes.
+# At the end all memory is written as JSON, which takes seconds for a few hundred megabytes.
 STOP_SECONDS = 60
-# What the server and its functions inherit: nothing of the caller's own settings or credentials.
+# The variables that the server and its functions inherit. The caller's settings and credentials are not
+# among them.
 INHERITED = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH")
 
 
@@ -44,12 +45,12 @@ class Process:
 
     @property
     def endpoint_url(self) -> str:
-        """Where the AWS APIs are."""
+        """The URL of the AWS APIs."""
         return f"http://{HOST}:{self.port}"
 
 
 def free_port() -> int:
-    """A port that nobody listens on right now."""
+    """A port on which no process listens now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -60,21 +61,21 @@ def _next(port: int) -> int:
 
 
 def is_busy(port: int) -> bool:
-    """Whether something listens on the port already."""
+    """Whether a process listens on the port."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
 
 
 def start(folder: Path, port: int, *, detached: bool) -> Process:
-    """Start on the state in `folder`; returns when it answers.
+    """Start on the state in `folder`, and return when the server answers.
 
-    `detached` lets it outlive this process. Raises `SetUpFault` for a busy port, lost state, a missing tool
-    or a server that does not come up.
+    `detached` lets it outlive this process. Raises `SetUpFault` for a busy port, lost state, a missing tool,
+    or a server that does not answer.
     """
     _refuse_lost_state(folder)
     if importlib.util.find_spec("ministack") is None:
         raise SetUpFault(
-            "MiniStack is missing, which is the local cloud: use the Makefile's verbs, which install it."
+            "MiniStack, the local cloud, is missing: use the Makefile's verbs, which install it."
         )
     if is_busy(port):
         raise SetUpFault(
@@ -83,29 +84,38 @@ def start(folder: Path, port: int, *, detached: bool) -> Process:
     shutil.rmtree(folder / "tmp", ignore_errors=True)
     for name in ("state", "s3", "tmp"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    with (folder / "ministack.log").open("ab") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-P", str(SERVER), str(folder.resolve())],
-            env=_environment(folder, port),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=detached,
-        )
-    process = Process(child.pid, port)
-    _marker(folder).write_text(json.dumps({"pid": child.pid, "port": port}))
-    _wait_until_healthy(process, child, folder)
-    # From here the process is known by its id alone, also to others that may stop it. Without a parent that
-    # waits it would stay behind as a zombie; without the return code Popen would warn of a child left behind.
+    child: subprocess.Popen[bytes] | None = None
+    try:
+        with (folder / "ministack.log").open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-P", str(SERVER), str(folder.resolve())],
+                env=_environment(folder, port),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=detached,
+            )
+        process = Process(child.pid, port)
+        _marker(folder).write_text(json.dumps({"pid": child.pid, "port": port}))
+        _wait_until_healthy(process, child, folder)
+    except BaseException:
+        # End the child after Ctrl-C too, which a detached child does not receive.
+        if child is not None:
+            child.kill()
+            child.wait()
+        _marker(folder).unlink(missing_ok=True)
+        raise
+    # From here the process is known only by its id, also to others that may stop it. Without a parent that
+    # waits for it, it would become a zombie. Without a return code, Popen would warn of a lost child.
     threading.Thread(target=os.waitpid, args=(child.pid, 0), daemon=True).start()
     child.returncode = 0
     return process
 
 
 def stop(folder: Path) -> bool:
-    """Stop the process of this folder, letting it write its state; False if none was running.
+    """Stop the process of this folder, which writes its state; False if none was running.
 
-    Also one that is too busy to answer: left alone, it would outlive the folder that knows of it.
+    A process that is too busy to answer is stopped too. Otherwise it would outlive its folder.
     """
     process = _process(folder)
     if process is None:
@@ -138,7 +148,7 @@ def _process(folder: Path) -> Process | None:
 
 
 def _environment(folder: Path, port: int) -> dict[str, str]:
-    """MiniStack's switches. AUTH makes it enforce the functions' roles: a missing permission shows here."""
+    """MiniStack's settings. With AUTH it enforces the functions' roles, so a missing permission shows."""
     return {name: os.environ[name] for name in INHERITED if name in os.environ} | {
         "AUTH": "true",
         "AWS_ACCESS_KEY_ID": "test",
@@ -160,19 +170,12 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
 
 def _wait_until_healthy(process: Process, child: "subprocess.Popen[bytes]", folder: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    try:
-        while not _is_healthy(process):
-            if child.poll() is not None or time.monotonic() > deadline:
-                raise SetUpFault(
-                    f"The local cloud did not start; its last words are in {folder / 'ministack.log'}."
-                )
-            time.sleep(0.05)
-    except BaseException:
-        # Also when somebody presses Ctrl-C: a detached child would not hear of it.
-        child.kill()
-        child.wait()
-        _marker(folder).unlink(missing_ok=True)
-        raise
+    while not _is_healthy(process):
+        if child.poll() is not None or time.monotonic() > deadline:
+            raise SetUpFault(
+                f"The local cloud did not start: read its last lines in {folder / 'ministack.log'}."
+            )
+        time.sleep(0.05)
 
 
 def _is_healthy(process: Process) -> bool:
@@ -184,12 +187,12 @@ def _is_healthy(process: Process) -> bool:
 
 
 def _is_of(folder: Path, pid: int) -> bool:
-    """Whether the process lives and is this folder's: ids are used again, by programs that are not ours."""
+    """Whether the process runs and belongs to this folder. Other programs may get the same id later."""
     return _command(pid).endswith(f"{SERVER.name} {folder.resolve()}")
 
 
 def _command(pid: int) -> str:
-    """The command line of a process; empty when it has ended, zombies included."""
+    """The command line of a process; empty if it has ended or is a zombie."""
     if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
@@ -200,7 +203,8 @@ def _command(pid: int) -> str:
 
 
 def _refuse_lost_state(folder: Path) -> None:
-    """State is written at a clean stop only, so its files are newer than the marker that a start leaves."""
+    """Raise `SetUpFault` if the last run was killed. After a clean stop the state is newer than the start's
+    marker."""
     marker = _marker(folder)
     if not marker.exists():
         return
@@ -211,8 +215,8 @@ def _refuse_lost_state(folder: Path) -> None:
         marker.unlink()
         return
     raise SetUpFault(
-        "The local cloud was ended without a clean stop, so its tables lost what its log still has: "
-        "`make clean` throws that state away, then run again."
+        "The local cloud was killed, so its tables lost rows that its log still has: "
+        "run `make clean`, which removes that state, and start again."
     )
 
 

@@ -35,26 +35,26 @@ from infra.imports import source_files
 
 ROOT = Path(__file__).resolve().parent.parent
 Target = Literal["local", "aws"]
-# Bump when this file changes what goes into a zip; the cache keys start with it.
+# Raise this number when this file changes the content of a zip. The keys of the cache begin with it.
 RECIPE = "4"
 # Lambda's own limit is 250 MB unpacked; ours keeps a cold start below a second.
 MAX_ZIP_BYTES = 16_000_000
-# Fast packing for this host leaves them larger.
+# The zips for this host are packed fast, and so are larger.
 MAX_LOCAL_ZIP_BYTES = 30_000_000
-# What the runtime brings. Overrides that can never apply take them out of every resolution.
+# The libraries of the runtime. Overrides that never apply remove them from every resolution.
 SUPPLIED = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
-# The two files of Chalice that a handler needs; the rest is its command line (91 kB of 71 MB).
+# The two files of Chalice that a handler needs, 91 kB. The rest, of 71 MB, is its command line.
 CHALICE_FILES = ("chalice/__init__.py", "chalice/app.py")
-# Zip knows no time before 1980, and a real one would change the bytes at every build.
+# A zip has no time before 1980, and the real time would change the bytes at every build.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-# What goes over no network is not worth the time that it takes to make it small.
+# A local zip crosses no network, so it is not worth the time to compress it well.
 LEVELS: dict[Target, int] = {"local": 1, "aws": 6}
 LEFT_OUT = (".pyi", "/tests/", "README.md", ".lock", "/bin/")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What one service's zip is made of."""
+    """The recipe of one service's zip: the service, its libraries and its data."""
 
     service: str
     requires: tuple[str, ...]
@@ -78,7 +78,7 @@ def build(
     root: Path = ROOT,
     say: Callable[[str], None] = print,
 ) -> dict[str, Path]:
-    """The zip of each service (all when none is named); builds only those whose inputs changed."""
+    """The zip of each named service, or of all. A zip is built only if its inputs changed."""
     declared = recipes(root)
     out = root / "build" / target
     with _alone(out):
@@ -144,7 +144,8 @@ def _library_key(recipe: Recipe, target: Target, root: Path) -> str:
 
 
 def interpreter_for(recipe: Recipe, target: Target) -> str | None:
-    """The Python that compiles for the target: this one, or one of the template's version."""
+    """The Python that compiles for the target: this one for the host, or one of the template's version for
+    AWS."""
     return sys.executable if target == "local" else bytecode.interpreter(recipe.python, _uv_tool())
 
 
@@ -155,7 +156,7 @@ def _files_below(folder: Path) -> dict[str, Path]:
 
 
 def _libraries(recipe: Recipe, target: Target, root: Path, out: Path, python: str | None) -> dict[str, Path]:
-    """Path in the zip -> file, of every library; installed once per set of requirements."""
+    """The libraries' files by their paths in the zip. Each set of requirements is installed once."""
     folder = out / "libraries" / _library_key(recipe, target, root)
     if not folder.exists():
         part = folder.with_suffix(".part")
@@ -201,7 +202,7 @@ def _install(recipe: Recipe, target: Target, root: Path, folder: Path) -> None:
 def _platform(recipe: Recipe, target: Target) -> list[str]:
     if target == "local":
         return ["--python", sys.executable]
-    # Amazon Linux 2023 has glibc 2.34; wheels only, because nothing can be compiled for another machine.
+    # Amazon Linux 2023 has glibc 2.34. Only wheels are used, because no code can be compiled here for arm64.
     return [
         "--python-platform",
         "aarch64-manylinux_2_34",
@@ -216,7 +217,7 @@ def _uv_tool() -> str:
     tool = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if tool is None:
         raise SetUpFault(
-            "uv is missing, which installs the libraries of a package: run `make` verbs, which set it up."
+            "uv is missing, which installs the libraries of a zip: use the Makefile's verbs, which set it up."
         )
     return tool
 
@@ -224,7 +225,7 @@ def _uv_tool() -> str:
 def _uv(*arguments: str) -> None:
     done = subprocess.run([_uv_tool(), *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SetUpFault(f"the libraries of a package could not be installed; uv says: {done.stderr.strip()}")
+        raise SetUpFault(f"uv could not install the libraries of a zip: {done.stderr.strip()}")
 
 
 def _write(path: Path, files: dict[str, Path], level: int) -> None:
@@ -239,7 +240,7 @@ def _write(path: Path, files: dict[str, Path], level: int) -> None:
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
-    """Let one process build at a time: test workers start together."""
+    """Let only one process build at a time, because test workers start together."""
     out.mkdir(parents=True, exist_ok=True)
     with (out / ".building").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -247,7 +248,7 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m infra.package", description="Build one zip per service.")
     parser.add_argument(
         "--for",

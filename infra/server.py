@@ -1,17 +1,17 @@
-"""MiniStack 1.5.33, started with four of its differences to AWS mended.
+"""Starts MiniStack 1.5.33, and mends four of its differences from AWS.
 
-- **Binary answers.** API Gateway decodes them whenever the API's binary types hold `*/*`, whatever the
-  request says that it takes; MiniStack does so only for a request that has an Accept header, and hands base64
-  to all others. A mirror of the log that sends no Accept must see the same bytes here as on AWS.
-- **Batches of SQS.** IAM knows no actions for them: whoever may send a message may send ten. MiniStack asks
-  for `sqs:SendMessageBatch`, which no policy on AWS can name, and so no message would ever reach the inbox.
-- **The batching window of streams.** MiniStack calls a function for each record or two, and the inbox would
-  fill with messages of one key.
-- **Zips.** MiniStack unpacks a function's zip for each process of it. Here all processes with the same zip
-  share one folder, as environments share what Lambda unpacked. Later clouds find it there too, the next
-  `make run` and each cloud of a test: their functions answer seconds earlier.
+- **Binary answers.** API Gateway decodes them if the API's binary types have `*/*`, for every Accept header.
+MiniStack does so only for a request with an Accept header, and answers others in base64. A mirror that sends
+no Accept header must get the same bytes here as on AWS.
+- **Batches of SQS.** IAM has no actions for them: a role that may send a message may send ten. MiniStack
+asks for `sqs:SendMessageBatch`, which no policy on AWS can name, so no message would reach the inbox.
+- **The batching window of streams.** MiniStack calls a function for one or two records, so the inbox would
+fill with messages of one key.
+- **Zips.** MiniStack unpacks a function's zip for each of its processes. Here all processes with the same
+zip share one folder. Later clouds use it too, those of the next `make run` and of tests, and their functions
+answer seconds earlier.
 
-Its folder stands on the command line, so that a stop ends the process of that folder and no other.
+The folder is on the command line, so that a stop ends only the process of that folder.
 """
 
 import fcntl
@@ -29,18 +29,18 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 ANY = "*/*"
-# MiniStack's own functions, some of them private, all pinned with the release.
+# Functions of MiniStack, some of them private. Their release is pinned.
 MATCHES, ACTION, POLL = "_media_type_matches", "extract_iam_action", "_poll_dynamodb_streams"
 ZIPS = "zipfile"
 SQS, BATCH = "sqs:", "Batch"
-# The template's MaximumBatchingWindowInSeconds, held equal by a test.
+# The template's MaximumBatchingWindowInSeconds; a test compares the two.
 WINDOW_SECONDS = 1
-# Where zips are unpacked, said in the environment, and how many stay there, 40 MB each, as the code changes.
+# The variable with the folder of unpacked zips, and the number of them that stay there, of 40 MB each.
 UNPACKED, KEPT = "CAREVOUCH_UNPACKED", 12
 
 
 def main() -> None:
-    """Serve until told to stop; the settings come from the environment."""
+    """Serve until a signal stops the process. The settings come from the environment."""
     from ministack import app  # type: ignore[import-untyped]
     from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-untyped]
     from ministack.services import apigateway_v1, lambda_svc  # type: ignore[import-untyped]
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def matching(theirs: Any) -> Any:
-    """MiniStack's test of a media type, in which `*/*` among the binary types matches a missing one too."""
+    """MiniStack's test of a media type, with `*/*` among the binary types for a missing type too."""
 
     def matches(media_type: str | None, binary_types: Sequence[str]) -> bool:
         return ANY in binary_types or bool(theirs(media_type, binary_types))
@@ -63,7 +63,7 @@ def matching(theirs: Any) -> Any:
 
 
 def single(theirs: Any) -> Any:
-    """MiniStack's finding of a call's IAM action, in which a batch of SQS needs what one message needs."""
+    """MiniStack's IAM action of a call, in which a batch of SQS needs the action of one message."""
 
     def action(*call: Any, **named: Any) -> str | None:
         found: str | None = theirs(*call, **named)
@@ -73,7 +73,7 @@ def single(theirs: Any) -> Any:
 
 
 def windowed(theirs: Any, now: Callable[[], float] = time.monotonic) -> Any:
-    """MiniStack's look at the streams, which takes records once a window; says whether there were any."""
+    """MiniStack's poll of the streams, once a window. It returns whether there were any records."""
     last = -float(WINDOW_SECONDS)
 
     def poll() -> bool:
@@ -88,13 +88,13 @@ def windowed(theirs: Any, now: Callable[[], float] = time.monotonic) -> Any:
 
 
 def shared(home: Path, theirs: Any) -> Any:
-    """MiniStack's `zipfile`, whose archives are unpacked in `home` once, and from then on are links to it."""
+    """MiniStack's `zipfile`, which unpacks each archive once in `home`, and makes links to it afterwards."""
 
     class SharedZip(zipfile.ZipFile):
-        """An archive of which each content has one folder, for all clouds."""
+        """An archive whose content has one folder for all clouds."""
 
         def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
-            """Make `path`, which is an empty folder, a link to where this is unpacked."""
+            """Replace `path`, an empty folder, by a link to the unpacked archive."""
             digest = hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
             folder = home / digest[:16]
             with _alone(home):
@@ -116,7 +116,7 @@ def shared(home: Path, theirs: Any) -> Any:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """While this holds, no other thread and no other cloud unpacks or forgets."""
+    """Lock the folder against other threads and other clouds."""
     home.mkdir(parents=True, exist_ok=True)
     with home.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

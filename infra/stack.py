@@ -1,4 +1,4 @@
-"""Deploys template.yaml, the same that goes to AWS, to a CloudFormation endpoint of this machine."""
+"""Deploys template.yaml, as AWS gets it, to a CloudFormation endpoint of this machine."""
 
 import contextlib
 import hashlib
@@ -19,20 +19,20 @@ from infra.faults import SetUpFault
 
 STACK, WITNESS_STACK = "carevouch", "carevouch-witness"
 STAGE = "local"
-# MiniStack gives the API this id when the stack carries the tag, so its address is known before it exists.
+# With this tag on the stack, MiniStack gives the API this id, so its address is known in advance.
 API_ID = "carevouch"
 API_ID_TAG = "ms-custom-id"
 REGION = "eu-central-1"
 PACKAGES = "carevouch-packages"
 ORIGIN = "log.carevouch.local/carevouch"
 DEPLOY_SECONDS = 120
-# As the one-minute schedule sends it.
+# The event of the one-minute schedule.
 WAKE_UP = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
 
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A deployed Carevouch: what a test or the story needs to talk to it, and to look behind it."""
+    """A deployed Carevouch, with its addresses, tables, buckets and functions, for tests and the story."""
 
     base_url: str
     endpoint_url: str
@@ -70,7 +70,7 @@ class Cloud:
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the account's administrator, whom no role bounds."""
+        """A boto3 client with the rights of the account's administrator."""
         return boto3.client(
             service,  # type: ignore[call-overload]  # any service by name
             endpoint_url=self.endpoint_url,
@@ -81,7 +81,7 @@ class Cloud:
         )
 
     def environment(self) -> dict[str, str]:
-        """The variables with which any SDK or tool reaches this cloud."""
+        """The environment variables with which an SDK or tool reaches this cloud."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_DEFAULT_REGION": self.region,
@@ -90,15 +90,15 @@ class Cloud:
         }
 
     def seal(self) -> Any:
-        """Run the sealer now, as its schedule would; returns what it answered."""
+        """Run the sealer now, as its schedule does, and return its answer."""
         return self._invoke(self.outputs["SealerFunction"])
 
     def open_epoch(self, order: str) -> None:
-        """Hand the sealer the operator's order to open an epoch, as `carevouch epoch` prints it."""
+        """Give the sealer the operator's order to open an epoch, as `carevouch epoch` prints it."""
         self._invoke(self.outputs["SealerFunction"], {"open_epoch": order.strip()})
 
     def export(self, start: str, end: str, prefix: str = "") -> Any:
-        """Have the blocks of a span of time exported into the exports bucket; returns what was answered."""
+        """Export the blocks of a span of time into the exports bucket, and return the answer."""
         request = {"from": start, "to": end, "prefix": prefix}
         return self._invoke(self.outputs["ExporterFunction"], request)
 
@@ -107,7 +107,7 @@ class Cloud:
         return self._invoke(self.outputs["SweeperFunction"])
 
     def log_lines(self) -> Iterator[str]:
-        """Every line that every function has logged."""
+        """All log lines of all functions."""
         logs = self.client("logs")
         for group in self.outputs["LogGroups"].split(","):
             for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
@@ -131,10 +131,10 @@ def deploy(
     policy: str = "",
     say: Callable[[str], None],
 ) -> Cloud:
-    """Create or update the stack, then wake the sealer once, which writes genesis where there is none.
+    """Create or update the stack, then run the sealer once, which writes genesis if there is none.
 
-    `strands` counts for a genesis that is yet to be made; to a log that exists, an epoch adds more. `policy`
-    names the witnesses of the super-log.
+    `strands` counts only for a new genesis; an epoch adds strands to an existing log. `policy` names the
+    witnesses of the super-log.
     """
     base_url = _url(endpoint_url, API_ID)
     cloud = Cloud(base_url, endpoint_url, {}, operator_jwk)
@@ -149,9 +149,9 @@ def deploy(
 
 
 def deploy_witness(cloud: Cloud, template: Path, packages: Mapping[str, Path], name: str, logs: str) -> str:
-    """Create or update a witness, in a stack of its own beside the log; returns its address for policies.
+    """Create or update a witness in a stack of its own beside the log, and return its address for policies.
 
-    `logs` are those that it knows, as `WatchedLogs` in the template has them.
+    `logs` are the logs that it knows, in the form of `WatchedLogs` in the template.
     """
     parameters = {
         "Parts": "witness",
@@ -180,9 +180,9 @@ def _parameters(base_url: str, operator_jwk: Mapping[str, str], strands: int) ->
         "Strands": str(strands),
         "DeletionProtection": "false",
         "RequireTls": "false",
-        # Its KMS knows Ed25519 and no ML-DSA.
+        # Its KMS has Ed25519 keys and no ML-DSA keys.
         "MldsaKeyKind": "wrapped",
-        # One machine is its own limit; a story or a load test shall not meet the throttle of production.
+        # One machine is a limit of its own. A story or a load test must not meet the throttle of production.
         "ThrottleRate": "10000",
         "ThrottleBurst": "5000",
         "CorsOrigin": "*",
@@ -190,7 +190,7 @@ def _parameters(base_url: str, operator_jwk: Mapping[str, str], strands: int) ->
 
 
 def _upload(cloud: Cloud, template: Path, packages: Mapping[str, Path]) -> str:
-    """What `sam deploy` does: the zips go to S3 under their hash, the template that names them there too."""
+    """Upload the zips to S3 under their hashes, and the template that names them, as `sam deploy` does."""
     s3 = cloud.client("s3")
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=PACKAGES, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -200,7 +200,7 @@ def _upload(cloud: Cloud, template: Path, packages: Mapping[str, Path]) -> str:
         key = f"{service}-{hashlib.sha256(body).hexdigest()[:16]}.zip"
         s3.put_object(Bucket=PACKAGES, Key=key, Body=body)
         text = text.replace(f"CodeUri: build/aws/{service}.zip", f"CodeUri: s3://{PACKAGES}/{key}")
-    # CloudFormation takes 51,200 bytes in the request itself, 1 MB from a bucket.
+    # CloudFormation takes 51,200 bytes in the request, and 1 MB from a bucket.
     s3.put_object(Bucket=PACKAGES, Key="template.yaml", Body=text.encode())
     return f"{cloud.endpoint_url}/{PACKAGES}/template.yaml"
 
@@ -225,7 +225,7 @@ def _apply(
                 raise
     stack = _settled(formation, name)
     if stack["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-        # MiniStack replaces an API whose routes changed, and cannot give the new one the id of the old.
+        # MiniStack replaces an API whose routes changed, and cannot give the new one the old id.
         events = formation.describe_stack_events(StackName=name)["StackEvents"]
         failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
         first = failed[-1] if failed else events[0]

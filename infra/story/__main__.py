@@ -1,8 +1,8 @@
 """`python -m infra.story run|demo`: start the local cloud, play the story on it, and report.
 
-`run` leaves the cloud running on `.carevouch/` and, when the story was played there before, checks that
-everything is still there instead of playing it again. `demo` plays on a cloud of its own, in a folder of its
-own, and leaves nothing but the files that prove it.
+`run` leaves the cloud running on `.carevouch/`. If the story was played there before, it checks that all
+records are still there, and does not play it again. `demo` plays on a cloud of its own, in a folder of its
+own, and leaves only the files of the proofs.
 """
 
 import argparse
@@ -35,7 +35,7 @@ DEMO_FILES = ROOT / "build" / "demo"
 
 
 def main() -> int:
-    """The command line; 0 when every scene came true."""
+    """Run the command line; 0 if every scene had its expected result."""
     parser = argparse.ArgumentParser(prog="python -m infra.story", description=__doc__)
     parser.add_argument("verb", choices=["run", "demo"])
     parser.add_argument("--data", default=os.environ.get("DATA") or None, help="folder of FHIR R4 Bundles")
@@ -47,13 +47,13 @@ def main() -> int:
         else:
             _run(chosen.data)
     except Surprise as surprise:
-        print(f"carevouch: the story did not come true: {surprise}", file=sys.stderr)
+        print(f"carevouch: the story failed: {surprise}", file=sys.stderr)
         return 1
     return 0
 
 
 def _demo(bundles: list[Records], files: Path) -> None:
-    # The proofs stay, or the command that the report ends with would verify nothing.
+    # The proofs stay, because the command at the end of the report verifies one of them.
     shutil.rmtree(files / "proofs", ignore_errors=True)
     with (
         tempfile.TemporaryDirectory(prefix="carevouch-demo-") as folder,
@@ -84,7 +84,7 @@ def _run(data: str | None) -> None:
 
 
 def refuse_other_data(data: str | None, before: dict[str, Any] | None) -> None:
-    """A state holds one story: raises `SetUpFault` when DATA= names another folder than its own."""
+    """Raise `SetUpFault` if DATA= names another folder than that of the story in this state."""
     if data and before and before.get("data") != str(Path(data).resolve()):
         data_before = before.get("data") or "other records"
         raise SetUpFault(
@@ -164,7 +164,7 @@ def register_contract(stage: Stage, patients: list[Records]) -> StoryAct:
 
 
 def check_again(cloud: Cloud, before: dict[str, object], state: Path) -> None:
-    """State survives a restart: read everything again with the kept keys, verify every kept proof again."""
+    """Read all records again with the kept keys, and verify every kept proof again."""
     print("the story was played on this state before; checking that all of it is still there")
     http, keys = Http(cloud.base_url), Keys(state / "keys")
     patients = before["patients"]

@@ -1,8 +1,8 @@
-"""The patient records that the story plays with: every FHIR R4 Bundle below a folder, plain or gzipped.
+"""The patient records of the story: every FHIR R4 Bundle below a folder, plain or gzipped.
 
-Batches (a directory of organisations and practitioners) come first, because transactions refer to what they
-hold. What cannot be played is named with its reason and left out: nothing is dropped in silence. The reasons
-are the server's own, from the same code, so that a folder is judged before the cloud starts.
+Batches, which hold directories of organisations and practitioners, come first, because transactions refer to
+them. A file that cannot be posted is named with the reason and left out. The reasons come from the server's
+own code, so a folder is judged before the cloud starts.
 """
 
 import gzip
@@ -22,17 +22,17 @@ SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 ENDINGS = (".json", ".json.gz")
 
 Say = Callable[[str], None]
-# What a conditional reference asks for: type, system and value of an identifier.
+# The target of a conditional reference: type, system and value of an identifier.
 Asked = tuple[str, str, str]
 
 
 class Unplayable(Exception):
-    """A file that the story cannot post; the message says why, without a word of its contents."""
+    """A file that the story cannot post. The message says why, without any of its content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """One file: its Bundle as sent and as read; every entry has a resource with a type."""
+    """One file: its Bundle as bytes and parsed. Every entry has a resource with a type."""
 
     name: str
     raw: bytes
@@ -45,11 +45,11 @@ class Records:
 
     @property
     def patient(self) -> dict[str, Any] | None:
-        """The Patient in it, or None for a directory."""
+        """The Patient in the Bundle, or None for a directory."""
         return next((item for item in self.resources if item["resourceType"] == "Patient"), None)
 
     def counts(self) -> dict[str, int]:
-        """How many resources of each type."""
+        """The number of resources of each type."""
         counts: dict[str, int] = {}
         for resource in self.resources:
             counts[resource["resourceType"]] = counts.get(resource["resourceType"], 0) + 1
@@ -57,23 +57,23 @@ class Records:
 
 
 def read_folder(folder: Path, say: Say = print) -> list[Records]:
-    """All Bundles below `folder`, batches first; says what it leaves out, and why.
+    """All Bundles below `folder`, batches first. It prints each file that it leaves out, and why.
 
-    Raises `SetUpFault` where no Bundle with a Patient is left.
+    Raises `SetUpFault` if no Bundle with a Patient is left.
     """
     read = list(_readable(folder, say))
     held = set(_held(records for records in read if records.patient is None))
     found = [records for records in read if _complete(records, held, say)]
     if not any(records.patient for records in found):
         raise SetUpFault(
-            f"{folder} holds no FHIR R4 Bundle with a Patient that can be played (*.json or *.json.gz, batch "
+            f"{folder} has no FHIR R4 Bundle with a Patient that can be posted (*.json or *.json.gz, batch "
             "or transaction): name another DATA=."
         )
     return sorted(found, key=lambda records: (records.bundle["type"] != "batch", records.name))
 
 
 def choose_folder(named: str | None, beside: Path) -> Path:
-    """The folder of DATA=, else the data beside the project where there is some, else our own sample."""
+    """The folder of DATA=, or the data beside the project, or our own sample."""
     if named:
         if not Path(named).is_dir():
             raise SetUpFault(f"DATA={named} is not a folder.")
@@ -116,7 +116,7 @@ def _check(bundle: Any) -> None:
 
 
 def _complete(records: Records, held: set[Asked], say: Say) -> bool:
-    """Whether all that its conditional references ask for is in some directory of the folder."""
+    """Whether the directories of the folder have every target of its conditional references."""
     missing = {asked for asked in _asked(records) if asked not in held}
     if missing:
         types = ", ".join(sorted({type_ for type_, _, _ in missing}))
@@ -135,7 +135,7 @@ def _asked(records: Records) -> Iterator[Asked]:
                 try:
                     yield (str(target.type), *references.identifier_query(target))
                 except Invalid:
-                    # Another condition than an identifier: the server has the words for that.
+                    # A condition that is not an identifier; the server refuses it in its own words.
                     continue
 
 

@@ -1,4 +1,5 @@
-"""An HTTP client of one party: it signs its own assertions, renews its token, never sees another's key."""
+"""The HTTP client of one party. It signs its own assertions, renews its token, and never sees another
+party's key."""
 
 import http.client
 import json
@@ -14,12 +15,12 @@ from carevouch.kernel.jws import KeyInMemory, sign
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TIMEOUT_SECONDS = 60
-# A token lives five minutes; one that is nearly over is not started with.
+# A token lives five minutes. No request begins with a token that has nearly expired.
 RENEW_SECONDS = 240
 
 
 class Surprise(Exception):
-    """An answer that the story did not expect: the story has failed, and says where."""
+    """An answer that the story did not expect. The story fails with its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Answer:
         return json.loads(self.body)
 
     def said(self) -> str:
-        """What a refusal says to people: an OperationOutcome's or problem's own words, else how it begins."""
+        """The text of a refusal: that of an OperationOutcome or a problem, or the beginning of the body."""
         try:
             value = self.json()
         except ValueError:
@@ -49,7 +50,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Http:
-    """Requests to one base URL; counts them, and keeps every answer that refused something."""
+    """Requests to one base URL. It counts them, and keeps every refusal."""
 
     base_url: str
     calls: int = 0
@@ -58,7 +59,7 @@ class Http:
     def call(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> Answer:
-        """Make one request; `path` may be absolute, as in a next link."""
+        """Make a request. `path` may be an absolute URL, as in a next link."""
         url = urlsplit(path if path.startswith("http") else f"{self.base_url}{path}")
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
         connection = kind(url.netloc, timeout=TIMEOUT_SECONDS)
@@ -78,7 +79,7 @@ class Http:
 
 @dataclass(slots=True)
 class Party:
-    """Somebody with a client id and a key."""
+    """A party with a client id and a key."""
 
     name: str
     http: Http
@@ -89,13 +90,13 @@ class Party:
     _until: float = field(default=0.0)
 
     def token(self) -> str:
-        """A token, renewed when it is nearly over."""
+        """A token, which is renewed shortly before it expires."""
         if time.monotonic() > self._until:
             self._token, self._until = self._fetch(), time.monotonic() + RENEW_SECONDS
         return self._token
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """A request with this party's token; a dict is sent as FHIR JSON, decimals as they are."""
+        """A request with this party's token. A dict is sent as FHIR JSON, with its decimals unchanged."""
         sent = {"Authorization": f"Bearer {self.token()}", "Accept": "application/fhir+json"}
         if body is not None:
             sent["Content-Type"] = "application/fhir+json"
@@ -103,7 +104,7 @@ class Party:
         return self.http.call(method, path, raw, {**sent, **headers})
 
     def expect(self, status: int, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """The same, when only `status` will do; raises `Surprise`."""
+        """As `call`; raises `Surprise` for another status than `status`."""
         answer = self.call(method, path, body, **headers)
         if answer.status != status:
             raise Surprise(

@@ -1,7 +1,8 @@
 """The files that prove each act: an opening from the patient's or insurer's own access, a proof from the
 public log.
 
-Whoever holds both, genesis and the log's key needs no network and no trust in the operator to check them.
+With both files, genesis and the log's key, anyone can check the act without a network and without trust in
+the operator.
 """
 
 import subprocess
@@ -15,14 +16,14 @@ from carevouch.events.envelope import parse_event
 from carevouch.kernel.canonical import parse_jcs
 from infra.story.client import Http, Party, Surprise
 
-# The stream wakes the sealer within seconds; the sweep of each minute finds what it lost.
+# The stream wakes the sealer within seconds, and the sweep each minute finds lost events.
 SEAL_SECONDS = 90
 POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The files of one act, and who holds them."""
+    """The files of one act, and the party that holds them."""
 
     act: str
     holder: str
@@ -45,7 +46,8 @@ def collect(party: Party, act: str, reference: str, version: int, folder: Path) 
 
 
 def published(http: Http, event_id: str) -> bytes:
-    """The `.tlog-proof` of an event, once a published checkpoint covers it; else raises `Surprise`."""
+    """The `.tlog-proof` of an event, as soon as a published checkpoint covers it; raises `Surprise` if none
+    does."""
     until = time.monotonic() + SEAL_SECONDS
     while time.monotonic() < until:
         answer = http.call("GET", f"/ledger/events/{event_id}/proof")
@@ -64,7 +66,7 @@ def verify_command(evidence: Sequence[Evidence], vkey: str, genesis: Path) -> li
 
 
 def verify(evidence: Sequence[Evidence], vkey: str, genesis: Path) -> None:
-    """Run it in a process of its own, with no way to the cloud; raises `Surprise` when it refuses."""
+    """Run the command in its own process, without access to the cloud; raises `Surprise` if it refuses."""
     command = verify_command(evidence, vkey, genesis)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={}, cwd="/")
     if done.returncode != 0:

@@ -14,13 +14,13 @@ _CLASS = "http://terminology.hl7.org/CodeSystem/coverage-class"
 _CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
 _CENT = Decimal("0.01")
 _PRIORITY = "http://terminology.hl7.org/CodeSystem/processpriority"
-# The visit costs more than the insurer allows, so that the answer shows a write-off, a copay and a payment.
+# The visit costs more than the insurer allows, so the answer has a write-off, a copay and a payment.
 VISIT_CENTS, ALLOWED_CENTS, COPAY_CENTS, DEDUCTIBLE_CENTS = 18_000, 12_000, 2_500, 5_000
 EXTRA_CENTS, EXTRA_ALLOWED_CENTS = 31_000, 20_000
 
 
 def visit_codes(bundle: dict[str, Any]) -> list[tuple[str, str]]:
-    """(system, code) of the first visit and, if there is one, of one more service of a patient's claims."""
+    """The (system, code) of the first visit in a patient's claims, and of one more service if any."""
     found: dict[tuple[str, str], None] = {}
     for entry in bundle.get("entry", []):
         resource = entry.get("resource", {})
@@ -34,7 +34,7 @@ def visit_codes(bundle: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def contract(payer: str, network: list[str], codes: list[tuple[str, str]], signer: Signer) -> JsonObject:
-    """The body of POST /claims/contracts: a plan of this year, signed by the insurer it names."""
+    """The body of POST /claims/contracts: a plan of this year, signed by the insurer that it names."""
     year = date.today().year  # noqa: DTZ011 - a contract year is a calendar's, not an instant's
     names = [f"{system}|{code}" for system, code in codes]
     terms: JsonObject = {
@@ -63,7 +63,7 @@ def contract(payer: str, network: list[str], codes: list[tuple[str, str]], signe
 
 
 def coverage(patient: str, payer: str) -> JsonObject:
-    """The patient's coverage by that plan, this year."""
+    """The patient's coverage under that plan, this year."""
     year = date.today().year  # noqa: DTZ011
     return {
         "resourceType": "Coverage",

@@ -1,7 +1,7 @@
-"""Who plays: the operator admits, a hospital treats, an insurer asks, patients' devices decide.
+"""The parties of the story: the operator, a hospital, an insurer, and patients' devices.
 
-Each acts with its own key over HTTP. The enrolment code goes from the hospital's screen to the device as a
-QR code would: it never crosses the network.
+Each acts with its own key over HTTP. The enrolment code goes from the hospital's screen to the device like a
+QR code, and never over the network.
 """
 
 import json
@@ -32,7 +32,7 @@ class Keys:
     folder: Path
 
     def make(self, name: str, client_id: str, key: ec.EllipticCurvePrivateKey) -> KeyInMemory:
-        """Keep a key in its file."""
+        """Write a key to its file."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.jwk.json"
         path.touch(mode=0o600)
@@ -57,7 +57,7 @@ class Operator:
         self.genesis_file = note
 
     def admit(self, name: str, roles: Sequence[str], keys: Keys) -> Party:
-        """Admit a new organisation and hand it its key file."""
+        """Admit a new organisation, and write its key file."""
         key = ec.generate_private_key(ec.SECP256R1())
         public = KeyInMemory(key)
         body = admission_request(
@@ -79,7 +79,7 @@ class Operator:
 
 
 def enrol_device(hospital: Party, patient: str, name: str, keys: Keys) -> tuple[Party, str]:
-    """A patient scans the code on the hospital's screen; the device binds itself. Party and Device id."""
+    """Bind a new device with the code on the hospital's screen; returns its party and device id."""
     seed = os.urandom(SEED_BYTES)
     exp = instant(datetime.now(UTC) + timedelta(minutes=OFFER_MINUTES))
     offer = make_offer(patient, one_time_key(seed).jwk, exp, hospital.client_id, hospital.key)

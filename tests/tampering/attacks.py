@@ -281,7 +281,7 @@ _EDITS: tuple[tuple[str, Callable[[Entries, int, Honest], Entries], Callable[[Ho
         _blocks_swapped,
         _right(
             lambda e, at: r"0: entry entry \d+: block \d+ is expected, the seal says \d+",
-            r"0: entry entry \d+: the certificate of the event's key does not stand before it",
+            r"0: entry entry \d+: the certificate of the event's key is not before the event",
         ),
     ),
     (
@@ -299,7 +299,7 @@ _EDITS: tuple[tuple[str, Callable[[Entries, int, Honest], Entries], Callable[[Ho
         _certificate_dropped,
         _right(
             lambda e, at: rf"0: entry entry {certificate_at(e)}: the certificate of the event's key .*",
-            r"0: entry entry \d+: the certificate of the event's key does not stand before it",
+            r"0: entry entry \d+: the certificate of the event's key is not before the event",
         ),
     ),
     (
@@ -315,14 +315,14 @@ _EDITS: tuple[tuple[str, Callable[[Entries, int, Honest], Entries], Callable[[Ho
     (
         "a foreign event inserted",
         _foreign,
-        _right(lambda e, at: rf"0: entry entry {at}: the certificate of the event's key does not stand .*"),
+        _right(lambda e, at: rf"0: entry entry {at}: the certificate of the event's key is not before .*"),
     ),
     (
         "a foreign event inserted with a certificate",
         _foreign_certified,
         _right(
             lambda e, at: rf"0: entry entry {at}: the certificate is not by the records root: .*",
-            r"0: entry entry \d+: the certificate of the event's key does not stand before it",
+            r"0: entry entry \d+: the certificate of the event's key is not before the event",
         ),
     ),
     (

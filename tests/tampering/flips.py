@@ -203,7 +203,7 @@ def _entry_right(log: LogName, index: int, what: str) -> Right:
     beside = [rf"{log}: root checkpoint: .*", rf"{log}: head super-log entry \d+: .*"]
     later = {
         # Later events of the key lack it, later seals their predecessor, later events their epoch.
-        "certificate": r"the certificate of the event's key does not stand before it",
+        "certificate": r"the certificate of the event's key is not before the event",
         "block seal": r"block \d+ .*",
         "epoch": r"the event is of an epoch that is not open",
     }

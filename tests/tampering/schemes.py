@@ -86,12 +86,12 @@ def _lies_about_strands() -> list[Attack]:
         _super(
             "two roots of a strand at one size",
             lambda h: [last(h, 0), last(h, 1), head(h, 1, size_of(h.files, 1), bytes(32))],
-            r"super: entry entry 2: strand 1 had \d+ entries already, here \d+",
+            r"super: entry entry 2: strand 1 had \d+ entries before, and has \d+ here",
         ),
         _super(
             "a strand that goes back",
             lambda h: [last(h, 0), last(h, 1), head(h, 0, 5)],
-            r"super: entry entry 2: strand 0 had \d+ entries already, here 5",
+            r"super: entry entry 2: strand 0 had \d+ entries before, and has 5 here",
         ),
         _super(
             "more of a strand than there is",
@@ -126,7 +126,7 @@ def _super_log_itself() -> list[Attack]:
             "super-log: one witness's line dropped",
             NOBODY,
             _last_line_dropped,
-            lambda _: Right(r"None: quorum super-log checkpoint: .*without w1.*"),
+            lambda _: Right(r"None: quorum super-log checkpoint: .*missing: w1.*"),
             policy=True,
         ),
         Attack(

@@ -1,4 +1,4 @@
-"""The command `carevouch`. Help and version import no library, and no verb but the one that runs."""
+"""The command `carevouch`. Help and version import no library. A verb is imported only when it runs."""
 
 import gc
 import sys
@@ -7,13 +7,13 @@ from carevouch import __version__
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb; the exit status."""
+    """Run one verb, and return the exit status."""
     words = sys.argv[1:] if arguments is None else arguments
     if words == ["--version"]:
         print(f"carevouch {__version__}")
         return 0
-    # Modules stay until the process ends: a collector that looks for garbage while they load finds none, and
-    # takes a fifth of the start. The frame enables it before the verb runs.
+    # Loading modules makes no garbage, and the collector's search for it takes a fifth of the start. The
+    # frame enables the collector before the verb runs.
     is_own_process = arguments is None
     gc.disable()
     try:

@@ -1,7 +1,7 @@
-"""The files that the verbs read: they must hold text, and one of them the pinned key.
+"""Readers of the files that verbs take: text, bytes, and the pinned key.
 
-A file that is missing, empty or binary is bad input (exit 2), told in one sentence that names the file.
-Only a file that could be read can fail to verify (exit 1).
+A missing, empty or binary file is bad input (exit 2), with a sentence that names the file. Only a file that
+can be read can fail to verify (exit 1).
 """
 
 import os
@@ -11,7 +11,7 @@ from carevouch.ledger.note import Verifier, parse_vkey
 
 
 def read_text(name: str) -> bytes:
-    """The bytes of a text file; raises `OSError`, or `Malformed` for an empty file or another kind."""
+    """The bytes of a text file; raises `OSError`, or `Malformed` for an empty or binary file."""
     data = read_bytes(name)
     try:
         data.decode("utf-8")
@@ -30,7 +30,7 @@ def read_bytes(name: str) -> bytes:
 
 
 def read_vkey(text: str) -> Verifier:
-    """The pinned key, from the command line or from the file of that name; raises `Malformed`, `OSError`."""
+    """The pinned key, which is given itself or as the name of its file; raises `Malformed`, `OSError`."""
     if "+" not in text or os.path.isfile(text):
         text = read_text(text).decode("utf-8").strip()
     return parse_vkey(text)

@@ -1,6 +1,6 @@
-"""The frame of all verbs: the exit statuses, and every error as one sentence on standard error.
+"""The frame of all verbs: the exit statuses, and one sentence on standard error for every error.
 
-The module of a verb is imported when the verb runs. A verb raises; it never prints an error of its own.
+The module of a verb is imported when the verb runs. A verb raises errors and never prints them.
 """
 
 import gc
@@ -10,16 +10,16 @@ from importlib import import_module
 
 from carevouch.kernel.errors import DomainError, IntegrityFault
 
-# A negative answer: something does not verify, or is denied.
+# A negative answer: a file does not verify, or a request is denied.
 OK, NEGATIVE, BAD_INPUT = 0, 1, 2
-# The extra that brings a library which the bare verifier does without.
+# The extra that installs a library which the bare verifier does not need.
 EXTRAS = {"jsonschema_rs": "cli", "amazon": "qldb"}
 
 
 def run_verb(args: Namespace, *, is_own_process: bool) -> int:
-    """Import the module of the verb and run it; the exit status.
+    """Import the module of the verb, run it, and return the exit status.
 
-    In a process of its own the collector never looks at the modules again, which also makes the exit faster.
+    The garbage collector never visits the imported modules again, which makes the exit faster too.
     """
     try:
         module = import_module(args.module)

@@ -1,4 +1,4 @@
-"""The parser of the command line, made from the tables of verbs. It imports no library."""
+"""The parser of the command line, from the tables of verbs. It imports no library."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ exit status: 0 yes, 1 a negative answer (it does not verify, it is denied), 2 ba
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Does without `shutil` and `textwrap`, whose imports take longer than the help itself."""
+    """A formatter without `shutil` and `textwrap`, whose imports take longer than the help itself."""
 
     def __init__(self, prog: str) -> None:
         columns = os.environ.get("COLUMNS", "")
@@ -40,9 +40,9 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 def parse(words: list[str]) -> argparse.Namespace:
-    """The request in these words: `verb` and the `module` that runs it, with its options.
+    """The parsed words: `verb`, the `module` that runs it, and the options.
 
-    Without a verb to run, `module` is empty, and `parser` can print the help. Exits as argparse does.
+    If no verb is to run, `module` is empty, and `parser` can print the help. It exits as argparse does.
     """
     if not words or words[0] not in VERBS:
         summaries = {name: summary for name, (_, summary) in VERBS.items()}
@@ -77,7 +77,7 @@ def parse(words: list[str]) -> argparse.Namespace:
 def _list_parser(
     name: str, kind: str, description: str, epilog: str, summaries: dict[str, str]
 ) -> argparse.ArgumentParser:
-    """A parser that only lists verbs or actions; a real parser for each would take most of the time."""
+    """A parser that only lists verbs or actions. A full parser for each would take most of the time."""
     lines = [f"    {one:<10}  {summary}" for one, summary in summaries.items()]
     parser = argparse.ArgumentParser(
         prog=name,

@@ -1,15 +1,15 @@
-"""How far long work is: one line on standard error, written over again and again, if a person is watching."""
+"""The progress of long work: one line on a terminal's standard error, which is overwritten each time."""
 
 import sys
 import time
 from collections.abc import Callable
 
-# More often than this is flicker.
+# More updates a second would flicker.
 INTERVAL_SECONDS = 0.1
 
 
 def progress(what: str, unit: str) -> Callable[[int, int], None]:
-    """Told (done, of how many), shows it; does nothing where standard error is no terminal."""
+    """A function that shows (done, total). It does nothing if standard error is not a terminal."""
     shown = [0.0]
 
     def show(done: int, total: int) -> None:

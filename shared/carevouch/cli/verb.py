@@ -1,7 +1,7 @@
 """A verb of the command as data: its name, its help text, its options, and the module that runs it.
 
-This module and the tables of verbs (`verbs.py` of each family) import nothing. The help of any verb therefore
-costs no library.
+This module and the tables of verbs (`verbs.py` of each family) import no library, so the help of a verb
+needs none.
 """
 
 TYPE_CHECKING = False
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Option:
-    """One option or argument, in the words of `ArgumentParser.add_argument`."""
+    """One option or argument, with the parameters of `ArgumentParser.add_argument`."""
 
     def __init__(self, *names: str, **keywords: "Any") -> None:
         self.names = names
@@ -18,7 +18,7 @@ class Option:
 
 
 class Verb:
-    """One verb, or one action of a verb with its `summary`; a verb with `actions` only groups them.
+    """A verb, or one action of a verb with its `summary`. A verb with `actions` only groups them.
 
     `module` is imported when the verb runs; its function `run(args)` returns the exit status.
     """

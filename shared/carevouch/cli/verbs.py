@@ -3,7 +3,7 @@
 _LOG, _KEYS = "carevouch.cli.log.verbs", "carevouch.cli.keys.verbs"
 _DECISIONS = "carevouch.cli.decisions.verbs"
 
-# The table of the verb `name` has its `Verb` under the name in capitals. It is imported for that verb alone.
+# The table of the verb `name` has its `Verb` under the name in capitals. It is imported only for that verb.
 VERBS = {
     "verify": (_LOG, "verify proofs, openings and receipts, and explain them"),
     "audit": (_LOG, "check a whole log, from a folder or a URL"),

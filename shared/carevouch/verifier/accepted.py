@@ -1,8 +1,8 @@
-"""Receipts of accepted acts against a log: there, rejected, not due, or proof against the operator.
+"""Judges receipts of accepted acts by a log: sealed, rejected, not due, or evidence against the operator.
 
-The log is audited as `carevouch audit` does it. Only an audit that read every entry of the signed tree can
-say that an event is nowhere. Only a strand that was read so can say that it is somewhere. A fault of the
-log convicts nobody by itself; where it touches the answer, it clears nobody.
+The log is audited as in `carevouch audit`. Only an audit of every entry can say that an event is missing,
+and only a fully read strand can say that it is there. A fault of the log alone is no evidence. But if a
+fault touches the answer, the receipt is not settled either.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from carevouch.verifier.receipt import (
     verify_receipt,
 )
 
-# Codes of faults in the numbers of one key, whose name says where.
+# Codes of faults in the numbers of one key. Their place names the key.
 OF_KEYS = frozenset(["gap", "repeated"])
 
 
@@ -46,10 +46,10 @@ class ReceiptVerdict:
 
     @property
     def touching(self) -> list[tuple[LogName | None, Finding]]:
-        """The faults of the log that bear on the answer; while there is any, it clears nobody.
+        """The faults of the log that touch the answer. As long as there is one, the answer is not settled.
 
-        Faults of another strand, or of another key's numbers, do not touch an entry. An event that was not
-        met may lie in any part with a fault.
+        Faults of another strand, or in another key's numbers, do not touch an entry. A missing event may lie
+        in any faulty part.
         """
         place, key = self.standing, f"key {self.event.kid}"
         if not isinstance(place, EventSealed | EventReplaced | EventRejected):
@@ -71,7 +71,7 @@ def judge_receipts(
 ) -> list[ReceiptVerdict]:
     """The log's answer about each receipt; raises `Mismatch` for one that does not verify.
 
-    Without `super_log` it may be a log that has none.
+    If `super_log` is false, the log may have no super-log.
     """
     events = []
     for file, data in receipts.items():

@@ -1,4 +1,4 @@
-"""Whether a consent was given by a device of the person it is about, as `verify_opening` asks for it."""
+"""The check, for `verify_opening`, that a device of the consent's person gave the consent."""
 
 from carevouch.events.opening import ProvedRevision
 from carevouch.kernel.errors import IntegrityFault
@@ -6,8 +6,8 @@ from carevouch.kernel.jws import Jwk
 
 
 def check_consent(consent: ProvedRevision, device: ProvedRevision, provider: Jwk) -> None:
-    """Raise unless the consent is signed by a device that was bound to its person by then."""
-    # Loaded for consents alone: most openings are of other documents.
+    """Raise unless a device signed the consent that was bound to its person at that time."""
+    # Imported only for consents, because most openings are of other documents.
     from carevouch.consent.signature import check_signed
     from carevouch.identity.links import parse_device, verify_binding
 

@@ -1,8 +1,8 @@
-"""An export of blocks, checked by anyone: no network, no bucket, no account; only the pinned key.
+"""Verifies an export of blocks with the pinned key alone, without a network, a bucket or an account.
 
 The objects must hold exactly the blocks of each strand whose block time is in the span. Their entries must be
-those of the log's own signed checkpoint, and no block may be left out at either end. Whether each event is
-true is a question for `audit`, which reads a whole log: its certificate may stand before the span.
+those of the log's own signed checkpoint, and no block may be left out at either end. Only `audit`, which
+reads a whole log, can say whether each event is true, because an event's certificate may be before the span.
 """
 
 from collections.abc import Callable
@@ -32,15 +32,15 @@ from carevouch.ledger.checkpoint import Checkpoint, strand_origin
 from carevouch.ledger.merkle import Edge, leaf_hash, leaf_hashes, verify_consistency, verify_inclusion
 from carevouch.ledger.note import Verifier
 
-# The bytes of the object of this name, below the folder of the manifest; None if there is none.
+# Reads the object of this name below the folder of the manifest; None if it is missing.
 Read = Callable[[str], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedStrand:
-    """The part of an export that is of one strand; `closed`: a later block shows that the span is over.
+    """The part of an export that is of one strand. `closed` says that a later block ends the span.
 
-    If not, the checkpoint ends within the span's last blocks, and blocks sealed later may belong to it.
+    Otherwise the checkpoint ends within the span, and blocks that were sealed later may belong to it.
     """
 
     strand: int
@@ -51,7 +51,7 @@ class ExportedStrand:
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """A verified export: the blocks of `origin` in [start, end), each strand's in its order."""
+    """A verified export: the blocks of `origin` in [start, end), in order within each strand."""
 
     id: str
     origin: str
@@ -61,7 +61,7 @@ class ExportReport:
 
 
 def verify_export(manifest: bytes, read: Read, verifier: Verifier) -> ExportReport:
-    """Check the export whose completed manifest this is, under the deployment's pinned key.
+    """Verify the export of this completed manifest under the deployment's pinned key.
 
     Raises `ExportFault`, which names the file and the line, or another `IntegrityFault` for its manifest.
     """
@@ -87,14 +87,14 @@ def _genesis(scope: ExportScope, verifier: Verifier) -> Genesis:
 
 @dataclass(slots=True)
 class _Place:
-    """How far a strand is read: the tree so far, and the block before."""
+    """The position in a strand: the tree so far, and the last block."""
 
     edge: Edge
     last: SealedBlock | None
     blocks: int = 0
 
     def follow(self, block: SealedBlock) -> None:
-        """Raise a fault unless the block follows the one before."""
+        """Raise a fault unless the block follows the last one."""
         number, prev = (0, None) if self.last is None else (self.last.block.number + 1, self.last.hash)
         check_follows(block.block, number, self.edge.size, prev)
         if self.last is not None and block.time < self.last.time:
@@ -102,7 +102,7 @@ class _Place:
 
 
 class _Strand:
-    """Checks what an export holds of one strand."""
+    """Checks the part of an export that is of one strand."""
 
     def __init__(self, scope: ExportScope, strand: StrandExport, genesis: Genesis, read: Read) -> None:
         self._scope = scope
@@ -112,7 +112,7 @@ class _Strand:
         self._head = self._checkpoint()
 
     def check(self) -> ExportedStrand:
-        """Go through the objects; raises a fault that names where."""
+        """Check all objects; raises a fault with its place."""
         strand, head = self._strand, self._head
         if not strand.scope.first <= strand.scope.end <= head.size:
             raise self._fault("its entries are not within its checkpoint")
@@ -140,7 +140,7 @@ class _Strand:
             raise self._fault(f"its checkpoint: {fault.message}") from fault
 
     def _before(self) -> SealedBlock | None:
-        """The block before the span, which is too early for it."""
+        """The block before the span; raises a fault if its time is in the span."""
         first, proof = self._strand.scope.first, self._strand.before
         if (proof is None) != (first == 0):
             raise self._fault("the block before the span is missing, or there can be none")
@@ -152,7 +152,7 @@ class _Strand:
         return found
 
     def _after(self, place: _Place) -> None:
-        """The block after the span is too late for it."""
+        """Raise a fault if the time of the block after the span is in the span."""
         end, proof = self._strand.scope.end, self._strand.after
         if (proof is None) != (end == self._head.size):
             raise self._fault("the block after the span is missing, or there can be none")
@@ -173,7 +173,7 @@ class _Strand:
         data = self._read(item.name)
         if data is None:
             raise ExportFault(f"{item.name} is missing")
-        # First the lines, so that a fault names the line: then what only the hash of the whole can tell.
+        # Check the lines first, so that a fault names its line. Then check the hash of the whole object.
         if item.first != place.edge.size or data[-1:] != b"\n":
             raise ExportFault(f"{item.name} does not begin at entry {item.first} or end with a whole line")
         for number, line in enumerate(data[:-1].split(b"\n"), 1):
@@ -193,12 +193,12 @@ class _Strand:
         block = self._closing(texts[-1])
         entries = [_ascii(text) for text in texts]
         if block_line(self._strand.scope.strand, block, entries) != line + b"\n":
-            raise ExportFault("the line says another thing than the seal in it")
+            raise ExportFault("the line does not agree with the seal in it")
         if len(entries) != block.block.count:
             raise ExportFault(f"the seal counts {block.block.count} entries, the line has {len(entries)}")
         place.follow(block)
         if not self._scope.start <= block.time < self._scope.end:
-            raise ExportFault("the block is not of the span")
+            raise ExportFault("the block's time is not in the span")
         place.edge = place.edge.extended(leaf_hashes(entries))
         place.last = block
         place.blocks += 1

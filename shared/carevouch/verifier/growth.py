@@ -1,6 +1,7 @@
-"""Whether the checkpoint that a log shows continues the one that a copy of it holds.
+"""Compares the checkpoint that a log shows with the checkpoint that a copy holds.
 
-Both checkpoints are verified before. A log that shrank or shows another history signed the proof against it.
+The caller has verified both. A log that shrank, or shows another history, has signed the evidence against
+itself.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from carevouch.verifier.opened import ReadMany
 def find_contradiction(
     known: Checkpoint, head: Checkpoint, fetch: Fetch, fetch_copy: Fetch | None
 ) -> str | None:
-    """The sentence that says how `head` contradicts the `known` checkpoint; None if it continues it.
+    """A sentence about how `head` contradicts the `known` checkpoint; None if it continues it.
 
     `fetch` gets tiles of the log. `fetch_copy` gets those of the known tree, if the copy holds all of it.
     """
@@ -25,7 +26,7 @@ def find_contradiction(
         return f"{one.origin} with {one.size} entries and the root {b64(one.root)}"
 
     if head.size < known.size:
-        # Without the known tree at hand it is enough that the log shrank.
+        # Without the known tree, only a smaller log is a contradiction.
         if fetch_copy is not None and SignedTree(known, fetch_copy).root_at(head.size) != head.root:
             return f"the log shows two histories: {words(head)} is not how {words(known)} began"
         return f"the log shows {words(head)} after it had {known.size} entries"
@@ -36,9 +37,9 @@ def find_contradiction(
 
 
 def join_notes(kept: bytes, note: bytes) -> bytes:
-    """The kept note with the lines that only the new one has: later witnesses of the same tree.
+    """The kept note, with the signature lines of the new note added, such as those of later witnesses.
 
-    It loses no line, whatever lines a server puts in their place.
+    No line of the kept note is lost.
     """
     old, new = parse_note(kept), parse_note(note)
     lines = (*old.lines, *(line for line in new.lines if line not in old.lines))
@@ -48,9 +49,9 @@ def join_notes(kept: bytes, note: bytes) -> bytes:
 
 
 def read_tiles(tiles: Sequence[Tile], read_many: ReadMany, log: str) -> list[bytes]:
-    """These tiles as the log has them; raises `TileFault` for a missing one. `log` is the path of the log.
+    """The tiles of the log at the path `log`; raises `TileFault` for a missing tile.
 
-    A log may remove a partial tile that has become full: then it is taken out of the full one.
+    A log may remove a partial tile that has become full. Then the partial tile is cut from the full one.
     """
     files = []
     for tile, found in zip(tiles, read_many([log + tile.path for tile in tiles]), strict=True):

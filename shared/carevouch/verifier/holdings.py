@@ -1,6 +1,6 @@
-"""The receipts and openings that a person holds, verified, and the log's answer about each.
+"""Verifies the receipts and openings that a person holds, and finds the log's answer about each.
 
-Verifying them needs genesis only. An audit that watched for their events says where each one stands.
+Their verification needs only genesis. An audit that watched for their events gives the place of each one.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ from carevouch.verifier.versions import find_version_faults
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """Receipts and openings that verify, by the names of their files, and findings about the others."""
+    """The verified receipts and openings, by file name, and findings about the other files."""
 
     receipts: tuple[tuple[str, Event], ...] = ()
     openings: tuple[tuple[str, ProvedRevision], ...] = ()
@@ -49,7 +49,7 @@ class Holdings:
         ]
 
     def faults(self, audit: Audit) -> list[Finding]:
-        """Every fault of the holdings, and every fault that they show in the log."""
+        """Every fault of the files, and every fault of the log that they prove."""
         findings = list(self.findings)
         for file, event, place in self.standings(audit):
             if isinstance(place, PromiseBroken | EventReplaced):

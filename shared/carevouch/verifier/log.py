@@ -1,8 +1,8 @@
-"""A whole log, checked by anyone: its super-log, each strand, what witnesses say, and what must fit together.
+"""Audits a whole log: its super-log, each strand, the cosignatures of witnesses, and the agreement of all.
 
-Everything is read once, through one function, and believed as far as the keys of genesis reach. The
-super-log is read before the strands, so that a strand that grows meanwhile does no harm. The policy says
-which witnesses count. Without one, time is the time of the blocks of every strand.
+Each file is read once, through one function, and checked under the keys of genesis. The super-log is read
+before the strands, so that a strand may grow meanwhile. The policy says which witnesses count. Without a
+policy, the log's time is that of the blocks of every strand.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,16 +20,16 @@ from carevouch.ledger.walk import Finding, Progress, Read
 from carevouch.verifier.strand import Report, WatchedEntry, audit_strand, find_gaps, time_of
 from carevouch.verifier.super_log import SuperReport, audit_super, find_behind, find_omitted
 
-# Makes what shows the progress of one of the logs.
+# Makes the function that shows the progress of one log.
 Progresses = Callable[[LogName], Progress | None]
 
 
 @dataclass
 class Audit:
-    """The result of auditing a whole log; `findings` are those that concern more than one of its logs.
+    """The result of an audit of a whole log. `findings` concern more than one of its logs.
 
-    `time` is the log's own: that of its witnesses where a policy is met, else that of the strands' blocks.
-    It is empty, and nothing is due, where a strand has no block or is not whole.
+    `time` is the log's own time: that of its witnesses if a policy is met, else that of the strands' blocks.
+    It is empty if a strand has no block or is not whole. Then no event is due.
     """
 
     genesis: Genesis
@@ -41,7 +41,7 @@ class Audit:
 
     @property
     def all_findings(self) -> list[tuple[LogName | None, Finding]]:
-        """Every finding, with the log it is in, the whole log's last."""
+        """Every finding with its log; those of the whole log come last."""
         found: list[tuple[LogName | None, Finding]] = []
         if self.above is not None:
             found += [(SUPER, finding) for finding in self.above.findings]
@@ -50,7 +50,7 @@ class Audit:
         return found + [(None, finding) for finding in self.findings]
 
     def seen(self, event_id: str) -> list[WatchedEntry]:
-        """All entries about an event that was watched for; of strands whose entries the log signed, alone."""
+        """All entries about a watched event, from strands whose entries the log signed."""
         whole = [report for report in self.strands if report.whole]
         return [seen for report in whole for seen in report.seen.get(event_id, ())]
 
@@ -65,10 +65,10 @@ def audit_log(
     super_log: bool = True,
     progress: Progresses = lambda _: None,
 ) -> Audit:
-    """Check the log whose files `read` reads by their path below `/ledger`.
+    """Audit the log whose files `read` reads, by their paths below `/ledger`.
 
-    `genesis` is verified; `against` are old checkpoints by log, `watch` event ids to look out for. Without
-    `super_log` it may be a log that has none: one from before there were super-logs, or a strand alone.
+    `genesis` is verified. `against` has old checkpoints by log, and `watch` event ids to look for. If
+    `super_log` is false, the log may have no super-log, as old logs and single strands do.
     """
     audit, older = Audit(replace(genesis, epochs=())), against or {}
     if read(f"{SUPER}/checkpoint") is not None or SUPER in older:
@@ -76,7 +76,7 @@ def audit_log(
         audit.above = audit_super(genesis, above, against=older.get(SUPER, ()), progress=progress(SUPER))
     epochs = read("epochs")
     heads = {} if audit.above is None else audit.above.heads
-    # Strand 0 first: it says which epochs were opened, and so how many strands there are.
+    # Strand 0 comes first, because it says which epochs were opened, and so how many strands there are.
     while len(audit.strands) < audit.genesis.strand_count:
         strand = len(audit.strands)
         report = audit_strand(
@@ -103,9 +103,9 @@ def audit_log(
 
 
 def _opened_epochs(first: Report, genesis: Genesis, orders: bytes) -> tuple[Epoch, ...]:
-    """The epochs that strand 0 opened; as far as it cannot be read, those that the operator's orders tell of.
+    """The epochs that strand 0 opened; if it cannot be read, the epochs of the operator's orders.
 
-    Else one broken byte in strand 0 would have the strands of later epochs pass for strands of nobody.
+    Otherwise one broken byte in strand 0 would make the strands of later epochs seem foreign.
     """
     if not first.whole:
         with suppress(IntegrityFault, Malformed):
@@ -116,7 +116,7 @@ def _opened_epochs(first: Report, genesis: Genesis, orders: bytes) -> tuple[Epoc
 
 
 def _find_between(audit: Audit, epochs: bytes | None, policy: Policy | None) -> None:
-    """Find what one log alone does not show."""
+    """Find the faults that one log alone does not show."""
     _find_epochs(audit, epochs or b"")
     if audit.above is not None:
         audit.findings += find_behind(audit.above, audit.strands)
@@ -141,9 +141,9 @@ def _time(audit: Audit) -> str:
 
 
 def _covers(audit: Audit) -> bool:
-    """Whether every strand is in the witnessed super-log, and is here at least as far as it is there.
+    """Whether every strand is in the witnessed super-log, and was read at least to the size listed there.
 
-    Else what witnesses saw in time may lie in the part that is not here.
+    Otherwise an entry that witnesses saw in time may lie in the part that was not read.
     """
     heads = {} if audit.above is None else audit.above.heads
     return all(
@@ -152,7 +152,7 @@ def _covers(audit: Audit) -> bool:
 
 
 def find_twice(reports: Sequence[Report]) -> list[Finding]:
-    """Events that stand in more than one strand."""
+    """The events that are in more than one strand."""
     first: dict[str, Report] = {}
     findings = []
     for report in reports:
@@ -166,7 +166,7 @@ def find_twice(reports: Sequence[Report]) -> list[Finding]:
 
 
 def _find_epochs(audit: Audit, orders: bytes) -> None:
-    """The file of epochs tells what strand 0 says; either may be one publication ahead."""
+    """Compare the file of epochs with strand 0; either may be one publication ahead."""
     try:
         told = read_epochs(orders, replace(audit.genesis, epochs=())).epochs
     except (IntegrityFault, Malformed) as fault:
@@ -178,7 +178,7 @@ def _find_epochs(audit: Audit, orders: bytes) -> None:
 
 
 def _witness(audit: Audit, policy: Policy) -> None:
-    """Hold the super-log's checkpoint against the policy."""
+    """Judge the super-log's checkpoint by the policy."""
     where = "super-log checkpoint"
     if audit.above is None or not audit.above.size:
         message = "there is no super-log that witnesses could have cosigned"

@@ -1,4 +1,4 @@
-"""Faults told as a sentence that begins with the file they are in."""
+"""Faults as sentences that begin with the name of the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +7,12 @@ from carevouch.kernel.errors import DomainError, IntegrityFault, Malformed
 
 
 class Mismatch(IntegrityFault):
-    """A file does not verify: a negative answer, never bad input."""
+    """A file does not verify. This is a negative answer and never bad input."""
 
 
 @contextmanager
 def naming(file: str) -> Iterator[None]:
-    """Turn every fault within into a `Mismatch` of this file."""
+    """Turn every fault in the block into a `Mismatch` of this file."""
     try:
         yield
     except Mismatch:
@@ -23,7 +23,7 @@ def naming(file: str) -> Iterator[None]:
 
 @contextmanager
 def about(subject: str) -> Iterator[None]:
-    """Let every fault within name its subject; each stays a fault or bad input, as it was."""
+    """Put the subject before the message of every fault in the block, and keep its class."""
     try:
         yield
     except IntegrityFault as fault:
@@ -33,7 +33,7 @@ def about(subject: str) -> Iterator[None]:
 
 
 def unpublished(origin: str) -> IntegrityFault:
-    """The fault of a log that shows no checkpoint; even a log without entries has one."""
+    """The fault of a log without a checkpoint. Even a log without entries has one."""
     return IntegrityFault(
         f"the log shows no checkpoint of {origin} (any more); that of a strand which was just added is "
         "not published yet, but within a minute: repeat this then"

@@ -1,4 +1,4 @@
-"""A log opened under the pinned key: its genesis verified, and its files where they are."""
+"""A log that is opened under the pinned key: its verified genesis, and the reader of its files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from carevouch.ledger.note import Verifier, parse_note
 from carevouch.ledger.walk import Finding, Read
 from carevouch.verifier.mismatch import about
 
-# Reads several public files of a log by their paths, in the order asked for; None for a missing one.
+# Reads several public files of a log by their paths, in that order; None for a missing file.
 ReadMany = Callable[[Sequence[str]], list[bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedLog:
-    """A log to be checked; `findings` are the faults seen while it was opened."""
+    """A log to check. `findings` are the faults that were found while it was opened."""
 
     read: Read
     genesis: Genesis
@@ -25,14 +25,14 @@ class OpenedLog:
 
 
 def open_log(read: Read, key: Verifier, kept: bytes | None) -> OpenedLog:
-    """Open a log under the genesis that the caller kept, or else under its own.
+    """Open a log under the genesis that the caller kept, or under the log's own.
 
-    Raises `NotFound` where there is no genesis, `IntegrityFault` for one that does not verify.
+    Raises `NotFound` if there is no genesis, and `IntegrityFault` for one that does not verify.
     """
     served = read("genesis")
     note = kept if kept is not None else served
     if note is None:
-        raise NotFound("genesis: there is none in the log; give one with --genesis")
+        raise NotFound("the log has no file genesis; give one with --genesis")
     findings = []
     if served is not None and served != note:
         findings.append(Finding("genesis", "genesis", "the log serves another genesis than the one given"))
@@ -45,7 +45,7 @@ def open_log(read: Read, key: Verifier, kept: bytes | None) -> OpenedLog:
 
 
 def sort_checkpoints(notes: Sequence[bytes], genesis: Genesis) -> dict[LogName, list[bytes]]:
-    """Old checkpoints by the log that each is of; raises `IntegrityFault` for one of another deployment."""
+    """Old checkpoints, each under its log; raises `IntegrityFault` for one of another deployment."""
     by_log: dict[LogName, list[bytes]] = {}
     for note in notes:
         origin = parse_checkpoint(parse_note(note).text).origin

@@ -1,8 +1,8 @@
-"""The key that a policy pins, and whether a policy is about the logs of a key.
+"""The key that a policy pins, and the check that a policy is about the logs of a key.
 
-The meaning of a policy is decided in `carevouch.ledger.policy`. A policy that names logs lends its quorum to
-these alone. All logs of a deployment have one key, and a policy names a key once, so that one log stands
-for all.
+`carevouch.ledger.policy` evaluates policies. The quorum of a policy that names logs counts only for these.
+All logs of a deployment have one key, and a policy names a key only once. So one log line stands for all
+logs.
 """
 
 from carevouch.kernel.errors import IntegrityFault, Invalid
@@ -12,11 +12,11 @@ from carevouch.ledger.policy import Policy
 
 
 def pinned_key(policy: Policy) -> Verifier:
-    """The deployment's key, by the log lines of a policy; raises `Invalid` unless there is exactly one."""
+    """The deployment's key in the log lines of a policy; raises `Invalid` unless there is exactly one."""
     keys = set()
     for log in policy.logs:
         if isinstance(log.key, Verifier):
-            # A strand's or the super-log's origin is the deployment's own name and a suffix.
+            # The origin of a strand or the super-log is the deployment's name with a suffix.
             head, _, digits = log.key.name.rpartition("/strand/")
             name = head if head and digits.isdecimal() else log.key.name.removesuffix(f"/{SUPER}")
             keys.add(log.key.named(name))
@@ -34,4 +34,4 @@ def check_logs(policy: Policy, key: Verifier) -> None:
         for log in policy.logs
     )
     if policy.logs and not listed:
-        raise IntegrityFault("the policy is about other logs than that of the key")
+        raise IntegrityFault("the policy is about other logs than those of the key")

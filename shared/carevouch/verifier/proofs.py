@@ -1,7 +1,7 @@
-"""Proofs, each matched with the event it is about, its strand, and its place in the super-log.
+"""Verifies proofs: finds the event of each, its strand, and its place in the super-log.
 
-Everything is verified under one genesis. No file is believed about itself: files are matched by hash, and the
-checkpoint's signature tells the log that a proof is of.
+All files are verified under one genesis. No file says which event it is about: files are matched by hash,
+and the signature of the checkpoint names the log of a proof.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ from carevouch.verifier.mismatch import Mismatch, naming
 if TYPE_CHECKING:
     from carevouch.ledger.policy import QuorumReport
 
-# How a COSE receipt begins (CBOR tag 18), and no text does.
+# The first byte of a COSE receipt (CBOR tag 18), with which no text begins.
 COSE_START = b"\xd2"
 # What may stand in the log, with the openings of it that were given.
 Entries = Mapping[str, Sequence[tuple[str, ProvedRevision]]]
@@ -42,7 +42,7 @@ Entries = Mapping[str, Sequence[tuple[str, ProvedRevision]]]
 
 @dataclass(frozen=True, slots=True)
 class ProofFiles:
-    """The bytes of the files given, by name and by what they were given as."""
+    """The bytes of the given files, by kind and by name."""
 
     proofs: Mapping[str, bytes]
     openings: Mapping[str, bytes]
@@ -62,7 +62,7 @@ class SuperLogPlace:
 
 @dataclass(frozen=True, slots=True)
 class ProvedEntry:
-    """One proof that holds, with what it is about; `proof` is None for a COSE receipt."""
+    """A verified proof with its entry. `proof` is None for a COSE receipt."""
 
     file: str
     index: int
@@ -76,13 +76,13 @@ class ProvedEntry:
 
     @property
     def checkpoints(self) -> list[tuple[str, Checkpoint, TlogProof]]:
-        """The signed checkpoints that cover the entry, with the files and the proofs that hold them."""
+        """The signed checkpoints that cover the entry, each with its file and proof."""
         own = [] if self.proof is None else [(self.file, self.checkpoint, self.proof)]
         return [*own, *((above.file, above.checkpoint, above.proof) for above in self.above)]
 
 
 def prove(files: ProofFiles, genesis: Genesis) -> list[ProvedEntry]:
-    """The entry that each proof proves; raises `Mismatch` for the first thing that does not match."""
+    """The entry that each proof proves; raises `Mismatch` for the first file that does not match."""
     entries = read_entries(files, genesis)
     shown: list[ProvedEntry] = []
     above: list[tuple[str, TlogProof]] = []
@@ -104,7 +104,7 @@ def prove(files: ProofFiles, genesis: Genesis) -> list[ProvedEntry]:
 
 
 def read_entries(files: ProofFiles, genesis: Genesis) -> Entries:
-    """All that proofs may be about, verified: the events of the openings, and bare entries."""
+    """The verified entries that proofs may be about: the events of openings, and bare entries."""
     entries: dict[str, list[tuple[str, ProvedRevision]]] = {}
     for name, data in files.openings.items():
         with naming(name):
@@ -132,14 +132,14 @@ def _by_proof(name: str, proof: TlogProof, genesis: Genesis, entries: Entries) -
         verify_inclusion(proof.index, head.size, leaf_hash(texts[0].encode()), proof.path, head.root)
     found = matching(proof, head, [text.encode() for text in texts])
     if not found:
-        raise IntegrityFault("none of the events given is the one this proof is about")
+        raise IntegrityFault("this proof is about another event than the given ones")
     text = texts[found[0]]
     _check_strand(text, strand, genesis)
     return ProvedEntry(name, proof.index, head, proof, strand, text, tuple(entries[text]))
 
 
 def _opened(note: bytes, origin: str, genesis: Genesis) -> Checkpoint:
-    """A strand's checkpoint, as the strand shows it or as the super-log holds it, with its one line."""
+    """A strand's checkpoint, in the strand's own note or with the one line that the super-log holds."""
     if len(parse_note(note).lines) == 1:
         return genesis.keys.open(note, origin)
     return genesis.keys.open_published(note, origin)
@@ -147,7 +147,7 @@ def _opened(note: bytes, origin: str, genesis: Genesis) -> Checkpoint:
 
 def _by_receipt(name: str, data: bytes, genesis: Genesis, entries: Entries) -> ProvedEntry:
     """The entry that a COSE receipt of inclusion in a strand proves."""
-    # Its CBOR is loaded for receipts alone.
+    # CBOR is imported only for receipts.
     from carevouch.ledger import cose
 
     strand = _strand(cose.parse_receipt(data).statement.origin, genesis)
@@ -161,21 +161,23 @@ def _by_receipt(name: str, data: bytes, genesis: Genesis, entries: Entries) -> P
             continue
         _check_strand(text, strand, genesis)
         return ProvedEntry(name, index, head, None, strand, text, tuple(entries[text]))
-    raise IntegrityFault("none of the events given is the one this receipt is about")
+    raise IntegrityFault("this receipt is about another event than the given ones")
 
 
 def _chained(
     name: str, proof: TlogProof, genesis: Genesis, shown: Sequence[ProvedEntry]
 ) -> list[ProvedEntry]:
-    """With the place in the super-log that a proof gives to the checkpoints of those shown."""
+    """The entries, each with the place of its checkpoint in the super-log, if a proof gives one."""
     head = genesis.keys.open_published(proof.checkpoint, _super(genesis))
     below = [(one, one.proof) for one in shown if one.proof is not None]
     if not below:
-        raise IntegrityFault("it proves a strand's checkpoint: give the proof of the event in its strand too")
+        raise IntegrityFault(
+            "this proves a strand's checkpoint: give the proof of the event in its strand too"
+        )
     heads = [entry_above(own, genesis.keys.verifier(one.checkpoint.origin)) for one, own in below]
     proved = [below[at][0] for at in matching(proof, head, heads)]
     if not proved:
-        raise IntegrityFault("it is about another checkpoint than those of the proofs given")
+        raise IntegrityFault("this is about another checkpoint than those of the given proofs")
     place = SuperLogPlace(name, proof.index, head, proof)
     return [replace(one, above=(*one.above, place)) if one in proved else one for one in shown]
 
@@ -191,20 +193,20 @@ def _strand(origin: str, genesis: Genesis) -> int:
 
 
 def _check_strand(text: str, strand: int, genesis: Genesis) -> None:
-    """Raise unless an event belongs into this strand, by the epoch it is of."""
+    """Raise unless an event belongs to this strand, by its epoch."""
     if take_apart(text).typ != EVENT_TYP:
         return
     event = parse_event(text)
     epoch = genesis.epoch_of(event.epoch)
     if epoch is None:
-        raise IntegrityFault(f"the event is of epoch {event.epoch}; give the --epochs, which tell of it")
+        raise IntegrityFault(f"the event is of epoch {event.epoch}; give the file epochs with --epochs")
     if strand_of(event.id, epoch.strands) != strand:
-        raise IntegrityFault("the event belongs into another strand than the proof's")
+        raise IntegrityFault("the event belongs to another strand than the proof's")
 
 
 def _texts(entries: Entries) -> list[str]:
     if not entries:
-        raise IntegrityFault("a proof holds hashes only: give the event's --opening, or the --entry itself")
+        raise IntegrityFault("a proof holds only hashes: give the event's --opening, or the --entry itself")
     return list(entries)
 
 
@@ -224,11 +226,11 @@ def _ascii(data: bytes) -> str:
     try:
         return data.decode("ascii")
     except UnicodeDecodeError as error:
-        raise Malformed("not ASCII, so no entry of a log") from error
+        raise Malformed("the entry is not ASCII, so it is not an entry of a log") from error
 
 
 def _entry(text: str, genesis: Genesis, certificates: Mapping[str, Certificate]) -> str:
-    """A bare entry, verified: who signed is never merely taken from what it says."""
+    """A bare entry, verified. Its own statement of the signer is never trusted."""
     typ = take_apart(text).typ
     if typ == EVENT_TYP:
         event = parse_event(text)

@@ -1,4 +1,4 @@
-"""The witnesses of proved entries: whether a checkpoint above each one meets the quorum of a policy."""
+"""Judges proved entries by a policy: a checkpoint that covers each must meet its quorum."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,13 +12,13 @@ from carevouch.verifier.proofs import ProvedEntry
 def witness(entries: Sequence[ProvedEntry], genesis: Genesis, policy: Policy, file: str) -> list[ProvedEntry]:
     """The entries, each with the report of the first of its checkpoints that meets the quorum.
 
-    Raises `Mismatch`: of the policy's `file` where its quorum is not met, of a proof with a bad cosignature.
+    Raises `Mismatch` of the policy's `file` if its quorum is not met, or of a proof with a bad cosignature.
     """
     witnessed = []
     for entry in entries:
         met: list[QuorumReport] = []
         unmet: list[str] = []
-        # All of them are looked at: one bad cosignature refuses everything.
+        # Every checkpoint is checked, because one bad cosignature refuses all proofs.
         for name, head, proof in entry.checkpoints:
             with naming(name):
                 try:

@@ -3,7 +3,7 @@
 A receipt is the event and its key's certificate (FORMATS.md, 7). It proves that the service took the act and
 promised to have it in the log by `seal_by`. The promise is broken once the log's own time is past that, and
 no strand has the event or its rejection. Then receipt and log together are evidence against the operator. A
-log whose audit has findings, or whose time is not past, is no ground for that.
+log with findings, or with a time before `seal_by`, gives no evidence.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from carevouch.verifier.strand import WatchedEntry
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A parsed receipt, nothing of it verified; an event of the operator has no certificate."""
+    """A parsed receipt, not verified. An event of the operator has no certificate."""
 
     event: str
     certificate: str | None
@@ -37,7 +37,7 @@ class EventSealed:
 
 @dataclass(frozen=True, slots=True)
 class EventReplaced:
-    """Another event stands in the log under this id: two true events cannot share one. Evidence."""
+    """The log has another event with this id. Two true events cannot share an id, so this is evidence."""
 
     strand: int
     index: int
@@ -45,7 +45,7 @@ class EventReplaced:
 
 @dataclass(frozen=True, slots=True)
 class EventRejected:
-    """The log rejects this id; `exact` if it is this very text that was rejected, and not another one."""
+    """The log rejects this id. `exact` says whether it rejected this text, and not another one."""
 
     strand: int
     index: int
@@ -55,14 +55,14 @@ class EventRejected:
 
 @dataclass(frozen=True, slots=True)
 class EventWaiting:
-    """The event is not in the log, and need not be yet: the log's time is not past `seal_by`."""
+    """The event is not in the log, and the log's time is not past `seal_by`, so it is not due."""
 
     now: str
 
 
 @dataclass(frozen=True, slots=True)
 class PromiseBroken:
-    """The log's time is past `seal_by`, and no strand has the event or its rejection. Evidence."""
+    """The log's time is past `seal_by`, and no strand has the event or its rejection: evidence."""
 
     now: str
 
@@ -71,26 +71,27 @@ Standing = EventSealed | EventReplaced | EventRejected | EventWaiting | PromiseB
 
 
 def parse_receipt(data: bytes) -> Receipt:
-    """The receipt that a header or a file holds; raises `Malformed`. An end of line is no part of it."""
+    """The receipt in a header or a file; raises `Malformed`. A line feed at its end is ignored."""
     try:
         words = data.decode("ascii").strip().split(" ")
     except UnicodeDecodeError as error:
         raise Malformed("a receipt is ASCII: an event and its certificate") from error
     if len(words) > 2 or not all(words):
-        raise Malformed("a receipt is an event and its certificate, one space between them")
+        raise Malformed("a receipt is an event and its certificate, with one space between them")
     return Receipt(words[0], words[1] if len(words) == 2 else None)
 
 
 def verify_receipt(receipt: Receipt, genesis: Genesis) -> Event:
-    """The event that was accepted; raises `IntegrityFault` or `Malformed` naming what does not match."""
+    """The accepted event; raises `IntegrityFault` or `Malformed` with the mismatch."""
     return verified_event(receipt.event, receipt.certificate, genesis)
 
 
 def standing(event: Event, seen: Sequence[WatchedEntry], now: str) -> Standing:
-    """The standing of an accepted event: `seen` are all its entries about the id, `now` is its time."""
+    """The standing of an accepted event. `seen` are the log's entries about its id, and `now` is the log's
+    time."""
     events = [one for one in seen if take_apart(one.text).typ == EVENT_TYP]
     for one in events:
-        # An ECDSA signature has two spellings, so what was signed is compared, and by which key.
+        # An ECDSA signature has two forms, so the signed bytes and the key are compared.
         other = parse_event(one.text)
         if other.signing_input == event.signing_input:
             return EventSealed(one.strand, one.index)

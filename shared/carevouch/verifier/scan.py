@@ -1,8 +1,8 @@
-"""Finding the events about oneself in the public log, also those that nobody reported (FORMATS.md, 7).
+"""Finds the events about a person in the public log, also those that nobody reported (FORMATS.md, 7).
 
-An event bears a tag for each person concerned, which only their secret makes. An event that a scan finds is
-there. An event that it does not find may bear other bytes as its tag: only an opening of that event shows so.
-The secret is an argument here, never part of a result.
+An event has a tag for each person concerned, and only the person's secret makes the tag. A scan may miss an
+event that has other bytes as its tag; only an opening of that event shows this. The secret is an argument
+here, and no result holds it.
 """
 
 import hmac
@@ -36,15 +36,15 @@ class EventAbout:
 
 
 def is_about(event: Event, secret: bytes) -> bool:
-    """Whether the event bears the tag of the person with this secret."""
+    """Whether the event has the tag of the person with this secret."""
     own = tag(secret, event.id)
     return any(hmac.compare_digest(own, other) for other in event.tags)
 
 
 def scan(strand: int, entries: Iterable[tuple[int, bytes]], secret: bytes) -> Iterator[EventAbout]:
-    """The events about the person among entries, which come with their indices.
+    """The events about the person among these entries, which come with their indices.
 
-    Entries that are no events are passed over: whether they may be there is the audit's question.
+    Other entries are skipped; `audit` checks whether they belong in the log.
     """
     for index, entry in entries:
         event = event_of(entry.decode("ascii", "replace"))
@@ -53,10 +53,10 @@ def scan(strand: int, entries: Iterable[tuple[int, bytes]], secret: bytes) -> It
 
 
 def mirror_genesis(read_many: ReadMany, key: Verifier | None) -> Genesis:
-    """The genesis of a mirror, knowing its epochs; verified if there is a key."""
+    """The genesis of a mirror, with its epochs; it is verified if there is a key."""
     note, epochs = read_many(["genesis", "epochs"])
     if note is None:
-        raise NotFound("genesis: there is none: is this a mirror of the log?")
+        raise NotFound("there is no file genesis: give the folder of a mirror of the log")
     genesis = parse_genesis(parse_note(note).text) if key is None else open_genesis(note, key)
     return read_epochs(epochs or b"", genesis)
 

@@ -1,8 +1,8 @@
-"""A strand, checked by anyone: every tile against every entry, every block, certificate and signature.
+"""Audits a strand: every tile, entry, block, certificate and signature.
 
-The audit reads the public files of a strand and believes only the pinned key. Its findings are data: an
-audit that goes on after a fault tells more than one that stops. It cannot see a revision's bytes, which need
-an opening, nor a dropped last event, which needs a receipt. `audit_log` audits a whole log, with its
+The audit reads the public files of a strand and trusts only the pinned key. Findings are data, and the audit
+goes on after a fault. It cannot see a revision's bytes, which need an opening. Nor can it see that the last
+event was dropped, which needs a receipt. `audit_log` audits a whole log, with its
 super-log and its witnesses.
 """
 
@@ -33,7 +33,7 @@ from carevouch.sealing.order import BlockOrder
 
 @dataclass(frozen=True, slots=True)
 class EventNumber:
-    """One event as the dense numbers see it."""
+    """An event's number under its key, and its place."""
 
     n: int
     index: int
@@ -42,7 +42,7 @@ class EventNumber:
 
 @dataclass(frozen=True, slots=True)
 class WatchedEntry:
-    """Where the log speaks of an event id that was watched for: the event itself, or its rejection."""
+    """An entry about a watched event id: the event itself, or its rejection."""
 
     strand: int
     index: int
@@ -51,12 +51,12 @@ class WatchedEntry:
 
 @dataclass
 class Report(Findings):
-    """The result of auditing one strand; `numbers` are its events by signing key, for `find_gaps`.
+    """The result of an audit of one strand. `numbers` has its events by signing key, for `find_gaps`.
 
-    `epochs` are those that strand 0 opened: the other strands are audited with genesis knowing them. `ids`
-    are its events with their indices, `seen` all entries about the events that were watched for. `whole`:
-    all entries were there and have the signed root, so what was not met is not in the strand. `told` is the
-    time of the last block that other logs know (`known`), `untold` that of the first one after it.
+    `epochs` are those that strand 0 opened, with which the other strands are audited. `ids` has the events
+    with their indices, and `seen` all entries about watched events. `whole` says that all entries were read
+    and have the signed root. `told` is the time of the last block that other logs know (`known`), and
+    `untold` that of the next block.
     """
 
     strand: int
@@ -87,10 +87,10 @@ def audit_strand(
     watch: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Report:
-    """Check a whole strand under the log keys of `genesis` (itself verified).
+    """Audit a whole strand under the log keys of `genesis`, which the caller has verified.
 
-    `against` are old checkpoints, `known` other roots that it must have had, `watch` event ids to look out
-    for. Strand 0 finds the later epochs itself; for the others genesis has to know them (`Report.epochs`).
+    `against` are old checkpoints, `known` other roots that the strand had, and `watch` event ids to look
+    for. Strand 0 finds later epochs itself. For other strands genesis must have them (`Report.epochs`).
     """
     report = Report(strand)
     if strand == 0:
@@ -114,7 +114,8 @@ def audit_strand(
 
 
 def open_published(to: Findings, note: bytes | None, keys: LogKeys, origin: str) -> Checkpoint | None:
-    """The checkpoint that a log shows, which carries a line by each of its keys; else there is a finding."""
+    """The published checkpoint of a log. It must have a line by each key of the log; otherwise there is a
+    finding."""
     if note is None:
         to.find("missing", "checkpoint", "there is no checkpoint")
         return None
@@ -130,7 +131,7 @@ def open_published(to: Findings, note: bytes | None, keys: LogKeys, origin: str)
 
 
 def open_older(to: Findings, notes: Sequence[bytes], keys: LogKeys, head: Checkpoint) -> list[KnownRoot]:
-    """The roots of older checkpoints of the log, each of which the one it shows must continue."""
+    """The roots of older checkpoints, which the published checkpoint must continue."""
     older = []
     for note in notes:
         try:
@@ -146,15 +147,15 @@ def open_older(to: Findings, notes: Sequence[bytes], keys: LogKeys, head: Checkp
 
 
 def time_of(reports: Sequence[Report]) -> str:
-    """The log's own time: every strand has sealed a block at it or later; empty if one has sealed none."""
+    """The time that every strand's last block has reached; empty if a strand has no block."""
     return min((report.last_time for report in reports), default="")
 
 
 def find_gaps(reports: Sequence[Report], now: str | None = None) -> list[Finding]:
     """Gaps and repeats in the dense numbers of each key, over all strands together.
 
-    A gap is named once the log's time is past the `seal_by` of the next higher number (FORMATS.md, 5); `now`
-    is what witnesses say of that time, if there are any.
+    A gap is a finding once the log's time is past the `seal_by` of the next higher number (FORMATS.md, 5).
+    `now` is that time by the witnesses, if there are any.
     """
     now = time_of(reports) if now is None else now
     rejected = sum(report.rejected for report in reports)
@@ -177,7 +178,7 @@ def find_gaps(reports: Sequence[Report], now: str | None = None) -> list[Finding
 
 
 class _Entries:
-    """Checks each entry in order: certificates before use, true events, blocks that follow."""
+    """Checks each entry in order: certificates before their use, true events, and linked blocks."""
 
     def __init__(self, report: Report, genesis: Genesis, watch: Collection[str], told_size: int) -> None:
         self._report = report
@@ -190,7 +191,7 @@ class _Entries:
         self._index = 0
         self._first = 0
         self._prev: bytes | None = None
-        # The number and the first entry that the next block must have.
+        # The number and the first entry of the next block.
         self._expected = (0, 0)
 
     def add(self, entry: bytes, hash_: bytes) -> None:
@@ -235,7 +236,7 @@ class _Entries:
         self._report.ids[event.id] = self._index
         certificate = self._certificates.get(event.kid)
         if certificate is None and event.producer != OPERATOR:
-            raise IntegrityFault("the certificate of the event's key does not stand before it")
+            raise IntegrityFault("the certificate of the event's key is not before the event")
         verify_event(event, certificate, self._genesis)
         self._order.event(event)
 
@@ -243,7 +244,7 @@ class _Entries:
         self._report.certificates += 1
         verify_certificate(certificate, self._genesis)
         if certificate.kid in self._certificates:
-            raise IntegrityFault("the certificate of this key stands in the log already")
+            raise IntegrityFault("the log already has the certificate of this key")
         self._certificates[certificate.kid] = certificate
         self._order.certificate(certificate.kid)
 
@@ -263,8 +264,8 @@ class _Entries:
         verify_seal(seal, self._genesis)
         block = parse_block(seal.data)
         last_time, self._report.last_time = self._report.last_time, max(seal.time, self._report.last_time)
-        # The next seal is held against what this one says: one missing entry is one finding, not one for
-        # every block behind it.
+        # The next block is checked by this seal's own numbers. So one missing entry is one finding, and not
+        # one for every later block.
         self._expected = (block.number + 1, block.end)
         check_follows(block, *expected, prev)
         if block.count != self._index + 1 - first:
@@ -291,7 +292,7 @@ class _Entries:
     def _epoch(self, seal: Seal) -> None:
         verify_seal(seal, self._genesis)
         if self._report.strand:
-            raise IntegrityFault("epochs are opened in strand 0 alone")
+            raise IntegrityFault("only strand 0 may open an epoch")
         order = parse_epoch_data(seal.data)
         self._genesis = opened(self._genesis, order)
         self._report.epochs = self._genesis.epochs

@@ -1,7 +1,7 @@
-"""The super-log, checked by anyone: each entry is a head that its strand really had, each strand only grows.
+"""Audits the super-log: each entry is a head that its strand had, and each strand only grows.
 
-It goes before the audit of the strands, which are then recomputed to every size that the super-log lists. So
-an operator who shows one history above and another below is found out.
+It comes before the audits of the strands, which then compute every root that the super-log lists. So an
+operator cannot show one history in the super-log and another in a strand.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from carevouch.verifier.strand import Report, open_older, open_published
 
 @dataclass
 class SuperReport(Findings):
-    """The result of auditing the super-log; `heads` are its checkpoints of each strand, in its order."""
+    """The result of an audit of the super-log. `heads` has its checkpoints by strand, in order."""
 
     size: int = 0
     root: bytes = b""
@@ -30,7 +30,7 @@ class SuperReport(Findings):
 def audit_super(
     genesis: Genesis, read: Read, *, against: Sequence[bytes] = (), progress: Progress | None = None
 ) -> SuperReport:
-    """Check the whole super-log under the log keys of `genesis`; `against` are old checkpoints of it."""
+    """Audit the whole super-log under the log keys of `genesis`. `against` has old checkpoints of it."""
     report = SuperReport()
     note, origin = read("checkpoint"), log_origin(genesis.origin, SUPER)
     head = open_published(report, note, genesis.keys, origin)
@@ -48,7 +48,7 @@ def audit_super(
 
 
 def find_behind(above: SuperReport, strands: Sequence[Report]) -> list[Finding]:
-    """Strands that show less than the super-log says of them, and strands that there are none of."""
+    """Findings about strands that are smaller than in the super-log, and about strands that do not exist."""
     sizes = {report.strand: report.size for report in strands}
     findings = []
     for strand, heads in sorted(above.heads.items()):
@@ -62,9 +62,10 @@ def find_behind(above: SuperReport, strands: Sequence[Report]) -> list[Finding]:
 
 
 def find_omitted(above: SuperReport, strands: Sequence[Report], seal_by_seconds: int) -> list[Finding]:
-    """Strands that the super-log leaves out, though it went on with others for longer than `seal_by` allows.
+    """Findings about strands that the super-log left out, while it took others for longer than `seal_by`
+    allows.
 
-    A strand is published before the super-log takes it up, so one that is a little ahead is none of them.
+    A strand is published before the super-log takes it, so a strand may be a little ahead.
     """
     now = max((report.told for report in strands), default="")
     findings = []
@@ -83,7 +84,9 @@ def find_omitted(above: SuperReport, strands: Sequence[Report], seal_by_seconds:
 def _take(report: SuperReport, head: StrandHead, index: int) -> None:
     heads, size = report.heads.setdefault(head.strand, []), head.checkpoint.size
     if heads and size <= heads[-1].size:
-        raise IntegrityFault(f"strand {head.strand} had {heads[-1].size} entries already, here {size}")
+        raise IntegrityFault(
+            f"strand {head.strand} had {heads[-1].size} entries before, and has {size} here"
+        )
     message = f"the super-log says in its entry {index} that the {size} entries then had another root"
-    # Named where it is found, in the strand: only there can it be told which of the two is untrue.
+    # The finding is named in the strand, where it can be told which of the two is untrue.
     heads.append(KnownRoot(size, head.checkpoint.root, Finding("head", f"super-log entry {index}", message)))

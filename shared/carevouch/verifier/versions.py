@@ -1,8 +1,8 @@
-"""The versions of documents, as far as openings show them: dense from 1, each once, each linked to the last.
+"""Checks the versions of documents in openings: dense from 1, each once, and each linked to the last.
 
-Order within a document comes from its versions and the hashes of previous leaves, never from a position in
-the log. A version that is missing here may only be missing among the openings given. Two different revisions
-of one version are a fault of their signer, and so is one that does not follow the one before it.
+The order within a document comes from its versions and the hashes of previous leaves, never from a position
+in the log. A version may be missing only because its opening was not given. Two revisions of one version are
+a fault of their signer. So is a revision that does not follow the one before it.
 """
 
 from collections.abc import Sequence

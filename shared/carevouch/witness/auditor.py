@@ -1,11 +1,11 @@
-"""The auditing cosigner: before a super-log's checkpoint is cosigned, every strand's growth is checked.
+"""The auditing cosigner: it checks the growth of every strand before a super-log's checkpoint is cosigned.
 
-It is the `Audit` of a witness; `carevouch.witness.watch` does the looking. Here it is bounded: an audit that
-is behind answers 503, and catches up a little with every request. Its progress is stored by
-compare-and-swap. A finding becomes a refusal, a log line and a metric that an alarm waits for.
+It is the `Audit` of a witness, and `carevouch.witness.watch` reads the logs for it. Each request does a
+bounded step: an audit that is behind answers 503, and catches up a little each time. Its progress is stored
+by compare-and-swap. A finding becomes a refusal, a log line and a metric that an alarm watches.
 
-No finding is forgiven: progress stops before it, so that the next request meets it again. Only files that
-were missing can come back. A log can never unsay what it has signed.
+Progress stops before a finding, so that the next request meets it again. Only a missing file can come back.
+A log cannot take back a signed checkpoint.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ from carevouch.witness.witness import Progress, StateMoved, WatchedLog
 
 # The metric of a finding.
 FAULTS = "AuditFaults"
-# How far the audit of a super-log is behind the checkpoint that is to be cosigned, in entries.
+# The number of entries by which an audit is behind the checkpoint to cosign.
 BEHIND = "AuditBehind"
 
 
@@ -39,14 +39,14 @@ class Audits(Protocol):
     """The part of a `WitnessStore` that the cosigner needs."""
 
     def audited(self, origin: str) -> Progress:
-        """How far the audit has come, strongly consistent."""
+        """The progress of the audit, read consistently."""
 
     def advance(self, origin: str, before: Progress, data: bytes) -> None:
-        """Replace exactly `before`; raises `StateMoved`, `OutcomeUnknown`."""
+        """Replace the progress `before`; raises `StateMoved`, `OutcomeUnknown`."""
 
 
 class Cosigner:
-    """An `Audit`: follows the logs that are to be audited, a bounded step at a time."""
+    """An `Audit` that follows the audited logs, a bounded step at a time."""
 
     def __init__(
         self,
@@ -55,14 +55,15 @@ class Cosigner:
         spell: Callable[[], Enough],
         open_: Callable[[str], Read],
     ) -> None:
-        """`spell` begins a step and returns what says that it was long enough; `open_` reads below a URL."""
+        """`spell` begins a step and returns a function that says when to end it. `open_` reads files below a
+        URL."""
         self._store = store
         self._telemetry = telemetry
         self._spell = spell
         self._open = open_
 
     def __call__(self, log: WatchedLog, checkpoint: Checkpoint) -> Refusal | None:
-        """A refusal, unless all that the checkpoint covers was followed without a finding."""
+        """A refusal, unless every entry up to the checkpoint was followed without a finding."""
         if not log.audit:
             return None
         before = self._store.audited(log.origin)
@@ -91,7 +92,7 @@ class Cosigner:
         try:
             self._store.advance(origin, before, data)
         except (StateMoved, OutcomeUnknown):
-            # What was verified is verified, whoever stores it; at worst it is looked at once more.
+            # Another request may store the same progress. At worst some entries are verified again.
             self._telemetry.count("AuditsRepeated", 1)
 
     def _refused(self, log: WatchedLog, checkpoint: Checkpoint, fault: AuditFault) -> Refusal:

@@ -1,7 +1,7 @@
-"""The logs that a witness knows, as its operator writes them: lines, or JSON.
+"""The list of logs that a witness knows, which its operator writes as lines or JSON.
 
-A line is `<vkey> [<url>] [audit]`. Blank lines and those that begin with # are passed over. Several lines of
-one origin are its several keys. JSON is a list of objects with `vkey`, and optionally `origin` (for logs
+A line is `<vkey> [<url>] [audit]`. Blank lines and lines that begin with # are ignored. Several lines of one
+origin name its several keys. JSON is a list of objects with `vkey`, and optionally `origin` (for logs
 whose key has another name), `url` and `audit`. The URL is where the files of a deployment are served (the
 folder that holds `super/` and the strands); only an audit reads it.
 """
@@ -18,14 +18,14 @@ from carevouch.ledger.note import Verifier
 from carevouch.witness.witness import WatchedLog
 
 AUDIT = "audit"
-# An origin's length is written in one byte of what ML-DSA-44 cosignatures sign.
+# An ML-DSA-44 cosignature signs the length of the origin in one byte.
 MAX_ORIGIN = 255
 MAX_LOGS = 1_000
 _MEMBERS = {"vkey", "origin", "url", AUDIT}
 
 
 def parse_logs(text: str) -> list[WatchedLog]:
-    """The logs that `text` names; raises `Malformed` saying which entry is wrong and why."""
+    """The logs that `text` names; raises `Malformed` with the wrong entry and the reason."""
     stripped = text.strip()
     entries = _from_json(stripped) if stripped.startswith("[") else _from_lines(stripped)
     if len(entries) > MAX_LOGS:
@@ -45,28 +45,30 @@ def audited_origin(log: WatchedLog) -> tuple[str, Verifier]:
     origin, slash, name = log.origin.rpartition("/")
     verifiers = [key for key in log.keys if isinstance(key, Verifier) and key.name == log.origin]
     if not slash or name != SUPER or not origin or not verifiers:
-        raise Malformed(f"only a super-log is audited: a log named <origin>/{SUPER} with an Ed25519 key")
+        raise Malformed(
+            f"only a super-log can be audited, which is a log named <origin>/{SUPER} with an Ed25519 key"
+        )
     return origin, verifiers[0]
 
 
 def _log(entry: dict[str, Any]) -> WatchedLog:
     if not set(entry) <= _MEMBERS or not isinstance(entry.get("vkey"), str):
-        raise Malformed("an entry has vkey and, if wanted, origin, url and audit")
+        raise Malformed("an entry must have vkey, and may have origin, url and audit")
     if not all(isinstance(entry.get(name, ""), str) for name in ("origin", "url")):
-        raise Malformed("origin and url are texts")
+        raise Malformed("origin and url must be texts")
     key = parse_key(entry["vkey"])
     origin, url, audit = entry.get("origin", key.name), entry.get("url"), entry.get(AUDIT, False)
     if not origin or len(origin.encode("utf-8")) > MAX_ORIGIN or "\n" in origin:
         raise Malformed(f"an origin is one line of 1 to {MAX_ORIGIN} bytes")
     if not isinstance(audit, bool):
-        raise Malformed("audit is true or false")
+        raise Malformed("audit must be true or false")
     if url is not None:
         require_http_address(url)
     log = WatchedLog(origin, (key,), url, audit)
     if audit:
         audited_origin(log)
         if url is None:
-            raise Malformed("an audited log needs the URL of its files")
+            raise Malformed("an audited log needs a url, where its files are served")
     return log
 
 

@@ -1,10 +1,10 @@
 """The decision of a witness: C2SP tlog-witness, `add-checkpoint` (https://c2sp.org/tlog-witness). Pure.
 
-A witness cosigns a checkpoint only if it continues the last one that it cosigned of that log. `admit` reads
-a request and judges what needs no memory; `judge` compares it with the state kept for the log, the size and
-root that were cosigned last. Both answer with a value: a refusal is an answer too, with the status that the
-protocol gives it. The caller that acts on `Cosign` must first replace exactly `before` by `after` where the
-state is kept, and only then sign. Otherwise two requests that meet could roll a log back.
+A witness cosigns a checkpoint only if it continues the last one that it cosigned of that log. `admit` checks
+a request without the state. `judge` compares it with the state of the log, which is the size and root that
+were cosigned last. Both return a value. A refusal is a value too, with the status of the protocol. To act on
+`Cosign`, the caller must first replace exactly `before` by `after` in its store, and only then sign.
+Otherwise two simultaneous requests could roll a log back.
 """
 
 import re
@@ -38,16 +38,16 @@ from carevouch.ledger.note import (
 )
 
 TEXT = "text/plain; charset=utf-8"
-# How a witness says which size it cosigned last; no other answer has this type.
+# The type of the answer with the size that was cosigned last. No other answer has it.
 SIZE = "text/x.tlog.size"
-# 63 lines of proof and a checkpoint with 16 signatures of the longest kind that is in sight (5 KB each).
+# Enough for 63 lines of proof and a checkpoint with 16 signatures of up to 5 KB each.
 MAX_REQUEST = 128 * 1024
 _OLD = re.compile(r"old (0|[1-9][0-9]{0,18})")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of a log: size and root of the last checkpoint that the witness cosigned; at first, empty."""
+    """The state of a log: the size and root of the last cosigned checkpoint; empty at first."""
 
     size: int = 0
     root: bytes = EMPTY_ROOT
@@ -55,7 +55,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRequest:
-    """One `add-checkpoint`: the size the client takes to be known, the proof from it, the signed note."""
+    """An `add-checkpoint` request: the old size, the proof from it, and the signed note."""
 
     old: int
     proof: tuple[bytes, ...]
@@ -64,7 +64,7 @@ class CheckpointRequest:
 
 @dataclass(frozen=True, slots=True)
 class KnownRequest:
-    """A request about a known log, signed by it; `note` holds only lines of that log's keys."""
+    """A request about a known log, which signed it. `note` has only lines of that log's keys."""
 
     old: int
     proof: tuple[bytes, ...]
@@ -74,7 +74,7 @@ class KnownRequest:
 
 @dataclass(frozen=True, slots=True)
 class Cosign:
-    """Sign `checkpoint`, once the state is moved from exactly `before` to `after`."""
+    """The decision to sign `checkpoint`, after the state has moved from exactly `before` to `after`."""
 
     checkpoint: Checkpoint
     before: State
@@ -100,15 +100,15 @@ class WitnessSigner:
 
     @property
     def keys(self) -> list[NoteKey]:
-        """The public half."""
+        """The public keys."""
         first = Ed25519Cosigner(self.name, self.ed25519.public)
         return [first] if self.mldsa is None else [first, MldsaCosigner(self.name, self.mldsa.public)]
 
     def cosign(self, checkpoint: Checkpoint, time: int) -> tuple[SignatureLine, ...]:
-        """The lines, dated `time` (seconds since the epoch), an instant at which nothing larger was known.
+        """The lines with the time `time`, in seconds since the epoch, at which no larger tree was known.
 
-        A checkpoint with extension lines gets no ML-DSA-44 line: that kind does not sign them, and other
-        people's verifiers refuse a note in which it seems to.
+        A checkpoint with extension lines gets no ML-DSA-44 line, because that kind of signature does not
+        cover them, and other verifiers refuse such a note.
         """
         lines = [Ed25519CosignatureSigner(self.name, self.ed25519, lambda: time).line(checkpoint.text)]
         if self.mldsa is not None and not checkpoint.extensions:
@@ -118,20 +118,20 @@ class WitnessSigner:
 
 
 def origin_hash(origin: str) -> str:
-    """The name of a log where its cosigned checkpoints are read: SHA-256 of its origin in hex."""
+    """The name of a log in the paths of its cosigned checkpoints: the SHA-256 of its origin in hex."""
     return sha256(origin.encode("utf-8")).hex()
 
 
 def render_request(request: CheckpointRequest) -> bytes:
-    """The body to be posted."""
+    """The body to post."""
     lines = [f"old {request.old}", *(b64(hash_) for hash_ in request.proof), ""]
     return "".join(f"{line}\n" for line in lines).encode("ascii") + request.note
 
 
 def parse_request(body: bytes) -> CheckpointRequest:
-    """The request that a body spells; raises `Malformed`. The note is not looked at."""
+    """The request in a body; raises `Malformed`. The note is not parsed."""
     if len(body) > MAX_REQUEST:
-        raise Malformed(f"an add-checkpoint request is at most {MAX_REQUEST} bytes long")
+        raise Malformed(f"an add-checkpoint request has at most {MAX_REQUEST} bytes")
     head, blank, note = body.partition(b"\n\n")
     try:
         lines = head.decode("ascii").split("\n")
@@ -139,7 +139,9 @@ def parse_request(body: bytes) -> CheckpointRequest:
         raise Malformed("the lines before the checkpoint are not ASCII") from error
     old = _OLD.fullmatch(lines[0])
     if not blank or not old:
-        raise Malformed("a request is the line `old <size>`, lines of proof, an empty line, and a checkpoint")
+        raise Malformed(
+            "a request must be the line `old <size>`, lines of proof, an empty line, and a checkpoint"
+        )
     if len(lines) - 1 > MAX_PATH:
         raise Malformed(f"a consistency proof has at most {MAX_PATH} lines")
     proof = tuple(unb64(line, "a line of the proof") for line in lines[1:])
@@ -149,7 +151,8 @@ def parse_request(body: bytes) -> CheckpointRequest:
 
 
 def admit(body: bytes, logs: Mapping[str, Sequence[NoteKey]]) -> KnownRequest | Refusal:
-    """Judge what needs no memory: the form (400), the log (404), its signature (403), the old size (400).
+    """Check a request without the state: its form (400), the log (404), the signature (403), the old size
+    (400).
 
     `logs` has the trusted keys of each known log by origin.
     """
@@ -173,10 +176,11 @@ def admit(body: bytes, logs: Mapping[str, Sequence[NoteKey]]) -> KnownRequest | 
 
 
 def judge(admitted: KnownRequest, state: State) -> Cosign | Refusal:
-    """Compare with what the witness cosigned last: the old size (409), the root (409), the proof (422).
+    """Compare a request with the last cosigned checkpoint: the old size (409), the root (409), the proof
+    (422).
 
-    A 409 about the size says which one is known; one about the root does not, lest a client begins again
-    from a size at which it holds another tree.
+    A 409 about the size names the known size. A 409 about the root does not, so that no client starts again
+    from a size at which it has another tree.
     """
     new = admitted.checkpoint
     if admitted.old != state.size:

@@ -1,13 +1,13 @@
-"""The edges of the logs that an auditing cosigner has followed, and how it goes on from there. Pure.
+"""The edges of the logs that an auditing cosigner has followed, and the next step from there.
 
-A witness knows that the super-log only grew. This one also reads the strand checkpoints in it. Each must be
-signed by its strand, never be smaller than one before it, and never have another root for the same size. Its
-entries must be there, and lead from the tree seen last to the signed root. So its cosignature means that no
-strand was rewritten, and that every entry could be had.
+Every witness knows that the super-log only grew. This one also reads the strand checkpoints in it. The
+strand must have signed each, no size may shrink, and one size has one root. The strand's entries must be
+available, and lead from the last tree to the signed root. So the cosignature means that no strand was
+rewritten, and that every entry was available.
 
 The watch keeps an edge per log: a few hundred bytes each, 2 KB at most, so that all fit into one row of a
-table. `follow` verifies every edge that it returns under a signed checkpoint, also if it stopped half-way: it
-may be stored and continued later. The content of entries is a question for `carevouch audit`.
+table. `follow` verifies every edge under a signed checkpoint, even if it stops half-way, so that its result
+can be stored and continued later. `carevouch audit` checks the content of entries.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,20 +31,21 @@ from carevouch.ledger.merkle import (
 from carevouch.ledger.superlog import StrandHead, parse_super_entry
 from carevouch.ledger.tiles import ENTRIES, WIDTH, Tile, TileFault, TileReader, split_bundle, tile_at
 
-# The largest whole number of canonical JSON; no log of ours comes near it.
+# The largest whole number of canonical JSON, which no log of ours will reach.
 MAX_SIZE = 2**53 - 1
-# Bundles that are asked for at once. They are held in memory: usually 100 KB each, never above 17 MB.
+# The number of bundles that are fetched at once. In memory each has usually 100 KB, and at most 17 MB.
 AHEAD = 32
 
 # Reads public files of a deployment by their paths ("super/tile/0/000", "3/tile/entries/000"); None where
 # there is none.
 Read = Callable[[Sequence[str]], Sequence[bytes | None]]
-# Whether enough was done for now.
+# Says whether this step has done enough.
 Enough = Callable[[], bool]
 
 
 class AuditFault(IntegrityFault):
-    """A finding; `code` is a word of `carevouch audit`: shrunk, fork, root, missing, entry, checkpoint."""
+    """A finding. `code` is one of those of `carevouch audit`: shrunk, fork, root, missing, entry,
+    checkpoint."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -53,7 +54,7 @@ class AuditFault(IntegrityFault):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Whose super-log it is: the origin of all its logs, the Ed25519 key that signs them, their files."""
+    """A deployment: the origin of its logs, the Ed25519 key that signs them, and their files."""
 
     origin: str
     keys: LogKeys
@@ -62,10 +63,10 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The edge of the super-log (`above`) up to the entry that was followed last, and of each strand there.
+    """The edge of the super-log (`above`) at the last followed entry, and the edge of each strand there.
 
-    `size` and `root` are those of the super-log's signed checkpoint under which `above` was verified: the
-    same tree, or a larger one where it was enough before the end.
+    `size` and `root` are those of the signed checkpoint under which `above` was verified. It may be of a
+    larger tree, if the last step ended early.
     """
 
     above: Edge = field(default_factory=Edge)
@@ -74,25 +75,26 @@ class Watch:
     root: bytes = EMPTY_ROOT
 
     def strand(self, number: int) -> Edge:
-        """The strand's edge; the empty one if the super-log did not name it yet."""
+        """The strand's edge; it is empty if the super-log has not named the strand yet."""
         return self.strands.get(number, Edge())
 
     def grown(self, number: int, edge: Edge) -> "Watch":
-        """The same with another edge of one strand; raises `AuditFault` for one strand too many."""
+        """This watch with another edge of one strand; raises `AuditFault` if there are too many strands."""
         if number not in self.strands and len(self.strands) >= MAX_STRANDS:
             raise AuditFault("checkpoint", f"the super-log names more than {MAX_STRANDS} strands")
         return replace(self, strands={**self.strands, number: edge})
 
 
 def render_watch(watch: Watch) -> bytes:
-    """The watch as it is stored."""
+    """The stored form of the watch."""
     strands = {f"{number}": _edge_json(edge) for number, edge in watch.strands.items()}
     signed: JsonObject = {"size": watch.size, "root": b64u(watch.root)}
     return jcs({"v": 1, "above": _edge_json(watch.above), "signed": signed, "strands": strands})
 
 
 def parse_watch(data: bytes) -> Watch:
-    """The stored watch; raises `Malformed`. Never taken for an empty one: that would forgive everything."""
+    """The stored watch; raises `Malformed`. A broken one is never read as empty, which would forget every
+    tree."""
     whole = parse_jcs(data, "the state of the audit")
     if set(whole) != {"v", "above", "signed", "strands"} or whole["v"] != 1:
         raise Malformed("the state of the audit is not of version 1")
@@ -110,11 +112,11 @@ def parse_watch(data: bytes) -> Watch:
 
 
 def follow(watch: Watch, checkpoint: Checkpoint, deployment: Deployment, enough: Enough) -> Watch:
-    """Follow the super-log up to `checkpoint` (of the super-log, its signature verified), or until `enough`.
+    """Follow the super-log up to its verified `checkpoint`, or until `enough` says so.
 
-    It is followed whole once `above.size` of what is returned is at least the checkpoint's. At least one
-    bundle is read before `enough` is asked, so that every call gets further. Raises `AuditFault`, and
-    whatever `read` raises.
+    The log is followed to its end if the result's `above.size` is at least the checkpoint's. At least one
+    bundle is read before `enough` is called, so every call makes progress. Raises `AuditFault`, and the
+    errors of `read`.
     """
     if checkpoint.size > MAX_SIZE:
         raise AuditFault("checkpoint", f"{checkpoint.origin} says that it has {checkpoint.size} entries")
@@ -130,7 +132,7 @@ def follow(watch: Watch, checkpoint: Checkpoint, deployment: Deployment, enough:
 
 
 def proof_between(deployment: Deployment, old: int, size: int) -> list[bytes]:
-    """The consistency proof of the super-log from `old` to `size`, unverified, as `add-checkpoint` takes it.
+    """The consistency proof of the super-log from `old` to `size`, not verified, for `add-checkpoint`.
 
     Raises `AuditFault` (a tile is missing or of the wrong length, or the log was larger before).
     """
@@ -155,16 +157,17 @@ class _Bundle:
         self._leaves = leaf_hashes(entries)
         after = above.extended(self._leaves)
         part = Checkpoint(checkpoint.origin, after.size, after.root())
-        # First that the entries are the signed ones; only then what they say may be held against anybody.
+        # First check that the entries are the signed ones. Only then may their content be a finding.
         self._files.check_part(SUPER, part, checkpoint, "root")
         self._heads = [self._head(entry, deployment, above.size + at) for at, entry in enumerate(entries)]
-        # The largest size of each strand here, at which its files are read: the last one may be smaller.
+        # The largest size of each strand in this bundle, at which its files are read. The last one may be
+        # smaller.
         self._horizon: dict[int, int] = {}
         for head in self._heads:
             self._horizon[head.strand] = max(head.checkpoint.size, self._horizon.get(head.strand, 0))
 
     def follow(self, enough: Enough) -> Watch:
-        """Follow each strand through its checkpoints, in their order."""
+        """Follow each strand through its checkpoints in order."""
         watch = replace(self._watch, size=self._checkpoint.size, root=self._checkpoint.root)
         self._files.ahead(self._wanted())
         for head, leaf in zip(self._heads, self._leaves, strict=True):
@@ -178,13 +181,13 @@ class _Bundle:
         return watch
 
     def _wanted(self) -> Iterator[tuple[LogName, Tile]]:
-        """The bundles that will be read, strand by strand."""
+        """The bundles to read, strand by strand."""
         for strand, size in self._horizon.items():
             for number in range(self._watch.strand(strand).size // WIDTH, -(-size // WIDTH)):
                 yield strand, tile_at(ENTRIES, number, size)
 
     def _grown(self, edge: Edge, head: StrandHead, enough: Enough) -> Edge:
-        """The edge after the entries up to the head, or up to where it was enough."""
+        """The edge after the entries up to the head, or up to the end of this step."""
         target = head.checkpoint
         if target.size < edge.size:
             message = f"{target.origin} had {edge.size} entries and is then listed with {target.size}"
@@ -213,7 +216,7 @@ class _Bundle:
 
 
 class _Files:
-    """The public files of a deployment, bundles taken apart; a bundle is fetched once."""
+    """The public files of a deployment. Each bundle is fetched once and split into entries."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
@@ -229,7 +232,7 @@ class _Files:
         """The entries of bundle `number` of a log of that size; raises `AuditFault`."""
         tile = tile_at(ENTRIES, number, size)
         if (log, tile) not in self._bundles:
-            # One log is read from its beginning to its end: what was held of it is done with.
+            # A log is read from its beginning to its end, so its earlier bundles are no longer needed.
             self._bundles = {held: value for held, value in self._bundles.items() if held[0] != log}
             later = range(number, min(number + AHEAD, -(-size // WIDTH)))
             self.ahead((log, tile_at(ENTRIES, at, size)) for at in later)
@@ -251,7 +254,7 @@ class _Files:
         return consistency_proof(reader, old, size)
 
     def _fetch(self, wanted: Sequence[tuple[LogName, Tile]]) -> list[bytes]:
-        """The files; in place of a partial one that is gone, because it became full, the full one."""
+        """The files. If a partial tile is gone because it became full, the full one is read."""
         found = self._read(wanted)
         gone = [at for at, (_, tile) in enumerate(wanted) if found[at] is None and tile.width < WIDTH]
         full = [(wanted[at][0], Tile(wanted[at][1].level, wanted[at][1].index)) for at in gone]
@@ -292,15 +295,15 @@ def _edge(value: Any) -> Edge:
         or set(value) != {"size", "hashes"}
         or not is_whole(value["size"], 0, MAX_SIZE)
     ):
-        raise Malformed("an edge in the state of the audit has not exactly a size and hashes")
+        raise Malformed("an edge in the state of the audit does not have exactly a size and hashes")
     hashes = tuple(_hash(text) for text in value["hashes"])
     if len(hashes) != value["size"].bit_count():
-        raise Malformed("an edge in the state of the audit has not the hashes of its size")
+        raise Malformed("an edge in the state of the audit does not have the number of hashes of its size")
     return Edge(value["size"], hashes)
 
 
 def _hash(text: Any) -> bytes:
     data = unb64u(text, "a hash in the state of the audit") if isinstance(text, str) else b""
     if len(data) != HASH_LENGTH:
-        raise Malformed("a hash in the state of the audit has not 32 bytes")
+        raise Malformed("a hash in the state of the audit does not have 32 bytes")
     return data

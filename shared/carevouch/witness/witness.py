@@ -1,10 +1,9 @@
 """A witness for other people's logs: C2SP tlog-witness, the use case behind `add-checkpoint`.
 
-It reads its last state of the log and judges the request (`carevouch.witness.request`). It has the log
-audited where that is asked for, moves its state by one compare-and-swap, and only then signs. So a
-cosignature never leaves before the state that forbids its contradiction is stored. Of two requests that
-meet, one is told of the other. It never signs for a log that its operator did not name, and says nothing
-about anybody.
+It reads its last state of the log and judges the request (`carevouch.witness.request`). It audits the log,
+if the operator asks for that. It moves its state by one compare-and-swap, and only then signs. So the state
+that forbids a contradiction is stored before the cosignature leaves. One of two simultaneous requests gets a
+conflict. A witness never signs for a log that its operator did not name, and holds no personal data.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,27 +28,27 @@ from carevouch.witness.request import (
     origin_hash,
 )
 
-# Seconds after which a client is asked to come again.
+# The seconds after which a client is asked to try again.
 RETRY_AFTER = "2"
 
 
 class StateMoved(Exception):
-    """Somebody else moved the state first: nothing was written."""
+    """Another request moved the state first, and nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the audit of a log has come, as bytes, and the number of times that it was stored."""
+    """The progress of a log's audit, as bytes, and the number of times that it was stored."""
 
     data: bytes | None = None
     version: int = 0
 
 
 class WitnessStore(Protocol):
-    """The memory of a witness, by origin. Trusted: anybody who can turn it back can have a fork cosigned."""
+    """The trusted store of a witness, by origin. An older state in it would let a fork be cosigned."""
 
     def read(self, origin: str) -> State:
-        """The state, strongly consistent; of a log never cosigned, the empty one."""
+        """The state, read consistently; it is empty for a log that was never cosigned."""
 
     def swap(self, origin: str, before: State, after: State) -> None:
         """Replace exactly `before`; raises `StateMoved`, or `OutcomeUnknown` if no answer came."""
@@ -61,7 +60,7 @@ class WitnessStore(Protocol):
         """The cosigned checkpoint of the log whose origin hashes to `name` (hex)."""
 
     def audited(self, origin: str) -> Progress:
-        """How far the audit has come, strongly consistent."""
+        """The progress of the audit, read consistently."""
 
     def advance(self, origin: str, before: Progress, data: bytes) -> None:
         """Replace exactly `before`; raises `StateMoved`, `OutcomeUnknown`."""
@@ -69,7 +68,7 @@ class WitnessStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WatchedLog:
-    """A log that the witness knows: its keys, where its files are, and whether it is audited first."""
+    """A log that the witness knows: its keys, the URL of its files, and whether it is audited."""
 
     origin: str
     keys: tuple[NoteKey, ...]
@@ -77,13 +76,13 @@ class WatchedLog:
     audit: bool = False
 
 
-# Looks into a log before its checkpoint is cosigned; None where nothing speaks against it.
+# Checks a log before its checkpoint is cosigned; None if it found no fault.
 Audit = Callable[[WatchedLog, Checkpoint], Refusal | None]
 
 
 @dataclass(frozen=True, slots=True)
 class WitnessAnswer:
-    """The answer that goes back over HTTP."""
+    """The HTTP answer of a witness."""
 
     status: int
     body: str
@@ -92,7 +91,7 @@ class WitnessAnswer:
 
 
 class Witness:
-    """One witness: the logs it knows, what it remembers of them, its keys, and a clock of whole seconds."""
+    """A witness: the logs that it knows, its store, its keys, and a clock in whole seconds."""
 
     def __init__(
         self,
@@ -117,7 +116,7 @@ class Witness:
 
     @property
     def vkeys(self) -> list[str]:
-        """The witness's public keys, as policies have them."""
+        """The witness's public keys, in the form of policies."""
         return [key.vkey for key in self._signer.keys]
 
     @property
@@ -135,7 +134,7 @@ class Witness:
         return answer
 
     def checkpoint(self, name: str) -> bytes | None:
-        """The largest checkpoint cosigned of the log whose origin hashes to `name`, with all signatures."""
+        """The largest cosigned checkpoint of the log whose origin hashes to `name`, with all signatures."""
         return self._store.kept(name) if name in map(origin_hash, self._logs) else None
 
     def _answer(self, body: bytes) -> WitnessAnswer | Refusal:
@@ -144,7 +143,8 @@ class Witness:
             return admitted
         origin = admitted.checkpoint.origin
         state = self._store.read(origin)
-        # Taken after the read and before the swap: whatever is cosigned later is larger and dated no earlier.
+        # The time is taken after the read and before the swap. So every later cosignature is of a larger
+        # tree and has no earlier time.
         time = self._clock()
         decision = judge(admitted, state)
         if isinstance(decision, Refusal):
@@ -154,11 +154,12 @@ class Witness:
         return refusal or self._cosign(admitted, time)
 
     def _move(self, origin: str, decision: Cosign) -> Refusal | None:
-        """Record the decision; None if it stands recorded, whoever wrote it."""
+        """Store the decision; None if it is stored, by this request or another."""
         try:
             self._store.swap(origin, decision.before, decision.after)
         except (StateMoved, OutcomeUnknown) as fault:
-            # A lost answer, also one that a client library repeated, looks like a lost race. A read tells.
+            # A lost answer looks like a lost race, also if the client library repeated the call. So read
+            # again.
             now = self._store.read(origin)
             if now == decision.after:
                 return None
@@ -174,7 +175,8 @@ class Witness:
         return WitnessAnswer(200, "".join(line.text for line in lines))
 
     def _report_conflict(self, admitted: KnownRequest, state: State) -> None:
-        """Two trees of one size, both signed by the log: what witnesses are for. Both roots are evidence."""
+        """Report two trees of one size that the log signed. Witnesses exist to find this. Both roots are
+        evidence."""
         new = admitted.checkpoint
         if new.size == state.size and new.root != state.root:
             self._telemetry.count("TwoTrees", 1)

@@ -98,8 +98,8 @@ def test_every_flipped_byte_of_the_super_log_is_found_and_said_to_be_there() -> 
 FORGED = {
     "another root": ([head(0, 3, bytes(32))], "0 head super-log entry 0: the super-log says"),
     "a head that the strand has not reached": ([head(0, 500, bytes(32))], "None behind super-log entry 0"),
-    "sizes that go back": ([head(1, 7), head(0, 2), head(1, 6)], "entry 2: strand 1 had 7 entries already"),
-    "a size twice": ([head(1, 7), head(1, 7)], "entry 1: strand 1 had 7 entries already, here 7"),
+    "sizes that go back": ([head(1, 7), head(0, 2), head(1, 6)], "entry 2: strand 1 had 7 entries before"),
+    "a size twice": ([head(1, 7), head(1, 7)], "entry 1: strand 1 had 7 entries before, and has 7 here"),
     "no checkpoint": ([b"nonsense"], "super entry entry 0: the file is not a signed note"),
 }
 

@@ -121,11 +121,11 @@ Change = Callable[[list[bytes]], list[bytes]]
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda e: e[1:], "certificate of the event's key does not stand before it"),
+        (lambda e: e[1:], "certificate of the event's key is not before the event"),
         (lambda e: [e[0], e[1], e[1], *e[3:]], "is also entry 1"),
         (lambda e: [*e[:3], *e[4:]], "block 0 is expected, the seal says 1"),
         (lambda e: e[:-1], "are in no block"),
-        (lambda e: [e[0], e[0], e[1], e[2], *e[3:]], "stands in the log already"),
+        (lambda e: [e[0], e[0], e[1], e[2], *e[3:]], "the log already has the certificate"),
         (lambda e: [*e[:4], seal(1, 4, 1, None)], "does not link"),
         (lambda e: [*e[:4], seal(2, 4, 1, leaf_hash(e[3]))], "block 1 is expected"),
         (lambda e: [*e[:4], seal(1, 3, 1, leaf_hash(e[3]))], "begins at entry 4"),

@@ -1,7 +1,7 @@
-"""`carevouch adjudicate`: one claim under one contract, offline, with every reason.
+"""`carevouch adjudicate`: adjudicates a claim under a contract, offline, with every reason.
 
-FHIR JSON in, JSON out; no account and no network. It reads the clock only when the instant is not given, and
-leaves everything else to `carevouch.claims`. Standard output holds the JSON alone.
+It reads FHIR JSON and writes JSON, without an account or a network. It reads the clock only if no instant is
+given. `carevouch.claims` does the rest. Standard output has only the JSON.
 """
 
 import sys
@@ -24,7 +24,7 @@ from carevouch.kernel.times import instant
 
 
 def run(args: Namespace) -> int:
-    """Adjudicate as asked; the exit status."""
+    """Adjudicate, and return the exit status."""
     contract = parse_contract(canonical_contract(Path(args.contract).read_bytes()))
     if not args.quiet:
         for finding in lint(contract):

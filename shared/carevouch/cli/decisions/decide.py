@@ -1,8 +1,8 @@
-"""`carevouch decide`: one consent decision, or a whole file of decision cases, offline and explained.
+"""`carevouch decide`: decides one request, or a file of decision cases, offline and with reasons.
 
-FHIR JSON in, JSON out; no account and no network. It reads the clock only when the request states no
-instant. `carevouch.consent` does the rest. Here every consent counts as signed by the patient's device. The
-services themselves never permit by an unsigned one. Standard output holds the JSON alone.
+It reads FHIR JSON and writes JSON, without an account or a network. It reads the clock only if the request
+states no instant. `carevouch.consent` does the rest. Here every consent counts as signed by the patient's
+device. The services permit nothing by an unsigned consent. Standard output has only the JSON.
 """
 
 import sys
@@ -25,12 +25,12 @@ from carevouch.kernel.canonical import JsonObject
 from carevouch.kernel.errors import DomainError, Invalid
 from carevouch.kernel.jsontext import parse, render
 
-# The fictitious server that rendered cases live on.
+# The invented server of rendered cases.
 _CASE_BASE = "https://cases.example/fhir"
 
 
 def run(args: Namespace) -> int:
-    """Decide as asked; the exit status."""
+    """Decide, and return the exit status."""
     try:
         zone = ZoneInfo(args.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -40,7 +40,7 @@ def run(args: Namespace) -> int:
 
 def _run_one(args: Namespace, zone: tzinfo) -> int:
     if not (args.consents and args.request and args.resource):
-        raise Invalid("give --consents, --request and --resource, or --cases (--help explains them)")
+        raise Invalid("give --consents, --request and --resource, or give --cases (--help explains them)")
     base = args.base
     consents = [
         read_consent(resource, base=base, zone=zone, signed=True)
@@ -70,10 +70,10 @@ def _run_one(args: Namespace, zone: tzinfo) -> int:
 
 def _run_cases(args: Namespace) -> int:
     if args.consents or args.request or args.resource:
-        raise Invalid("--cases stands alone: each case brings its own consents, request and resource")
+        raise Invalid("give --cases alone: each case has its own consents, request and resource")
     cases = read_cases(Path(args.cases).read_bytes())
     if not cases:
-        raise Invalid(f"{args.cases} holds no case")
+        raise Invalid(f"{args.cases} has no case")
     wrong: list[JsonObject] = []
     for case in cases:
         ways = {"model": decide(case.consents, case.request, case.resource, case.default)}
@@ -115,14 +115,16 @@ def _through_fhir(case: DecisionCase) -> Decision:
 
 
 def _consents(value: Any, name: str) -> list[Any]:
-    """The Consents of a file; a Bundle's other resources are not about consent and are passed over."""
+    """The Consents in a file. The other resources of a Bundle are ignored."""
     if isinstance(value, dict) and value.get("resourceType") == "Bundle":
         entries = value.get("entry", [])
         resources = [entry.get("resource") for entry in entries if isinstance(entry, dict)]
         return [one for one in resources if isinstance(one, dict) and one.get("resourceType") == "Consent"]
     consents = value if isinstance(value, list) else [value]
     if not all(isinstance(item, dict) and item.get("resourceType") == "Consent" for item in consents):
-        raise Invalid(f"{name} holds something that is no FHIR Consent; give a Consent, a list or a Bundle")
+        raise Invalid(
+            f"{name} has a resource that is not a FHIR Consent; give a Consent, a list of them, or a Bundle"
+        )
     return consents
 
 

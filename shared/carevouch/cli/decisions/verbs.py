@@ -1,4 +1,4 @@
-"""The verbs that decide and adjudicate, as the parser needs them."""
+"""The verbs `decide` and `adjudicate`, as data for the parser."""
 
 from carevouch.cli.verb import Option, Verb
 

@@ -1,7 +1,8 @@
-"""`carevouch admit`: the operator signs an organisation in, or changes or suspends it, where its key is.
+"""`carevouch admit`: the operator signs the admission of an organisation, or a change of it, on its own
+machine.
 
-The number of the operator's last event is kept beside the key: a gap in the numbers proves an omission, and a
-repeat a fault. It is counted up before the file is printed.
+The number of the operator's last event is kept beside the key, because a gap in the numbers proves an
+omission, and a repeated number a fault. The number is raised before the request is printed.
 """
 
 import os
@@ -32,13 +33,13 @@ from carevouch.kernel.times import instant
 
 
 def run(args: Namespace) -> int:
-    """Print the body to post; raises for one that the server would refuse, before a number is spent."""
+    """Print the body to post. A request that the server would refuse raises before a number is used."""
     genesis = read_genesis(args.genesis)
     operator = KeyInMemory(private_key(parse(Path(args.key).read_bytes(), "the operator's key")))
     if operator.jwk != genesis.operator:
-        raise Invalid("the key is not the operator's of this genesis; sign with the one it names")
+        raise Invalid("the key is not the operator's key in this genesis; sign with that key")
     before, resource, terms = _wanted(args, genesis)
-    # As the server will read them: it would refuse what this refuses.
+    # The server makes the same check.
     terms = parse_admission(admission_body(terms))
     n, time, drawn = next_number(Path(f"{args.key}.n")), instant(datetime.now(UTC)), draw()
     if before is None:
@@ -71,7 +72,7 @@ def _wanted(args: Namespace, genesis: Genesis) -> tuple[OrganizationState | None
         jwks = parse(Path(args.jwks).read_bytes(), "the key set")
         listed = jwks.get("keys") if isinstance(jwks, dict) else None
         if not isinstance(listed, list):
-            raise Invalid("the key set is a JSON object with a list named keys")
+            raise Invalid("the key set must be a JSON object with a list named keys")
         keys = tuple(listed)
     if not args.change:
         if resource is None or keys is None or not args.role:
@@ -89,12 +90,12 @@ def _wanted(args: Namespace, genesis: Genesis) -> tuple[OrganizationState | None
     )
     resource = before.resource if resource is None else resource
     if after == terms and without_meta(resource) == without_meta(before.resource):
-        raise Invalid("nothing would change; give --status, --role, --jwks or --organization anew")
+        raise Invalid("the request changes nothing; give a new --status, --role, --jwks or --organization")
     return before, resource, after
 
 
 def next_number(counter: Path) -> int:
-    """Count up in the file; the new number. Raises `Invalid` where the file holds none."""
+    """Raise the number in the file, and return the new one; raises `Invalid` if the file has none."""
     text = counter.read_text("ascii", "replace").strip() if counter.exists() else "0"
     if not text.isdecimal():
         raise Invalid(f"{counter.name} does not hold the number of the operator's last event; restore it")
@@ -104,5 +105,5 @@ def next_number(counter: Path) -> int:
 
 
 def draw() -> ActEntropy:
-    """The random values of one request."""
+    """Draw the random values of one request."""
     return ActEntropy(os.urandom(16), os.urandom(16), (os.urandom(32), os.urandom(32)), os.urandom(32))

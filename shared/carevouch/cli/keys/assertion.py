@@ -1,4 +1,5 @@
-"""`carevouch assertion`: sign what a client exchanges for a token (RFC 7523, private_key_jwt)."""
+"""`carevouch assertion`: signs the assertion that a client exchanges for a token (RFC 7523,
+private_key_jwt)."""
 
 import os
 import sys
@@ -17,7 +18,7 @@ LIFE_SECONDS = 240
 
 
 def run(args: Namespace) -> int:
-    """Print the assertion."""
+    """Print the assertion, and return the exit status."""
     audience = address(args.aud, "--aud", "https://api.example/auth/token")
     jwk = parse(Path(args.key).read_bytes(), "the key file")
     key = KeyInMemory(private_key(jwk))

@@ -1,4 +1,4 @@
-"""`carevouch epoch`: the operator orders more strands, where the operator's key is."""
+"""`carevouch epoch`: the operator signs the order to open an epoch, on its own machine."""
 
 import sys
 from argparse import Namespace
@@ -16,7 +16,7 @@ from carevouch.kernel.times import instant, moment
 
 
 def run(args: Namespace) -> int:
-    """Print the order; raises `Invalid` for one that the sealer would refuse."""
+    """Print the order; raises `Invalid` for an order that the sealer would refuse."""
     genesis = read_genesis(args.genesis)
     operator = KeyInMemory(private_key(parse(Path(args.key).read_bytes(), "the operator's key")))
     start = args.start or instant(datetime.now(UTC))

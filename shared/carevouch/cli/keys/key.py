@@ -1,4 +1,4 @@
-"""`carevouch key`: make the key of an operator, an organisation or a device, where it is to stay."""
+"""`carevouch key`: makes the key of an operator, an organisation or a device."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from carevouch.kernel.jws import KeyInMemory, private_jwk
 
 
 def run(args: Namespace) -> int:
-    """Write the private key, print the public one."""
+    """Write the private key to a new file, and print the public key."""
     key = ec.generate_private_key(ec.SECP256R1())
     client = {} if args.client_id is None else {"client_id": args.client_id}
     try:
-        # Created readable by its owner alone, never widened after; a key that exists is never overwritten.
+        # Only the owner can read the file, from its creation on. An existing key is never overwritten.
         file = os.open(args.out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise Conflict(f"{args.out} exists; a key is never overwritten") from None
+        raise Conflict(f"{args.out} exists, and a key is never overwritten; give another --out") from None
     with os.fdopen(file, "w") as out:
         json.dump({**private_jwk(key), **client}, out)
     public = KeyInMemory(key)

@@ -1,4 +1,4 @@
-"""The verbs about keys and what is signed with them, as the parser needs them."""
+"""The verbs about keys and signatures, as data for the parser."""
 
 from carevouch.cli.verb import Option, Verb
 
@@ -9,14 +9,14 @@ STATUSES = ("active", "suspended")
 KEY = Verb(
     "key",
     "carevouch.cli.keys.key",
-    "Make a P-256 key: the private JWK goes into a new file, the public JWK to standard output.",
+    "Make a P-256 key: write the private JWK to a new file, and print the public JWK.",
     """\
   carevouch key --out operator.jwk.json > operator.pub.jwk.json
   make deploy ORIGIN=log.example.org/carevouch OPERATOR_JWK=operator.pub.jwk.json
 
 The file holds the private key, and you alone can read it. The printed key is public and has its kid:
-give it to everybody who must know the key. An organisation adds its client_id once the operator has
-admitted it (--client-id), so that `carevouch assertion` knows whom it signs for.""",
+give it to everybody who needs the key. An organisation adds its client_id after the operator has admitted it
+(--client-id), so that `carevouch assertion` can name the client.""",
     options=(
         Option("--out", required=True, metavar="FILE", help="a file that does not exist yet"),
         Option("--client-id", metavar="ID", help="your directory id, or a device's patient id"),
@@ -34,8 +34,7 @@ ADMIT = Verb(
 
 org.json is a FHIR R4 Organization. keys.json is a JWK set of the organisation's public keys, each
 with a kid. The number of the operator's last event is kept in operator.jwk.json.n: keep both files safe.
-
-Keep what you posted, too: a change is made from it, and follows it. To suspend an organisation, so
+Keep each posted file too, because a later change starts from it. To suspend an organisation, so
 that it gets no more tokens and its present ones stop working:
 
   carevouch admit --key operator.jwk.json --genesis genesis \\
@@ -77,7 +76,7 @@ never shrinks. SEALER is the stack's output SealerFunction.""",
 ASSERTION = Verb(
     "assertion",
     "carevouch.cli.keys.assertion",
-    "Sign a client assertion with your private key. It is good once, for four minutes.",
+    "Sign a client assertion with your private key. It can be used once, within four minutes.",
     """\
 The key file is a private P-256 JWK of yours with one more member, client_id: your organisation's
 directory id, or the patient id of your device. To get a token:

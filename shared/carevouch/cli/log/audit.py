@@ -1,8 +1,8 @@
-"""`carevouch audit`: a whole log checked from its public files, in a folder or behind a URL.
+"""`carevouch audit`: audits a whole log by its public files, in a folder or behind a URL.
 
-It believes the pinned key and nothing else. A log that passes is whole and true to its rules. That it is the
-*only* log shown to anyone takes older checkpoints (`--against`) or witnesses (`--policy`). A dropped last
-event takes a receipt.
+It trusts only the pinned key. A log that passes is whole and follows its rules. Older checkpoints
+(`--against`) or witnesses (`--policy`) are needed to show that everybody sees the same log. A receipt is
+needed to find a dropped last event.
 """
 
 from argparse import Namespace
@@ -21,7 +21,7 @@ from carevouch.verifier.opened import open_log, sort_checkpoints
 
 
 def run(args: Namespace) -> int:
-    """Audit as asked; the exit status."""
+    """Audit the log, and return the exit status."""
     key, policy = key_and_policy(args.key, args.policy)
     kept = read_text(args.genesis) if args.genesis else None
     older = [read_text(name) for name in args.against]
@@ -48,7 +48,7 @@ def run(args: Namespace) -> int:
 
 
 def files_in(folders: Sequence[str]) -> list[str]:
-    """The files in these folders, in their order; raises `OSError` for a folder that is none."""
+    """The files in these folders, in order; raises `OSError` if one is not a folder."""
     files = []
     for folder in map(Path, folders):
         if not folder.is_dir():

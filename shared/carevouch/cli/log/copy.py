@@ -1,9 +1,11 @@
-"""Copying one log into a folder: no fork, no shrink, nothing unproved, and whole again after any crash.
+"""Copies one log into a folder. Every tile is proved, a fork is refused, and a crash leaves a copy that can
+go on.
 
-The new checkpoint is first compared with the kept one, then kept beside it as `checkpoint.next`. The tiles
-come next, each proved before it is kept. Then the new checkpoint takes its place. After a crash the next run
-finishes the copy, through the same functions. A checkpoint that contradicts the kept one changes nothing: it
-is put beside it, for both are signed by the log, and together they are the proof against it.
+The new checkpoint is first compared with the kept one, then stored beside it as `checkpoint.next`. The tiles
+come next, and each is proved before it is stored. Then the new checkpoint replaces the old one. After a
+crash the next run finishes the copy, through the same functions. A checkpoint that contradicts the kept one
+changes no file of the copy. It is stored beside the kept one. The log signed both, so together they are the
+evidence against it.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,15 +24,15 @@ from carevouch.verifier.mismatch import about
 from carevouch.verifier.opened import ReadMany
 
 CHECKPOINT, NEXT, BEFORE = "checkpoint", "checkpoint.next", "checkpoint.before"
-# Tiles that are in memory at a time: 32 bundles of the longest entries are half a gigabyte, usual ones 5 MB.
+# The number of tiles in memory. 32 bundles have 5 MB as a rule, and at most 70 MB with the longest entries.
 WINDOW = 32
 
-# The checkpoint in a note, verified; raises `IntegrityFault`.
+# Verifies a note and returns its checkpoint; raises `IntegrityFault`.
 Open = Callable[[bytes], Checkpoint]
 
 
 class Contradiction(IntegrityFault):
-    """The log contradicts something that it signed before; `evidence` is the file that holds the proof."""
+    """The log contradicts a checkpoint that it signed. `evidence` is the file with the contradicting one."""
 
     def __init__(self, message: str, evidence: str) -> None:
         super().__init__(f"{message}. Nothing was changed; the other one is kept in {evidence}")
@@ -39,7 +41,7 @@ class Contradiction(IntegrityFault):
 
 @dataclass(frozen=True, slots=True)
 class CopyReport:
-    """The copy of the log `name` after a run: `size` entries, of which `old_size` were there before."""
+    """The copy of the log `name` after a run. It has `size` entries, and had `old_size` before."""
 
     name: str
     old_size: int
@@ -47,7 +49,7 @@ class CopyReport:
 
 
 class Copy:
-    """One log's copy: `path` is its place in the folder, with a slash at its end, or empty."""
+    """The copy of one log. `path` is its folder within the copy, with a slash at its end, or empty."""
 
     def __init__(
         self, folder: MirrorFolder, path: str, read_many: ReadMany, open_: Open, progress: Progress
@@ -60,9 +62,10 @@ class Copy:
         self._progress = progress
 
     def to(self, note: bytes, *, again: bool = False) -> CopyReport:
-        """Bring the copy to this checkpoint; with `again` every kept tile is proved, and mended, as well.
+        """Bring the copy to this checkpoint. With `again` every stored tile is proved too, and replaced if
+        it is bad.
 
-        Raises `Contradiction`, and other `IntegrityFault`s for a log whose files are not those it signed.
+        Raises `Contradiction`, and another `IntegrityFault` for files that the log did not sign.
         """
         with about(CHECKPOINT):
             head = self._open(note)
@@ -84,7 +87,7 @@ class Copy:
         return CopyReport(head.origin, old_size, head.size)
 
     def _take(self, note: bytes, *, again: bool = False) -> None:
-        """Get the tiles of this checkpoint's tree, then put the checkpoint in its place."""
+        """Fetch the tiles of this checkpoint's tree, then make the checkpoint the current one."""
         head, old_size = self._open(note), 0 if again else self._size()
         tree = SignedTree(head, self._fetch)
         tiles, done, total = lacking(old_size, head.size), 0, count_lacking(old_size, head.size)
@@ -103,7 +106,7 @@ class Copy:
         self._finish_removing()
 
     def _finish_removing(self) -> None:
-        """Remove the partial tiles of the checkpoint before that are full by now."""
+        """Remove the partial tiles of the last checkpoint that are full now."""
         before, now = self._note(BEFORE), self._note(CHECKPOINT)
         if before is None or now is None:
             return
@@ -126,7 +129,7 @@ class Copy:
                 files.append(data)
             return files
 
-        # Of an unfinished copy the tree is not at hand.
+        # An unfinished copy does not have the whole tree.
         whole = known.size == self._size()
         sentence = find_contradiction(known, head, self._fetch, fetch_copy if whole else None)
         if sentence is not None:
@@ -136,7 +139,7 @@ class Copy:
             raise Contradiction(sentence, str(self._folder.folder / path))
 
     def _has(self, tree: SignedTree, tile: Tile) -> bool:
-        """Whether the copy has this very tile: from a run that was cut off, or from an earlier one."""
+        """Whether the copy already has this tile, from an earlier run."""
         data = self._folder.get(self._path + tile.path)
         if data is None:
             return False

@@ -1,6 +1,6 @@
-"""`carevouch export`: an export of blocks, checked by the people who were handed its files.
+"""`carevouch export`: verifies an export of blocks.
 
-Objects are only ever read below the folder of their manifest.
+It reads objects only below the folder of their manifest.
 """
 
 from argparse import Namespace
@@ -19,12 +19,12 @@ MANIFEST = "*.completed.manifest"
 
 
 def run(args: Namespace) -> int:
-    """Verify as asked; the exit status."""
+    """Verify the exports, and return the exit status."""
     key = read_vkey(args.key)
     manifests = sorted(Path(args.folder).rglob(MANIFEST))
     if not manifests:
         raise NotFound(
-            f"there is no {MANIFEST} in {args.folder}: give the folder that an export was copied to"
+            f"there is no {MANIFEST} in {args.folder}: give the folder into which an export was copied"
         )
     reports = []
     for manifest in manifests:

@@ -1,8 +1,8 @@
-"""The folder in which a copy of a log is kept: each file whole or not there, whenever the power fails.
+"""The folder of a copy of a log. After a power failure each file is whole or absent.
 
-A file is written under a temporary name, flushed, and renamed; folders are flushed when `settle` is called,
-which is before a checkpoint is renamed into its place. So a checkpoint in the folder never speaks of a tile
-that is not there. Only one program may write at a time.
+A file is written under a temporary name, flushed, and renamed. `settle` flushes the folders, before a
+checkpoint is renamed into its place. So the tiles of a checkpoint in the folder are always there. Only one
+program may write at a time.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ class MirrorFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep every other copier out; raises `Busy` if one is at work. Makes the folder if need be."""
+        """Lock the folder, and make it if it is missing; raises `Busy` if another program has it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / _LOCK).open("w") as lock:
             try:
@@ -41,7 +41,7 @@ class MirrorFolder:
         return file.read_bytes() if file.is_file() else None
 
     def put(self, path: str, data: bytes) -> None:
-        """Write the file, in place of an older one if there is one."""
+        """Write the file, and replace an older one."""
         file = self.folder / path
         self._make(file.parent)
         part = file.with_name(f".{file.name}.part")
@@ -52,11 +52,11 @@ class MirrorFolder:
         self._rename(part, file)
 
     def rename(self, path: str, new: str) -> None:
-        """Give a file another name, in place of the file that had it."""
+        """Rename a file, and replace the file that had the new name."""
         self._rename(self.folder / path, self.folder / new)
 
     def remove(self, path: str) -> None:
-        """Remove a file, or a folder with all in it; nothing is fine."""
+        """Remove a file, or a folder with its content, if it is there."""
         file = self.folder / path
         if file.is_dir():
             shutil.rmtree(file)
@@ -65,7 +65,7 @@ class MirrorFolder:
         self._touched.add(file.parent)
 
     def settle(self) -> None:
-        """Return once the names of all that was written are on the disk."""
+        """Return when the names of all written files are on the disk."""
         for folder in self._touched:
             if folder.is_dir():
                 _flush(folder)

@@ -1,8 +1,8 @@
-"""`carevouch mirror`: copies a log into a folder, proving all of it, and refuses one that changes its story.
+"""`carevouch mirror`: copies a log into a folder, proves every file, and refuses a fork.
 
-It believes the pinned key and nothing else. `carevouch.ledger.mirror` decides which tiles a copy lacks and
-whether one is true; `copy.py` survives crashes. A mirror proves that the files are those that the log signed.
-Whether the entries obey the rules is for `carevouch audit`, which reads a mirror as it reads a log.
+It trusts only the pinned key. `carevouch.ledger.mirror` finds the tiles that a copy lacks and proves them,
+and `copy.py` survives crashes. A mirror proves that the log signed the files. `carevouch audit` checks that
+the entries follow the rules; it reads a mirror as it reads a log.
 """
 
 from argparse import Namespace
@@ -29,7 +29,7 @@ GENESIS, EPOCHS = "genesis", "epochs"
 
 
 def run(args: Namespace) -> int:
-    """Copy as asked; the exit status."""
+    """Copy the log, and return the exit status."""
     key = read_vkey(args.key)
     folder = MirrorFolder(Path(args.folder))
     read_many = read_log(args.log)
@@ -47,22 +47,22 @@ def run(args: Namespace) -> int:
 def mirror(
     read_many: ReadMany, folder: MirrorFolder, key: Verifier, *, again: bool = False
 ) -> list[CopyReport]:
-    """Bring the copy up to date with the log; raises `IntegrityFault` for a log that is not true to it."""
+    """Bring the copy up to date with the log; raises `IntegrityFault` if the log contradicts the copy."""
     read = one_by_one(read_many)
     note = read(GENESIS)
     logs: list[tuple[str, str, Open, bytes | None]] = []
     if note is None and folder.get(GENESIS) is None:
-        # A log of somebody else: no deployment, its checkpoint and tiles at the top.
+        # A log of another kind of deployment has its checkpoint and tiles at the top.
         logs.append(("", key.name, partial(open_checkpoint, verifier=key), read(CHECKPOINT)))
     else:
         genesis = _copy_genesis(note, folder, key)
-        # The strands' copies must hold all that the super-log says of them. So it is looked at before them,
-        # and its own copy is brought up to date after them.
+        # The copies of the strands must have every entry that the super-log names. So the super-log is read
+        # before the strands, and copied after them.
         above = read(f"{SUPER}/{CHECKPOINT}")
         genesis = _copy_epochs(read(EPOCHS) or b"", folder, genesis)
         names: list[LogName] = list(range(genesis.strand_count))
         notes = [read(f"{strand}/{CHECKPOINT}") for strand in names]
-        # A log from before there were super-logs has none. A strand always has its checkpoint, if of size 0.
+        # Old logs have no super-log. A strand always has a checkpoint, even with size 0.
         if above is not None or folder.get(f"{SUPER}/{CHECKPOINT}") is not None:
             names.append(SUPER)
             notes.append(above)
@@ -84,7 +84,7 @@ def mirror(
 
 
 def _copy_genesis(note: bytes | None, folder: MirrorFolder, key: Verifier) -> Genesis:
-    """Genesis, kept once and the same for ever."""
+    """Copy genesis, which never changes."""
     old = folder.get(GENESIS)
     if note is None:
         raise IntegrityFault("the log shows no genesis any more")
@@ -98,7 +98,7 @@ def _copy_genesis(note: bytes | None, folder: MirrorFolder, key: Verifier) -> Ge
 
 
 def _copy_epochs(new: bytes, folder: MirrorFolder, genesis: Genesis) -> Genesis:
-    """Genesis knowing the epochs; their file only ever grows."""
+    """Copy the file of epochs, which only grows, and return genesis with them."""
     old = folder.get(EPOCHS) or b""
     with about(EPOCHS):
         known = read_epochs(new, genesis)

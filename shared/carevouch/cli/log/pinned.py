@@ -1,4 +1,4 @@
-"""The key and the policy that a verb is given; each may pin the deployment."""
+"""The key and the policy of a verb. Each of them may pin the deployment."""
 
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 def key_and_policy(vkey: str | None, file: str | None) -> "tuple[Verifier, Policy | None]":
-    """The deployment's key, pinned by itself or by a policy's logs, and the policy if there is one.
+    """The deployment's key, given itself or by a policy's log line, and the policy, if there is one.
 
-    Raises `Malformed`, `Invalid` or `OSError` for bad input, `IntegrityFault` for a policy about other logs
-    than the key's.
+    Raises `Malformed`, `Invalid` or `OSError` for bad input, and `IntegrityFault` for a policy about the
+    logs of another key.
     """
     if file is None:
         if vkey is None:
             raise Invalid("give the log's --key, or a --policy whose log lines pin it")
         return read_vkey(vkey), None
-    # Loaded for a policy alone: most verbs are given a key.
+    # Imported only for a policy, because most verbs get a key.
     from carevouch.ledger.policy import parse_policy
     from carevouch.verifier.pinned import check_logs, pinned_key
 

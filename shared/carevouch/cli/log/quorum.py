@@ -18,7 +18,7 @@ def witness_words(witnessed: QuorumReport) -> list[str]:
 
 
 def witness_json(witnessed: QuorumReport) -> JsonObject:
-    """The same, for programs; times in seconds since the epoch."""
+    """The same for programs, with times in seconds since the epoch."""
     return {
         "origin": witnessed.checkpoint.origin,
         "size": witnessed.checkpoint.size,
@@ -31,7 +31,7 @@ def witness_json(witnessed: QuorumReport) -> JsonObject:
 
 
 def at(seconds: int) -> str:
-    """A cosignature's time; zero is how a cosigner says that it states none."""
+    """A cosignature's time. With zero a cosigner states no time."""
     if not seconds:
         return "a time it does not state"
     try:

@@ -1,4 +1,4 @@
-"""Receipts of accepted acts for `carevouch verify`: checked against a log, in words and as JSON."""
+"""The receipts of `carevouch verify`: judged by a log, in words and as JSON."""
 
 from argparse import Namespace
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from carevouch.verifier.receipt import standing_words
 
 @dataclass(frozen=True, slots=True)
 class CheckedReceipts:
-    """The log's answers; `cleared` unless one is evidence or touched by a fault of the log."""
+    """The log's answers. `cleared` is false if an answer is evidence, or if a fault of the log touches it."""
 
     json: list[JsonObject]
     words: list[list[str]]
@@ -31,9 +31,9 @@ def check_receipts(
     policy: Policy | None,
     genesis: bytes | None,
 ) -> CheckedReceipts:
-    """Check the receipts against the `--log`; raises `Mismatch` for one that does not verify.
+    """Judge the receipts by the `--log`; raises `Mismatch` for a receipt that does not verify.
 
-    `genesis` is one that the caller kept; without it the log's own is used, verified under the key.
+    `genesis` is one that the caller kept. Without it the log's own is verified under the key and used.
     """
     log = open_log(one_by_one(read_log(args.log)), key, genesis)
     verdicts = judge_receipts(receipts, log, policy, super_log=not args.no_super, progress=log_progress)

@@ -24,7 +24,7 @@ from carevouch.verifier.receipt import (
 from carevouch.verifier.strand import Report
 from carevouch.verifier.super_log import SuperReport
 
-# A finding, with the log it is in; None where it concerns several logs, or a receipt or opening.
+# A finding with its log; None for a finding about several logs, a receipt or an opening.
 LocatedFinding = tuple[LogName | None, Finding]
 
 
@@ -87,7 +87,7 @@ def _old_words(sizes: Sequence[int]) -> list[str]:
 
 
 def where_of(log: LogName | None, item: Finding) -> str:
-    """Where a finding of this log, or of the whole one, is."""
+    """The place of a finding in this log, or in the whole log."""
     if log is None:
         return item.where
     return f"strand {log}, {item.where}" if isinstance(log, int) else f"super-log, {item.where}"
@@ -135,5 +135,5 @@ def standing_json(file: str, event: Event, standing: Standing) -> JsonObject:
 
 
 def log_progress(log: LogName) -> Progress:
-    """Shows how far the reading of one of the logs has come."""
+    """The function that shows the progress of reading one log."""
     return progress(f"strand {log}" if isinstance(log, int) else "super-log", "entries")

@@ -1,6 +1,6 @@
 """`carevouch scan`: a person finds the events about themselves in a copy of the public log.
 
-The secret stays on this machine. No request to a log depends on it, and no output holds it.
+The secret stays on this machine. No request to a log depends on it, and no output has it.
 """
 
 from argparse import Namespace
@@ -23,9 +23,9 @@ from carevouch.verifier.scan import EventAbout, find_untagged, mirror_genesis, s
 
 
 def run(args: Namespace) -> int:
-    """Scan as asked; the exit status."""
+    """Scan the mirror, and return the exit status."""
     if args.openings and not args.key:
-        raise Invalid("give the log's --key: openings are verified under it")
+        raise Invalid("openings need the log's --key, under which they are verified")
     secret = read_secret(args.secret, args.device_key)
     key = read_vkey(args.key) if args.key else None
     read_many = read_log(args.log)
@@ -42,14 +42,16 @@ def run(args: Namespace) -> int:
 
 
 def read_secret(file: str, device_key: str | None) -> bytes:
-    """The subject secret in a file; raises `Malformed` or `OSError`, never telling what the file holds."""
+    """The subject secret in a file; raises `Malformed` or `OSError`, without the content of the file."""
     data = read_bytes(file)
     if len(data) == SECRET_BYTES:
         return data
     try:
         text = data.decode("ascii").strip()
     except UnicodeDecodeError as error:
-        raise Malformed(f"{file} is no subject secret: 32 bytes, their base64url, or a JWE") from error
+        raise Malformed(
+            f"{file} is not a subject secret, which is 32 bytes, their base64url, or a JWE"
+        ) from error
     if text.startswith("{"):
         answer = parse(data, file)
         text = str(answer.get("jwe", ""))

@@ -1,6 +1,7 @@
-"""The files of a log, in a folder or behind a URL. A missing file is None; an unreadable one is an error.
+"""Readers of a log's files, in a folder or behind a URL. A missing file is None, and an unreadable one is an
+error.
 
-This module believes no file: the caller checks each against a signature.
+This module trusts no file. The caller verifies each of them.
 """
 
 from collections.abc import Callable
@@ -11,12 +12,13 @@ from carevouch.verifier.opened import ReadMany
 
 
 def read_log(log: str, *, patient: bool = True) -> ReadMany:
-    """The reader of a log's files; raises `Invalid` or `OSError` for no folder and no address.
+    """The reader of a log's files; raises `Invalid` or `OSError` if `log` is neither a folder nor an
+    address.
 
-    A patient reader tries again where a server is busy. Reading raises `OSError` or `Unreachable`.
+    A patient reader tries again if a server is busy. A read raises `OSError` or `Unreachable`.
     """
     if log.startswith(("http://", "https://")):
-        # Most verbs read folders: the HTTP client is loaded for a URL alone.
+        # The HTTP client is imported only for a URL, because most verbs read folders.
         from carevouch.remote.http import HASTY, PATIENT, reading
 
         base = address(log, "DIR|URL", "https://api.example/ledger")
@@ -30,5 +32,5 @@ def read_log(log: str, *, patient: bool = True) -> ReadMany:
 
 
 def one_by_one(read_many: ReadMany) -> Callable[[str], bytes | None]:
-    """Reads one file at a time, by the same reader."""
+    """A reader of one file at a time, from the reader of several."""
     return lambda path: read_many([path])[0]

@@ -1,7 +1,7 @@
-"""`carevouch verify`: explains in plain words the things that proofs, openings and receipts prove.
+"""`carevouch verify`: verifies proofs, openings and receipts, and says in plain words what they prove.
 
-All trust starts at the one key that the caller pinned: it verifies genesis, genesis verifies certificates,
-these verify events, and the same key verifies the checkpoints. One mismatch refuses everything.
+All trust starts at the one key that the caller pins. It verifies genesis and the checkpoints. Genesis
+verifies certificates, and these verify events. One mismatch refuses all files.
 """
 
 from argparse import Namespace
@@ -19,13 +19,13 @@ from carevouch.verifier.proofs import COSE_START, ProofFiles, prove
 
 
 def run(args: Namespace) -> int:
-    """Verify as asked; the exit status."""
+    """Verify the files, and return the exit status."""
     if not args.proofs and not args.receipt:
-        raise Invalid("give a PROOF, or a --receipt and the --log to check it against")
+        raise Invalid("give a PROOF, or a --receipt with the --log that must answer it")
     if args.receipt and not args.log:
-        raise Invalid("give the --log to check the receipt against: a mirror, or the URL of /ledger")
+        raise Invalid("give the --log that must answer the receipt: a mirror, or the URL of /ledger")
     if not args.proofs and (args.opening or args.entry or args.certificate):
-        raise Invalid("give the PROOF that shows the event of the opening or the entry in the log")
+        raise Invalid("give the PROOF of the event in the opening, or of the entry")
     if args.proofs and not args.genesis:
         raise Invalid("give the --genesis, under which proofs are verified")
     try:
@@ -34,7 +34,7 @@ def run(args: Namespace) -> int:
         raise Mismatch(f"{args.policy}: {fault.message}") from fault
     genesis_note = read_text(args.genesis) if args.genesis else None
     receipts = {name: read_text(name) for name in args.receipt}
-    # Before the first order the log serves an empty file.
+    # The file is empty before the first order.
     epochs = b""
     if args.epochs:
         with open(args.epochs, "rb") as file:
@@ -56,7 +56,7 @@ def run(args: Namespace) -> int:
     accounts = [proof_words(one) for one in proved]
     status = OK
     if receipts:
-        # An audit of a whole log loads far more code than a proof.
+        # An audit of a whole log imports far more code than a proof.
         from carevouch.cli.log.receipts import check_receipts
 
         checked = check_receipts(receipts, args, key, policy, genesis_note)

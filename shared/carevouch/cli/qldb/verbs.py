@@ -1,4 +1,4 @@
-"""The verb about journals of Amazon QLDB, as the parser needs it."""
+"""The verb about journals of Amazon QLDB, as data for the parser."""
 
 from carevouch.cli.verb import Option, Verb
 

@@ -1,4 +1,4 @@
-"""`carevouch qldb verify`: journals that Amazon QLDB exported to S3, verified offline.
+"""`carevouch qldb verify`: verifies journals that Amazon QLDB exported to S3, offline.
 
 It finds the files and leaves the hashes to `carevouch.qldb`, which reads Ion with the library `amazon-ion`.
 """
@@ -22,7 +22,7 @@ from carevouch.qldb.proof import Digest, Proof, findings_in_digest, findings_in_
 
 @dataclass(frozen=True, slots=True)
 class QldbReport:
-    """A journal that was read; `proofs` counts the proofs that were compared with it."""
+    """A journal that was read. `proofs` counts the proofs that were compared with it."""
 
     journal: Journal
     digest: Digest | None
@@ -31,9 +31,9 @@ class QldbReport:
 
 
 def run(args: Namespace) -> int:
-    """Verify as asked; the exit status."""
+    """Verify the journal, and return the exit status."""
     if args.revision and not args.digest:
-        raise Invalid("a proof leads to a digest: give the one it was asked for, with --digest")
+        raise Invalid("a proof leads to a digest: give the digest of the proof's request with --digest")
     report = _examine(args)
     print(render(_json(report)).decode() if args.json else "\n".join(_words(report)))
     return NEGATIVE if report.findings else OK
@@ -42,13 +42,13 @@ def run(args: Namespace) -> int:
 def _examine(args: Namespace) -> QldbReport:
     folder = Path(args.folder)
     if not folder.is_dir():
-        raise NotFound(f"{folder} is no folder")
+        raise NotFound(f"{folder} is not a folder")
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     manifests = {name: (folder / name).read_bytes() for name in names if name.endswith(".manifest")}
     refuse_json(names, manifests)
     objects = [name for name in names if name.endswith(OBJECT)]
     if not objects:
-        raise NotFound(f"{args.folder} holds no object of an export (*{OBJECT})")
+        raise NotFound(f"{args.folder} has no object of an export (*{OBJECT})")
     digest = read_digest(read_bytes(args.digest)) if args.digest else None
     proofs: dict[str, Proof] = {}
     findings = []

@@ -1,7 +1,8 @@
-"""`carevouch witness audit`: follow a deployment's log once, up to its checkpoint, and cosign it if asked.
+"""`carevouch witness audit`: follows a deployment's log up to its checkpoint, and cosigns it if a key is
+given.
 
-It does the work of an auditing witness behind `add-checkpoint`, from a schedule instead of a server: the same
-watch, the same folder, the same order (stored before signed).
+It does the work of an auditing witness from a schedule, without a server. It uses the same watch and the
+same folder, and stores its state before it signs, as `add-checkpoint` does.
 """
 
 import sys
@@ -34,24 +35,24 @@ from carevouch.witness.watch import (
 )
 from carevouch.witness.witness import WatchedLog, Witness
 
-# After so many questions whether it is enough (a bundle or a checkpoint each), progress is stored and shown.
+# The number of bundles and checkpoints after which progress is stored and shown.
 STEP = 200
 
 
 class TerminalTelemetry:
-    """`Telemetry` for a person at a terminal: errors on standard error, metrics nowhere."""
+    """`Telemetry` at a terminal: it prints errors to standard error and drops metrics."""
 
     def count(self, name: str, value: float) -> None:
-        """Nobody counts here."""
+        """Drop the metric."""
 
     def error(self, message: str, **facts: str) -> None:
-        """One line."""
+        """Print the error as one line."""
         words = " ".join(f"{name}={value}" for name, value in facts.items())
         print(f"{message}: {words}", file=sys.stderr)
 
 
 def run(args: Namespace) -> int:
-    """Follow the log, print its state, and cosignature lines where a witness's key is given."""
+    """Follow the log, print its state, and print cosignature lines if a witness's key is given."""
     key = read_vkey(args.key)
     origin = key.name.removesuffix(f"/{SUPER}")
     deployment = Deployment(origin, LogKeys(key.public), read_log(args.log, patient=False))
@@ -78,20 +79,20 @@ def run(args: Namespace) -> int:
 
 
 def super_checkpoint(read: Read) -> bytes:
-    """The super-log's signed checkpoint, unverified; raises `NotFound`."""
+    """The super-log's signed checkpoint, not verified; raises `NotFound`."""
     (note,) = read([f"{SUPER}/checkpoint"])
     if note is None:
-        raise NotFound(f"there is no {SUPER}/checkpoint; is this where the files under /ledger are?")
+        raise NotFound(f"there is no {SUPER}/checkpoint; give the URL or folder of the files under /ledger")
     return note
 
 
 def clock() -> int:
-    """Seconds since the epoch."""
+    """The time in seconds since the epoch."""
     return int(time.time())
 
 
 def _follow_stored(checkpoint: Checkpoint, deployment: Deployment, store: WitnessFiles) -> Watch:
-    """The watch after the checkpoint; stored after every step, so that an interruption costs one."""
+    """The watch after the checkpoint. It is stored after every step, so an interruption loses one step."""
     shows = sys.stderr.isatty()
     while True:
         before = store.audited(checkpoint.origin)
@@ -116,7 +117,7 @@ def _cosign(
     store: WitnessFiles,
     signer: WitnessSigner,
 ) -> str:
-    """The cosignature lines, by the same way as over HTTP; raises `AuditFault` for a refusal."""
+    """The cosignature lines, by the same functions as over HTTP; raises `AuditFault` for a refusal."""
     witness = Witness([WatchedLog(checkpoint.origin, (verifier,))], store, signer, clock, TerminalTelemetry())
     old = store.read(checkpoint.origin).size
     proof = proof_between(deployment, old, checkpoint.size)

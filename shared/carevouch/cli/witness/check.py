@@ -1,6 +1,6 @@
-"""`carevouch witness check`: who cosigned the current super-log checkpoint, and whether that is enough.
+"""`carevouch witness check`: lists who cosigned the current super-log checkpoint, and judges the quorum.
 
-It trusts the policy, and a key where one is given beside it.
+It trusts the policy, and the key if one is given.
 """
 
 from argparse import Namespace
@@ -16,7 +16,7 @@ from carevouch.ledger.policy import Policy, QuorumFault, QuorumReport, parse_pol
 
 
 def run(args: Namespace) -> int:
-    """List who cosigned the checkpoint when; raises `QuorumFault` where that does not meet the quorum."""
+    """List the cosigners with their times; raises `QuorumFault` if the quorum is not met."""
     policy = parse_policy(Path(args.policy).read_bytes())
     note = super_checkpoint(read_log(args.log, patient=False))
     logs = []

@@ -1,8 +1,8 @@
-"""The memory of a witness on one machine: its key in one file, its state in a folder of its own.
+"""The store of a witness on one machine: its key in a file, and its state in a folder.
 
-Everything is written atomically and reaches the disk before it is relied on: a new file beside the old one,
-flushed, renamed, the folder flushed. One process at a time holds the folder by a lock. A file that cannot be
-read stops the witness: taken for an empty one it would let a log start again.
+Every write is atomic and reaches the disk before it counts: a new file is flushed and renamed, and then the
+folder is flushed. One process at a time holds the folder by a lock. A file that cannot be read stops the
+witness. If it were read as empty, a log could start again.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ LOCK = "lock"
 
 
 class WitnessFiles:
-    """`witness.WitnessStore` in a folder; use as a context, which holds the folder's lock."""
+    """`witness.WitnessStore` in a folder. As a context manager it holds the folder's lock."""
 
     def __init__(self, folder: Path) -> None:
         """Raises `Conflict` if another process holds the folder, `OSError` if it cannot be made."""
@@ -47,7 +47,7 @@ class WitnessFiles:
         self._lock.close()
 
     def read(self, origin: str) -> State:
-        """The state; of a log never cosigned, the empty one. Raises `Malformed`."""
+        """The state, which is empty for a log that was never cosigned; raises `Malformed`."""
         found = self._json(f"{origin_hash(origin)}.state")
         if found is None:
             return State()
@@ -58,7 +58,7 @@ class WitnessFiles:
         return State(size, root)
 
     def swap(self, origin: str, before: State, after: State) -> None:
-        """Replace exactly `before`; raises `StateMoved`."""
+        """Replace the state `before`; raises `StateMoved`."""
         with self._writing:
             if self.read(origin) != before:
                 raise StateMoved
@@ -77,7 +77,7 @@ class WitnessFiles:
         return self._bytes(f"{name}.checkpoint")
 
     def audited(self, origin: str) -> Progress:
-        """How far the audit has come."""
+        """The progress of the audit."""
         found = self._bytes(f"{origin_hash(origin)}.audit")
         if found is None:
             return Progress()
@@ -123,13 +123,13 @@ class WitnessFiles:
 
 
 def write_key(file: Path, name: str, entropy: bytes) -> WitnessSigner:
-    """Make a witness's key file out of 64 random bytes; raises `Conflict` where there is a file already."""
+    """Make a witness's key file from 64 random bytes; raises `Conflict` if the file exists."""
     seeds = entropy[:SEED_BYTES], entropy[SEED_BYTES : 2 * SEED_BYTES]
     try:
-        # Created readable by its owner alone, never widened after; a key that exists is never overwritten.
+        # Only the owner can read the file, from its creation on. An existing key is never overwritten.
         made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise Conflict(f"{file} exists; a key is never overwritten") from None
+        raise Conflict(f"{file} exists, and a key is never overwritten; name another file") from None
     with os.fdopen(made, "w") as out:
         json.dump({"name": name, "ed25519": b64u(seeds[0]), "mldsa": b64u(seeds[1])}, out)
         out.flush()
@@ -148,10 +148,10 @@ def read_key(file: Path) -> WitnessSigner:
 
 def _signer(name: str, ed25519: bytes, mldsa: bytes) -> WitnessSigner:
     if len(ed25519) != SEED_BYTES or len(mldsa) != SEED_BYTES:
-        raise Malformed("a seed of a witness's key has 32 bytes")
+        raise Malformed("each seed in a witness's key file must have 32 bytes")
     return WitnessSigner(name, Ed25519InMemory(ed25519), Mldsa44InMemory(mldsa))
 
 
 def _size(note: bytes | None) -> int:
-    """The size that a stored checkpoint states; -1 if there is none."""
+    """The size in a stored checkpoint; -1 if there is none."""
     return -1 if note is None else int(note.split(b"\n", 2)[1])

@@ -14,9 +14,9 @@ _NAME = re.compile(r"[^\s+]{1,255}")
 
 
 def run(args: Namespace) -> int:
-    """Write the private keys, print the public ones as a policy has them."""
+    """Write the private keys, and print the public keys as lines of a policy."""
     if not _NAME.fullmatch(args.name):
-        raise Invalid("a witness's name is one word without +, such as witness.example/w1")
+        raise Invalid("a witness's name must be one word without +, such as witness.example/w1")
     url = "" if args.url is None else " " + address(args.url, "--url", "https://witness.example")
     signer = write_key(Path(args.out), args.name, os.urandom(2 * SEED_BYTES))
     names = (args.name, f"{args.name}/mldsa")

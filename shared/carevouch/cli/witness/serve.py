@@ -1,7 +1,7 @@
-"""`carevouch witness serve`: a witness on one machine, tlog-witness over plain HTTP on 127.0.0.1.
+"""`carevouch witness serve`: runs a witness on one machine, with tlog-witness over plain HTTP on 127.0.0.1.
 
-A TLS proxy stands before it where others are to reach it. Requests are bounded in size and time; what is
-answered was written to the disk before.
+Put a TLS proxy before it if other machines need it. Requests are bounded in size and time. A state is on the
+disk before its answer is sent.
 """
 
 import time
@@ -21,9 +21,9 @@ from carevouch.witness.watch import Enough
 from carevouch.witness.witness import Witness, WitnessAnswer
 
 HOST = "127.0.0.1"
-# Seconds that a client may be silent.
+# The seconds that a client may be silent.
 PATIENCE_SECONDS = 10.0
-# Seconds of an audit's reading in one request: whoever asks waits three, and comes again.
+# The seconds that an audit reads in one request. A client waits three seconds and comes again.
 AUDIT_SECONDS = 2.0
 ADD, CHECKPOINT = "/add-checkpoint", "/checkpoint"
 
@@ -45,24 +45,24 @@ def run(args: Namespace) -> int:
 
 
 def spell() -> Enough:
-    """A stretch of reading that begins now; what is returned says when it was long enough."""
+    """Begin a step of reading. The returned function says whether the step has lasted long enough."""
     until = time.monotonic() + AUDIT_SECONDS
     return lambda: time.monotonic() > until
 
 
 class WitnessServer(ThreadingHTTPServer):
-    """Serves one witness; submission and monitoring prefix are both the root."""
+    """The HTTP server of a witness. Its submission and monitoring prefixes are the root."""
 
     daemon_threads = True
 
     def __init__(self, witness: Witness, port: int = 0) -> None:
-        """Port 0 takes a free one. Raises `OSError` if the port is taken."""
+        """Port 0 takes a free port. Raises `OSError` if the port is taken."""
         self.witness = witness
         super().__init__((HOST, port), _Handler)
 
     @property
     def url(self) -> str:
-        """The prefix to put into a policy, for clients on this machine."""
+        """The URL for a policy, for clients on this machine."""
         return f"http://{HOST}:{self.server_address[1]}"
 
 
@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(WitnessAnswer(200, note.decode("utf-8")))
 
     def _refuse(self, status: int, said: str) -> None:
-        """Answer without having read the body: the connection cannot be used again."""
+        """Answer without reading the body. The connection cannot be used again."""
         self.close_connection = True
         self._send(WitnessAnswer(status, said, TEXT, {"Connection": "close"}))
 

@@ -1,8 +1,8 @@
-"""The verb `witness` and its actions, as the parser needs them."""
+"""The verb `witness` and its actions, as data for the parser."""
 
 from carevouch.cli.verb import Option, Verb
 
-# litewitness listens there as well.
+# The port of litewitness too.
 PORT = 7380
 _LOG = Option("log", metavar="DIR|URL", help="the files served under /ledger")
 _STATE = Option("--state", required=True, metavar="DIR", help="the witness's memory")

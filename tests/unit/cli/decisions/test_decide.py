@@ -93,8 +93,8 @@ def test_a_date_is_read_in_the_given_zone(files: Any) -> None:
 @pytest.mark.parametrize(
     ("consents", "request_", "resource", "said"),
     [
-        ({"resourceType": "Patient"}, {}, OBSERVATION, "no FHIR Consent"),
-        ([consent(), 5], {}, OBSERVATION, "no FHIR Consent"),
+        ({"resourceType": "Patient"}, {}, OBSERVATION, "not a FHIR Consent"),
+        ([consent(), 5], {}, OBSERVATION, "not a FHIR Consent"),
         (consent(), {"purposes": "TREAT"}, OBSERVATION, "the request"),
         (consent(), [], OBSERVATION, "the request"),
         (consent(), {}, {"id": "1"}, "resourceType"),

@@ -72,7 +72,7 @@ def test_another_key_verifies_nothing(place: Place, folder: Path) -> None:
 
 def test_what_is_no_export_is_bad_input(place: Place, tmp_path: Path, capsys: Capture) -> None:
     assert run(place, tmp_path) == BAD_INPUT
-    assert "an export was copied to" in capsys.readouterr().err
+    assert "into which an export was copied" in capsys.readouterr().err
     assert run(place, tmp_path, key="log+00000000+AQ==") == BAD_INPUT
 
 

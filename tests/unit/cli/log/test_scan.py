@@ -112,7 +112,7 @@ def test_openings_that_do_not_verify_are_faults_and_need_the_key(person: Person,
     assert person.scan(*person.openings) == 1
     assert "broken: the opening does not have exactly its members" in capsys.readouterr().out
     assert person.scan("--openings", person.folder / "openings") == 2
-    assert "openings are verified under it" in capsys.readouterr().err
+    assert "under which they are verified" in capsys.readouterr().err
 
 
 def test_the_secret_is_read_in_every_form_in_which_it_is_kept(person: Person, capsys: Capture) -> None:
@@ -198,7 +198,7 @@ def test_a_bundle_with_more_or_fewer_entries_than_its_tree_is_a_fault(
 def test_a_folder_that_is_no_mirror_is_bad_input(tmp_path: Path, capsys: Capture) -> None:
     write(tmp_path, {"secret": SECRET})
     assert main(["scan", str(tmp_path), "--secret", str(tmp_path / "secret")]) == 2
-    assert "is this a mirror" in capsys.readouterr().err
+    assert "give the folder of a mirror" in capsys.readouterr().err
 
 
 @given(st.lists(st.booleans(), max_size=12))

@@ -109,7 +109,7 @@ def test_a_super_logs_proof_of_another_checkpoint_is_refused(held: Held, capsys:
     assert other.above is not None
     held.write("super.tlog-proof", render(other.above.proof))
     assert held.verify() == 1
-    assert "about another checkpoint than those of the proofs given" in capsys.readouterr().err
+    assert "about another checkpoint than those of the given proofs" in capsys.readouterr().err
 
 
 def test_every_flipped_byte_of_the_super_logs_proof_is_refused(held: Held, capsys: Capture) -> None:
@@ -267,7 +267,7 @@ def test_words_that_lack_something_are_told_what(held: Held, capsys: Capture) ->
     assert main(["verify", "--receipt", "x", "--key", VKEY]) == 2
     assert main(["verify", "--receipt", "x", "--log", "x", "--opening", "x", "--key", VKEY]) == 2
     said = capsys.readouterr().err
-    words = ("give a PROOF", "give the --genesis", "give the --log", "give the PROOF that shows")
+    words = ("give a PROOF", "give the --genesis", "give the --log", "give the PROOF of the event")
     assert all(word in said for word in words)
 
 

@@ -148,8 +148,8 @@ def test_bad_input_is_one_sentence(
     export: Path, kept: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
-    assert "no folder" in refused(capsys, tmp_path / "nowhere")
-    assert "no folder" in refused(capsys, kept[1])
+    assert "not a folder" in refused(capsys, tmp_path / "nowhere")
+    assert "not a folder" in refused(capsys, kept[1])
     assert "no object" in refused(capsys, tmp_path / "empty")
     assert "--digest" in refused(capsys, export, *kept[2:])
     assert "the digest" in refused(capsys, export, "--digest", kept[3])
