@@ -22,7 +22,7 @@ _VERSION = "import sys; print('%d.%d' % sys.version_info[:2], sys.implementation
 def interpreter(version: str, uv: str) -> str | None:
     """A Python of this version, such as 3.13: of this machine, or fetched by uv; None if neither."""
     for path in _candidates(version, uv):
-        if _said(path, "-c", _VERSION).startswith(f"{version} cpython-"):
+        if _output(path, "-c", _VERSION).startswith(f"{version} cpython-"):
             return path
     return None
 
@@ -48,13 +48,13 @@ def _candidates(version: str, uv: str) -> Iterator[str]:
         yield named
     yield from sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python")), reverse=True)
     for command in (("python", "find", version), ("python", "install", "--quiet", version)):
-        found = _said(uv, *command) or _said(uv, "python", "find", version)
+        found = _output(uv, *command) or _output(uv, "python", "find", version)
         if found:
             yield found
 
 
-def _said(*command: str) -> str:
-    """What a command prints; nothing if it fails or takes too long."""
+def _output(*command: str) -> str:
+    """The output of a command, or an empty string if it fails or takes too long."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     except (OSError, subprocess.TimeoutExpired):

@@ -41,13 +41,13 @@ RECIPE = "4"
 MAX_ZIP_BYTES = 16_000_000
 # Fast packing for this host leaves them larger.
 MAX_LOCAL_ZIP_BYTES = 30_000_000
-# What the runtime brings. Overrides that can never apply take them out of every resolution.
+# The runtime supplies these. Overrides that never apply keep uv from installing them.
 SUPPLIED = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 # The two files of Chalice that a handler needs; the rest is its command line (91 kB of 71 MB).
 CHALICE_FILES = ("chalice/__init__.py", "chalice/app.py")
 # Zip knows no time before 1980, and a real one would change the bytes at every build.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-# What goes over no network is not worth the time that it takes to make it small.
+# A local zip crosses no network, so fast packing matters more than its size.
 LEVELS: dict[Target, int] = {"local": 1, "aws": 6}
 LEFT_OUT = (".pyi", "/tests/", "README.md", ".lock", "/bin/")
 
