@@ -23,6 +23,8 @@ def function(lines: int, name: str = "build") -> str:
     return f"def {name}():\n" + "    x = 1\n" * (lines - 1) + f"\n\n{name}()\n{name}()\n"
 
 
+# `make check` measures the same, so a soak is often enough for this.
+@pytest.mark.deep
 def test_the_house_keeps_its_rules() -> None:
     assert broken(read()) == []
 
