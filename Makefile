@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 4566
-# One more than cores: who waits for a local cloud leaves a core to another.
+# One more than the cores of CI: a worker that waits for a local cloud leaves its core to another.
 WORKERS ?= 3
 SOAK ?= 20
 BIN := .venv/bin

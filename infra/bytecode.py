@@ -22,7 +22,7 @@ _VERSION = "import sys; print('%d.%d' % sys.version_info[:2], sys.implementation
 def interpreter(version: str, uv: str) -> str | None:
     """A Python of this version, such as 3.13, from this machine or from uv; None if there is none."""
     for path in _candidates(version, uv):
-        if _said(path, "-c", _VERSION).startswith(f"{version} cpython-"):
+        if _output(path, "-c", _VERSION).startswith(f"{version} cpython-"):
             return path
     return None
 
@@ -48,7 +48,7 @@ def _candidates(version: str, uv: str) -> Iterator[str]:
         yield named
     yield from sorted(map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python")), reverse=True)
     for command in (("python", "find", version), ("python", "install", "--quiet", version)):
-        found = _said(uv, *command) or _said(uv, "python", "find", version)
+        found = _output(uv, *command) or _output(uv, "python", "find", version)
         if found:
             yield found
 

@@ -19,7 +19,7 @@ from statistics import median
 from infra import package
 
 TIMES = 7
-# What the Lambda runtime brings.
+# The Lambda runtime supplies these.
 SDK = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 _OURS = ("services", "carevouch", "__main__")
 _CODE = """

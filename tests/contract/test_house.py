@@ -1,4 +1,4 @@
-"""The house keeps its order: its folders, its citations, and no word about one machine."""
+"""The repository keeps its order: four folders, citations that exist, and no path of one machine."""
 
 import re
 import subprocess
@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.oracles import ROOT
 
 TOP = {"services", "infra", "shared", "tests"}
-# What is read by people, and where somebody else's words may stand.
-READ = {".py", ".md", ".toml", ".yaml", ".lock", ".json", ""}
+# The files that people read. Others may hold text that we did not write.
+TEXT_SUFFIXES = {".py", ".md", ".toml", ".yaml", ".lock", ".json", ""}
 FORMATS = Path("shared/carevouch/events/FORMATS.md")
 DECISIONS = Path("infra/decisions")
 
@@ -27,39 +27,41 @@ def test_the_top_level_has_the_four_folders_and_no_other() -> None:
     assert {folder for folder in folders if not folder.startswith(".")} == TOP
 
 
-def test_every_folder_explains_itself() -> None:
+def test_every_folder_has_a_readme() -> None:
     folders = {path.parent for path in tracked() if path.parts[0] in TOP}
-    spoken = {path.parent for path in tracked() if path.name == "README.md"}
-    assert sorted(str(folder) for folder in folders - spoken) == []
+    explained = {path.parent for path in tracked() if path.name == "README.md"}
+    assert sorted(str(folder) for folder in folders - explained) == []
 
 
-def said(pattern: re.Pattern[str]) -> list[tuple[str, str]]:
-    """Where the pattern occurs, and what it matched; this file, which must spell it, apart."""
+def occurrences(pattern: re.Pattern[str]) -> list[tuple[str, str]]:
+    """The places where the pattern matches, each with the matched text. This file is left out."""
     return [
         (f"{path}:{number}", match[0])
         for path in tracked()
-        if path.suffix in READ and path.name != "LICENSE" and path != Path("tests/contract/test_house.py")
+        if path.suffix in TEXT_SUFFIXES
+        and path.name != "LICENSE"
+        and path != Path("tests/contract/test_house.py")
         for number, line in enumerate((ROOT / path).read_text("utf-8", "replace").splitlines(), 1)
         for match in pattern.finditer(line)
     ]
 
 
-def test_nothing_speaks_of_one_machine() -> None:
+def test_no_file_names_a_path_or_registry_of_one_machine() -> None:
     foreign = re.compile(r"(?<![\w.])/(?:work|root|home/\w+)/|pypi\.org|files\.pythonhosted|registry\.npmjs")
-    assert said(foreign) == []
+    assert occurrences(foreign) == []
 
 
-def test_nothing_cites_a_page_that_a_clone_does_not_hold() -> None:
-    assert said(re.compile(r"\b(?:design|formats|style|platform)\.md\b|\breference/\w+\.md\b")) == []
+def test_every_cited_page_is_in_a_clone() -> None:
+    assert occurrences(re.compile(r"\b(?:design|formats|style|platform)\.md\b|\breference/\w+\.md\b")) == []
 
 
-def test_what_is_cited_exists() -> None:
+def test_every_cited_section_and_decision_exists() -> None:
     sections = re.findall(r"^## (\d+)\. ", (ROOT / FORMATS).read_text("utf-8"), re.MULTILINE)
-    cited = said(re.compile(r"(?<=FORMATS\.md, )\d+"))
+    cited = occurrences(re.compile(r"(?<=FORMATS\.md, )\d+"))
     assert cited
     assert [place for place, section in cited if section not in sections] == []
     decisions = {str(int(path.name[:4])) for path in tracked() if path.match(f"{DECISIONS}/0*.md")}
-    cited = said(re.compile(r"(?<=\bADR )\d+"))
+    cited = occurrences(re.compile(r"(?<=\bADR )\d+"))
     assert cited
     assert [place for place, number in cited if number not in decisions] == []
 

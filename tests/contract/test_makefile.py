@@ -1,4 +1,4 @@
-"""The verbs are what a newcomer meets first."""
+"""The verbs of the Makefile: each is listed, runs the tests it names, and says which tool is missing."""
 
 import json
 import os
@@ -144,26 +144,25 @@ def test_a_missing_tool_of_the_interop_clients_is_named_with_its_mend(tmp_path: 
 
 @pytest.mark.local_cloud
 def test_a_crashed_ci_run_leaves_no_cloud_behind(tmp_path: Path) -> None:
-    """A cloud is stopped whatever its folder's name and depth are. The story's and a demo's once ran for
-    ever."""
-    left = ["carevouch-demo-x", "pytest-of-ci/pytest-0/story-cloud", "pytest-of-ci/pytest-0/a test/deep"]
-    make, told = tmp_path / "bin" / "make", tmp_path / "told.json"
+    """The script finds each cloud, whatever its folder is called and however deep it lies."""
+    names = ["carevouch-demo-x", "pytest-of-ci/pytest-0/story-cloud", "pytest-of-ci/pytest-0/a test/deep"]
+    make, ports_file = tmp_path / "bin" / "make", tmp_path / "ports.json"
     make.parent.mkdir()
-    # In place of the real one: starts clouds as tests do, then crashes before it can stop them.
+    # This `make` starts clouds as the tests do, then crashes before it can stop them.
     make.write_text(
         f"""#!{sys.executable}
 import json, os, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 from infra import ministack
-folders = [Path(os.environ["TMPDIR"], name) for name in {left!r}]
+folders = [Path(os.environ["TMPDIR"], name) for name in {names!r}]
 started = [ministack.start(folder, ministack.free_port(), detached=True) for folder in folders]
-Path({str(told)!r}).write_text(json.dumps([process.port for process in started]))
+Path({str(ports_file)!r}).write_text(json.dumps([process.port for process in started]))
 os._exit(1)
 """
     )
     make.chmod(0o755)
-    # What the script would install for other tests than this one.
+    # Without these the script would install tools that this test does not need.
     for tool in ("chromium", "go", "node", "npm"):
         (make.parent / tool).write_text("#!/bin/sh\nexit 1\n")
         (make.parent / tool).chmod(0o755)
@@ -175,6 +174,6 @@ os._exit(1)
         check=False,
     )
     assert done.returncode == 1, done.stderr
-    ports = json.loads(told.read_text())
-    assert len(ports) == len(left)
+    ports = json.loads(ports_file.read_text())
+    assert len(ports) == len(names)
     assert [port for port in ports if ministack.is_busy(port)] == []

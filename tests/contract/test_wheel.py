@@ -25,7 +25,7 @@ from tests.unit.cli.log.test_verify import HOUSE, VKEY, Folder, observation_open
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
-# What the build reads.
+# The files that the build reads.
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "shared")
 # The top-level names of the three requirements, and of those that they require.
 REQUIREMENTS = {"cryptography", "cbor2", "rfc8785", "cffi", "_cffi_backend", "pycparser"}
@@ -88,8 +88,8 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_verifies_a_proof_beside_other_peoples_packages_of_our_folders_names(
     bare: Path, tmp_path: Path
 ) -> None:
-    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    site = Path(run([bare.with_name("python"), "-c", ask], tmp_path).stdout.strip())
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(run([bare.with_name("python"), "-c", code], tmp_path).stdout.strip())
     tops = {path.name.partition(".")[0] for path in site.iterdir() if not path.name.endswith(".dist-info")}
     assert tops - REQUIREMENTS - {"_virtualenv", "__pycache__"} == {"carevouch"}
     for name in ("shared", "services"):
@@ -138,7 +138,7 @@ def test_uvx_runs_it_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
 
 
 def verified(folder: Path, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-    """`carevouch verify` of one proof."""
+    """Run `carevouch verify` on one proof."""
     (folder / "files").mkdir()
     opened = Folder(folder / "files", observation_opening())
     proof, opening, genesis = (opened.path / name for name in ("0.tlog-proof", "0.opening.json", "genesis"))
@@ -146,7 +146,7 @@ def verified(folder: Path, command: Sequence[str | Path]) -> subprocess.Complete
 
 
 def run(command: Sequence[str | Path], folder: Path) -> subprocess.CompletedProcess[str]:
-    """A command that does not see the tree."""
+    """Run a command without the repository on its import path."""
     return subprocess.run(
         command,
         capture_output=True,

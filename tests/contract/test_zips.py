@@ -15,7 +15,7 @@ from tests.contract.template import ROOT, SERVICES, functions, written
 
 # Import name -> the distribution that pyproject.toml lists, where the two differ.
 DISTRIBUTIONS = {"aws_lambda_powertools": "aws-lambda-powertools", "jsonschema_rs": "jsonschema-rs"}
-# What the Lambda runtime brings; kept out of the zips, laid beside them in the isolated import.
+# The Lambda runtime supplies these. They are not in the zips, so the isolated import finds them beside it.
 SDK = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 
 
@@ -108,8 +108,12 @@ def test_every_module_of_a_zip_has_bytecode_of_its_python(target: package.Target
         pytest.skip(f"there is no Python {recipe.python} on this machine, and uv could not fetch one")
     path = _built(target, service)
     unchecked_hash = (0b01).to_bytes(4, "little")
-    assert set(_headers(path).values()) == {_magic(python) + unchecked_hash}
-    compiled = {name.replace("/__pycache__/", "/").split(".cpython-")[0] for name in _headers(path)}
+    headers = _headers(path)
+    assert set(headers.values()) == {_magic(python) + unchecked_hash}
+    if target == "aws":
+        tag = "cpython-" + recipe.python.replace(".", "")
+        assert {name.split(".")[-2] for name in headers} == {tag}
+    compiled = {name.replace("/__pycache__/", "/").split(".cpython-")[0] for name in headers}
     sources = {name.removesuffix(".py") for name in _names(path) if name.endswith(".py")}
     assert {name for name in sources - compiled if name.startswith(("carevouch/", "services/"))} == set()
     assert len(compiled) > 0.98 * len(sources), "libraries may hold a few files that are no modules"

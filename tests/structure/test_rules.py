@@ -23,6 +23,8 @@ def function(lines: int, name: str = "build") -> str:
     return f"def {name}():\n" + "    x = 1\n" * (lines - 1) + f"\n\n{name}()\n{name}()\n"
 
 
+# `make check` measures the same, so a soak is often enough for this.
+@pytest.mark.deep
 def test_the_house_keeps_its_rules() -> None:
     assert broken(read()) == []
 
@@ -122,19 +124,34 @@ def test_files_and_rows_of_a_readme_are_compared(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_import_is_found(tmp_path: Path, file: str, line: str) -> None:
-    for name in ("shared", "services"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    copy_product(tmp_path)
     with (tmp_path / file).open("a") as planted:
         planted.write(f"\n{line}\n")
-    linter = Path(sys.executable).parent / "lint-imports"
+    assert "BROKEN" in lint(tmp_path)
+
+
+def test_a_room_that_stands_in_no_layer_is_found(tmp_path: Path) -> None:
+    copy_product(tmp_path)
+    (tmp_path / "shared" / "carevouch" / "trials").mkdir()
+    (tmp_path / "shared" / "carevouch" / "trials" / "__init__.py").touch()
+    assert "trials" in lint(tmp_path)
+
+
+def copy_product(folder: Path) -> None:
+    for name in ("shared", "services"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+
+
+def lint(folder: Path) -> str:
+    """The output of import-linter, which must refuse the copy of the product in this folder."""
     done = subprocess.run(
-        [linter, "--no-cache"],
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{tmp_path}/shared:{tmp_path}"},
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{folder}/shared:{folder}"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "BROKEN" in done.stdout
+    return done.stdout + done.stderr

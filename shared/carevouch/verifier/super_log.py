@@ -84,9 +84,7 @@ def find_omitted(above: SuperReport, strands: Sequence[Report], seal_by_seconds:
 def _take(report: SuperReport, head: StrandHead, index: int) -> None:
     heads, size = report.heads.setdefault(head.strand, []), head.checkpoint.size
     if heads and size <= heads[-1].size:
-        raise IntegrityFault(
-            f"strand {head.strand} had {heads[-1].size} entries before, and has {size} here"
-        )
+        raise IntegrityFault(f"strand {head.strand} had {heads[-1].size} entries before, and has {size} here")
     message = f"the super-log says in its entry {index} that the {size} entries then had another root"
     # The finding is named in the strand, where it can be told which of the two is untrue.
     heads.append(KnownRoot(size, head.checkpoint.root, Finding("head", f"super-log entry {index}", message)))
