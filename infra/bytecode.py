@@ -53,7 +53,7 @@ def _candidates(version: str, uv: str) -> Iterator[str]:
             yield found
 
 
-def _said(*command: str) -> str:
+def _output(*command: str) -> str:
     """The output of a command; empty if it fails or takes too long."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
