@@ -20,25 +20,6 @@ TYPED = README + (DOCS / "story-in-curl.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", TYPED, re.DOTALL | re.MULTILINE)
 _VERB = re.compile(r"^`?make ([a-z]+)\b|`make ([a-z]+)\b", re.MULTILINE)
 VERBS = sorted({"".join(found) for found in _VERB.findall(README + (DOCS / "aws.md").read_text("utf-8"))})
-# The table of lines that newcomers look for: the file, and the name in it.
-PLACES = re.findall(r"^\| [^|]+ \| \[[^]]+\]\(([^)]+)\), `(\w+)` \|$", README, re.MULTILINE)
-
-
-def test_the_readme_is_short() -> None:
-    assert README.count("\n") <= 150
-
-
-def test_a_newcomer_finds_the_lines_that_the_readme_names() -> None:
-    assert len(PLACES) >= 5
-    for file, name in PLACES:
-        text = (ROOT / file).read_text("utf-8")
-        assert re.search(rf"^ *(def {name}\(|{name}\b.*=)", text, re.MULTILINE), (file, name)
-
-
-def test_links_between_the_pages_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
-        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
-            assert (page.parent / link).exists(), (page.name, link)
 
 
 def test_the_figures_of_the_benchmarks_are_there() -> None:
