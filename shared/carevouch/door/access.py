@@ -1,10 +1,10 @@
 """The one way to a person's documents: who calls, what they may see, and the audit before the answer.
 
 `Access.caller` reads the caller's status row on every request. `Access.visit` opens a person for a caller
-and audits whatever comes of it. `Visit.see` filters revisions by the one rule of `carevouch.records.access`,
-under the consents as they stand now. No decision is cached, so a revocation counts on the very next read.
-Absent, refused and erased get the same answer after the same audit. They may differ in time: where there is
-something to refuse, it is read and decided first.
+and audits every outcome. `Visit.see` filters revisions by the one rule of `carevouch.records.access`, under
+the present consents. No decision is cached, so a revocation counts on the next read. Absent, refused and
+erased get the same answer after the same audit. Their times may differ, because a document must be read
+before it is refused.
 """
 
 from collections.abc import Iterable, Iterator
@@ -109,7 +109,7 @@ class Access:
         except (NotFound, Erased):
             device = None
         if device is None or device.doc.subject != caller.patient or not is_active(device.body):
-            raise Unauthenticated("the device is not, or no longer, bound")
+            raise Unauthenticated("the device is not bound to the person, or no longer")
         return caller
 
     def admission(self, organization: str) -> Admission | None:
@@ -132,7 +132,7 @@ class Access:
         return link is not None
 
     def open(self, request: HttpRequest, caller: Caller, patient: str | None, interaction: str) -> "Visit":
-        """A caller's request about one person, or about a person nobody knows (None), not audited yet.
+        """A visit to one person, or to an unknown one (None), without an audit yet.
 
         Raises `Forbidden`, audited, for a purpose of use that the caller's role may not declare.
         """
@@ -159,10 +159,10 @@ class Access:
         *,
         is_audited: bool = True,
     ) -> Iterator["Visit"]:
-        """Open a person for a caller and store the audit of whatever comes of it, before the answer.
+        """Open a person for a caller, and store the audit of the outcome before the answer.
 
-        A write that succeeded carries an event of its own, which is its audit. Reads of the directory are
-        about nobody and leave none. Raises what `open` raises, and `Busy` where the audit is not stored.
+        The event of a stored write is its audit. Reads of the directory are about nobody and leave no audit.
+        Raises as `open` does, and `Busy` if the audit cannot be stored.
         """
         visit = self.open(request, caller, patient, interaction)
         if not is_audited:
@@ -179,7 +179,8 @@ class Access:
         visit.conclude()
 
     def audit(self, visit: "Visit", outcome: str, because: str) -> None:
-        """Store the AuditEvent of a visit; raises `Busy`, so that nothing is answered without it."""
+        """Store the AuditEvent of a visit; raises `Busy` if it cannot, so that no answer goes out without
+        it."""
         self._audit(visit.record(outcome, because))
 
     def _audit(self, record: audits.AccessRecord) -> None:
@@ -206,9 +207,9 @@ class Access:
 
 
 class Visit:
-    """One request about one person: what it may see, and the audit of what came of it.
+    """One request about one person: the documents that it may see, and the audit of its outcome.
 
-    `question` is the request as the consents see it: one purpose, and everything that the caller is.
+    `question` is the request that the consents decide: one purpose, and all identities of the caller.
     """
 
     def __init__(
@@ -232,7 +233,7 @@ class Visit:
         self._committed: CommittedAct | None = None
 
     def decided(self, decision: str) -> None:
-        """Let the audit say what a decision came to, instead of the rules by which something was shown."""
+        """Put the outcome of a decision into the audit, in place of the rules that showed documents."""
         self._decision = decision
 
     def receipt(self, committed: CommittedAct) -> dict[str, str]:
@@ -241,11 +242,11 @@ class Visit:
         return receipt_headers(committed)
 
     def refuse(self, because: str) -> None:
-        """Store the audit of a refusal whose person was known only on the way."""
+        """Store the audit of a refusal whose person became known during the request."""
         self.access.audit(self, audits.REFUSED, because)
 
     def conclude(self) -> None:
-        """Store the audit of a visit that was answered; a stored act is its own."""
+        """Store the audit of an answered visit. A stored act is its own audit."""
         if self._committed is not None:
             return
         rules = ", ".join(sorted({one.by.rule for one in self._shown})) or "nothing shown"
@@ -268,10 +269,10 @@ class Visit:
 
     @cached_property
     def consents(self) -> tuple[Consent, ...]:
-        """The consents of the person as they stand now, each with the verdict on its device signature.
+        """The present consents of the person, each with the verdict on its device signature.
 
-        A consent that a provider recorded is left out where `is_unverified_record` says so. The Patient is
-        read for that only where some consent is unsigned.
+        A consent that a provider recorded is left out if `is_unverified_record` says so. The Patient is read
+        for this check only if a consent is unsigned.
         """
         consents = Consents(self.access.reader, self.access.base, self.access.zone).of(self.partition)
         if all(consent.signed for consent in consents):
@@ -321,7 +322,7 @@ class Visit:
         return seen
 
     def show(self, seen: Iterable[VisibleRevision]) -> None:
-        """Note for the audit what is really answered: one page, not all that would be visible."""
+        """Note for the audit the documents in the answer, which may be one page of those that are visible."""
         self._shown.extend(seen)
 
     def one(self, stored: StoredRevision | None) -> VisibleRevision:
@@ -333,7 +334,7 @@ class Visit:
         return seen[0]
 
     def record(self, outcome: str, because: str) -> audits.AccessRecord:
-        """The facts of this visit, as its AuditEvent says them."""
+        """The facts of this visit, for its AuditEvent."""
         shown = tuple(str(one.stored.doc) for one in self._shown)
         return audits.AccessRecord(
             self.caller,
@@ -351,7 +352,7 @@ class Visit:
 
 
 def as_heard(refusal: DomainError) -> DomainError:
-    """The refusal as its caller may hear it: absent, erased and not to be seen are one sentence."""
+    """The refusal that the caller gets: absent, erased and forbidden documents have one message."""
     return NotFound(ABSENT) if isinstance(refusal, (NotFound, Erased)) else refusal
 
 
@@ -372,10 +373,10 @@ def purpose_of(caller: Caller, declared: str | None) -> str:
 
 
 def act_request(request: HttpRequest, caller: Caller, target: str) -> ActRequest:
-    """The request as a retry of it must find it again.
+    """The request, in the form in which a retry finds it again.
 
-    The Idempotency-Key counts per `target`: the document, or the kind of document and the person. A retry
-    looks for its own rows there and nowhere else, so the same key elsewhere must not name the same event.
+    An Idempotency-Key counts for one `target`: a document, or a type of document and a person. A retry looks
+    only there for its rows. So the same key for another target must not name the same event.
     """
     key = request.idempotency_key
     return ActRequest(caller.id, None if key is None else f"{target} {key}", request.content())

@@ -1,7 +1,7 @@
-"""The words about a use case: summary, callers, parameters, and the schemas of its request and answers.
+"""The words about a use case: its summary, callers and parameters, and the schemas of request and answers.
 
-Each service keeps them in `api.py`, by use case, so that method and path stand in its `routes.py` alone. The
-generator of `infra/routes.py` reads them. No handler does, and no zip holds them.
+Each service has them in `api.py`, by use case, because only `routes.py` has method and path. The generator
+`infra/routes.py` reads them. No handler imports them, and no zip has them.
 """
 
 from collections.abc import Mapping

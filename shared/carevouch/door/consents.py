@@ -1,8 +1,7 @@
 """The consents of a person, each with the verdict whether a device bound at the time signed exactly it.
 
-A row that somebody put into the table permits nothing by itself. It takes the signature of a key that the
-person's own device holds, and the device must have been bound before that moment (see `Devices`). An unsigned
-consent may still refuse.
+A row in the table permits nothing by itself. It needs the signature of a key of the person's own device,
+which must have been bound before that moment (see `Devices`). An unsigned consent may still refuse.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,8 +52,8 @@ class Consents:
     def is_signed(self, stored: StoredRevision, devices: list[StoredRevision]) -> bool:
         """Whether a device that was bound when the revision was stored signed exactly this revision.
 
-        Only the act of granting makes a signature count: a signed grant that came to nothing (refused,
-        expired) cannot be brought in later through another door. `devices`: as `devices_of` gives them.
+        A signature counts only in the act of granting. So a signed grant of a refused or expired request
+        cannot be used later through another door. `devices` are from `devices_of`.
         """
         _, signature = parse_body(stored.body)
         if signature is None or stored.event.type != GRANTED:
@@ -97,7 +96,7 @@ class Consents:
 
 
 class Devices:
-    """Checks bindings; for one request, because it remembers the admissions and registrations it read."""
+    """Checks bindings for one request. It caches the admissions and registrations that it read."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -107,9 +106,9 @@ class Devices:
     def standing(
         self, revisions: Sequence[StoredRevision], at: str | None = None
     ) -> Iterator[tuple[Doc, Binding]]:
-        """The devices that prove themselves and were active at the instant `at` (None: as it stands now).
+        """The proved devices that were active at the instant `at`; None means now.
 
-        `revisions`: as `devices_of` gives them.
+        `revisions` are from `devices_of`.
         """
         before = [revision for revision in revisions if at is None or revision.time <= at]
         bound = {revision.doc: revision for revision in reversed(before)}
@@ -120,7 +119,7 @@ class Devices:
                 yield doc, binding
 
     def key_of(self, offer: Offer, at: str) -> Jwk:
-        """The key that signed `offer`, in the very admission of its provider that was in force at `at`.
+        """The key that signed `offer`, from its provider's admission that was in force at `at`.
 
         Raises `Forbidden` unless that admission is an active provider's and has the key.
         """
@@ -135,8 +134,8 @@ class Devices:
     def require_registrar(self, offer: Offer, at: str) -> None:
         """Raise `Forbidden` unless the offer's provider registered the person, before `at`.
 
-        It did if its link with the person stands in the very act that made the Patient. Raises `NotFound`
-        where there is no link at all: who is not known to a provider looks absent to it.
+        It did if its link with the person is in the act that made the Patient. Raises `NotFound` if there is
+        no link, because a person without a link looks absent to a provider.
         """
         link, patient = self._registration(offer.patient, offer.provider)
         if link is None or link.time > at:
@@ -148,12 +147,12 @@ class Devices:
     def _proven(self, bound: StoredRevision, latest: StoredRevision) -> Binding | None:
         try:
             posted, status = parse_device(latest.body)
-            # A later version says what became of the device, never which device it is.
+            # A later version changes the device's status, and never its key.
             if status != ACTIVE or posted != parse_device(bound.body)[0]:
                 return None
             return self._verified(posted, bound)
         except (IntegrityFault, DomainError):
-            # One device that does not prove itself must not void what the others signed.
+            # One device without proof must not void the signatures of other devices.
             return None
 
     def _verified(self, posted: JsonObject, bound: StoredRevision) -> Binding | None:
@@ -191,7 +190,7 @@ class Devices:
 def devices_of(partition: Partition) -> list[StoredRevision]:
     """All revisions of a person's devices, each device's oldest first.
 
-    A device that is unbound later still had the right to sign before, so the latest alone does not tell.
+    A device that was removed later had the right to sign before, so the latest revision is not enough.
     """
     found: list[StoredRevision] = []
     for latest in partition.latest("BoundDevice"):

@@ -41,11 +41,11 @@ ALSO_TAKEN: dict[Takes, list[str]] = {
 # Lambda's own limit for an event is 6 MB, and a body grows by a third in base64.
 MAX_BODY_BYTES = 4_000_000
 TEXT = "text/plain; charset=utf-8"
-# For answers that may change with the next one.
+# For answers that may differ at the next request.
 FRESH = {"Cache-Control": "no-cache"}
-# What a stranger may be told about a person that is absent, refused or erased: the same, always.
+# The one answer about a person who is absent, refused or erased.
 ABSENT = "no such resource, or it may not be read"
-# The headers that say when a write is to be done at all (http://hl7.org/fhir/R4/http.html).
+# The headers with the conditions of a write (http://hl7.org/fhir/R4/http.html).
 CONDITIONS = ("if-match", "if-none-exist")
 
 STATUS: dict[type[DomainError], int] = {
@@ -95,7 +95,7 @@ class HttpRequest:
         if len(self.body) > MAX_BODY_BYTES:
             limit = f"{MAX_BODY_BYTES // 1_000_000} MB"
             raise errors.TooLarge(
-                f"{what} is larger than {limit}; split it into several Bundles, by year say"
+                f"{what} is larger than {limit}; split it into several Bundles, such as one a year"
             )
         return parse(self.body, what)
 
@@ -109,7 +109,7 @@ class HttpRequest:
     def signed_in(self) -> Caller:
         """The caller; raises `Unauthenticated` on a route that should have had an authorizer."""
         if self.caller is None:
-            raise errors.Unauthenticated("this needs a token; get one from /auth/token")
+            raise errors.Unauthenticated("this request needs a token; get one from POST /auth/token")
         return self.caller
 
     def once(self, name: str) -> str | None:
@@ -128,14 +128,14 @@ class HttpRequest:
         return key
 
     def content(self) -> bytes:
-        """What must be the same for the same Idempotency-Key: the conditions of a write are part of it."""
+        """The bytes that must be the same for one Idempotency-Key: method, URL, conditions and body."""
         told = (self.method, self.url, *(self.headers.get(name, "") for name in CONDITIONS))
         return b"\n".join((*(text.encode() for text in told), self.body))
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. A dict is rendered as JSON with its decimals as they are; bytes go out as they are."""
+    """An answer. A dict is rendered as JSON with its decimals unchanged. Bytes are sent unchanged."""
 
     status: int
     body: dict[str, Any] | bytes | str | None = None
@@ -188,7 +188,8 @@ class Door:
         # `_Bytes` marks the bodies that are bytes.
         self.chalice.api.binary_types[:] = []
         self.logger = Logger(service=service)
-        # Powertools' `Metrics` is one set for the whole process; two doors in one would write each other's.
+        # Powertools' `Metrics` is one set for the whole process, so two doors would write each other's
+        # metrics.
         self.metrics = EphemeralMetrics(namespace="Carevouch", service=service)
 
     def serve(self, routes: Iterable[Route], ports: Callable[[], Any]) -> None:
@@ -233,7 +234,7 @@ class Door:
         return HttpRequest(
             method=method,
             url=_url(request),
-            # Chalice hands a view only the variables whose names are words, so not that of `{path+}`.
+            # Chalice gives a view only variables with plain names, and so not that of `{path+}`.
             path={
                 **(request.uri_params or {}),
                 **{name: unquote(value) for name, value in variables.items()},
@@ -256,13 +257,13 @@ class Door:
 
 
 def refusal(error: DomainError, *, fhir: bool) -> Reply:
-    """The answer to a caller's mistake, in the one table."""
+    """The answer to a caller's mistake, by the table of statuses."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     said = ABSENT if isinstance(error, errors.Erased) else error.message
     headers = {"Retry-After": "2"} if status == 503 else {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-    # Neither the words nor the code may tell an erased person from one who never was.
+    # Neither the message nor the code may distinguish an erased person from one who never existed.
     code = errors.NotFound.code if isinstance(error, errors.Erased) else error.code
     issues = error.issues or (errors.Issue(said, code=ISSUE_TYPE[status]),)
     if not fhir:
@@ -272,7 +273,7 @@ def refusal(error: DomainError, *, fhir: bool) -> Reply:
 
 
 def failure(fault: BaseException, *, fhir: bool) -> Reply:
-    """The answer when the fault is ours: 503 if trying again may help, else 500; never its own words."""
+    """The answer to a fault of ours: 503 if a retry may help, else 500. It never has the fault's message."""
     if isinstance(fault, OutcomeUnknown):
         unknown = errors.Busy("the outcome is not known; repeat the request with its Idempotency-Key")
         return refusal(unknown, fhir=fhir)
@@ -285,9 +286,7 @@ def failure(fault: BaseException, *, fhir: bool) -> Reply:
 
 
 class _Chalice(Chalice):
-    """Chalice that says what to mend where it refuses a body, and lets the browser apps of one origin read
-    every answer, refusals too.
-    """
+    """Chalice whose 415 says what to mend, and which lets browser apps of one origin read every answer."""
 
     def __init__(self, service: str, cors_origin: Callable[[], str]) -> None:
         super().__init__(app_name=service, configure_logs=False)
@@ -323,7 +322,7 @@ def _response(reply: Reply, *, fhir: bool) -> Response:
 
 
 class _Bytes(Response):
-    """An answer of bytes: it goes out in base64, as API Gateway takes it, whatever its type is called."""
+    """An answer of bytes, which goes to API Gateway in base64, whatever its content type is."""
 
     def to_dict(self, binary_types: list[str] | None = None) -> dict[str, Any]:
         return super().to_dict([str(self.headers["Content-Type"])])
@@ -343,7 +342,7 @@ def _caller(context: Mapping[str, Any]) -> Caller | None:
 
 
 def _url(request: Any) -> str:
-    # Chalice calls the route's pattern the path; the ids in it belong to the request as well.
+    # Chalice's path is the route's pattern. The values of its variables are part of the request too.
     path = str(request.path)
     for name, value in (request.uri_params or {}).items():
         path = path.replace(f"{{{name}}}", value).replace(f"{{{name}+}}", value)

@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 class EmfTell:
     """Writes log lines and metrics with Powertools; the functions without an HTTP door use it.
 
-    Each has metrics of its own: those of Powertools' `Metrics` are one set for the whole process.
+    Each has its own metrics, because Powertools' `Metrics` is one set for the whole process.
     """
 
     def __init__(self, service: str) -> None:
