@@ -1,20 +1,20 @@
 """The two descriptions of the server: CapabilityStatement and OpenAPI.
 
-Both are files. Packaging makes them from the tables of routes of all services (`infra/routes.py`) with a
-base URL that stands for any; the one of this deployment is put in here.
+Both are files that packaging makes from the tables of routes of all services (`infra/routes.py`). Their base
+URL is a placeholder. This use case replaces it with the base URL of the deployment.
 """
 
 from carevouch.door.http import FHIR_JSON, HttpRequest, Reply
 from services.records.ports import Ports
 
 METADATA, OPENAPI = "metadata.json", "openapi.json"
-# Stands for the base URL in the files.
+# The placeholder of the base URL in the files.
 BASE = b"https://base.invalid"
 _HEADERS = {"Cache-Control": "public, max-age=300"}
 
 
 def metadata(_request: HttpRequest, ports: Ports) -> Reply:
-    """GET /fhir/metadata: the CapabilityStatement of all that is served under /fhir."""
+    """GET /fhir/metadata: the CapabilityStatement of every route under /fhir."""
     return _file(METADATA, FHIR_JSON, ports)
 
 

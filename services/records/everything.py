@@ -1,8 +1,8 @@
 """GET /fhir/Patient/{id}/$everything: all documents about a person that the caller may see, page by page.
 
-Each document is judged by itself, on every page anew. A person of whom the caller may see nothing looks
-exactly like an absent one (404). A caller who may see the Patient gets an empty page for types of which
-there is nothing to show. Documents of the directory that these refer to are read apart.
+Each document is judged by itself, and again on every page. A person whose documents the caller may not see
+looks like an absent one (404). A caller who may see the Patient gets an empty page if no document of the
+types is visible. The caller reads the directory documents that these refer to separately.
 http://hl7.org/fhir/R4/patient-operation-everything.html
 """
 
@@ -23,13 +23,13 @@ def everything(request: HttpRequest, ports: Ports) -> Reply:
     """GET /fhir/Patient/{id}/$everything: the page of the person's documents that the cursor names."""
     with document_visit(request, ports, "Patient", "everything") as (visit, doc):
         if not PARAMETERS.issuperset(request.query):
-            raise Invalid("$everything takes _count and _type only")
+            raise Invalid("$everything takes only _count and _type; leave other parameters out")
         count = page_size(request.once("_count"))
         cursor = read_cursor(request.once(CURSOR))
         wanted = request.once("_type")
         types = None if wanted is None else frozenset(wanted.split(","))
         if types is not None and not all(is_served(type_) for type_ in types):
-            raise Invalid("_type is a list of types that this server serves")
+            raise Invalid("_type must be a list of types that this server serves (see /fhir/metadata)")
         if types is not None and len(types) == 1:
             stored = visit.partition.latest(next(iter(types)))
         else:
@@ -40,7 +40,7 @@ def everything(request: HttpRequest, ports: Ports) -> Reply:
             ]
         seen = sorted(visit.see(stored), key=_name)
         if not seen:
-            # Whoever may see the Patient learns nothing new from an empty page.
+            # A caller who may see the Patient learns nothing new from an empty page.
             patient = visit.partition.get(doc)
             if patient is None or not visit.see([patient]):
                 raise NotFound(ABSENT)

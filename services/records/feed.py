@@ -1,8 +1,8 @@
-"""GET /ledger/documents/Patient/{id}/feed: a person's sealed revisions, from a position on.
+"""GET /ledger/documents/Patient/{id}/feed: a person's sealed revisions, from a position.
 
-This is Amazon QLDB's stream, for one person and for every caller who may read them: committed-view records
-of each revision that the caller may see, as far as the log is published, each strand in its order. Each page
-judges anew. A caller who reads past a hidden revision does not meet it again. The position is a vector over
+This is Amazon QLDB's stream for one person. It has a committed-view record of each published revision that
+the caller may see, each strand in its order. Each page is judged again. A hidden revision before the
+position does not come again. The position is a vector over
 the strands (`carevouch.events.position`); an empty page gives the same position again.
 """
 
@@ -46,14 +46,15 @@ class FeedEntry:
 def feed(request: HttpRequest, ports: Ports) -> Reply:
     """The page after the position."""
     if request.path["type"] != "Patient":
-        raise NotFound("only a Patient has a feed; a document has its history")
+        raise NotFound("only a Patient has a feed; read the history of a document instead")
 
     with document_visit(request, ports, "Patient", "ledger-feed") as (visit, _):
         if not PARAMETERS.issuperset(request.query):
-            raise Invalid("the feed takes position and limit only")
+            raise Invalid("the feed takes only position and limit; leave other parameters out")
         position = parse_position(request.once("position") or "")
         limit = page_limit(request.once("limit"))
-        # The sizes come first: all that they cover is marked, so whoever goes on from them misses nothing.
+        # The sizes are read first. Every entry below them has its mark, so no entry is missed after this
+        # page.
         sizes = ports.sealed.published()
         check_within(position, sizes)
         seen = visit.see(item for item in visit.partition.all() if item.doc.type not in OWN_TYPES)
@@ -68,7 +69,7 @@ def feed(request: HttpRequest, ports: Ports) -> Reply:
             view = committed_view(stored.revision, stored.event, stored.index, item.sealing, base)
             records.append({"kind": "revision", **view})
         after = {strand: max(Place(size), position.get(strand, START)) for strand, size in sizes.items()}
-        # The next page begins at the first revision of each strand that is left, else at the strand's end.
+        # The next page begins at the first remaining revision of each strand, or at the strand's end.
         for item in ahead[limit:]:
             after[item.sealing.strand] = min(after[item.sealing.strand], item.place)
         return Reply(200, {"records": records, "next": render_position(after)}, content_type=JSON)
@@ -77,7 +78,7 @@ def feed(request: HttpRequest, ports: Ports) -> Reply:
 def _ahead(
     seen: Sequence[VisibleRevision], ports: Ports, sizes: Mapping[int, int], position: Position
 ) -> list[FeedEntry]:
-    """The revisions past the position, by block time, and in each strand in its order."""
+    """The revisions after the position, by block time, and within each strand in its order."""
     sealings = ports.sealed.places((one.stored.event for one in seen), sizes)
     placed = [
         FeedEntry(one, sealings[one.stored.event.id]) for one in seen if one.stored.event.id in sealings

@@ -1,7 +1,7 @@
 """The proof of a version of a document: its opening.
 
-The opening of a consent carries what makes the patient's signature count: the opening of the device's
-binding, and the public key of the provider that offered it.
+The opening of a consent also has the proof of the patient's device: the opening of the device's binding, and
+the public key of the provider that offered it.
 """
 
 from dataclasses import replace
@@ -35,7 +35,7 @@ def _opening(stored: StoredRevision) -> Opening:
 
 
 def _with_device(file: Opening, consent: StoredRevision, visit: Visit) -> Opening:
-    """The opening with the device that signed the consent; an unsigned consent is opened alone."""
+    """The opening with the device that signed the consent. An unsigned consent has no device."""
     signature = parse_body(consent.body)[1]
     consents = Consents(visit.access.reader, visit.access.base, visit.access.zone)
     devices = devices_of(visit.partition)
@@ -43,7 +43,7 @@ def _with_device(file: Opening, consent: StoredRevision, visit: Visit) -> Openin
         return file
     kid = take_apart(signature).kid
     for device in devices:
-        # The first version is the binding itself; later ones only say what became of it.
+        # The first version is the binding itself. Later ones only change its status.
         if device.version == 1 and consents.binding([device], kid, consent.time):
             offer = read_offer(parse_device(device.body)[0]["offer"])
             provider = Devices(visit.access.reader).key_of(offer, device.time)

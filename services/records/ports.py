@@ -1,4 +1,4 @@
-"""The world as the records use cases see it."""
+"""The interfaces that the records use cases need."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""A document's revisions as the log has them: one of them, all, those of a span of time, that of an instant.
+"""A document's revisions as the log has them: one, all, those of a span of time, or that of an instant.
 
-These are Amazon QLDB's committed view, its `history()` and as-of reads. A version counts from its block time
-until the next one's, also for a caller who may not see the next: a corrected version is never shown as
-current. A producer's time is a claim and decides nothing. Access and audit are those of the document.
+These are Amazon QLDB's committed view, its `history()` and as-of reads. A version is current from its block
+time until that of the next version. This holds even if the caller may not see the next one, so a corrected
+version never looks current. A producer's time is only a claim. Access and audit are those of the document.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ PARAMETERS = frozenset({"from", "to", "at", "_count", CURSOR})
 
 @dataclass(frozen=True, slots=True)
 class HistoryQuery:
-    """Which instant (`at`), or which span and page of it; no instant and no span: all, in short."""
+    """The instant (`at`), or the span and its page. Without both it is a short list of all versions."""
 
     at: str | None
     start: str | None
@@ -110,7 +110,7 @@ def _committed_view(seen: VisibleRevision, sealings: Mapping[str, SealPlace], po
 
 
 def _times(stored: Sequence[StoredRevision], sealings: Mapping[str, SealPlace]) -> list[str | None]:
-    """The block time of each version; None of one that is not sealed."""
+    """The block time of each version; None for one that is not sealed."""
     found = (sealings.get(one.event.id) for one in stored)
     return [None if sealing is None else sealing.time for sealing in found]
 

@@ -146,7 +146,7 @@ def test_a_type_that_the_event_may_not_hold_is_a_fault(world: World, patient: st
 
 def test_a_body_that_is_not_under_the_root_is_a_fault(world: World, patient: str) -> None:
     put(world, Forgery(certified(world, "records"), patient, root=b"\x01" * 32))
-    refused(world, patient, "does not stand under the root")
+    refused(world, patient, "is not under the root")
 
 
 def test_an_event_borrowed_from_another_act_is_a_fault(world: World, patient: str) -> None:
@@ -161,7 +161,7 @@ def test_a_borrowed_event_with_its_id_does_not_help(world: World, patient: str) 
     event = only(world, patient).event
     other = new_person(world)
     put(world, Forgery(certified(world, "records"), other, text=event.text, act=event.id))
-    refused(world, other, "does not stand under the root")
+    refused(world, other, "is not under the root")
 
 
 @pytest.mark.parametrize("text", ["", "rubbish", "a.b.c", "é"])

@@ -1,7 +1,8 @@
 """The one rule of reading (SECURITY.md): scope AND (self OR author OR named party OR directory OR consent).
 
-Every door asks here before it shows a resource, its history, its place or its opening. Each revision is
-decided by itself. The answer names the rule that allowed, or everything that was missing. Absence refuses.
+Every door asks here before it shows a resource, its history, its place in the log or its opening. Each
+revision is decided by itself. The answer names the rule that allowed the read, or all that was missing.
+Without a rule that allows it, a read is refused.
 """
 
 from collections.abc import Iterable
@@ -80,8 +81,8 @@ def may_read(
             ReadAllowed("self") if caller.patient == target.subject else ReadRefused("not the person's own")
         )
     if target.type == "AuditEvent":
-        # An AuditEvent says who looked at the person. Only the person and auditors see it: having looked
-        # gives no right to it.
+        # An AuditEvent names a reader of the person's documents. Only the person and auditors may see it,
+        # and the reader may not.
         return ReadAllowed("auditor") if AUDITOR in caller.roles else ReadRefused("audit is the person's own")
     if target.author == caller.reference:
         return ReadAllowed("author")
@@ -95,8 +96,8 @@ def may_correct(
 ) -> ReadAllowed | ReadRefused:
     """Whether `caller` may write the next version of `target`.
 
-    A consent to reading does not allow corrections. R4 takes an absent action for every action. That is too
-    much to assume for writing, so the permitting clause, or one around it, must name `correct`.
+    A consent to reading does not allow corrections. In R4 a clause without an action covers every action.
+    For a write that is not enough: the permitting clause, or one around it, must name `correct`.
     """
     if not allows(caller.scopes, target.type, "u"):
         return ReadRefused("scope")
@@ -123,7 +124,7 @@ def may_read_own(
     """Whether `caller` may see a document of our own types. Its `content` names the parties.
 
     Every admitted organisation sees a contract, as it sees the directory. A person sees each document that is
-    about them. An organisation sees only its own deeds and the decisions about its claims.
+    about them. An organisation sees only its own acts and the decisions about its claims.
     """
     if not allows(caller.scopes, type_, letter):
         return ReadRefused("scope")
@@ -135,7 +136,7 @@ def may_read_own(
     if type_ in ("Admission", "Enrolment"):
         parties = {f"Organization/{content.get('organization')}"}
     elif type_ == "ConsentRequest" and content.get("status") in ("asked", "granted"):
-        # A refusal is the person's secret: the asker must not be able to tell it from silence.
+        # A refusal is the person's secret. To the asker it must look like no answer.
         parties = {str(content.get("asker"))}
     elif type_ == "Decision":
         claim, coverage = content.get("claim") or {}, content.get("coverage") or {}
@@ -184,7 +185,7 @@ def is_unverified_record(consent: JsonObject, patient: JsonObject | None) -> boo
 
     `patient` is version 1 of the person's Patient. A recorded consent never permits. It denies only if the
     organisation that registered the person recorded it. Otherwise any organisation linked with the person
-    could switch off the person's signed consents. Without a known registrar it denies: the safe side.
+    could switch off the person's signed consents. If the registrar is unknown, it denies, which is safer.
     """
     registrar = author_of(patient) if patient is not None else None
     return registrar is not None and author_of(consent) != registrar

@@ -1,9 +1,9 @@
 """The AuditEvent of a read, refusal or decision, one per request and patient (after IHE BALP).
 
 It says who asked, why, for which documents, with which outcome and by which rule. It holds references only,
-no name and no value. Of a search it keeps the names of the parameters. Their values are what somebody typed
-about a person. That person may have no record here, and no key to encrypt with. A successful write needs no
-AuditEvent: its own event is its audit.
+no name and no value. Of a search it keeps only the names of parameters. Their values may be about a person
+who has no record here, and so no key to encrypt with. A stored write needs no AuditEvent, because its own
+event is its audit.
 """
 
 import base64
@@ -38,11 +38,11 @@ _ACTIONS = {
 # An AuditEvent names at most this many documents of a page and counts the rest.
 MAX_ENTITIES = 50
 SUCCESS, REFUSED = "0", "4"
-# The modifiers of FHIR (R4 search, 3.1.1.5.5); somebody may have typed anything else behind a name.
+# The modifiers of FHIR (R4 search, 3.1.1.5.5). Any other text after a name may be personal data.
 _MODIFIERS = frozenset(
     ["missing", "exact", "contains", "text", "not", "above", "below", "in", "not-in", "of-type", "identifier"]
 )
-# The forms of values that this server made itself: its ids, its page links, and sort orders.
+# The forms of values that this server made: its ids, its page links, and sort orders.
 _ID = re.compile(r"(Patient/)?[a-z2-7]{26}|([a-z2-7]{26}|d|none)\.([0-9]{6}-)?[a-z2-7]{26}", re.ASCII)
 _KEPT_VALUES = {
     "patient": _ID,
@@ -52,7 +52,8 @@ _KEPT_VALUES = {
     "_cursor": re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII),
     "_sort": re.compile(r"-?[a-z_-]{1,40}(,-?[a-z_-]{1,40}){0,9}", re.ASCII),
 }
-# These are no search parameters. Their names are kept; their values may hold a date of somebody's life.
+# These are not search parameters. Their names are kept, and not their values, which may be dates of a
+# person's life.
 _OTHER_NAMES = ("_type", "_since", "_total", "_format", "from", "to", "at", "position", "limit", "data")
 WITHHELD = "…"
 

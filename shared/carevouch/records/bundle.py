@@ -1,8 +1,8 @@
-"""An act out of the entries of a Bundle, or out of one create or update.
+"""Makes an act from the entries of a Bundle, or from one create or update.
 
-Three steps ask the store for everything at once. `survey` finds what must be looked up. The shell looks it
-up. `place` gives every entry its document and rewrites the references. One act concerns one person at the
-most, and the directory. Issues name the element, never its content. Standard:
+There are three steps. `survey` finds the lookups that the entries need. The service does all of them at
+once. `place` gives every entry its document and rewrites the references. An act concerns at most one person,
+and the directory. Issues name the element, never its content. Standard:
 http://hl7.org/fhir/R4/http.html#transaction.
 """
 
@@ -79,7 +79,7 @@ class Placement:
 
 
 def place(survey: BundleSurvey, facts: StoreFacts, stamp: Stamp) -> Placement:
-    """Make the act out of the entries.
+    """Make the act from the entries.
 
     Raises `Unprocessable` with the issues, and `Conflict` for an identifier of another document.
     """

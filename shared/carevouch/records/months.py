@@ -1,4 +1,4 @@
-"""The months of audit that a search of AuditEvents reads, since each month is stored apart."""
+"""The months that a search of AuditEvents reads. Each month has a partition of its own."""
 
 from datetime import UTC, date, datetime
 
@@ -7,7 +7,7 @@ from carevouch.fhir.matching import bounds
 from carevouch.fhir.search import Query
 from carevouch.kernel.errors import Invalid
 
-# Each month is one query; a caller who wants earlier years searches again.
+# Each month is one query. For earlier years a caller searches again.
 MAX_MONTHS = 24
 DEFAULT_MONTHS = 12
 _DAY = interval("2000-01-02")[0] - interval("2000-01-01")[0]
@@ -29,7 +29,9 @@ def months_of(query: Query, now: datetime) -> list[str]:
     if starts:
         low = min(starts)
     if high - low >= MAX_MONTHS:
-        raise Invalid(f"audit is searched {MAX_MONTHS} months at a time; narrow date, with ge and le")
+        raise Invalid(
+            f"a search of AuditEvents covers at most {MAX_MONTHS} months; narrow it with date=ge and date=le"
+        )
     return [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in range(high, low - 1, -1)]
 
 

@@ -1,8 +1,8 @@
 """Stored FHIR resources: their bodies, their authors, and the types that this door writes.
 
-A document is about one person or stands in the directory. Other types are not stored. Scope, role and
-enrolment link are decided elsewhere, with the store at hand. Refusals name types and doors, never any content
-of a resource.
+A document is about one person or belongs to the directory. Other types are not stored. Scope, role and
+enrolment link are checked by the use cases. A refusal names types and doors, and never the content of a
+resource.
 """
 
 from carevouch.consent.signature import parse_body

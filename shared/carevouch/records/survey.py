@@ -90,7 +90,8 @@ class BundleSurvey:
     def rank(self, entry: Entry) -> tuple[int, int]:
         """The place of an entry in the act: the Patient, creations, updates, conditional creations.
 
-        A retry must find the first document again, so a document comes first that is surely stored.
+        A retry must find the first document again, so the first one must be a document that is always
+        stored.
         """
         if entry.index == self.patient:
             return 0, entry.index
@@ -138,11 +139,9 @@ def survey(
     patient = patients[0] if patients else None
     surveyed = BundleSurvey(tuple(entries), dict(links), places, queries, local, conditions, patient, where)
     if len(surveyed.claimed()) > MAX_IDENTIFIERS:
-        raise TooLarge(
-            f"an act ties at most {MAX_IDENTIFIERS} identifiers to people and the directory; split it"
-        )
+        raise TooLarge(f"an act may have at most {MAX_IDENTIFIERS} identifiers; split it")
     if len(queries) + len(local) > MAX_LOOKUPS:
-        raise TooLarge(f"an act refers to at most {MAX_LOOKUPS} documents stored before; split it")
+        raise TooLarge(f"an act may refer to at most {MAX_LOOKUPS} stored documents; split it")
     return surveyed
 
 

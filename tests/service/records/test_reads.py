@@ -160,7 +160,7 @@ def test_a_search_names_its_person(scene: Scene, patient: str, form: str) -> Non
         (f"Observation?patient={ABSENT}&_sort=code", "sorted by"),
         (f"Observation?patient={ABSENT}&_cursor=xx", "page link"),
         (f"Observation?patient={ABSENT}&_cursor=bm90OmE", "page link"),
-        (f"Patient/{ABSENT}/$everything?_since=2026", "_count and _type only"),
+        (f"Patient/{ABSENT}/$everything?_since=2026", "only _count and _type"),
         (f"Patient/{ABSENT}/$everything?_type=Nonsense", "types that this server serves"),
         ("Patient", "_id, or identifier"),
         ("Patient?name=x", "_id, or identifier"),

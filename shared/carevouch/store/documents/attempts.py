@@ -1,8 +1,8 @@
-"""The attempts at an act, and what makes a retry with an Idempotency-Key get the same answer (FORMATS.md, 2).
+"""The attempts at an act, and the stored answer that a retry with an Idempotency-Key gets (FORMATS.md, 2).
 
 The row of index 0 remembers a salted hash of the request, and the answer's status and references. They are
-encrypted under the key of its body and bound to its row. No clear text is kept, and it dies with the
-person's key. The same Idempotency-Key for another request is refused (422).
+encrypted under the key of its body and bound to its row. They are stored only in encrypted form, and are
+lost with the person's key. The same Idempotency-Key for another request is refused (422).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ from carevouch.store.documents.reader import Reader
 from carevouch.store.keys import NotStored, associated_data, decrypt
 from carevouch.store.rows import Row
 
-# Each rival takes an identifier from us once; no real clinic has five rivals at the same instant.
+# Each rival takes an identifier from us once. No clinic has five rivals at the same instant.
 MAX_ATTEMPTS = 5
 # The attribute of row 0 that remembers the answer, and a part of what its ciphertext is bound to.
 ANSWER = "answer"
@@ -50,7 +50,7 @@ class ActStore(Protocol):
 
 
 class AttemptLost(NotStored):
-    """This attempt's names are spent: a rival took an identifier, or its stage was aborted."""
+    """The names of this attempt cannot be used: a rival took an identifier, or its stage was aborted."""
 
 
 class Attempts:
@@ -62,8 +62,8 @@ class Attempts:
                 attempts.append(plan_of(names))
         return attempts.committed
 
-    A retry of a stored request gets the stored answer and never enters the loop. `with` absorbs what a lost
-    race raises; every other error leaves the loop. A body with nothing to store leaves by `return`.
+    A retry of a stored request gets the stored answer and never enters the loop. `with` catches the error of
+    a lost race; every other error leaves the loop. A body with nothing to store leaves by `return`.
 
     `first` names the document of index 0, so that a retry finds its own row before anything is decided again.
     The body may replace it when the state has changed; the next attempt is named by the new one.
@@ -96,7 +96,7 @@ class Attempts:
     def __iter__(self) -> Iterator[ActNames]:
         """The names for each attempt; raises `Busy` after too many, `Unprocessable` for a key used before."""
         while self._number < MAX_ATTEMPTS:
-            # Named anew for each attempt: which person an identifier leads to may have changed meanwhile.
+            # Each attempt gets new names, because an identifier may lead to another person by now.
             self._names = self._writer.names(self._request, self.first)
             if self._recalls():
                 return
@@ -107,7 +107,7 @@ class Attempts:
                     return
                 if lost_before == (self._number, self._conflicts):
                     raise AssertionError("an attempt ends with append, or leaves the loop")
-        raise Busy("others keep changing the same person at the same time; try again in a moment")
+        raise Busy("other requests keep changing the same person; try again in a moment")
 
     def append(self, plan: ActPlan) -> None:
         """Store the act; raises `Conflict` (a version was taken), `Erased`, `TooLarge`, `Busy`."""
@@ -124,19 +124,19 @@ class Attempts:
             return True
         if not isinstance(error, DomainError):
             return False
-        # The rival who was first may have been this very request, sent twice: its answer is ours.
+        # The rival may have been this same request, sent twice. Then its answer is ours.
         if self._recalls():
             return True
-        # A plain Conflict is a lost race; its subclasses are facts that reading again does not change.
+        # A plain Conflict is a lost race. Its subclasses are facts that another read does not change.
         if type(error) is not Conflict or not self._max_conflicts:
             return False
         self._number, self._conflicts = 0, self._conflicts + 1
         if self._conflicts < self._max_conflicts:
             return True
-        raise Busy("others keep changing the same records at the same time; try again in a moment") from error
+        raise Busy("other requests keep changing the same records; try again in a moment") from error
 
     def _recalls(self) -> bool:
-        """Whether an earlier try of this very request is stored; else moves on past its spent names."""
+        """Whether an earlier try of this request is stored. Otherwise go on to the next unused names."""
         if self._request.key is None:
             return False
         earlier = _recall(self._writer.reader, self._request, self._names, self.first)
@@ -148,7 +148,7 @@ class Attempts:
 
 
 def remembered_answer(request: ActRequest, answer: StoredAnswer, nonce: bytes) -> bytes:
-    """The request and its answer, as row 0 remembers them."""
+    """The request and its answer, in the form that row 0 stores."""
     return jcs(
         {
             "nonce": b64u(nonce),
@@ -162,10 +162,10 @@ def remembered_answer(request: ActRequest, answer: StoredAnswer, nonce: bytes) -
 def _recall(
     reader: Reader, request: ActRequest, names: Sequence[ActNames], first: Doc | FirstDocument
 ) -> CommittedAct | int:
-    """The earlier outcome of this very request, under whichever attempt; else the attempt to make now.
+    """The stored outcome of this request, from any attempt; otherwise the number of the next attempt.
 
-    All attempts are looked at, because what made an earlier one move on (a rival's identifier) may look
-    otherwise by now. Raises `Unprocessable` if the key belongs to another request, `Erased`.
+    All attempts are searched, because the reason of an earlier one to go on (a rival's identifier) may be
+    gone by now. Raises `Erased`, and `Unprocessable` if the key belongs to another request.
     """
     firsts = [first_document(first, naming) for naming in names]
     marks = [commit_key(doc.pk(), naming.event_id) for doc, naming in zip(firsts, names, strict=True)]
@@ -179,7 +179,7 @@ def _recall(
         return 0
     states = {key: row.text("state") for key, row in reader.rows.get_many(marks).items()}
     if COMMITTED in states.values():
-        # It was committed between the two reads: its first row, of the same transaction, is there now.
+        # It was committed between the two reads, so its first row is there now, from the same transaction.
         return _recall(reader, request, names, first)
     return next((attempt for attempt, mark in enumerate(marks) if mark not in states), len(marks))
 

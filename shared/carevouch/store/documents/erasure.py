@@ -1,14 +1,14 @@
 """Erasing a person: an event, a tombstone for the key, and no identifier rows (FORMATS.md, 11).
 
-Steps, each of which may be the last before a crash and each harmless to repeat:
+A crash may follow any of these steps, and each can be repeated:
   1 a note in the work list, so that the sweeper knows of it
-  2 the key row is closed: nothing new is tied to the person from here on
+  2 the key row is closed, so that no new act can concern the person
   3 `subject.erased` is appended, under an id that the same person always gives
   4 the key row becomes a tombstone that lists the identifier rows still to go
   5 the identifier rows go, then the list in the tombstone, then the note
-After 4 nothing of the person decrypts, in any table, export or mirror; every earlier proof still verifies.
+After 4 no data of the person decrypt, in any table, export or mirror. Every earlier proof still verifies.
 
-A row that somebody spoiled must not keep a person from being forgotten, nor one person the next.
+A spoiled row must not stop the erasure of its person, or of another one.
 """
 
 import contextlib
@@ -30,14 +30,14 @@ WORK_LIST = "E#pending"
 
 @dataclass(frozen=True, slots=True)
 class ErasureReport:
-    """The outcome of a sweep: erasures finished, and those that have to wait for the next."""
+    """The result of a sweep: the finished erasures, and those that wait for the next sweep."""
 
     finished: int = 0
     failed: int = 0
 
 
 class Eraser:
-    """Does and finishes erasures; `identifiers` reads the blind identifier keys out of a Patient's body."""
+    """Starts and finishes erasures. `identifiers` reads the blind identifier keys in a Patient's body."""
 
     def __init__(
         self, reader: Reader, writer: Writer, key_rows: KeyRows, identifiers: Callable[[bytes], list[str]]
@@ -49,21 +49,22 @@ class Eraser:
         self._identifiers = identifiers
 
     def erase(self, patient: str, on_whose_word: str) -> CommittedAct:
-        """Erase `patient` for good, and what was committed; raises `NotFound`, `Erased` (already done)."""
+        """Erase `patient` for good, and return the stored act; raises `NotFound`, or `Erased` if it is done
+        already."""
         self._reader.keys.person(patient)
-        # A note that is there already is of an earlier try that was cut short: go on where it stopped.
+        # An existing note is from an earlier try that was cut short. Go on where it stopped.
         with contextlib.suppress(RowExists):
             self._rows.put_new(Row(Key(WORK_LIST, patient), {"doc": on_whose_word}))
         self.finish(patient)
         return self._committed(patient)
 
     def sweep(self) -> ErasureReport:
-        """Finish what crashes left, each person for themselves."""
+        """Finish the erasures that crashes cut short, one person after the other."""
         results = [self._swept(row.key.sk) for row in self._rows.query(WORK_LIST)]
         return ErasureReport(results.count(True), results.count(False))
 
     def finish(self, patient: str) -> None:
-        """Do whatever of the steps is still to be done."""
+        """Do the steps that are not done yet."""
         note = self._rows.get(Key(WORK_LIST, patient))
         if note is None:
             return
@@ -108,7 +109,7 @@ class Eraser:
     def _committed(self, patient: str) -> CommittedAct:
         stored = self._reader.find(self._doc(patient))
         if stored is None:
-            raise IntegrityFault("the event of an erasure is not where it was stored")
+            raise IntegrityFault("the event of an erasure is missing from its row")
         return CommittedAct(stored.event.text, stored.certificate, StoredAnswer(204))
 
     def _doc(self, patient: str) -> Doc:
@@ -118,7 +119,7 @@ class Eraser:
     def _append(self, patient: str, on_whose_word: str) -> str:
         doc, time = self._doc(patient), self._writer.now()
         attempts = self._writer.attempts(ActRequest(on_whose_word, None, b""), doc)
-        # A conflict means that the event is there already, from the try that was cut short.
+        # A conflict means that the event is already stored, by the try that was cut short.
         with contextlib.suppress(Conflict):
             for names in attempts:
                 with attempts:
@@ -131,7 +132,7 @@ class Eraser:
         if row is None or row.erased is None:
             raise Erased("the key row of an erasure in progress is gone")
         for key in (Key(blind, "id") for blind in row.identifiers):
-            # Since a try that was cut short here, the identifier may have become somebody else's.
+            # After a try that was cut short here, another person may have got the identifier.
             leads_to = self._rows.get(key)
             if leads_to is not None and leads_to.text("doc") == f"Patient/{patient}":
                 self._rows.delete(key)

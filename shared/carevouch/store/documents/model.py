@@ -15,10 +15,10 @@ from carevouch.store.rows import Row, Value
 
 @dataclass(frozen=True, slots=True)
 class ActRequest:
-    """One caller's request, as far as retrying it matters.
+    """A caller's request, with the parts that matter for a retry.
 
-    `key` is the Idempotency-Key, or None: then a retry is a new act. `content` is what must be the same for
-    the same key: method, path and body.
+    `key` is the Idempotency-Key. If it is None, a retry is a new act. `content` must be the same for the
+    same key: method, path and body.
     """
 
     caller: str
@@ -53,13 +53,13 @@ class ActNames:
 
     @property
     def event_id(self) -> str:
-        """The act's name."""
+        """The id of the act's event."""
         return self.part(0, "event")
 
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document that an act is to create: its type, whom it is about, and which entry of the act it is."""
+    """A document that an act will create: its type, its person, and its index in the act."""
 
     type: str
     subject: str | None
@@ -83,7 +83,7 @@ def first_document(first: Doc | FirstDocument, names: ActNames) -> Doc:
 
 
 def random_names(attempt: int, time: str, entropy: Callable[[int], bytes]) -> ActNames:
-    """Names that nobody can know before; the same question always gets the same answer."""
+    """Random names. The same index always gets the same name."""
     drawn: dict[tuple[int, str], bytes] = {}
 
     def draw(index: int, what: str) -> bytes:
@@ -99,8 +99,8 @@ def derived_names(
 ) -> ActNames:
     """Names that the same Idempotency-Key always gives.
 
-    The act is named for its partition too. One key used for two people must not name two acts alike,
-    because the log takes each name once.
+    The names depend on the partition too. One key that is used for two people must give two acts different
+    names, because the log takes each name once.
     """
     plain = ActNames(attempt, time, partial(derive, attempt))
     event = f"event {first_document(first, plain).pk()}"
@@ -113,7 +113,7 @@ def derived_names(
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A revision to be appended. `after` is the revision it follows; None makes version 1."""
+    """A revision to append. `after` is the revision before it; None makes version 1."""
 
     doc: Doc
     body: bytes
@@ -135,10 +135,10 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ActPlan:
-    """An act, decided: what to append, and what must hold when it is appended.
+    """The plan of an act: the revisions to append, and the conditions of the append.
 
-    `subjects` are the patients concerned: each gets a tag and must be alive. `identifiers` are keys of
-    identifier rows (blind) with the document they lead to; taken ones make the attempt lost. `staged` is
+    `subjects` are the patients concerned. Each gets a tag and must not be erased. `identifiers` are the
+    blind keys of identifier rows, with their documents. If one is taken, the attempt is lost. `staged` is
     for an act that only creates and may be larger than a transaction.
     """
 
@@ -153,7 +153,7 @@ class ActPlan:
 
 @dataclass(frozen=True, slots=True)
 class StoredRevision:
-    """A revision as a reader returns it: visible, decrypted, and proved to stand under its event's root."""
+    """A revision that a reader returns: visible, decrypted, and proved to be under its event's root."""
 
     revision: Revision
     key: Key
@@ -164,17 +164,17 @@ class StoredRevision:
 
     @property
     def doc(self) -> Doc:
-        """Which document."""
+        """The document."""
         return self.revision.doc
 
     @property
     def version(self) -> int:
-        """Which version of it."""
+        """The version."""
         return self.revision.version
 
     @property
     def body(self) -> bytes:
-        """The exact bytes."""
+        """The stored bytes."""
         return self.revision.body
 
     @property
@@ -185,7 +185,7 @@ class StoredRevision:
 
 @dataclass(frozen=True, slots=True)
 class CommittedAct:
-    """An act that is stored: its event and certificate (the caller's receipt), and the answer to give."""
+    """A stored act: its event and certificate, which are the caller's receipt, and its answer."""
 
     event: str
     certificate: str | None
@@ -195,7 +195,7 @@ class CommittedAct:
 
     @property
     def event_id(self) -> str:
-        """The act's name in the log."""
+        """The id of the act's event."""
         return str(take_apart(self.event).payload["id"])
 
 
@@ -219,7 +219,7 @@ def commit_key(pk: str, event_id: str) -> Key:
 
 
 def stage_key(pk: str, event_id: str) -> Key:
-    """The key of the row by which one try, and no other, stages the act's rows."""
+    """The key of the row that lets only one try stage the act's rows."""
     return Key(pk, f"act#{event_id}#stage")
 
 
@@ -241,7 +241,7 @@ def event_attributes(signed: SignedAct, home: Key, keys: Sequence[Key]) -> dict[
 
 
 def home_of(row: Row) -> Key:
-    """Where the act's event is."""
+    """The key of the row with the act's event."""
     home = row.texts("home")
     return Key(home[0], home[1]) if len(home) == 2 else row.key
 
@@ -253,10 +253,11 @@ def path_of(row: Row) -> tuple[bytes, ...]:
 
 
 def pack_keys(home: Key, keys: Sequence[Key]) -> list[str]:
-    """The keys of an act's revision rows, short, because a reader of any of them pays for this list.
+    """The keys of an act's revision rows in a short form, because every reader of one of them reads this
+    list.
 
-    Rows of the home's own partition with ids of that person are listed by type and version as bare random
-    parts; others in full, `pk sk`.
+    Rows in the home's own partition with ids of that person are listed by type and version, as random parts.
+    Other rows are listed in full, as `pk sk`.
     """
     packed = []
     for (type_, version), group in groupby(keys, key=lambda key: _shared_part(home, key)):

@@ -1,9 +1,9 @@
-"""Reading: only what is visible, decrypts in its own row, and stands under the root of a valid event.
+"""Reads revisions that are visible, decrypt in their own row, and are under the root of a valid event.
 
-A forger with write access to the table cannot make this reader believe a revision. It takes the person's
-key, a key certified by a service root for that event type, and a leaf under the signed root. A revision that
-does not hold is an `IntegrityFault` and is never skipped: a missing row looks like a refusal, and a forged
-one must not.
+A forger with write access to the table cannot make this reader believe a revision. A true revision needs the
+person's key, a signing key that a service root certified for that event type, and a leaf under the signed
+root. A false revision raises an `IntegrityFault` and is never skipped, because a skipped row would look like
+a refusal.
 """
 
 from collections import OrderedDict
@@ -35,12 +35,12 @@ from carevouch.store.rows import Row, Rows
 
 Parsed = TypeVar("Parsed", Certificate, Event)
 SEAL_TYP = "carevouch-seal+jws"
-# Verified events are remembered by their exact text, so that a page of one act checks one signature.
+# Verified events are cached by their text, so that a page of one act checks one signature.
 MAX_EVENTS = 4_096
 
 
 class Reader:
-    """Opens partitions; holds the memory of verified certificates and events of this environment."""
+    """Opens partitions, and caches the verified certificates and events of this environment."""
 
     def __init__(self, rows: Rows, keys: KeyRing, genesis: Callable[[], Genesis], deployment: str) -> None:
         self.rows = rows
@@ -51,7 +51,7 @@ class Reader:
         self._events: OrderedDict[str, Event] = OrderedDict()
 
     def person(self, patient: str) -> "Partition":
-        """Everything about a person; raises `NotFound`, `Erased`."""
+        """The partition of a person; raises `NotFound`, `Erased`."""
         return Partition(self, f"P#{patient}", self.keys.person(patient).data)
 
     def directory(self, type_: str) -> "Partition":
@@ -65,11 +65,11 @@ class Reader:
         return Partition(self, f"A#{patient}#{month}", self.keys.person(patient).data)
 
     def find(self, doc: Doc) -> StoredRevision | None:
-        """The latest visible revision of a document, wherever it lies."""
+        """The latest visible revision of a document in any partition."""
         return self.partition_of(doc).get(doc)
 
     def existing(self, docs: Iterable[Doc]) -> frozenset[Doc]:
-        """The documents that are there and visible; their ids say whose they are, and nothing is opened."""
+        """The documents that exist and are visible. No body is decrypted for this."""
         wanted = {doc.key(1): doc for doc in docs}
         rows = self.rows.get_many(sorted(wanted))
         homes = {**rows, **self.rows.get_many(sorted({home_of(row) for row in rows.values()} - rows.keys()))}
@@ -113,7 +113,7 @@ class Reader:
 
 
 class Partition:
-    """One partition with its key opened; every read is strongly consistent."""
+    """A partition with its opened key. Every read is consistent."""
 
     def __init__(self, reader: Reader, pk: str, data_key: bytes) -> None:
         self.pk = pk
@@ -158,10 +158,11 @@ class Partition:
         return [self._open(row, homes[home_of(row)]) for row in visible]
 
     def _whole(self, prefix: str, visible: list[Row], homes: dict[Key, Row]) -> list[Row]:
-        """`visible` with those rows of its acts that the query passed by.
+        """`visible` with the rows of its acts that the query missed.
 
-        A query is no snapshot: an act committed while it ran shows the rows that came after. The row with
-        the event lists the act's rows, so the others are fetched, and an act shows whole or not at all.
+        A query is not a snapshot. It may show only the later rows of an act that was committed meanwhile.
+        The row with the event lists all rows of the act, so the missing ones are read too. An act shows
+        whole or not at all.
         """
         seen = {row.key for row in visible}
         acts = {home_of(row) for row in visible}
@@ -181,7 +182,8 @@ class Partition:
     def _open(self, row: Row, home: Row) -> StoredRevision:
         doc, version = _parsed(row)
         event = self._reader.event(home.text("event") or "")
-        # An erasure outlives the person's key: its row lies with the person, but under the deployment's.
+        # An erasure outlives the person's key, so its row in the person's partition is under the
+        # deployment's key.
         data_key = self._reader.keys.deployment().data if doc.type == "Erasure" else self._data_key
         plain = decrypt(data_key, row.binary("ct") or b"", associated_data(self._reader.deployment, row.key))
         if len(plain) < NONCE_BYTES:
@@ -189,9 +191,9 @@ class Partition:
         revision = Revision(doc, version, row.binary("prev"), plain[:NONCE_BYTES], plain[NONCE_BYTES:])
         index, path = row.number("index") or 0, path_of(row)
         if event.id != row.text("act") or not may_write(event.type, doc.type, version):
-            raise IntegrityFault(f"a stored {doc.type} is not of an event that may write it")
+            raise IntegrityFault(f"the event of a stored {doc.type} may not write this type")
         if root_from_inclusion(index, event.count, revision.leaf_hash, path) != event.root:
-            raise IntegrityFault(f"a stored {doc.type} does not stand under the root of its event")
+            raise IntegrityFault(f"a stored {doc.type} is not under the root of its event")
         return StoredRevision(revision, row.key, event, index, path, self._reader.certificate_text(event))
 
     def _refuse_rejected(self, rows: Iterable[Row], visible: Sequence[Row]) -> None:

@@ -1,4 +1,4 @@
-"""Writing: an act is appended whole or not at all, and once, however often it is tried.
+"""Appends acts: each whole or not at all, and only once, however often a request is repeated.
 
 An act takes one of three shapes. One revision is one conditional put. A few revisions, such as a claim and
 its accumulator, are one transaction. Many new documents, such as a hospital's Bundle, are staged as rows that
@@ -6,7 +6,7 @@ nobody sees; one transaction of commit row, first row and identifier rows then s
 the condition "no such row yet" is the optimistic lock.
 
 A put whose answer is lost leaves the outcome open. The writer repeats the same bytes until the put succeeds
-or its row is seen. Only then is the event's number used again, or counted (see `session`).
+or its row is seen. Only then is the event's number used again, or counted (see `keys.Session`).
 """
 
 from contextlib import suppress
@@ -85,7 +85,7 @@ class _EncryptedAct:
         leads_to: dict[str, Doc] = {}
         for blind, doc in self.plan.identifiers:
             if leads_to.setdefault(blind, doc) != doc:
-                raise Unprocessable("two of these records carry the same identifier; make them one")
+                raise Unprocessable("two of these records have the same identifier; make them one record")
         return [Row(Key(blind, "id"), {"doc": str(doc)}) for blind, doc in leads_to.items()]
 
 
@@ -103,8 +103,8 @@ class Writer:
     ) -> Attempts:
         """The loop that stores one act, once per Idempotency-Key.
 
-        With `max_conflicts` the loop decides again, so often, when a rival stored a version first. Without it
-        that is the caller's `Conflict`.
+        If another request stored a version first, the loop decides again, up to `max_conflicts` times.
+        Without it the caller gets a `Conflict`.
         """
         return Attempts(self, request, first, max_conflicts)
 
@@ -144,7 +144,7 @@ class Writer:
         return tuple(derived_names(attempt, time, derive, first) for attempt in range(MAX_ATTEMPTS))
 
     def append(self, request: ActRequest, names: ActNames, plan: ActPlan) -> CommittedAct:
-        """One attempt: encrypt, stage where there is much, sign, commit. `Attempts.append` is its caller."""
+        """One attempt: encrypt, stage a large act, sign, commit. `Attempts.append` calls it."""
         people = {patient: self.reader.keys.person(patient) for patient in plan.subjects}
         act = assemble(
             [
@@ -229,7 +229,8 @@ class Writer:
     def _stage(self, encrypted: _EncryptedAct) -> None:
         home = encrypted.home
         until = later(encrypted.names.time, STAGE_SECONDS)
-        # The token tells our own row, put by a try whose answer was lost, from that of another environment.
+        # The token distinguishes our own row, from a try whose answer was lost, from a row of another
+        # environment.
         token = self._entropy(NONCE_BYTES)
         guard = Row(stage_key(home.pk, encrypted.names.event_id), {"until": until, "ct": token})
         try:
@@ -239,9 +240,7 @@ class Writer:
             if met is None or met.binary("ct") != token:
                 # The stage belongs to a try of the same request, which is under way or dead.
                 if met is not None and (met.text("until") or "") > self._session.clock():
-                    raise Busy(
-                        "the same request is still being worked on; ask again in two minutes"
-                    ) from None
+                    raise Busy("the same request is still in progress; repeat it in two minutes") from None
                 self._abort(home)
                 raise AttemptLost from None
         repeat(lambda: self._rows.stage([_at_home(row, home) for row in encrypted.rows[1:]]))
@@ -254,18 +253,19 @@ class Writer:
         try:
             self._commit(rows, commit, encrypted.plan.subjects)
         except (AttemptLost, Conflict, Erased):
-            # If this does not get through, the stage is overdue soon and aborted by whoever meets it.
+            # If this fails, the stage is soon overdue, and the next request that meets it aborts it.
             with suppress(OutcomeUnknown):
                 self._abort(home)
             raise
 
     def _abort(self, home: Key) -> None:
-        # A row that is there may say committed: whoever asks again will find that.
+        # An existing row may say committed, which a repeated request will find.
         with suppress(RowExists):
             repeat(lambda: self._rows.put_new(Row(home, {"state": ABORTED})))
 
     def _commit(self, rows: list[Row], carrier: Row, people: tuple[str, ...]) -> None:
-        """Write the rows at once, if these people are alive; raises `Busy` and what a lost race means."""
+        """Write the rows in one transaction, if these people are not erased; raises `Busy` and the errors of
+        a lost race."""
         alive = [f"P#{patient}" for patient in people]
         try:
             if len(rows) == 1:
@@ -273,9 +273,9 @@ class Writer:
             else:
                 repeat(lambda: self._rows.transact(rows, alive=alive))
         except Contended:
-            raise Busy("others are writing the same records; nothing was stored, try again") from None
+            raise Busy("other requests are writing the same records; nothing was stored; try again") from None
         except (RowExists, TransactionRefused, OutcomeUnknown) as failure:
-            # A failed condition alone settles nothing: the row may be ours, from a put whose answer was lost.
+            # A failed condition alone is no answer: the row may be ours, from a put whose answer was lost.
             found = self._rows.get(carrier.key)
             if found is not None and found.text("event") == carrier.text("event"):
                 return
@@ -296,13 +296,15 @@ def _at_home(row: Row, home: Key) -> Row:
 
 
 def _check_limits(encrypted: _EncryptedAct, is_staged: bool) -> None:
-    """Raise `TooLarge` before anything is written for what one transaction cannot commit."""
+    """Raise `TooLarge`, before any write, for an act that one transaction cannot commit."""
     rows = encrypted.rows
     size = sum(len(row.binary("ct") or b"") for row in rows)
     if not is_staged and (len(rows) > MAX_TRANSACTED or size > MAX_TRANSACTED_BYTES):
         raise TooLarge(
-            f"an act that changes documents holds at most {MAX_TRANSACTED} of them and 3 MB; split it"
+            f"an act that changes documents may have at most {MAX_TRANSACTED} of them and 3 MB; split it"
         )
     items = (2 if is_staged else len(rows)) + len(encrypted.identifier_rows) + len(encrypted.plan.subjects)
     if items > MAX_TRANSACTION:
-        raise TooLarge(f"an act ties at most {MAX_TRANSACTION} documents, identifiers and people; split it")
+        raise TooLarge(
+            f"an act may have at most {MAX_TRANSACTION} documents, identifiers and people; split it"
+        )
