@@ -28,8 +28,8 @@ from services.identity.store import DynamoAssertions
 from services.sealer.log import LogStores as LedgerWorld
 from services.sealer.strand import Sealer
 from tests import people
-from tests.bench.house import House, must
-from tests.bench.kinds import kinds
+from tests.bench.all_doors import House, must
+from tests.bench.requests import kinds
 from tests.bench.times import present, quiet
 from tests.bench.units import Sizes, Units, consumed
 from tests.world import DEPLOYMENT, World

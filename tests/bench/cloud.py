@@ -1,6 +1,6 @@
 """End to end on the local cloud: from a row that the table accepted to the checkpoint that covers its event.
 
-Signed acts are made ahead (`tests/backlog.py`) and written straight into the documents table, so that the
+Signed acts are made ahead (`tests/signed_acts.py`) and written straight into the documents table, so that the
 gateway, a call of which costs 60 ms here, is not what is measured; one figure through the public API stands
 beside it. Everything behind the table is the deployed system: stream, sealer, inbox, super-log.
 """
@@ -24,9 +24,9 @@ from infra.local import local_cloud
 from infra.stack import Cloud
 from infra.story.client import Http
 from infra.story.parties import Keys, Operator
-from tests.backlog import Backlog, backlog, reached, table
-from tests.bench.watch import Sightings, quantile, waits, watching
+from tests.bench.publication import Sightings, quantile, waits, watching
 from tests.people import observation, synthetic_patient
+from tests.signed_acts import Backlog, backlog, reached, table
 
 STRANDS = (1, 2, 4)
 WARM_UP, STEADY, FLOOD = 20, 100, 400

@@ -18,8 +18,8 @@ from tests.bench.cost import (
 )
 from tests.bench.latency import CALL_SECONDS, LATENCY
 from tests.bench.limits import ACT_SECONDS, RATE, STRANDS, Found
+from tests.bench.publication import INTERVAL_SECONDS
 from tests.bench.table import prose, table
-from tests.bench.watch import INTERVAL_SECONDS
 
 
 def costs(sealed: Sequence[Sealed], cpu_seconds: float) -> str:

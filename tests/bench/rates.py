@@ -30,7 +30,7 @@ from carevouch.ledger.tiles import Tile, TileReader, grow, partials
 from carevouch.sealing.marks import Head
 from carevouch.store.log.ports import StoredHead
 from services.sealer.wiring import calm_collector
-from tests.bench import equal
+from tests.bench import equal_leaves
 from tests.service.sealer.fakes import Cloud
 from tests.unit.sealing.acts import START, House, Producer
 
@@ -160,10 +160,12 @@ def _integrate(entries: Sequence[bytes], hashes: Sequence[bytes]) -> None:
 def _once(size: int, house: House, acts: Sequence[Act]) -> tuple[float, float, float, float]:
     """Microseconds an event sealed, a checkpoint, a proof made and a proof verified, in a log of a size."""
     sealed, published = _appended(size, house, acts)
-    reader = TileReader(size, lambda tiles: [equal.tile(tile) for tile in tiles], equal.edge(size))
+    reader = TileReader(
+        size, lambda tiles: [equal_leaves.tile(tile) for tile in tiles], equal_leaves.edge(size)
+    )
     paths: list[tuple[int, Sequence[bytes]]] = []
     made = _seconds(lambda: paths.extend((at, inclusion_proof(reader, at, size)) for at in _indices(size)))
-    root, leaf = equal.edge(size).root(), leaf_hash(equal.ENTRY)
+    root, leaf = equal_leaves.edge(size).root(), leaf_hash(equal_leaves.ENTRY)
     checked = _seconds(lambda: _each(paths, lambda one: verify_path(one[0], size, leaf, one[1], root)))
     return 1e6 * sealed / len(acts), 1e6 * published, 1e6 * made / PROOFS, 1e6 * checked / PROOFS
 
@@ -171,7 +173,7 @@ def _once(size: int, house: House, acts: Sequence[Act]) -> tuple[float, float, f
 def _at(size: int, tried: Iterable[tuple[float, float, float, float]]) -> AtSize:
     """The quietest of what was tried, and how many tiles a proof reads."""
     reads: list[Counter[int]] = []
-    reader = TileReader(size, lambda tiles: _read(tiles, reads), equal.edge(size))
+    reader = TileReader(size, lambda tiles: _read(tiles, reads), equal_leaves.edge(size))
     for at in _indices(size):
         inclusion_proof(reader, at, size)
     seal, publish, prove, verify = (min(column) for column in zip(*tried, strict=True))
@@ -194,8 +196,10 @@ def _indices(size: int) -> list[int]:
 def _appended(size: int, house: House, acts: Sequence[Act]) -> tuple[float, float]:
     """Seconds of sealing the acts behind `size` equal leaves, and of publishing what came of it."""
     cloud = Cloud(house)
-    cloud.objects = equal.EqualObjects(size)
-    cloud.heads.rows[0] = StoredHead(Head(0, equal.edge(size), 1, leaf_hash(equal.ENTRY), START))
+    cloud.objects = equal_leaves.EqualObjects(size)
+    cloud.heads.rows[0] = StoredHead(
+        Head(0, equal_leaves.edge(size), 1, leaf_hash(equal_leaves.ENTRY), START)
+    )
     cloud.sealer().publish()
     keys = _stored(cloud, acts)
     sealer = cloud.sealer()
@@ -204,14 +208,14 @@ def _appended(size: int, house: House, acts: Sequence[Act]) -> tuple[float, floa
 
 def _read(tiles: Sequence[Tile], reads: list[Counter[int]]) -> list[bytes]:
     reads.append(Counter(tile.level for tile in tiles))
-    return [equal.tile(tile) for tile in tiles]
+    return [equal_leaves.tile(tile) for tile in tiles]
 
 
 def _peer(size: int) -> tuple[float, float]:
     """Microseconds in which pymerkle proves and verifies an entry of a tree of this size in memory."""
     tree = Tree()
     for _ in range(size):
-        tree.append_entry(equal.ENTRY)
+        tree.append_entry(equal_leaves.ENTRY)
     some = range(1, size, size // 20)
     made = _seconds(lambda: [tree.prove_inclusion(index, size) for index in some])
     proofs = [tree.prove_inclusion(index, size) for index in some]

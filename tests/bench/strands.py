@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.bench.watch import quantile
+from tests.bench.publication import quantile
 
 Times = Sequence[float]
 

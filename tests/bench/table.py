@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from tests.bench.calls import Counted
 from tests.bench.cold import Cold
-from tests.bench.kinds import BARE_DOCUMENT, UNDER_CONSENT
 from tests.bench.primitives import OFFLINE, VERIFY, Bare
+from tests.bench.requests import BARE_DOCUMENT, UNDER_CONSENT
 from tests.bench.times import Timed
 
 # US dollars, list price of us-east-1, on demand: assumptions, so that a reader can put in their own.

@@ -10,8 +10,8 @@ from statistics import median, quantiles
 from carevouch.kernel.ids import Key
 from carevouch.store.rows import Row
 from carevouch.store.settings import system_clock
-from tests.bench.house import House
-from tests.bench.kinds import Kind, kinds
+from tests.bench.all_doors import House
+from tests.bench.requests import Kind, kinds
 from tests.fakes import MemoryKeyRows, MemoryRows
 from tests.service.identity.conftest import MemoryAssertions
 from tests.world import START, World, new_key

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from tests.bench.house import House
-from tests.bench.kinds import UNDER_CONSENT, kinds
+from tests.bench.all_doors import House
+from tests.bench.requests import UNDER_CONSENT, kinds
 from tests.bench.times import _world, present, quiet
 from tests.oracles import ROOT
 from tests.service.identity.conftest import MemoryAssertions

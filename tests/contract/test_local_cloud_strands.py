@@ -22,7 +22,7 @@ from carevouch.ledger.proof import verify
 from infra import local
 from infra.stack import Cloud
 from infra.story.client import Answer, Http
-from tests.backlog import Backlog, backlog, reached, table, write
+from tests.signed_acts import Backlog, backlog, reached, table, write
 
 pytestmark = [pytest.mark.local_cloud, pytest.mark.deep]
 # So many that no strand is without one; and a few, where one would do.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.played import Played, playing
+from tests.e2e.story_run import Played, playing
 from tests.local_cloud import base_folder
 
 

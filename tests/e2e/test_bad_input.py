@@ -16,7 +16,7 @@ from carevouch.kernel.jws import Signer, sign
 from carevouch.store.kms import KmsSigner
 from infra.story.client import ASSERTION_TYPE, Answer, Http, Party
 from infra.story.money import coverage
-from tests.e2e.played import Played
+from tests.e2e.story_run import Played
 from tests.world import new_key
 
 pytestmark = pytest.mark.local_cloud

@@ -9,8 +9,8 @@ import pytest
 from carevouch.cli.app import main
 from carevouch.cli.frame import BAD_INPUT, NEGATIVE, OK
 from infra.story.evidence import Evidence, verify, verify_command
-from tests.e2e.played import Played
-from tests.flips import flipped, places
+from tests.byte_flips import flipped, places
+from tests.e2e.story_run import Played
 
 pytestmark = pytest.mark.local_cloud
 # Bytes flipped in a process of its own each: beginning, middle and end.

@@ -16,7 +16,7 @@ from carevouch.kernel.canonical import jcs
 from carevouch.kernel.jws import take_apart
 from carevouch.ledger.tiles import split_bundle
 from infra.story.client import Http
-from tests.e2e.played import Played
+from tests.e2e.story_run import Played
 
 pytestmark = pytest.mark.local_cloud
 # Shorter values occur by accident in ids and numbers.

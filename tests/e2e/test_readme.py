@@ -10,7 +10,7 @@ import pytest
 
 from infra import ministack
 from infra.story.bundles import SAMPLE
-from tests.e2e.played import Played
+from tests.e2e.story_run import Played
 from tests.oracles import ROOT
 
 DOCS = ROOT / "infra" / "docs"

@@ -11,7 +11,7 @@ import pytest
 
 from infra.story.bundles import SAMPLE
 from infra.story.scenes import OWN
-from tests.e2e.played import Played
+from tests.e2e.story_run import Played
 from tests.oracles import ROOT
 
 pytestmark = pytest.mark.local_cloud

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from tests.simulator.planted import PLANTED
-from tests.simulator.play import Failed, play
+from tests.simulator.bugs import PLANTED
+from tests.simulator.run import Failed, play
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from carevouch.kernel.ids import Key
 from tests.service.sealer.queues import MemoryInbox
-from tests.simulator.chance import Chance
+from tests.simulator.choices import Chance
 from tests.simulator.schedule import Schedule, Write
 from tests.simulator.stores import CLIENT
 

@@ -19,10 +19,12 @@ from services.sealer.sweep import Sweep
 from tests.fakes import Faults
 from tests.service.sealer.fakes import MemoryEvents, MemoryObjects
 from tests.service.sealer.queues import MemoryInbox
-from tests.simulator.chance import Chance
-from tests.simulator.deeds import house
+from tests.simulator.choices import Chance
 from tests.simulator.delivery import SteppedInbox, Stream
+from tests.simulator.events import house
+from tests.simulator.faults import Weather, weather_of
 from tests.simulator.schedule import Schedule
+from tests.simulator.step_rules import Watch, WatchedKey, WatchedSigner
 from tests.simulator.stores import (
     SteppedEvents,
     SteppedHeads,
@@ -31,8 +33,6 @@ from tests.simulator.stores import (
     SteppedObjects,
     Table,
 )
-from tests.simulator.watch import Watch, WatchedKey, WatchedSigner
-from tests.simulator.weather import Weather, weather_of
 from tests.unit.sealing.acts import ORIGIN, START
 from tests.world import StandingClock
 

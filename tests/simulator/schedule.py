@@ -14,8 +14,8 @@ from typing import Protocol, TypeVar
 from greenlet import getcurrent, greenlet
 
 from carevouch.kernel.encoding import sha256
-from tests.simulator.chance import Chance
-from tests.simulator.weather import CALM, Fault, Weather
+from tests.simulator.choices import Chance
+from tests.simulator.faults import CALM, Fault, Weather
 
 Result = TypeVar("Result")
 # A schedule takes some hundred steps; one that takes so many does not end.

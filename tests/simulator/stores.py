@@ -18,7 +18,7 @@ from carevouch.store.log.ports import EventRow, IndexRow, Retry, StoredHead, Sto
 from tests.fakes import Faults
 from tests.service.sealer.fakes import MemoryEvents, MemoryHeads, MemoryMarks, MemoryNotes, MemoryObjects
 from tests.simulator.schedule import Schedule, Write
-from tests.simulator.watch import Watch
+from tests.simulator.step_rules import Watch
 
 # What BatchWriteItem takes at once; each is a write of its own.
 BATCH_WRITE = 25

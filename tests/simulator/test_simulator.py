@@ -9,9 +9,9 @@ import pytest
 
 from tests.conftest import SOAK
 from tests.oracles import ROOT
-from tests.simulator.planted import PLANTED
-from tests.simulator.play import Failed, play
-from tests.simulator.weather import FAULTS, Fault
+from tests.simulator.bugs import PLANTED
+from tests.simulator.faults import FAULTS, Fault
+from tests.simulator.run import Failed, play
 
 # 400 in `make test`, 2,000 in `make soak SOAK=1`, and the 10,000 that a release asks for with SOAK=5.
 EACH, ITEMS = 400 * SOAK, 5

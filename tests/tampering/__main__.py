@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.tampering.play import plays
+from tests.tampering.run import plays
 from tests.tampering.tally import Tally
 
 

@@ -14,6 +14,7 @@ from re import escape
 from carevouch.ledger.checkpoint import SUPER, LogName
 from carevouch.ledger.note import parse_note
 from carevouch.ledger.tiles import ENTRIES, WIDTH, split_bundle
+from tests.tampering.checks import Look, commanded, mirrored, whole
 from tests.tampering.log import (
     Honest,
     size_of,
@@ -22,7 +23,6 @@ from tests.tampering.log import (
     type_of,
     write,
 )
-from tests.tampering.looking import Look, commanded, mirrored, whole
 from tests.tampering.tally import Right, Tally
 
 LOGS: tuple[LogName, ...] = (0, 1, SUPER)

@@ -14,8 +14,8 @@ from carevouch.events.envelope import parse_event
 from carevouch.ledger.checkpoint import SUPER
 from carevouch.ledger.superlog import super_entry
 from tests.tampering.attacks import replaced, resealed, resigned, unsealed, without
+from tests.tampering.checks import audited, run
 from tests.tampering.log import Files, Honest, entries_of, origin_of, place, typ_of, write
-from tests.tampering.looking import audited, run
 from tests.tampering.tally import Right, Tally
 from tests.unit.sealing.acts import Producer
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from carevouch.ledger.tiles import ENTRIES
-from tests.tampering import play
+from tests.tampering import run
+from tests.tampering.checks import Look, audited, mirrored, opened, strand_alone, walked, whole
 from tests.tampering.flips import LOGS, Target, checkpoints, entries, evidence, hash_tiles
 from tests.tampering.log import Honest, large, medium, small, tile_path
-from tests.tampering.looking import Look, audited, mirrored, opened, strand_alone, walked, whole
 from tests.tampering.tally import Right, Tally
 
 
@@ -53,25 +53,25 @@ def test_every_kind_of_entry_and_line_is_among_what_is_flipped() -> None:
 
 def test_every_flipped_byte_of_a_log_is_detected_and_named() -> None:
     tally = Tally()
-    play.flips_of_files(tally, full=False)
+    run.flips_of_files(tally, full=False)
     complete(tally, 1_200)
 
 
 def test_every_flipped_byte_of_what_people_hold_is_detected_and_named(tmp_path: Path) -> None:
     tally = Tally()
-    play.flips_of_what_people_hold(tally, tmp_path, full=False)
+    run.flips_of_what_people_hold(tally, tmp_path, full=False)
     complete(tally, 400)
 
 
 def test_every_attack_on_purpose_is_detected_and_named() -> None:
     tally = Tally()
-    play.attacks(tally, full=False)
+    run.attacks(tally, full=False)
     complete(tally, 50)
 
 
 def test_every_other_view_is_detected_and_named_by_those_who_kept_something(tmp_path: Path) -> None:
     tally = Tally()
-    play.forks(tally, tmp_path, full=False)
+    run.forks(tally, tmp_path, full=False)
     complete(tally, 15)
 
 
@@ -97,9 +97,9 @@ def test_a_wrong_name_is_not_a_name(names: list[str]) -> None:
 
 def test_the_same_bytes_are_flipped_each_time() -> None:
     tried: list[list[bytes]] = [[], []]
-    for run in tried:
+    for calls in tried:
         target = next(hash_tiles(small(), whole, ""))
-        looked = Target(target.kind, target.file, target.data, target.places, _noted(run), target.right)
+        looked = Target(target.kind, target.file, target.data, target.places, _noted(calls), target.right)
         looked.flip(Tally(), 5)
     assert tried[0] == tried[1]
     assert len(set(tried[0])) == 6  # Five flips, and the file as it was.

@@ -8,8 +8,8 @@ from services.records.ports import ports_of
 from services.records.routes import ROUTES as RECORDS_ROUTES
 from tests.api import Answer, Api, Who
 from tests.descriptions import description
-from tests.log_of import log_of
 from tests.people import admit, bind_device
+from tests.sealed_log import log_of
 from tests.service.claims.member import Member
 from tests.world import World
 

@@ -17,8 +17,8 @@ from carevouch.store.log.ports import ObjectDiffers
 from carevouch.verifier.export import verify_export
 from services.exporter import export
 from services.exporter.export import parse_request
+from tests.byte_flips import flipped, places
 from tests.fakes import Crash
-from tests.flips import flipped, places
 from tests.service.exporter.exports import PREFIX, Json, Place
 from tests.unit.sealing.acts import ORIGIN, PATIENT, START
 

@@ -21,7 +21,6 @@ from services.records.ports import ports_of as records_ports_of
 from services.records.routes import ROUTES as RECORDS_ROUTES
 from tests.api import Answer, Api
 from tests.descriptions import description
-from tests.log_of import log_of
 from tests.people import (
     Device,
     Organization,
@@ -34,6 +33,7 @@ from tests.people import (
     readmit,
     synthetic_patient,
 )
+from tests.sealed_log import log_of
 from tests.service.identity.test_tokens import ask, assertion, claims
 from tests.world import BASE_URL, World, new_key
 

@@ -17,8 +17,8 @@ from services.records.routes import ROUTES
 from tests import people
 from tests.api import Answer, Api, Who
 from tests.descriptions import description
-from tests.log_of import log_of
 from tests.people import Device, Organization
+from tests.sealed_log import log_of
 from tests.world import BASE_URL, World, memory_world
 
 Json = dict[str, Any]

@@ -27,7 +27,7 @@ from carevouch.store.documents.reader import Index
 from carevouch.store.keys import associated_data, decrypt
 from carevouch.store.log.library import Library
 from tests.fakes import MemoryKeyRows, MemoryRows
-from tests.log_of import WorldLog
+from tests.sealed_log import WorldLog
 from tests.service.records.conftest import Scene, patient_of, whole_patient
 from tests.world import DEPLOYMENT, ORIGIN, World
 

@@ -14,7 +14,7 @@ from carevouch.verifier.strand import Report, audit_strand, find_gaps
 from services.sealer.invocation import handle
 from tests.fakes import Crash
 from tests.service.sealer.fakes import Cloud
-from tests.service.sealer.sealer_room import Room
+from tests.service.sealer.memory_sealer import Room
 from tests.unit.sealing.acts import ORIGIN, START, House, Producer, key
 
 NOW = later(START, 60)

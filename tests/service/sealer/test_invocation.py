@@ -10,7 +10,7 @@ from carevouch.kernel.ids import Key
 from carevouch.store.log.ports import EventRow, HeadWentBack
 from services.sealer.invocation import FULL_STREAM, handle
 from services.sealer.sweep import SweepReport
-from tests.service.sealer.sealer_room import NOTHING, Room, record, reported
+from tests.service.sealer.memory_sealer import NOTHING, Room, record, reported
 
 
 def test_a_batch_is_sealed_and_published_and_answered_without_failures() -> None:

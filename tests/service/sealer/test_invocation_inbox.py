@@ -9,8 +9,8 @@ from carevouch.store.log.ports import EventRow
 from carevouch.verifier.strand import audit_strand
 from services.sealer.inbox import pack, wake
 from services.sealer.invocation import FULL_INBOX, handle
+from tests.service.sealer.memory_sealer import NOTHING, Room, record, reported
 from tests.service.sealer.queues import record as message_record
-from tests.service.sealer.sealer_room import NOTHING, Room, record, reported
 
 
 def test_with_more_strands_the_stream_only_forwards_and_the_inbox_seals_each_in_its_own() -> None:

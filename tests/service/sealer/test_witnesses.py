@@ -23,8 +23,8 @@ from services.sealer import witnesses as clients
 from services.sealer.quarantine import WORLD
 from services.sealer.witnesses import QuorumMissing, Witnesses
 from tests.service.sealer.fakes import Cloud
-from tests.service.sealer.sealer_room import TellRecorder
-from tests.service.witness.witness_room import MemoryWitness, signer, watched
+from tests.service.sealer.memory_sealer import TellRecorder
+from tests.service.witness.memory_witness import MemoryWitness, signer, watched
 from tests.unit.ledger.witnesses import TIME, key_name, line, mldsa_vkey, vkey
 from tests.unit.sealing.acts import House, Producer
 from tests.unit.verifier.deployments import SIGNER, SUPER_KEY, SUPER_ORIGIN, Deployed

@@ -15,7 +15,7 @@ from carevouch.witness.watch import Read, parse_watch
 from carevouch.witness.witness import Progress, WatchedLog, Witness, WitnessAnswer
 from tests.fakes import Crash, Faults
 from tests.service.sealer.fakes import Cloud
-from tests.service.witness.witness_room import MemoryWitness, Stand, signer, watched
+from tests.service.witness.memory_witness import MemoryWitness, Stand, signer, watched
 from tests.unit.ledger.logs import MemoryLog, numbered
 from tests.unit.ledger.witnesses import TIME
 from tests.unit.sealing.acts import House, Producer

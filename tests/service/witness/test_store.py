@@ -16,7 +16,7 @@ from services.witness.store import DynamoWitness
 from tests.aws import client
 from tests.fakes import MemoryWrapper
 from tests.service.store.test_log_rows import LEDGER, LOCAL_CLOUD, aws, opened
-from tests.service.witness.witness_room import MemoryWitness
+from tests.service.witness.memory_witness import MemoryWitness
 
 __all__ = ["aws"]
 ORIGIN, OTHER = "log.example/super", "other.example/log"

@@ -12,7 +12,7 @@ from carevouch.witness.witness import Witness, WitnessAnswer
 from services.witness.routes import ROUTES
 from tests.api import Api
 from tests.fakes import Crash, Faults
-from tests.service.witness.witness_room import MemoryWitness, Stand, grown, signer
+from tests.service.witness.memory_witness import MemoryWitness, Stand, grown, signer
 from tests.unit.ledger.witnesses import LOG, TIME, ed25519, key_name
 from tests.unit.verifier.deployments import SIGNER, SUPER_KEY, SUPER_ORIGIN
 

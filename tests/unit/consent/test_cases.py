@@ -8,8 +8,8 @@ import pytest
 
 from carevouch.consent.shorthand import DecisionCase, read_cases
 from tests.oracles import SHARED, or_skip, shared_path
-from tests.unit.consent import naive
-from tests.unit.consent.bench import case_of, own_cases, through_fhir, through_model
+from tests.unit.consent import second_evaluator
+from tests.unit.consent.case_runs import case_of, own_cases, through_fhir, through_model
 
 PUBLISHED = "cases/consent-decisions.jsonl"
 WAYS = pytest.mark.parametrize("way", [through_model, through_fhir], ids=["model", "fhir"])
@@ -45,7 +45,7 @@ def test_own_case_is_decided_as_written(case: DecisionCase, way: Way) -> None:
 
 @pytest.mark.parametrize("case", [*_published(), *own_cases()], ids=_ids((*_published(), *own_cases())))
 def test_the_second_evaluator_agrees(case: DecisionCase) -> None:
-    assert naive.permitted(case.raw) == (case.expected == "permit")
+    assert second_evaluator.permitted(case.raw) == (case.expected == "permit")
 
 
 # A published case, the changes to its request and to its resource, and the new answer.

@@ -7,7 +7,7 @@ import pytest
 
 from carevouch.consent.decide import decide
 from carevouch.consent.model import Consent
-from tests.unit.consent.bench import NOW, OBSERVATION, consent, facts, read, request
+from tests.unit.consent.case_runs import NOW, OBSERVATION, consent, facts, read, request
 
 PSY = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY"}
 R = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}

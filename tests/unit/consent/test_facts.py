@@ -8,7 +8,7 @@ import pytest
 
 from carevouch.consent.facts import facts_of
 from carevouch.kernel.errors import Invalid
-from tests.unit.consent.bench import BASE, OBSERVATION, facts
+from tests.unit.consent.case_runs import BASE, OBSERVATION, facts
 
 _CONF = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from carevouch.consent.lint import is_refused, lint
-from tests.unit.consent.bench import consent, read
+from tests.unit.consent.case_runs import consent, read
 from tests.unit.consent.test_read import CUSTODIAN, RECIPIENT
 
 _REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from carevouch.consent.decide import decide
 from carevouch.consent.model import may_permit
 from carevouch.consent.read import unreadable
-from tests.unit.consent.bench import BASE, OBSERVATION, consent, facts, read, request
+from tests.unit.consent.case_runs import BASE, OBSERVATION, consent, facts, read, request
 
 RECIPIENT = {
     "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]

@@ -8,7 +8,7 @@ import pytest
 from carevouch.consent.render import render_resource
 from carevouch.consent.shorthand import read_cases, read_request
 from carevouch.kernel.errors import DomainError, Invalid
-from tests.unit.consent.bench import case_of
+from tests.unit.consent.case_runs import case_of
 
 GOOD: dict[str, Any] = {"n": "x", "consents": [], "rq": {}, "rs": {}, "exp": "deny"}
 

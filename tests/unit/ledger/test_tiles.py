@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from carevouch.kernel.errors import Malformed
 from carevouch.ledger import merkle, tiles
 from carevouch.ledger.tiles import ENTRIES, Tile, TileFault, parse_path
-from tests.bench import equal
+from tests.bench import equal_leaves
 from tests.unit.ledger.logs import MemoryLog, numbered, tessera_log
 
 
@@ -119,22 +119,22 @@ def test_a_log_of_seventy_thousand_proves_out_of_four_tiles() -> None:
 @given(st.integers(1, 140_000), st.randoms(use_true_random=False))
 def test_with_the_edge_at_hand_a_proof_reads_at_most_one_tile_a_level(size: int, random: Random) -> None:
     """Of a log of equal leaves, which has every size; and it is the same proof as without."""
-    index, edge = random.randrange(size), equal.edge(size)
+    index, edge = random.randrange(size), equal_leaves.edge(size)
     asked: list[Tile] = []
 
     def fetch(wanted: Sequence[Tile]) -> list[bytes]:
         asked.extend(wanted)
-        return [equal.tile(tile) for tile in wanted]
+        return [equal_leaves.tile(tile) for tile in wanted]
 
     path = merkle.inclusion_proof(tiles.TileReader(size, fetch, edge), index, size)
     levels = [tile.level for tile in asked]
     assert len(levels) == len(set(levels))
     assert path == merkle.inclusion_proof(tiles.TileReader(size, fetch), index, size)
-    merkle.verify_inclusion(index, size, merkle.leaf_hash(equal.ENTRY), path, edge.root())
+    merkle.verify_inclusion(index, size, merkle.leaf_hash(equal_leaves.ENTRY), path, edge.root())
 
 
 def test_an_edge_is_read_back_and_no_other_length_is_one() -> None:
-    edge = equal.edge(70_000)
+    edge = equal_leaves.edge(70_000)
     data = b"".join(edge.hashes)
     assert tiles.edge_of(70_000, data) == edge
     assert edge.nodes()[merkle.Node(16, 0)] == edge.hashes[0]

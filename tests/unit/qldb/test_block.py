@@ -9,7 +9,7 @@ from carevouch.qldb.block import QldbBlock, check_block, findings_in, opaque, re
 from carevouch.qldb.ion_hash import ion_hash
 from carevouch.qldb.revision import Address, check_revision, read_revision
 from carevouch.qldb.tree import dot
-from tests.unit.qldb import published as known
+from tests.unit.qldb import aws_examples as known
 from tests.unit.qldb.journals import STRAND, Ledger, blob, ledger, read
 
 

@@ -12,7 +12,7 @@ from carevouch.kernel.errors import Malformed
 from carevouch.qldb.ion import hash_of, items, member, number, only_value, struct, text, values
 from carevouch.qldb.ion_hash import ion_hash
 from tests.oracles import ROOT
-from tests.unit.qldb.ions import ions
+from tests.unit.qldb.ion_texts import ions
 
 VERSION = bytes.fromhex("e00100ea")
 

@@ -12,7 +12,7 @@ from carevouch.kernel.encoding import sha256
 from carevouch.kernel.errors import Malformed
 from carevouch.qldb.ion import only_value
 from carevouch.qldb.ion_hash import ion_hash, serialized
-from tests.unit.qldb.ions import ions
+from tests.unit.qldb.ion_texts import ions
 
 # A value, and the bytes that stand for it (identity digest).
 KNOWN = [

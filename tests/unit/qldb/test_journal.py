@@ -8,7 +8,7 @@ from carevouch.qldb.ion import values
 from carevouch.qldb.ion_hash import ion_hash
 from carevouch.qldb.journal import Counts, Source, verify_journal
 from carevouch.qldb.revision import Address
-from tests.flips import flipped, places
+from tests.byte_flips import flipped, places
 from tests.unit.qldb.journals import OTHER, STRAND, Ledger, codes, joined, ledger, verified
 
 FORMS = pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])

@@ -18,7 +18,7 @@ from carevouch.qldb.proof import (
 )
 from carevouch.qldb.revision import Address
 from carevouch.qldb.tree import digest_from_proof
-from tests.unit.qldb import published as known
+from tests.unit.qldb import aws_examples as known
 from tests.unit.qldb.journals import OTHER, STRAND, Ledger, blob, joined, ledger, verified
 
 WHOLE = ledger(9)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from carevouch.kernel.encoding import sha256
 from carevouch.qldb.tree import digest_from_proof, dot, root
-from tests.unit.qldb import published as known
+from tests.unit.qldb import aws_examples as known
 from tests.unit.qldb.journals import Ledger
 
 HASHES = st.binary(min_size=32, max_size=32)

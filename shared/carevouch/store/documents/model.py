@@ -164,12 +164,12 @@ class StoredRevision:
 
     @property
     def doc(self) -> Doc:
-        """The document."""
+        """The document of the revision."""
         return self.revision.doc
 
     @property
     def version(self) -> int:
-        """The version."""
+        """The number of the version."""
         return self.revision.version
 
     @property

@@ -8,7 +8,7 @@ import pytest
 
 from carevouch.cli.app import main
 from tests.oracles import shared_path
-from tests.unit.consent.bench import OBSERVATION, OWN_CASES, consent
+from tests.unit.consent.case_runs import OBSERVATION, OWN_CASES, consent
 
 ABSENT: dict[str, Any] = {}
 

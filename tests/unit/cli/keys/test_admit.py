@@ -21,7 +21,7 @@ from carevouch.kernel.encoding import unb64u
 from carevouch.kernel.errors import DomainError, Invalid, Malformed
 from carevouch.kernel.ids import parse_reference
 from carevouch.kernel.jws import KeyInMemory, private_jwk, sign, take_apart
-from tests.unit.cli.bare import run_bare
+from tests.unit.cli.run_verb import run_bare
 from tests.world import World, memory_world, new_key
 
 CLIENT = new_key()

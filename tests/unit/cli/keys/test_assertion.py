@@ -23,7 +23,7 @@ from services.identity.tokens import ASSERTION_TYPE
 from tests.api import Api
 from tests.people import admit
 from tests.service.identity.conftest import MemoryAssertions, seconds_of
-from tests.unit.cli.bare import run_bare
+from tests.unit.cli.run_verb import run_bare
 from tests.world import World, memory_world, new_key
 
 AUDIENCE = "https://carevouch.test/auth/token"

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from carevouch.consent.signature import grant_payload, verify_grant
 from carevouch.kernel.errors import Invalid, Malformed
 from carevouch.kernel.jws import KeyInMemory, private_jwk
-from tests.unit.cli.bare import run_bare
+from tests.unit.cli.run_verb import run_bare
 from tests.world import new_key
 
 KEY = ec.generate_private_key(ec.SECP256R1())

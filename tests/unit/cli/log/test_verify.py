@@ -21,7 +21,7 @@ from carevouch.ledger.checkpoint import Checkpoint, sign_checkpoint
 from carevouch.ledger.merkle import inclusion_proof
 from carevouch.ledger.note import Verifier, sign_note
 from carevouch.ledger.proof import TlogProof
-from tests.flips import flipped, places
+from tests.byte_flips import flipped, places
 from tests.unit.ledger.logs import MemoryLog
 from tests.unit.sealing.acts import ORIGIN, PATIENT, START, House, Producer, event_id, key
 

@@ -15,7 +15,7 @@ from carevouch.ledger.checkpoint import parse_checkpoint
 from carevouch.ledger.note import Ed25519InMemory, Note, Verifier, parse_note, render_note
 from carevouch.ledger.proof import render
 from carevouch.store.log.library import EntryWithProof
-from tests.flips import flipped, places
+from tests.byte_flips import flipped, places
 from tests.unit.cli.log.logs import VKEY, Deployment, Witness, write
 from tests.unit.sealing.acts import ORIGIN
 

@@ -9,7 +9,7 @@ import pytest
 
 from carevouch.cli.app import main
 from carevouch.cli.frame import BAD_INPUT, NEGATIVE, OK
-from tests.unit.qldb import published as known
+from tests.unit.qldb import aws_examples as known
 from tests.unit.qldb.journals import STRAND, blob, ledger
 
 EXPORT = "8UyXulxccYLAsbN1aon7e4"

@@ -13,8 +13,8 @@ from carevouch.ledger.note import parse_note
 from carevouch.ledger.superlog import parse_super_entry
 from carevouch.ledger.tiles import ENTRIES, WIDTH, split_bundle, tile_at
 from carevouch.verifier.strand import audit_strand
-from tests.simulator.deeds import FALSE, Kind
 from tests.simulator.deployment import Deployment
+from tests.simulator.events import FALSE, Kind
 from tests.simulator.schedule import Broken
 from tests.unit.sealing.acts import ORIGIN
 

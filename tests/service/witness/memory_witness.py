@@ -9,7 +9,7 @@ from carevouch.witness.request import CheckpointRequest, State, WitnessSigner, o
 from carevouch.witness.watch import proof_between
 from carevouch.witness.witness import Audit, Progress, StateMoved, WatchedLog, Witness, WitnessAnswer
 from tests.fakes import Faults
-from tests.service.sealer.sealer_room import TellRecorder
+from tests.service.sealer.memory_sealer import TellRecorder
 from tests.unit.ledger.witnesses import TIME, ed25519, key_name, mldsa
 from tests.unit.verifier.deployments import SIGNER, SUPER_KEY, SUPER_ORIGIN, Deployed
 

@@ -16,7 +16,7 @@ from services.identity.authorizer import authorize
 from services.identity.tokens import ASSERTION_TYPE
 from tests import people
 from tests.api import Who
-from tests.bench.house import CODES, Call, House, Person, must, renamed, whole_patient
+from tests.bench.all_doors import CODES, Call, House, Person, must, renamed, whole_patient
 from tests.world import BASE_URL
 
 ARN = "arn:aws:execute-api:eu-central-1:000000000000:api/v1/GET/fhir/Patient"

@@ -26,9 +26,9 @@ from services.records.routes import ROUTES as RECORDS_ROUTES
 from tests import people
 from tests.api import Answer, Api
 from tests.descriptions import description
-from tests.log_of import log_of
 from tests.oracles import SHARED
 from tests.people import Device, Organization
+from tests.sealed_log import log_of
 from tests.world import BASE_URL, World
 
 REAL = SHARED / "data" / "synthea"

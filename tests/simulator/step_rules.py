@@ -18,7 +18,7 @@ from carevouch.sealing.marks import Mark, event_mark, rejection_mark
 from carevouch.store.log.ports import StoredHead
 from services.sealer.sweep import CERTIFICATES
 from tests.service.sealer.fakes import MemoryObjects
-from tests.simulator.deeds import Deed, Session
+from tests.simulator.events import Deed, Session
 from tests.simulator.schedule import Broken
 from tests.unit.sealing.acts import ORIGIN, House
 

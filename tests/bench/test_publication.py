@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bench.watch import Sightings, quantile, waits
+from tests.bench.publication import Sightings, quantile, waits
 
 
 def seen() -> Sightings:

@@ -7,7 +7,7 @@ The faults are those of DynamoDB and S3 behind their client, which repeats a cal
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tests.simulator.chance import Chance
+from tests.simulator.choices import Chance
 
 
 class Fault(StrEnum):

@@ -8,6 +8,7 @@ from carevouch.events.opening import make_opening, render_opening
 from carevouch.kernel.encoding import sha256
 from carevouch.ledger.tiles import ENTRIES
 from tests.tampering.attacks import at_of, fitted, joined, resealed, resigned, sealed_without, unsealed
+from tests.tampering.checks import audited, run
 from tests.tampering.log import (
     DOC,
     Files,
@@ -20,7 +21,6 @@ from tests.tampering.log import (
     typ_of,
     write,
 )
-from tests.tampering.looking import audited, run
 from tests.unit.cli.log.logs import read
 from tests.unit.sealing.acts import Producer
 

@@ -12,11 +12,11 @@ from carevouch.store.log.ports import EventRow, IndexRow
 from services.sealer.invocation import handle
 from services.sealer.quarantine import WORLD
 from services.sealer.sweep import CERTIFICATES
-from tests.simulator.deeds import Deed, Kind, Session, event, forged, id_of
 from tests.simulator.deployment import HONEST, Deployment, Plan
+from tests.simulator.end_rules import judge
+from tests.simulator.events import Deed, Kind, Session, event, forged, id_of
 from tests.simulator.schedule import Broken, Killed, Schedule
 from tests.simulator.stores import Table
-from tests.simulator.verdict import judge
 from tests.unit.sealing.acts import START, respelled
 
 # Of ten acts most are true; the others are what a broken or hostile producer stores.

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from tests.tampering import flips
 from tests.tampering.attacks import LOG, Attack, edits
+from tests.tampering.checks import audited, opened, strand_alone, walked, whole
 from tests.tampering.flips import Target
 from tests.tampering.forks import forked, seen
 from tests.tampering.log import Honest, large, medium, small
-from tests.tampering.looking import audited, opened, strand_alone, walked, whole
 from tests.tampering.schemes import schemes
 from tests.tampering.tally import Tally
 
