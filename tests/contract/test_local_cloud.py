@@ -163,7 +163,7 @@ def test_strands_are_a_number_or_as_they_were(said: str | None, strands: int | N
 
 def test_strands_that_the_log_does_not_have_are_refused_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "cloud.json").write_text(json.dumps({"strands": 2}))
-    with pytest.raises(SetUpFault, match=r"STRANDS=4 .* genesis .* says 2.*`carevouch epoch`.*`make clean`"):
+    with pytest.raises(SetUpFault, match=r"STRANDS=4 .* genesis .* has 2.*`carevouch epoch`.*`make clean`"):
         local.start(tmp_path, strands=4, say=lambda line: None)
     assert not (tmp_path / "running.json").exists()
 
