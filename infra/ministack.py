@@ -56,10 +56,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _next(port: int) -> int:
-    return port + 1 if port < LAST_PORT else port - 1
-
-
 def is_busy(port: int) -> bool:
     """Whether a process listens on the port."""
     with socket.socket() as probe:
@@ -78,8 +74,9 @@ def start(folder: Path, port: int, *, detached: bool) -> Process:
             "MiniStack, the local cloud, is missing: use the Makefile's verbs, which install it."
         )
     if is_busy(port):
+        other = port + 1 if port < LAST_PORT else port - 1
         raise SetUpFault(
-            f"Port {port} of this machine is taken: choose another, as in `make run PORT={_next(port)}`."
+            f"Port {port} of this machine is taken: choose another, as in `make run PORT={other}`."
         )
     shutil.rmtree(folder / "tmp", ignore_errors=True)
     for name in ("state", "s3", "tmp"):

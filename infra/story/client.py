@@ -42,7 +42,10 @@ class Answer:
         except ValueError:
             value = None
         if isinstance(value, dict) and value.get("resourceType") == "OperationOutcome":
-            return "; ".join(_sentence(issue) for issue in value.get("issue", [])[:3])
+            issues = value.get("issue", [])[:3]
+            places = ["".join(f"{place}: " for place in one.get("expression", [])[:1]) for one in issues]
+            words = [str(one.get("diagnostics") or one.get("code")) for one in issues]
+            return "; ".join(map(str.__add__, places, words))
         if isinstance(value, dict) and "detail" in value:
             return str(value["detail"])
         return self.body[:300].decode("utf-8", "replace")
@@ -134,8 +137,3 @@ class Party:
         if answer.status != 200:
             raise Surprise(f"{self.name} got no token: {answer.said()}")
         return str(answer.json()["access_token"])
-
-
-def _sentence(issue: dict[str, Any]) -> str:
-    where = "".join(f"{place}: " for place in issue.get("expression", [])[:1])
-    return where + str(issue.get("diagnostics") or issue.get("code"))

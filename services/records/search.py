@@ -55,7 +55,7 @@ def search(request: HttpRequest, ports: Ports) -> Reply:
             visible,
             wanted.cursor,
             wanted.count,
-            name=_name,
+            name=lambda one: one.stored.doc.id,
             size=lambda one: one.page_bytes,
             by_name=not wanted.query.sort,
         )
@@ -156,7 +156,3 @@ def _candidates(visit: Visit, wanted: PersonSearch, ports: Ports) -> Iterable[St
         return
     found = (partition.get(doc) for doc in named if doc.pk() == partition.pk)
     yield from (stored for stored in found if stored is not None)
-
-
-def _name(one: VisibleRevision) -> str:
-    return one.stored.doc.id

@@ -214,7 +214,8 @@ class Sweep:
             marks = self._world.marks.get(sealer.strand, keys) if keys else {}
             for row in rows:
                 for key in wanted.get(row.key, ()):
-                    if key in marks and _answers(marks[key], row):
+                    # A rejection of the row's text settles it, and so does the entry of its event.
+                    if key in marks and (_is_rejection(marks[key]) or is_entry(marks[key], row.text)):
                         settled[row.key] = marks[key]
         return settled
 
@@ -236,11 +237,6 @@ def _marks_of(row: EventRow) -> list[str]:
     keys = [rejection_mark(text_hash(row.text))]
     event = event_of(row.text)
     return keys if event is None else [*keys, event_mark(event.id)]
-
-
-def _answers(mark: Mark, row: EventRow) -> bool:
-    """Whether the mark settles the row: a rejection of its text, or the entry of this very event."""
-    return _is_rejection(mark) or is_entry(mark, row.text)
 
 
 def _is_rejection(mark: Mark) -> bool:

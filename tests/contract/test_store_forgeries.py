@@ -141,7 +141,7 @@ def test_an_event_of_another_epoch_than_its_certificate_is_a_fault(world: World,
 
 def test_a_type_that_the_event_may_not_hold_is_a_fault(world: World, patient: str) -> None:
     put(world, Forgery(certified(world, "consent"), patient, "Observation", "consent.granted", "consent"))
-    refused(world, patient, "may write it")
+    refused(world, patient, "may not write this type")
 
 
 def test_a_body_that_is_not_under_the_root_is_a_fault(world: World, patient: str) -> None:
@@ -153,7 +153,7 @@ def test_an_event_borrowed_from_another_act_is_a_fault(world: World, patient: st
     store_observations(world, patient)
     genuine = only(world, patient)
     put(world, Forgery(certified(world, "records"), patient, text=genuine.event.text))
-    refused(world, patient, "not of an event that may write it")
+    refused(world, patient, "may not write this type")
 
 
 def test_a_borrowed_event_with_its_id_does_not_help(world: World, patient: str) -> None:

@@ -171,7 +171,7 @@ def stage_only(world: World, patient: str, asked: ActRequest, count: int = 30) -
 
 def test_a_request_whose_copy_is_under_way_is_told_to_wait(world: World, patient: str) -> None:
     stage_only(world, patient, request("k"))
-    with pytest.raises(Busy, match="worked on"):
+    with pytest.raises(Busy, match="in progress"):
         store_observations(world, patient, 30, staged=True, asked=request("k"))
     assert visible(world, patient) == 0
 

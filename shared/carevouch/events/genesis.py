@@ -7,7 +7,6 @@ prove the events. Version 1 is for logs without a second key, of ML-DSA-44.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from carevouch.events.envelope import Event, strand_of
 from carevouch.kernel.canonical import JsonObject, is_whole, jcs, parse_jcs
@@ -136,6 +135,12 @@ def parse_genesis(text: str) -> Genesis:
     if len(log) != 32:
         raise Malformed("the log key of genesis is not an Ed25519 key")
     moment(body["time"], "the time of genesis")
+    mldsa = None
+    if version == 2:
+        text = body["mldsa"]
+        mldsa = unb64u(text, "the ML-DSA key of genesis") if isinstance(text, str) else b""
+        if len(mldsa) != MLDSA44_PUBLIC:
+            raise Malformed("the ML-DSA key of genesis is not an ML-DSA-44 key")
     return Genesis(
         body["deployment"],
         body["origin"],
@@ -146,15 +151,8 @@ def parse_genesis(text: str) -> Genesis:
         body["strands"],
         body["seal_by_seconds"],
         body["time"],
-        None if version == 1 else _mldsa(body["mldsa"]),
+        mldsa,
     )
-
-
-def _mldsa(text: Any) -> bytes:
-    public = unb64u(text, "the ML-DSA key of genesis") if isinstance(text, str) else b""
-    if len(public) != MLDSA44_PUBLIC:
-        raise Malformed("the ML-DSA key of genesis is not an ML-DSA-44 key")
-    return public
 
 
 def strand_for(event: Event | None, genesis: Genesis) -> int:

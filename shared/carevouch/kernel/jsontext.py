@@ -50,7 +50,10 @@ def parse(data: bytes, what: str = "the body") -> Any:
             object_pairs_hook=_no_duplicates,
         )
         if _ESCAPED_SURROGATE.search(data):
-            _refuse_lone_surrogates(value)
+            try:
+                "".join(_pieces(value)).encode("utf-8")
+            except UnicodeEncodeError:
+                raise _Unacceptable("a text holds a lone surrogate") from None
         return value
     except UnicodeDecodeError as error:
         raise Malformed(f"{what} is not UTF-8 (byte {error.start})") from error
@@ -96,13 +99,6 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise _Unacceptable("an object has the same key twice")
     return result
-
-
-def _refuse_lone_surrogates(value: Any) -> None:
-    try:
-        "".join(_pieces(value)).encode("utf-8")
-    except UnicodeEncodeError:
-        raise _Unacceptable("a text holds a lone surrogate") from None
 
 
 def _check_depth(data: bytes, what: str) -> None:

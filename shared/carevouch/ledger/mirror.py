@@ -7,7 +7,7 @@ which tiles to fetch; its callers know how to fetch and store them.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from carevouch.ledger.checkpoint import Checkpoint
 from carevouch.ledger.merkle import Edge, edge_at, root
@@ -51,10 +51,8 @@ class SignedTree:
 
     def root_at(self, size: int) -> bytes:
         """The root of the tree at an earlier size."""
-        return edge_at(TileReader(self.head.size, self._checked), size).root()
-
-    def _checked(self, tiles: Sequence[Tile]) -> list[bytes]:
-        return [b"".join(self._row(tile)) for tile in tiles]
+        reader = TileReader(self.head.size, lambda tiles: [b"".join(self._row(tile)) for tile in tiles])
+        return edge_at(reader, size).root()
 
     def _row(self, tile: Tile) -> list[bytes]:
         """The tile's hashes, checked."""

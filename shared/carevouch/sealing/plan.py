@@ -210,18 +210,16 @@ def _judged(
     has an order of its own.
     """
     if any(key.startswith(("event#", "rejected#")) for key in marks):
-        candidates = [one for one in candidates if not _is_answered(one, marks)]
+        candidates = [
+            one
+            for one in candidates
+            if rejection_mark(one.hash) not in marks
+            and (one.event is None or not _is_sealed(one.text, event_mark(one.event.id), marks))
+        ]
     open_ones = {(one.text, one.certificate is not None, one.certificate or ""): one for one in candidates}
     events = {at: (one.event, one.certificate) for at, one in open_ones.items() if one.event is not None}
     verdicts = dict(zip(events, judge.verdicts(list(events.values())), strict=True))
     return [(open_ones[at], *verdicts.get(at, (None, None))) for at in sorted(open_ones)]
-
-
-def _is_answered(candidate: Candidate, marks: Mapping[str, Mark]) -> bool:
-    """Whether the candidate is sealed, or answered by a rejection."""
-    event = candidate.event
-    sealed = event is not None and _is_sealed(event.text, event_mark(event.id), marks)
-    return sealed or rejection_mark(candidate.hash) in marks
 
 
 def _is_sealed(text: str, key: str, marks: Mapping[str, Mark]) -> bool:

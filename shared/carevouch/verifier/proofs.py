@@ -126,7 +126,10 @@ def _by_proof(name: str, proof: TlogProof, genesis: Genesis, entries: Entries) -
     """The entry that a proof in a strand proves."""
     origin = parse_checkpoint(parse_note(proof.checkpoint).text).origin
     strand = _strand(origin, genesis)
-    head = _opened(proof.checkpoint, origin, genesis)
+    # The super-log holds a strand's checkpoint with one line; the strand's own note has all its lines.
+    is_entry = len(parse_note(proof.checkpoint).lines) == 1
+    open_note = genesis.keys.open if is_entry else genesis.keys.open_published
+    head = open_note(proof.checkpoint, origin)
     texts = _texts(entries)
     if len(texts) == 1:  # Then what does not match can be said.
         verify_inclusion(proof.index, head.size, leaf_hash(texts[0].encode()), proof.path, head.root)
@@ -136,13 +139,6 @@ def _by_proof(name: str, proof: TlogProof, genesis: Genesis, entries: Entries) -
     text = texts[found[0]]
     _check_strand(text, strand, genesis)
     return ProvedEntry(name, proof.index, head, proof, strand, text, tuple(entries[text]))
-
-
-def _opened(note: bytes, origin: str, genesis: Genesis) -> Checkpoint:
-    """A strand's checkpoint, in the strand's own note or with the one line that the super-log holds."""
-    if len(parse_note(note).lines) == 1:
-        return genesis.keys.open(note, origin)
-    return genesis.keys.open_published(note, origin)
 
 
 def _by_receipt(name: str, data: bytes, genesis: Genesis, entries: Entries) -> ProvedEntry:

@@ -274,15 +274,12 @@ class _Entries:
             )
         if seal.time < last_time:
             raise IntegrityFault(f"block {block.number} is dated before the block before it")
-        self._tell(block.end, seal.time)
+        if block.end <= self._told_size:
+            self._report.told = seal.time
+        elif not self._report.untold:
+            self._report.untold = seal.time
         self._check_places(seal.time)
         order.closed()
-
-    def _tell(self, end: int, time: str) -> None:
-        if end <= self._told_size:
-            self._report.told = time
-        elif not self._report.untold:
-            self._report.untold = time
 
     def _watched(self, event_id: str, text: str) -> None:
         if event_id in self._watch:

@@ -69,7 +69,9 @@ class Cosigner:
         before = self._store.audited(log.origin)
         watch = Watch() if before.data is None else parse_watch(before.data)
         try:
-            after = follow(watch, checkpoint, self._deployment(log), self._spell())
+            origin, verifier = audited_origin(log)
+            deployment = Deployment(origin, LogKeys(verifier.public), self._open(log.url or ""))
+            after = follow(watch, checkpoint, deployment, self._spell())
         except AuditFault as fault:
             return self._refused(log, checkpoint, fault)
         except Unreachable as fault:
@@ -80,10 +82,6 @@ class Cosigner:
         if left > 0:
             return Refusal(503, f"the audit has {left} entries of the super-log to go; come again\n")
         return None
-
-    def _deployment(self, log: WatchedLog) -> Deployment:
-        origin, verifier = audited_origin(log)
-        return Deployment(origin, LogKeys(verifier.public), self._open(log.url or ""))
 
     def _keep(self, origin: str, before: Progress, after: Watch) -> None:
         data = render_watch(after)

@@ -169,7 +169,11 @@ class _Bundle:
     def follow(self, enough: Enough) -> Watch:
         """Follow each strand through its checkpoints in order."""
         watch = replace(self._watch, size=self._checkpoint.size, root=self._checkpoint.root)
-        self._files.ahead(self._wanted())
+        self._files.ahead(
+            (strand, tile_at(ENTRIES, number, size))
+            for strand, size in self._horizon.items()
+            for number in range(self._watch.strand(strand).size // WIDTH, -(-size // WIDTH))
+        )
         for head, leaf in zip(self._heads, self._leaves, strict=True):
             edge = self._grown(watch.strand(head.strand), head, enough)
             watch = watch.grown(head.strand, edge)
@@ -179,12 +183,6 @@ class _Bundle:
             if enough():
                 break
         return watch
-
-    def _wanted(self) -> Iterator[tuple[LogName, Tile]]:
-        """The bundles to read, strand by strand."""
-        for strand, size in self._horizon.items():
-            for number in range(self._watch.strand(strand).size // WIDTH, -(-size // WIDTH)):
-                yield strand, tile_at(ENTRIES, number, size)
 
     def _grown(self, edge: Edge, head: StrandHead, enough: Enough) -> Edge:
         """The edge after the entries up to the head, or up to the end of this step."""

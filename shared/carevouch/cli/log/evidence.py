@@ -17,13 +17,14 @@ def proof_json(shown: ProvedEntry) -> JsonObject:
         from carevouch.cli.log.quorum import witness_json
 
         report = witness_json(shown.witnessed)
+    signed = take_apart(shown.entry)
     return {
         "proof": shown.file,
         "kind": "COSE receipt" if shown.proof is None else "tlog-proof",
         "place": {**_place(shown.index, shown.checkpoint), "strand": shown.strand},
         "super": [{"proof": above.file, **_place(above.index, above.checkpoint)} for above in shown.above],
         "witnessed": report,
-        "entry": _entry_json(shown.entry),
+        "entry": {"typ": signed.typ, "kid": signed.kid, "payload": signed.payload},
         "revisions": [{"opening": file, **_revision_json(proved)} for file, proved in shown.openings],
     }
 
@@ -76,11 +77,6 @@ def _above_words(shown: ProvedEntry) -> list[str]:
         lines.append(f"  witnesses {head.origin} with {head.size} entries is")
         lines += [f"            {line}" for line in witness_words(shown.witnessed)]
     return lines
-
-
-def _entry_json(text: str) -> JsonObject:
-    signed = take_apart(text)
-    return {"typ": signed.typ, "kid": signed.kid, "payload": signed.payload}
 
 
 def _entry_words(text: str) -> list[str]:

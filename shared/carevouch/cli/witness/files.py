@@ -69,7 +69,9 @@ class WitnessFiles:
         """Store the cosigned checkpoint for readers, unless a larger one is there."""
         name = origin_hash(origin)
         with self._writing:
-            if size >= _size(self.kept(name)):
+            kept = self.kept(name)
+            # The second line of a checkpoint is its size.
+            if kept is None or size >= int(kept.split(b"\n", 2)[1]):
                 self._write(f"{name}.checkpoint", note)
 
     def kept(self, name: str) -> bytes | None:
@@ -150,8 +152,3 @@ def _signer(name: str, ed25519: bytes, mldsa: bytes) -> WitnessSigner:
     if len(ed25519) != SEED_BYTES or len(mldsa) != SEED_BYTES:
         raise Malformed("each seed in a witness's key file must have 32 bytes")
     return WitnessSigner(name, Ed25519InMemory(ed25519), Mldsa44InMemory(mldsa))
-
-
-def _size(note: bytes | None) -> int:
-    """The size in a stored checkpoint; -1 if there is none."""
-    return -1 if note is None else int(note.split(b"\n", 2)[1])

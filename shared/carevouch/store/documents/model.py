@@ -262,7 +262,8 @@ def pack_keys(home: Key, keys: Sequence[Key]) -> list[str]:
     packed = []
     for (type_, version), group in groupby(keys, key=lambda key: _shared_part(home, key)):
         if version:
-            packed.append(f"{type_}#{version} " + " ".join(_own_part(key) for key in group))
+            parts = (parse_key(key)[0].id.split(".", 1)[1] for key in group)
+            packed.append(f"{type_}#{version} " + " ".join(parts))
         else:
             packed.extend(f"{key.pk} {key.sk}" for key in group)
     return packed
@@ -293,7 +294,3 @@ def _shared_part(home: Key, key: Key) -> tuple[str, int]:
     doc, version = parse_key(key)
     person = home.pk.removeprefix("P#")
     return (doc.type, version) if key.pk == home.pk and doc.id.startswith(f"{person}.") else ("", 0)
-
-
-def _own_part(key: Key) -> str:
-    return parse_key(key)[0].id.split(".", 1)[1]

@@ -151,7 +151,9 @@ class Partition:
     def _revisions(self, prefix: str) -> list[StoredRevision]:
         rows = self._reader.rows.query(self.pk, prefix)
         revisions = [row for row in rows if "#v#" in row.key.sk and not _is_mark(row)]
-        homes = self._homes(revisions, rows)
+        homes = {row.key: row for row in rows}
+        missing = {home_of(row) for row in revisions} - homes.keys()
+        homes |= self._reader.rows.get_many(sorted(missing))
         visible = [row for row in revisions if _is_visible(homes.get(home_of(row)))]
         visible = self._whole(prefix, visible, homes)
         self._refuse_rejected(rows, visible)
@@ -173,11 +175,6 @@ class Partition:
         if len(found) < len(late):
             raise IntegrityFault("a row of a stored act is missing")
         return sorted([*visible, *found.values()], key=lambda row: row.key)
-
-    def _homes(self, revisions: Sequence[Row], rows: Iterable[Row]) -> dict[Key, Row]:
-        homes = {row.key: row for row in rows}
-        missing = {home_of(row) for row in revisions} - homes.keys()
-        return {**homes, **self._reader.rows.get_many(sorted(missing))}
 
     def _open(self, row: Row, home: Row) -> StoredRevision:
         doc, version = _parsed(row)
